@@ -1,0 +1,1 @@
+//! An Apache Pulsar client over Pulsar's WebSocket API.
