@@ -1,1 +1,66 @@
 //! An Apache Pulsar client over Pulsar's WebSocket API.
+//!
+//! One port, the HTTP one, carries everything, so it works through gateways and load balancers. A [`Client`] opens
+//! [`Producer`]s, [`Consumer`]s and [`Reader`]s; each keeps its own connection, reconnects by itself and loses nothing
+//! that was accepted. All of it runs on a private runtime: the futures given out need no runtime of their own, and
+//! [`blocking`] has the same without futures.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use stargate_core::{Client, HandlerResult, Message, Options, Outcome};
+//!
+//! # async fn run() -> stargate_core::Result<()> {
+//! let client = Client::new("ws://localhost:8080", Options::new())?;
+//!
+//! let consumer = client.consumer("orders", "billing", Options::new()).await?;
+//! consumer.listen(|_processor| {
+//!     Ok(|message: &Message| -> HandlerResult {
+//!         println!("{:?}", message.payload());
+//!         Ok(Outcome::Ack)
+//!     })
+//! })?;
+//!
+//! let producer = client.producer("orders", Options::new()).await?;
+//! producer.send(("customer 7", "one pizza")).await?;
+//!
+//! client.close(Duration::from_secs(10)).await
+//! # }
+//! ```
+
+mod auth;
+mod client;
+mod consumer;
+mod delivery;
+mod driver;
+mod error;
+mod log;
+mod lookup;
+mod message;
+pub mod options;
+mod producer;
+mod proto;
+mod reader;
+mod receiving;
+mod runtime;
+mod stats;
+mod status;
+mod tls;
+mod topic;
+
+pub mod blocking;
+
+pub use auth::TokenSupplier;
+pub use client::{Client, ConnectionState, StateChange, StateListener};
+pub use consumer::{Consumer, Topics};
+pub use delivery::processors::{Handler, HandlerResult, Outcome};
+pub use error::{Error, ErrorKind, Result};
+pub use log::{Level, LogSink};
+pub use message::{Message, MessageId, Outgoing, Receipt};
+pub use options::{
+    CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OnDisconnect, Options, Ordering, RoutingMode,
+    SubscriptionMode, SubscriptionType, WhenFull,
+};
+pub use producer::{Pending, Producer, Sent};
+pub use reader::Reader;
+pub use stats::Stats;
+pub use topic::{Persistence, ServiceUrl, TopicName};

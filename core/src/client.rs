@@ -1,0 +1,272 @@
+//! The client: where the servers are, how to get in, and everything that was opened through it.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::auth::Auth;
+use crate::consumer::{Consumer, Topics};
+use crate::delivery::callbacks::Callbacks;
+use crate::driver::Route;
+use crate::driver::transport::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Log};
+use crate::options::{Options, Roles};
+use crate::producer::Producer;
+use crate::proto::session::Policy;
+use crate::reader::Reader;
+use crate::runtime::Runtime;
+use crate::topic::{Endpoint, ServiceUrl, TopicName};
+
+/// The state of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum ConnectionState {
+    /// An attempt is under way.
+    Connecting = 0,
+    /// Connected, and attached to the topic.
+    Connected = 1,
+    /// Lost, or the attempt failed; another attempt follows.
+    Disconnected = 2,
+    /// Closed by the application.
+    Closed = 3,
+    /// Ended by an error that does not heal.
+    Failed = 4,
+    /// Connected, and the server waits for acknowledgements before it sends more.
+    Stalled = 5,
+}
+
+impl ConnectionState {
+    /// The name in `snake_case`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectionState::Connecting => "connecting",
+            ConnectionState::Connected => "connected",
+            ConnectionState::Disconnected => "disconnected",
+            ConnectionState::Closed => "closed",
+            ConnectionState::Failed => "failed",
+            ConnectionState::Stalled => "stalled",
+        }
+    }
+}
+
+/// What a state listener is told.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StateChange {
+    /// The new state.
+    pub state: ConnectionState,
+    /// The topic of the producer, consumer or reader.
+    pub topic: Arc<TopicName>,
+    /// The host of the connection, as `name:port`.
+    pub host: String,
+    /// Which of the handle's connections it is; 0 when it has one.
+    pub session: usize,
+    /// Why, for [`ConnectionState::Disconnected`], [`ConnectionState::Failed`] and [`ConnectionState::Stalled`].
+    pub error: Option<Error>,
+    /// When the next attempt follows, for [`ConnectionState::Disconnected`].
+    pub retry_in: Option<Duration>,
+}
+
+/// Called at each change of state, on the client's callback thread.
+pub type StateListener = Arc<dyn Fn(&StateChange) + Send + Sync>;
+
+type Closing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// What a client closes when it is closed.
+pub(crate) trait Child: Send + Sync {
+    fn close_within(self: Arc<Self>, timeout: Duration) -> Closing;
+}
+
+/// The way to a Pulsar cluster. Cheap to clone; all clones are one client.
+///
+/// Making a client opens no connection: each producer, consumer and reader has its own, which connects, pings and
+/// reconnects by itself.
+///
+/// ```no_run
+/// use stargate_core::{Client, Options};
+///
+/// # async fn run() -> stargate_core::Result<()> {
+/// let client = Client::new("ws://localhost:8080", Options::new())?;
+/// let producer = client.producer("orders", Options::new()).await?;
+/// let receipt = producer.send("hello").await?;
+/// println!("stored as {}", receipt.message_id());
+/// client.close(std::time::Duration::from_secs(10)).await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<ClientInner>,
+}
+
+pub(crate) struct ClientInner {
+    pub(crate) url: ServiceUrl,
+    pub(crate) options: Options,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) callbacks: Callbacks,
+    children: Mutex<Vec<Weak<dyn Child>>>,
+    closed: AtomicBool,
+}
+
+impl Client {
+    /// A client for the servers at `url` (`ws://host:port`, `wss://host:port`, several hosts after commas) with
+    /// connection options, which all that it opens inherits.
+    ///
+    /// Fails on a bad URL or option, and on TLS files that cannot be used.
+    pub fn new(url: &str, options: Options) -> Result<Client> {
+        let create = || {
+            let url: ServiceUrl = url.parse()?;
+            options.check(Roles::CONNECTION)?;
+            // Files are looked at now, when somebody is there to read the error.
+            access(&url, &options)?;
+            let inner = ClientInner {
+                runtime: Runtime::shared()?,
+                callbacks: Callbacks::new(Log::new("client", options.log.clone())),
+                children: Mutex::default(),
+                closed: AtomicBool::new(false),
+                url,
+                options,
+            };
+            Ok(Client { inner: Arc::new(inner) })
+        };
+        create().map_err(|error: Error| error.during("new client"))
+    }
+
+    /// The hosts of this client.
+    pub fn url(&self) -> &ServiceUrl {
+        &self.inner.url
+    }
+
+    /// Opens a producer, and waits for its connection unless `lazy` is set.
+    ///
+    /// The error is that of the first attempt: a host that does not answer, a missing namespace, a name in use, or an
+    /// option that the table or the server refuses.
+    pub async fn producer(&self, topic: impl AsRef<str>, options: Options) -> Result<Producer> {
+        Producer::open(&self.inner, topic.as_ref(), &options).await
+    }
+
+    /// Opens a consumer of one topic, and waits for its connection unless `lazy` is set. The subscription is created
+    /// when it does not exist.
+    pub async fn consumer(
+        &self,
+        topic: impl AsRef<str>,
+        subscription: impl AsRef<str>,
+        options: Options,
+    ) -> Result<Consumer> {
+        let topic = topic.as_ref().parse().map_err(|error: Error| error.during("open consumer"))?;
+        Consumer::open(&self.inner, Topics::One(topic), subscription.as_ref(), &options).await
+    }
+
+    /// Opens a consumer of several topics, or of all persistent topics that match a pattern, on one connection.
+    pub async fn consumer_of(
+        &self,
+        topics: Topics,
+        subscription: impl AsRef<str>,
+        options: Options,
+    ) -> Result<Consumer> {
+        Consumer::open(&self.inner, topics, subscription.as_ref(), &options).await
+    }
+
+    /// Opens a reader, and waits for its connection unless `lazy` is set. On a partitioned topic it has one connection
+    /// for each partition.
+    pub async fn reader(&self, topic: impl AsRef<str>, options: Options) -> Result<Reader> {
+        Reader::open(&self.inner, topic.as_ref(), &options).await
+    }
+
+    /// Closes everything that was opened through this client, in the way of each; after `Ok` no callback runs any more.
+    /// May be called anywhere, also in a callback, and more than once.
+    pub async fn close(&self, timeout: Duration) -> Result<()> {
+        self.inner.runtime.check_fork()?;
+        let deadline = Instant::now() + timeout;
+        self.inner.closed.store(true, Ordering::SeqCst);
+        let children: Vec<Arc<dyn Child>> = {
+            let mut children = self.inner.children.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *children).iter().filter_map(Weak::upgrade).collect()
+        };
+        let closings = children.into_iter().map(|child| child.close_within(timeout));
+        let outcomes = futures_util::future::join_all(closings).await;
+        let drained = self.inner.callbacks.drain(deadline.max(Instant::now() + Duration::from_millis(100)));
+        self.inner.callbacks.close();
+        if let Some(error) = outcomes.into_iter().find_map(Result::err) {
+            return Err(error);
+        }
+        if !drained {
+            return Err(Error::new(ErrorKind::Timeout, "a callback still runs").during("close client"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("url", &self.inner.url.to_string()).finish_non_exhaustive()
+    }
+}
+
+impl ClientInner {
+    /// Whether anything can still be opened.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.runtime.check_fork()?;
+        match self.closed.load(Ordering::SeqCst) {
+            true => Err(Error::new(ErrorKind::Closed, "the client is closed")),
+            false => Ok(()),
+        }
+    }
+
+    /// The client closes `child` with itself.
+    pub(crate) fn adopt(&self, child: Weak<dyn Child>) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|other| other.strong_count() > 0);
+        children.push(child);
+    }
+
+    /// The client's options under those of a handle.
+    pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
+        let merged = options.over(&self.options);
+        merged.check_handle(role)?;
+        Ok(merged)
+    }
+
+    pub(crate) fn route(&self, endpoint: Endpoint, options: &Options, role: Roles) -> Result<Route> {
+        Ok(Route {
+            hosts: self.url.hosts().to_vec(),
+            access: access(&self.url, options)?,
+            endpoint,
+            query: options.query(role),
+        })
+    }
+
+    pub(crate) fn policy(&self, options: &Options, session: usize) -> Policy {
+        Policy {
+            hosts: self.url.hosts().len(),
+            first_host: session,
+            lazy: options.bool("lazy"),
+            keep_trying: options.bool("keep_trying"),
+            max_reconnects: u32::try_from(options.int("max_reconnects")).unwrap_or(0),
+            ping_interval: options.millis("ping_interval"),
+            pong_timeout: options.millis("pong_timeout"),
+            backoff_min: options.millis("backoff_min"),
+            backoff_max: options.millis("backoff_max"),
+            // Randomly keyed, which is all the randomness that jitter needs.
+            seed: RandomState::new().hash_one(session),
+        }
+    }
+}
+
+fn access(url: &ServiceUrl, options: &Options) -> Result<Access> {
+    Ok(Access {
+        tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
+        auth: Auth::new(options),
+        timeout: options.millis("connect_timeout"),
+        max_frame_bytes: options.count("max_frame_bytes"),
+    })
+}
+
+impl Drop for ClientInner {
+    fn drop(&mut self) {
+        Log::new("client", self.options.log.clone()).write(Level::Debug, "the client is gone");
+    }
+}

@@ -1,0 +1,272 @@
+//! Received messages on their way to the application: a bounded queue between the socket and whoever takes them.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use tokio::sync::Notify;
+
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::stats::Counters;
+
+/// The queue of a consumer or reader: one lane that everybody takes from, or a lane for each processor, by key.
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    /// One for each lane.
+    arrived: Vec<Notify>,
+    max_bytes: usize,
+    hasher: RandomState,
+    counters: Arc<Counters>,
+}
+
+struct State {
+    lanes: Vec<VecDeque<Message>>,
+    bytes: usize,
+    /// Sessions that stopped reading because of the bound.
+    full: Vec<Waker>,
+    /// Why no more will come.
+    ended: Option<Error>,
+    /// Nobody wants what is still here: the handle was closed.
+    closed: bool,
+}
+
+impl Inbox {
+    pub(crate) fn new(lanes: usize, max_bytes: usize, counters: Arc<Counters>) -> Inbox {
+        let lanes = lanes.max(1);
+        Inbox {
+            state: Mutex::new(State {
+                lanes: (0..lanes).map(|_| VecDeque::new()).collect(),
+                bytes: 0,
+                full: Vec::new(),
+                ended: None,
+                closed: false,
+            }),
+            arrived: (0..lanes).map(|_| Notify::new()).collect(),
+            max_bytes,
+            hasher: RandomState::new(),
+            counters,
+        }
+    }
+
+    /// The queue is data and nothing of the application runs under its lock, so a poisoned lock is as good as any.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lanes(&self) -> usize {
+        self.arrived.len()
+    }
+
+    pub(crate) fn count_handler_error(&self) {
+        self.counters.handler_errors.add(1);
+    }
+
+    /// Adds what has arrived, in its order, and wakes as many takers as there is work for.
+    pub(crate) fn push(&self, messages: &mut Vec<Message>) {
+        if messages.is_empty() {
+            return;
+        }
+        let mut arrived = vec![0usize; self.lanes()];
+        let mut state = self.state();
+        for message in messages.drain(..) {
+            if state.closed {
+                continue;
+            }
+            let lane = match (self.lanes(), message.key()) {
+                (1, _) => 0,
+                (lanes, key) => (self.hasher.hash_one(key.unwrap_or_default()) % lanes as u64) as usize,
+            };
+            state.bytes += message.origin.frame_bytes;
+            self.counters.queued.add(1);
+            self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
+            state.lanes[lane].push_back(message);
+            arrived[lane] += 1;
+        }
+        drop(state);
+        for (notify, count) in self.arrived.iter().zip(arrived) {
+            for _ in 0..count.min(64) {
+                notify.notify_one();
+            }
+        }
+    }
+
+    /// Whether the bound in bytes is reached; if so, the waker is called when there is room again.
+    pub(crate) fn is_full(&self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.state();
+        if state.bytes < self.max_bytes {
+            return false;
+        }
+        state.full.push(cx.waker().clone());
+        true
+    }
+
+    /// Takes up to `max` messages of a lane without waiting; an error when nothing is there and nothing will come.
+    pub(crate) fn try_take(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        let mut state = self.state();
+        let count = state.lanes[lane].len().min(max);
+        if count == 0 {
+            return match &state.ended {
+                Some(error) => Err(error.clone()),
+                None => Ok(Vec::new()),
+            };
+        }
+        let taken: Vec<Message> = state.lanes[lane].drain(..count).collect();
+        let bytes: usize = taken.iter().map(|message| message.origin.frame_bytes).sum();
+        self.release(state, count, bytes);
+        Ok(taken)
+    }
+
+    fn release(&self, mut state: MutexGuard<'_, State>, messages: usize, bytes: usize) {
+        state.bytes -= bytes;
+        self.counters.queued.sub(messages as u64);
+        self.counters.queued_bytes.sub(bytes as u64);
+        let woken = if state.bytes < self.max_bytes { std::mem::take(&mut state.full) } else { Vec::new() };
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes one to `max` messages of a lane. Dropping the future loses nothing.
+    pub(crate) async fn take(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        loop {
+            let arrived = self.arrived[lane].notified();
+            let taken = self.try_take(lane, max)?;
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+            arrived.await;
+        }
+    }
+
+    /// Puts back, in front, what was taken and could not be given to the application after all.
+    pub(crate) fn put_back(&self, lane: usize, messages: Vec<Message>) {
+        let mut state = self.state();
+        if state.closed {
+            return;
+        }
+        for message in messages.into_iter().rev() {
+            state.bytes += message.origin.frame_bytes;
+            self.counters.queued.add(1);
+            self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
+            state.lanes[lane].push_front(message);
+        }
+        drop(state);
+        self.arrived[lane].notify_one();
+    }
+
+    /// No more will come; what is here can still be taken.
+    pub(crate) fn end(&self, error: Error) {
+        self.state().ended.get_or_insert(error);
+        self.wake_all();
+    }
+
+    /// The handle is closed: what is here is let go, and takers end.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.ended.get_or_insert_with(Error::closed);
+        let dropped: Vec<VecDeque<Message>> = state.lanes.iter_mut().map(std::mem::take).collect();
+        let messages = dropped.iter().map(VecDeque::len).sum();
+        let bytes = state.bytes;
+        self.release(state, messages, bytes);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        for notify in &self.arrived {
+            notify.notify_waiters();
+            // For a taker between its look at the queue and its wait.
+            notify.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::message::Origin;
+    use crate::runtime::block_on;
+
+    fn message(number: u8, key: Option<&str>) -> Message {
+        Message {
+            id: crate::MessageId::from_bytes(&[8, 1, 16, number]).unwrap(),
+            topic: Arc::new("t".parse().unwrap()),
+            payload: vec![number].into(),
+            key: key.map(str::to_owned),
+            properties: Default::default(),
+            publish_time: None,
+            event_time: None,
+            redelivery_count: 0,
+            encryption_context: None,
+            origin: Origin { frame_bytes: 100, ..Origin::default() },
+        }
+    }
+
+    fn numbers(messages: Vec<Message>) -> Vec<u8> {
+        messages.iter().map(|message| message.payload()[0]).collect()
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_again() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        inbox.push(&mut vec![message(1, None), message(2, None), message(3, None)]);
+        let taken = inbox.try_take(0, 2).unwrap();
+        inbox.put_back(0, taken);
+        assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_full_queue_wakes_its_session_when_there_is_room() {
+        struct Flag(std::sync::atomic::AtomicBool);
+        impl std::task::Wake for Flag {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+            }
+        }
+        let flag = Arc::new(Flag(false.into()));
+        let waker = Waker::from(flag.clone());
+        let inbox = Inbox::new(1, 150, Arc::default());
+        inbox.push(&mut vec![message(1, None), message(2, None)]);
+        assert!(inbox.is_full(&mut Context::from_waker(&waker)));
+        inbox.try_take(0, 1).unwrap();
+        assert!(flag.0.load(std::sync::atomic::Ordering::SeqCst));
+        assert!(!inbox.is_full(&mut Context::from_waker(&waker)));
+    }
+
+    #[test]
+    fn one_key_is_one_lane_in_order() {
+        let inbox = Inbox::new(4, 100_000, Arc::default());
+        inbox.push(&mut (0..40).map(|n| message(n, Some(["a", "b", "c"][n as usize % 3]))).collect());
+        let lanes: Vec<Vec<u8>> = (0..4).map(|lane| numbers(inbox.try_take(lane, 99).unwrap())).collect();
+        for residue in 0..3u8 {
+            let holding: Vec<_> = lanes.iter().filter(|lane| lane.iter().any(|n| n % 3 == residue)).collect();
+            assert_eq!(holding.len(), 1);
+            assert!(holding[0].iter().filter(|n| *n % 3 == residue).is_sorted());
+        }
+    }
+
+    #[test]
+    fn after_the_end_what_is_left_comes_and_then_the_reason() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        inbox.push(&mut vec![message(1, None)]);
+        inbox.end(Error::new(ErrorKind::NotFound, "gone"));
+        assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1]);
+        let waited = block_on(inbox.take(0, 1), None).unwrap().unwrap();
+        assert_eq!(waited.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_taker_that_gave_up_takes_nothing_along() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        let mut given_up = Box::pin(inbox.take(0, 1));
+        assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        inbox.push(&mut vec![message(1, None)]);
+        drop(given_up);
+        let taken = block_on(inbox.take(0, 1), Some(std::time::Duration::from_secs(1))).unwrap().unwrap().unwrap();
+        assert_eq!(numbers(taken), [1]);
+    }
+}

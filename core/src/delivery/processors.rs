@@ -1,0 +1,170 @@
+//! The threads that run a handler: each has its own state, and takes one message at a time.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::inbox::Inbox;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Log};
+use crate::message::Message;
+use crate::runtime::block_on;
+
+/// What a handler decides about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It is done: acknowledge it.
+    Ack,
+    /// The application acknowledges it later, by its id.
+    Continue,
+    /// It failed: the broker delivers it again after `negative_ack_delay`.
+    Nack,
+}
+
+/// What a handler returns. An error costs the message a negative acknowledgement, and is logged.
+pub type HandlerResult = std::result::Result<Outcome, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Handles the messages of one processor. Closures of the shape `FnMut(&Message) -> HandlerResult` implement it.
+///
+/// A handler runs on a thread of its own and may block. It is made on that thread, and dropped there.
+pub trait Handler: 'static {
+    /// Handles one message.
+    fn handle(&mut self, message: &Message) -> HandlerResult;
+}
+
+impl<F: FnMut(&Message) -> HandlerResult + 'static> Handler for F {
+    fn handle(&mut self, message: &Message) -> HandlerResult {
+        self(message)
+    }
+}
+
+/// What a handle does when a handler has decided.
+pub(crate) type Settle = Arc<dyn Fn(&Message, Outcome) + Send + Sync>;
+
+/// The running processors of one handle.
+pub(crate) struct Processors {
+    /// How many threads have not ended.
+    running: watch::Sender<usize>,
+    /// Tells the threads of this handle from all others.
+    id: usize,
+}
+
+thread_local! {
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Processors {
+    /// Starts `count` threads on `inbox`, and waits until each has made its handler.
+    pub(crate) fn start<H: Handler>(
+        inbox: &Arc<Inbox>,
+        count: usize,
+        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
+        settle: Settle,
+        log: &Log,
+    ) -> Result<Processors> {
+        let init = Arc::new(init);
+        let (ready, all_ready) = std::sync::mpsc::channel::<Result<()>>();
+        let running = watch::Sender::new(0);
+        let id = Arc::as_ptr(inbox) as usize;
+        let mut failed = None;
+        for processor in 0..count {
+            let (inbox, init, settle, log) = (inbox.clone(), init.clone(), settle.clone(), log.clone());
+            let (ready, done) = (ready.clone(), running.clone());
+            running.send_modify(|count| *count += 1);
+            let body = move || {
+                CURRENT.set(id);
+                serve(processor, &inbox, &*init, &settle, &log, &ready);
+                done.send_modify(|count| *count -= 1);
+            };
+            if let Err(error) = thread::Builder::new().name(format!("stargate-{processor}")).spawn(body) {
+                running.send_modify(|count| *count -= 1);
+                failed = Some(Error::new(ErrorKind::Internal, "no thread for a processor").caused_by(error));
+                break;
+            }
+        }
+        drop(ready);
+        let failed = failed.or_else(|| all_ready.iter().take(count).find_map(Result::err));
+        if let Some(error) = failed {
+            // The others end with the queue, which is of no use without its handlers.
+            inbox.close();
+            return Err(error);
+        }
+        Ok(Processors { running, id })
+    }
+
+    /// Whether the calling thread is one of these processors.
+    pub(crate) fn is_current(&self) -> bool {
+        CURRENT.get() == self.id
+    }
+
+    /// Waits until every thread has ended; the queue has to be closed for that.
+    pub(crate) async fn ended(&self) {
+        // The sender is here, so the channel cannot be closed.
+        let _ = self.running.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+fn serve<H: Handler>(
+    processor: usize,
+    inbox: &Inbox,
+    init: &(impl Fn(usize) -> Result<H> + Send + Sync),
+    settle: &Settle,
+    log: &Log,
+    ready: &std::sync::mpsc::Sender<Result<()>>,
+) {
+    let made = catch_unwind(AssertUnwindSafe(|| init(processor)));
+    let made = made.unwrap_or_else(|panic| {
+        Err(Error::new(ErrorKind::Internal, format!("the handler's init panicked: {}", panic_text(&*panic))))
+    });
+    let mut handler = match made {
+        Ok(handler) => handler,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    let _ = ready.send(Ok(()));
+    let lane = processor % inbox.lanes();
+    // One at a time, so that a slow processor holds nothing that another could do.
+    while let Ok(Ok(Ok(messages))) = block_on(inbox.take(lane, 1), None) {
+        for message in messages {
+            let outcome = match catch_unwind(AssertUnwindSafe(|| handler.handle(&message))) {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(error)) => {
+                    log.write(Level::Error, &format!("the handler failed on message {}: {error}", message.id()));
+                    inbox.count_handler_error();
+                    Outcome::Nack
+                }
+                Err(panic) => {
+                    let text = panic_text(&*panic);
+                    log.write(Level::Error, &format!("the handler panicked on message {}: {text}", message.id()));
+                    inbox.count_handler_error();
+                    Outcome::Nack
+                }
+            };
+            settle(&message, outcome);
+        }
+    }
+    if catch_unwind(AssertUnwindSafe(|| drop(handler))).is_err() {
+        log.write(Level::Error, "the handler panicked when it was dropped");
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
+}
+
+/// How long a close waits for handlers that were not told to hurry.
+pub(crate) async fn ended_within(processors: &Processors, runtime: &tokio::runtime::Handle, limit: Duration) -> bool {
+    let sleep = {
+        let _inside = runtime.enter();
+        tokio::time::timeout(limit, processors.ended())
+    };
+    sleep.await.is_ok()
+}

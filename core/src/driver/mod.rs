@@ -1,0 +1,309 @@
+//! The task of a session: it moves frames, commands, time and events between the world and the state machine.
+
+pub(crate) mod transport;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+
+use self::transport::{Access, Incoming, Socket};
+use crate::error::{Error, Result};
+use crate::proto::Moment;
+use crate::proto::session::{Action, Change, Role, Session};
+use crate::topic::{Endpoint, Host, query_string};
+
+/// How many frames or commands are taken before anything else has its turn.
+const LOT: usize = 256;
+
+/// What a handle tells its session.
+pub(crate) enum Order<C> {
+    Do(C),
+    /// Ends the session when what is in flight is done, or after `linger`.
+    Close {
+        linger: Duration,
+    },
+}
+
+/// Where the events of a session go.
+pub(crate) trait Outlet<E>: Send + 'static {
+    fn event(&mut self, event: E);
+    fn changed(&mut self, change: Change, hosts: &[Host]);
+    /// A lot of events has been given: now is the time to wake whoever waits for them.
+    fn settle(&mut self);
+    /// Whether there is no room for more; if so, `cx` is woken when there is again.
+    fn is_full(&mut self, cx: &mut Context<'_>) -> bool;
+    fn ponged(&mut self, at: SystemTime);
+}
+
+/// To which server, and with which request, a session connects.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) access: Access,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) query: Vec<(&'static str, String)>,
+}
+
+impl Route {
+    /// The path to ask for, with those parameters of `query` replaced that the role gives itself.
+    fn path(&self, own: Vec<(&'static str, String)>) -> String {
+        let kept = self.query.iter().filter(|(name, _)| !own.iter().any(|(other, _)| other == name));
+        let all = kept.map(|(name, value)| (*name, value.clone())).chain(own.iter().cloned());
+        format!("{}{}", self.endpoint.path(), query_string(all))
+    }
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Socket>> + Send>>;
+
+pub(crate) struct Driver<R: Role, O> {
+    session: Session<R>,
+    orders: mpsc::UnboundedReceiver<Order<R::Command>>,
+    outlet: O,
+    route: Route,
+    socket: Option<Socket>,
+    connecting: Option<Connecting>,
+    begun: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// For when the timer is set.
+    timer_at: Option<Moment>,
+    /// All handles are gone.
+    abandoned: bool,
+}
+
+impl<R, O> Driver<R, O>
+where
+    R: Role + Send + 'static,
+    R::Command: Send,
+    O: Outlet<R::Event>,
+{
+    /// Runs the session until it ends, its time being counted from `begun`. To be called inside the runtime.
+    pub(crate) async fn run(
+        session: Session<R>,
+        orders: mpsc::UnboundedReceiver<Order<R::Command>>,
+        outlet: O,
+        route: Route,
+        begun: Instant,
+    ) {
+        let mut driver = Driver {
+            session,
+            orders,
+            outlet,
+            route,
+            socket: None,
+            connecting: None,
+            begun,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            timer_at: None,
+            abandoned: false,
+        };
+        driver.session.start();
+        poll_fn(|cx| driver.poll(cx)).await;
+    }
+
+    fn now(&self) -> Moment {
+        self.begun.elapsed()
+    }
+
+    /// One turn: time, orders, reading, then what follows from them, and last of all writing, so that all that a turn
+    /// brings goes out in one write.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = self.now();
+            if self.session.deadline().is_some_and(|at| now >= at) {
+                self.session.tick(now);
+            }
+            let mut busy = self.take_orders(cx, now);
+            busy |= self.poll_connecting(cx, now);
+            self.act(cx, now);
+            busy |= self.read(cx, now);
+            self.act(cx, now);
+            self.tell();
+            busy |= self.write(cx, now);
+            self.act(cx, now);
+            self.tell();
+            if self.session.ended().is_some() {
+                // Commands may still arrive; they end with the session's error.
+                if !self.take_orders(cx, now) && self.abandoned {
+                    return Poll::Ready(());
+                }
+                self.tell();
+                if !busy {
+                    return Poll::Pending;
+                }
+                continue;
+            }
+            if !busy && !self.poll_timer(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn take_orders(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        for taken in 0..LOT {
+            match self.orders.poll_recv(cx) {
+                Poll::Ready(Some(Order::Do(command))) => self.session.command(now, command),
+                Poll::Ready(Some(Order::Close { linger })) => self.session.close(now, linger),
+                Poll::Ready(None) => {
+                    if !std::mem::replace(&mut self.abandoned, true) {
+                        self.session.close(now, Duration::ZERO);
+                    }
+                    return taken > 0;
+                }
+                Poll::Pending => return taken > 0,
+            }
+        }
+        true
+    }
+
+    fn poll_connecting(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        let Some(connecting) = &mut self.connecting else { return false };
+        let Poll::Ready(outcome) = connecting.as_mut().poll(cx) else { return false };
+        self.connecting = None;
+        match outcome {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.session.connected(now);
+            }
+            Err(error) => self.session.connect_failed(now, error),
+        }
+        true
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        for taken in 0..LOT {
+            let full = self.outlet.is_full(cx);
+            self.session.set_deaf(full);
+            let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
+            match socket.poll_next(cx) {
+                Poll::Pending => return taken > 0,
+                Poll::Ready(Incoming::Text(text)) => self.session.text(now, &text),
+                Poll::Ready(Incoming::Pong) => {
+                    self.session.heard();
+                    self.outlet.ponged(SystemTime::now());
+                }
+                Poll::Ready(Incoming::Other) => self.session.heard(),
+                Poll::Ready(Incoming::End(error)) => {
+                    // What the library answers to a close frame goes out if it can.
+                    let _ = socket.poll_flush(cx);
+                    self.socket = None;
+                    self.session.disconnected(now, error);
+                    return true;
+                }
+            }
+            // The queue's bound is in bytes, so it is looked at after each frame that may have filled it.
+            while let Some(event) = self.session.role.poll_event() {
+                self.outlet.event(event);
+            }
+        }
+        true
+    }
+
+    fn act(&mut self, cx: &mut Context<'_>, now: Moment) {
+        while let Some(action) = self.session.poll_action() {
+            let outcome = match action {
+                Action::Connect { host } => {
+                    let path = self.route.path(self.session.role.query());
+                    let host = self.route.hosts[host % self.route.hosts.len()].clone();
+                    self.socket = None;
+                    self.connecting = Some(Box::pin(transport::connect(host, path, self.route.access.clone())));
+                    // Polled at once, or nothing would wake this task for it.
+                    cx.waker().wake_by_ref();
+                    Ok(())
+                }
+                Action::Ping => self.socket.as_mut().map_or(Ok(()), Socket::push_ping),
+                Action::Close => self.socket.as_mut().map_or(Ok(()), |socket| {
+                    let pushed = socket.push_close();
+                    let _ = socket.poll_flush(cx);
+                    pushed
+                }),
+                Action::Drop => {
+                    self.socket = None;
+                    self.connecting = None;
+                    Ok(())
+                }
+            };
+            if let Err(error) = outcome {
+                self.socket = None;
+                self.session.disconnected(now, error);
+            }
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(event) = self.session.role.poll_event() {
+            self.outlet.event(event);
+        }
+        while let Some(change) = self.session.poll_change() {
+            self.outlet.changed(change, &self.route.hosts);
+        }
+        self.outlet.settle();
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        let Some(socket) = &mut self.socket else { return false };
+        let mut written = false;
+        let mut outcome = Ok(());
+        for _ in 0..LOT {
+            match socket.poll_room(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => {
+                    outcome = Err(error);
+                    break;
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            let Some(text) = self.session.poll_frame() else { break };
+            written = true;
+            if let Err(error) = socket.push_text(text) {
+                outcome = Err(error);
+                break;
+            }
+        }
+        if outcome.is_ok()
+            && let Poll::Ready(Err(error)) = socket.poll_flush(cx)
+        {
+            outcome = Err(error);
+        }
+        if let Err(error) = outcome {
+            let error = self.last_words(cx, now).unwrap_or(error);
+            self.socket = None;
+            self.session.disconnected(now, error);
+            return true;
+        }
+        written
+    }
+
+    /// After a write failed: what the server had sent before it went, receipts and its reason among them.
+    fn last_words(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<Error> {
+        let socket = self.socket.as_mut()?;
+        for _ in 0..LOT {
+            match socket.poll_next(cx) {
+                Poll::Ready(Incoming::Text(text)) => self.session.text(now, &text),
+                Poll::Ready(Incoming::End(error)) => return error.broker_text().is_some().then_some(error),
+                Poll::Ready(_) => {}
+                Poll::Pending => return None,
+            }
+        }
+        None
+    }
+
+    /// Sets the timer for the next deadline; true if that is already over.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(at) = self.session.deadline() else { return false };
+        if self.timer_at != Some(at) {
+            self.timer_at = Some(at);
+            // Far enough for a deadline that never comes; the timer of tokio has an end.
+            let wait = at.saturating_sub(self.now()).min(Duration::from_secs(86_400));
+            self.timer.as_mut().reset(tokio::time::Instant::now() + wait);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            self.timer_at = None;
+            return true;
+        }
+        false
+    }
+}

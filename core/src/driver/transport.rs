@@ -1,0 +1,370 @@
+//! From a host to an open WebSocket: name look-up, TCP, TLS, upgrade. The only file that knows the WebSocket crate.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Sink, Stream as _};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+
+use crate::auth::Auth;
+use crate::error::{Error, ErrorKind, Result};
+use crate::proto::Text;
+use crate::topic::Host;
+
+/// The longest head of a response, and the longest error page, that is read.
+const MAX_RESPONSE: usize = 64 * 1024;
+
+/// How to reach a server and be let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) auth: Auth,
+    pub(crate) timeout: Duration,
+    pub(crate) max_frame_bytes: usize,
+}
+
+/// A TCP connection, encrypted or not.
+enum Link {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+macro_rules! delegate {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Link::Plain($stream) => $call,
+            Link::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Link {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => Pin::new(stream).poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, stream => Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+/// What a socket gives to the driver.
+pub(crate) enum Incoming {
+    Text(Text),
+    Pong,
+    /// A ping, which is answered by itself, or a binary frame, which is not part of the protocol.
+    Other,
+    /// The connection has ended, for this reason.
+    End(Error),
+}
+
+/// An open WebSocket.
+pub(crate) struct Socket(WebSocketStream<Link>);
+
+impl Socket {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        Pin::new(&mut self.0).poll_next(cx).map(|next| match next {
+            Some(Ok(Message::Text(text))) => Incoming::Text(text),
+            Some(Ok(Message::Pong(_))) => Incoming::Pong,
+            Some(Ok(Message::Close(frame))) => Incoming::End(closed(frame)),
+            Some(Ok(_)) => Incoming::Other,
+            Some(Err(error)) => Incoming::End(broken(error)),
+            None => Incoming::End(closed(None)),
+        })
+    }
+
+    /// Whether there is room for one more frame.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.0).poll_ready(cx).map_err(broken)
+    }
+
+    fn push(&mut self, message: Message) -> Result<()> {
+        Pin::new(&mut self.0).start_send(message).map_err(broken)
+    }
+
+    pub(crate) fn push_text(&mut self, text: Text) -> Result<()> {
+        self.push(Message::Text(text))
+    }
+
+    pub(crate) fn push_ping(&mut self) -> Result<()> {
+        self.push(Message::Ping(Bytes::new()))
+    }
+
+    pub(crate) fn push_close(&mut self) -> Result<()> {
+        self.push(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Text::from_static("") })))
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx).map_err(broken)
+    }
+}
+
+fn closed(frame: Option<CloseFrame>) -> Error {
+    let Some(frame) = frame else {
+        return Error::new(ErrorKind::Connect, "the server ended the connection without a close frame");
+    };
+    let code = u16::from(frame.code);
+    let hint = match code {
+        1001 => " (an idle connection, or a server that shuts down)",
+        1009 => " (a message over the server's limit)",
+        _ => "",
+    };
+    let reason = frame.reason.as_str();
+    Error::new(ErrorKind::Connect, format!("the server closed the connection ({code}){hint}: {reason}"))
+        .with_broker_text(reason)
+}
+
+fn broken(error: tungstenite::Error) -> Error {
+    use tungstenite::Error as Ws;
+    match error {
+        Ws::ConnectionClosed | Ws::AlreadyClosed => closed(None),
+        Ws::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => closed(None),
+        Ws::Io(error) => io_error("the connection broke", error),
+        Ws::Capacity(error) => Error::new(
+            ErrorKind::Protocol,
+            "the server sent a frame over the limit of this client (option max_frame_bytes)",
+        )
+        .caused_by(error),
+        other => Error::new(ErrorKind::Protocol, "the connection broke").caused_by(other),
+    }
+}
+
+/// TLS hides its errors in those of input and output; one about certificates is a question of identity.
+fn io_error(what: &str, error: io::Error) -> Error {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(why)) => Error::new(
+            ErrorKind::Authentication,
+            format!("the server's certificate is not accepted: {why:?} (option tls_ca_file names the CA to trust)"),
+        ),
+        Some(rustls::Error::AlertReceived(alert)) => Error::new(
+            ErrorKind::Authentication,
+            format!("the server ended the TLS handshake with {alert:?}: does it accept the client's certificate?"),
+        ),
+        _ => Error::new(ErrorKind::Connect, what).caused_by(error),
+    }
+}
+
+async fn reach(host: &Host, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<Link> {
+    let failed = |error| io_error(&format!("{host} could not be reached"), error);
+    let tcp = TcpStream::connect((host.name.as_str(), host.port)).await.map_err(failed)?;
+    tcp.set_nodelay(true).map_err(failed)?;
+    let Some(config) = tls else { return Ok(Link::Plain(tcp)) };
+    let name = ServerName::try_from(host.name.clone())
+        .map_err(|error| Error::invalid(format!("{host}: not a name that a certificate can have")).caused_by(error))?;
+    let stream = TlsConnector::from(config.clone())
+        .connect(name, tcp)
+        .await
+        .map_err(|error| io_error(&format!("no TLS with {host}"), error))?;
+    Ok(Link::Tls(Box::new(stream)))
+}
+
+async fn within<T>(limit: Duration, host: &Host, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let late = format!("{host} did not answer within {limit:?} (option connect_timeout)");
+            Err(Error::new(ErrorKind::Timeout, late))
+        }
+    }
+}
+
+/// Opens a WebSocket to `path` (query included) on `host`.
+pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<Socket> {
+    let upgrade = async {
+        let authorization = access.auth.header().await?;
+        let mut link = reach(&host, access.tls.as_ref()).await?;
+        let key = generate_key();
+        let mut request = request_head("GET", &path, "HTTP/1.1", &host, authorization.as_deref());
+        request.push_str("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+        request.push_str(&format!("Sec-WebSocket-Key: {key}\r\n\r\n"));
+        let (head, rest) = exchange(&mut link, &request, &host).await?;
+        if head.status != 101 {
+            let body = read_body(&mut link, &head, rest).await;
+            return Err(refused(head.status, &String::from_utf8_lossy(&body)));
+        }
+        if head.accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_str()) {
+            let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
+            return Err(Error::new(ErrorKind::Protocol, wrong));
+        }
+        let config = WebSocketConfig::default()
+            .read_buffer_size(32 * 1024)
+            .max_message_size(Some(access.max_frame_bytes))
+            .max_frame_size(Some(access.max_frame_bytes));
+        Ok(Socket(WebSocketStream::from_partially_read(link, rest, Role::Client, Some(config)).await))
+    };
+    within(access.timeout, &host, upgrade).await
+}
+
+/// A GET of Pulsar's REST API: status and body.
+pub(crate) async fn get(host: Host, path: String, access: Access) -> Result<(u16, Vec<u8>)> {
+    let fetch = async {
+        let authorization = access.auth.header().await?;
+        let mut link = reach(&host, access.tls.as_ref()).await?;
+        // 1.0, so that the body is not chunked
+        let mut request = request_head("GET", &path, "HTTP/1.0", &host, authorization.as_deref());
+        request.push_str("Accept: application/json\r\nConnection: close\r\n\r\n");
+        let (head, rest) = exchange(&mut link, &request, &host).await?;
+        let body = read_body(&mut link, &head, rest).await;
+        Ok((head.status, body))
+    };
+    within(access.timeout, &host, fetch).await
+}
+
+fn request_head(method: &str, path: &str, version: &str, host: &Host, authorization: Option<&str>) -> String {
+    let agent = concat!("stargate/", env!("CARGO_PKG_VERSION"));
+    let mut head = format!("{method} {path} {version}\r\nHost: {host}\r\nUser-Agent: {agent}\r\n");
+    if let Some(value) = authorization {
+        head.push_str(&format!("Authorization: {value}\r\n"));
+    }
+    head
+}
+
+struct Head {
+    status: u16,
+    accept: Option<String>,
+    content_length: Option<usize>,
+}
+
+/// Writes the request and reads the head of the response, and whatever came with it.
+async fn exchange(link: &mut Link, request: &str, host: &Host) -> Result<(Head, Vec<u8>)> {
+    let failed = |error| io_error(&format!("{host} broke off during the upgrade"), error);
+    link.write_all(request.as_bytes()).await.map_err(failed)?;
+    link.flush().await.map_err(failed)?;
+    let not_http = || Error::new(ErrorKind::Protocol, format!("{host} does not speak HTTP: is it the HTTP port?"));
+    let mut buffer = Vec::with_capacity(4096);
+    loop {
+        let read = link.read_buf(&mut buffer).await.map_err(failed)?;
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&buffer) {
+            Ok(httparse::Status::Complete(length)) => {
+                let header = |name: &str| {
+                    let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+                    found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim).map(str::to_owned)
+                };
+                let head = Head {
+                    status: response.code.unwrap_or(0),
+                    accept: header("sec-websocket-accept"),
+                    content_length: header("content-length").and_then(|length| length.parse().ok()),
+                };
+                return Ok((head, buffer.split_off(length)));
+            }
+            Ok(httparse::Status::Partial) if read > 0 && buffer.len() < MAX_RESPONSE => {}
+            Ok(httparse::Status::Partial) if read == 0 => {
+                let cut = format!("{host} ended the connection during the upgrade");
+                return Err(Error::new(ErrorKind::Connect, cut));
+            }
+            _ => return Err(not_http()),
+        }
+    }
+}
+
+/// The body, as far as it comes; an error page that is cut off is better than none.
+async fn read_body(link: &mut Link, head: &Head, mut body: Vec<u8>) -> Vec<u8> {
+    let wanted = head.content_length.unwrap_or(MAX_RESPONSE).min(MAX_RESPONSE);
+    while body.len() < wanted {
+        match tokio::time::timeout(Duration::from_secs(5), link.read_buf(&mut body)).await {
+            Ok(Ok(read)) if read > 0 => {}
+            _ => break,
+        }
+    }
+    body
+}
+
+/// The error of an upgrade that was not answered with 101.
+fn refused(status: u16, page: &str) -> Error {
+    let reason = page_message(page);
+    let kind = match status {
+        400 => ErrorKind::InvalidArgument,
+        401 => ErrorKind::Authentication,
+        403 => ErrorKind::Authorization,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::Busy,
+        // Readers answer 500 to everything, and a terminated topic is a 503: only the text tells.
+        _ if reason.contains("TopicTerminated") => ErrorKind::TopicTerminated,
+        _ if reason.contains("not found") || reason.contains("NotFound") => ErrorKind::NotFound,
+        _ => ErrorKind::Broker,
+    };
+    // The broker's own sentence is inside a JSON-like text inside the page.
+    let sentence = reason
+        .split_once("\"errorMsg\":\"")
+        .and_then(|(_, rest)| rest.split_once("\",").or_else(|| rest.split_once('"')))
+        .map_or(reason.as_str(), |(sentence, _)| sentence);
+    let sentence = if sentence.is_empty() { "no reason given" } else { sentence };
+    Error::new(kind, format!("the server refused the connection ({status}): {sentence}"))
+        .with_http_status(status)
+        .with_broker_text(reason)
+}
+
+/// The message in Jetty's error page.
+fn page_message(page: &str) -> String {
+    let cell = page.split_once("<th>MESSAGE:</th><td>").and_then(|(_, rest)| rest.split_once("</td>"));
+    let title = || page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    let text = cell.or_else(title).map_or("", |(text, _)| text);
+    let entities = [("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    entities.iter().fold(text.trim().to_owned(), |text, (entity, character)| text.replace(entity, character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(status: u16, message: &str) -> String {
+        format!(
+            "<html><head><title>Error {status} {message}</title></head><body>\
+             <tr><th>MESSAGE:</th><td>{message}</td></tr></body></html>"
+        )
+    }
+
+    #[test]
+    fn refusals_have_the_kind_of_their_status_and_the_brokers_sentence() {
+        let text = "Failed to create producer/consumer: {&quot;errorMsg&quot;:&quot;Exclusive consumer is already \
+                    connected&quot;,&quot;reqId&quot;:1, &quot;remote&quot;:&quot;x&quot;}";
+        let error = refused(409, &page(409, text));
+        assert_eq!((error.kind(), error.http_status()), (ErrorKind::Busy, Some(409)));
+        assert_eq!(
+            error.to_string(),
+            "the server refused the connection (409): Exclusive consumer is already connected"
+        );
+        assert!(error.broker_text().unwrap().contains("\"reqId\":1"));
+    }
+
+    #[test]
+    fn a_readers_500_and_a_producers_503_are_told_apart_by_their_text() {
+        let missing = "Failed to create reader: {&quot;errorMsg&quot;:&quot;Namespace not found&quot;}";
+        assert_eq!(refused(500, &page(500, missing)).kind(), ErrorKind::NotFound);
+        let terminated = "BrokerServiceException$TopicTerminatedException: Topic was already terminated";
+        assert_eq!(refused(503, &page(503, terminated)).kind(), ErrorKind::TopicTerminated);
+        assert_eq!(refused(503, "").kind(), ErrorKind::Broker);
+    }
+
+    #[test]
+    fn a_page_of_another_shape_still_gives_its_title() {
+        assert_eq!(page_message("<title>Error 401 Unauthorized</title>"), "Error 401 Unauthorized");
+        assert_eq!(page_message("gateway down"), "");
+    }
+}

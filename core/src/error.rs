@@ -1,0 +1,297 @@
+//! The one error of the library: what was being done, to which topic, and why it failed.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// What went wrong, in the terms a caller can act on.
+///
+/// The numbers are those of `stargate_status` in C, and each kind is one exception class in Python. Positive numbers
+/// are outcomes that a correct program meets in normal running; negative ones are faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum ErrorKind {
+    /// The time given ran out. For a send that was already written the message may still be stored.
+    Timeout = 1,
+    /// The handle was closed, by the caller or by an error reported earlier.
+    Closed = 2,
+    /// The topic was terminated and everything in it has been read.
+    EndOfTopic = 3,
+    /// An argument or an option was not acceptable; nothing was done.
+    InvalidArgument = -1,
+    /// No host could be reached, or a connection broke and was not to be restored.
+    Connect = -2,
+    /// The server did not accept who we say we are (HTTP 401, or TLS).
+    Authentication = -3,
+    /// The server knows who we are and refuses the operation (HTTP 403).
+    Authorization = -4,
+    /// The tenant, the namespace or the topic does not exist (HTTP 404).
+    NotFound = -5,
+    /// Somebody else holds the subscription or the producer name (HTTP 409).
+    Busy = -6,
+    /// As many messages are in flight as `max_pending_msg` or `max_pending_bytes` allow.
+    QueueFull = -7,
+    /// The message is larger than the server's limit for one frame or one message.
+    TooBig = -8,
+    /// The broker refused or failed the operation; its own words are in [`Error::broker_text`].
+    Broker = -9,
+    /// The peer sent something that is not Pulsar's WebSocket API.
+    Protocol = -10,
+    /// The connection broke after the message was written and before its receipt: it may be stored or not.
+    OutcomeUnknown = -11,
+    /// The topic was terminated: nothing can be published to it any more.
+    TopicTerminated = -12,
+    /// The handle belongs to the process before `fork`; open a new client in the child.
+    Forked = -13,
+    /// Waiting here could never end, because this very thread would have to do the work waited for.
+    WouldDeadlock = -14,
+    /// A fault of the library itself, or a panic in a callback.
+    Internal = -99,
+}
+
+impl ErrorKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [ErrorKind; 18] = [
+        ErrorKind::Timeout,
+        ErrorKind::Closed,
+        ErrorKind::EndOfTopic,
+        ErrorKind::InvalidArgument,
+        ErrorKind::Connect,
+        ErrorKind::Authentication,
+        ErrorKind::Authorization,
+        ErrorKind::NotFound,
+        ErrorKind::Busy,
+        ErrorKind::QueueFull,
+        ErrorKind::TooBig,
+        ErrorKind::Broker,
+        ErrorKind::Protocol,
+        ErrorKind::OutcomeUnknown,
+        ErrorKind::TopicTerminated,
+        ErrorKind::Forked,
+        ErrorKind::WouldDeadlock,
+        ErrorKind::Internal,
+    ];
+
+    /// The number of this kind: `stargate_status` in C, `code` in Python.
+    pub fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// The name of this kind in `snake_case`, as logs and statistics print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Closed => "closed",
+            ErrorKind::EndOfTopic => "end_of_topic",
+            ErrorKind::InvalidArgument => "invalid_argument",
+            ErrorKind::Connect => "connect",
+            ErrorKind::Authentication => "authentication",
+            ErrorKind::Authorization => "authorization",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Busy => "busy",
+            ErrorKind::QueueFull => "queue_full",
+            ErrorKind::TooBig => "too_big",
+            ErrorKind::Broker => "broker",
+            ErrorKind::Protocol => "protocol",
+            ErrorKind::OutcomeUnknown => "outcome_unknown",
+            ErrorKind::TopicTerminated => "topic_terminated",
+            ErrorKind::Forked => "forked",
+            ErrorKind::WouldDeadlock => "would_deadlock",
+            ErrorKind::Internal => "internal",
+        }
+    }
+
+    /// Whether the same call may succeed later, with nothing changed by the caller.
+    ///
+    /// After [`ErrorKind::Timeout`] and [`ErrorKind::OutcomeUnknown`] a second send can store the message twice.
+    pub fn is_retriable(self) -> bool {
+        matches!(
+            self,
+            ErrorKind::Timeout
+                | ErrorKind::Connect
+                | ErrorKind::Busy
+                | ErrorKind::QueueFull
+                | ErrorKind::Broker
+                | ErrorKind::OutcomeUnknown
+        )
+    }
+}
+
+/// A failed operation. Cheap to clone: one connection that breaks can fail a thousand sends.
+///
+/// [`fmt::Display`] gives the whole story on one line, causes included:
+/// `send to persistent://public/default/orders: proxy closed the connection (1009): Text message size [...]`.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    operation: Option<String>,
+    topic: Option<String>,
+    message: String,
+    broker_text: Option<String>,
+    http_status: Option<u16>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The result of an operation of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error(Arc::new(Inner {
+            kind,
+            operation: None,
+            topic: None,
+            message: message.into(),
+            broker_text: None,
+            http_status: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::InvalidArgument, message)
+    }
+
+    pub(crate) fn closed() -> Error {
+        Error::new(ErrorKind::Closed, "the handle is closed")
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Error {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Says what was being done; the first one told wins, since it is nearest to the fault.
+    pub(crate) fn during(self, operation: &str) -> Error {
+        self.edit(|inner| {
+            inner.operation.get_or_insert_with(|| operation.to_owned());
+        })
+    }
+
+    pub(crate) fn on_topic(self, topic: &str) -> Error {
+        self.edit(|inner| {
+            inner.topic.get_or_insert_with(|| topic.to_owned());
+        })
+    }
+
+    pub(crate) fn with_broker_text(self, text: impl Into<String>) -> Error {
+        self.edit(|inner| inner.broker_text = Some(text.into()))
+    }
+
+    pub(crate) fn with_http_status(self, status: u16) -> Error {
+        self.edit(|inner| inner.http_status = Some(status))
+    }
+
+    pub(crate) fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Error {
+        self.edit(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// The kind of failure, to act on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was being done, such as `send` or `open producer`.
+    pub fn operation(&self) -> Option<&str> {
+        self.0.operation.as_deref()
+    }
+
+    /// The full name of the topic concerned, where there is one.
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
+    }
+
+    /// The message without operation and topic.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The server's own words: `errorMsg` of a receipt, the reason of a close frame, the message of an HTTP error page.
+    pub fn broker_text(&self) -> Option<&str> {
+        self.0.broker_text.as_deref()
+    }
+
+    /// The HTTP status with which the server refused the connection.
+    pub fn http_status(&self) -> Option<u16> {
+        self.0.http_status
+    }
+
+    /// Whether the same call may succeed later; see [`ErrorKind::is_retriable`].
+    pub fn is_retriable(&self) -> bool {
+        self.0.kind.is_retriable()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        match (&inner.operation, &inner.topic) {
+            (Some(operation), Some(topic)) => write!(f, "{operation} {topic}: ")?,
+            (Some(operation), None) => write!(f, "{operation}: ")?,
+            (None, Some(topic)) => write!(f, "{topic}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&inner.message)?;
+        let mut cause = inner.source.as_deref().map(|source| source as &dyn StdError);
+        let mut last = inner.message.clone();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Wrappers that only repeat their cause would print it twice.
+            if !last.contains(&text) {
+                write!(f, ": {text}")?;
+            }
+            last = text;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.0.kind).field("text", &self.to_string());
+        if let Some(status) = self.0.http_status {
+            debug.field("http_status", &status);
+        }
+        debug.finish()
+    }
+}
+
+/// The causes are already in the text, so that no printer of chains repeats them; hence no `source`.
+impl StdError for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_operation_topic_and_cause() {
+        let error = Error::new(ErrorKind::Connect, "no host could be reached")
+            .during("open producer")
+            .on_topic("persistent://public/default/orders")
+            .caused_by(std::io::Error::other("refused"));
+        assert_eq!(
+            error.to_string(),
+            "open producer persistent://public/default/orders: no host could be reached: refused"
+        );
+        assert_eq!(error.topic(), Some("persistent://public/default/orders"));
+    }
+
+    #[test]
+    fn the_operation_nearest_to_the_fault_is_kept() {
+        let error = Error::closed().during("send to").during("flush");
+        assert_eq!(error.operation(), Some("send to"));
+    }
+
+    #[test]
+    fn every_kind_has_its_own_code_and_name() {
+        let codes: std::collections::BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+        let names: std::collections::BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!((codes.len(), names.len()), (ErrorKind::ALL.len(), ErrorKind::ALL.len()));
+    }
+}

@@ -1,0 +1,398 @@
+//! The producer: accepts messages, keeps a bounded number in flight, and ends each exactly once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use crate::client::{Child, ClientInner};
+use crate::driver::{Driver, Order, Outlet};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Outgoing, Receipt};
+use crate::options::{OnDisconnect, Options, Roles, WhenFull};
+use crate::proto::frame::OpenFrame;
+use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
+use crate::proto::session::{Change, Session};
+use crate::stats::{Counters, Stats};
+use crate::status::{self, Reporter, Status};
+use crate::topic::{Endpoint, Host, TopicName};
+
+/// Sends messages to one topic. Cheap to clone; when the last clone is dropped without [`Producer::close`], what is in
+/// flight ends with [`ErrorKind::OutcomeUnknown`].
+#[derive(Clone)]
+pub struct Producer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Arc<ClientInner>,
+    topic: Arc<TopicName>,
+    orders: mpsc::UnboundedSender<Order<Command<Ticket>>>,
+    status: [watch::Receiver<Status>; 1],
+    messages: Arc<Semaphore>,
+    /// In units of [`BYTES_UNIT`].
+    bytes: Arc<Semaphore>,
+    bytes_units: u32,
+    when_full: WhenFull,
+    send_timeout: Option<Duration>,
+    max_frame: usize,
+    begun: Instant,
+    counters: Arc<Counters>,
+}
+
+/// The bound in bytes is counted in lots, because a semaphore takes 32 bits at once.
+const BYTES_UNIT: usize = 1024;
+
+/// What is kept of a message, or of a flush, until it ends.
+enum Ticket {
+    Message { completion: Completion, context: Option<String>, _room: Room },
+    Flush(oneshot::Sender<Result<()>>),
+}
+
+type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
+enum Completion {
+    Future(oneshot::Sender<Result<Receipt>>),
+    /// Run on the client's callback thread.
+    Callback(Box<dyn FnOnce(Sent) + Send>),
+    /// Run on the thread of the connection.
+    Inline(Box<dyn FnOnce(Sent) + Send>),
+}
+
+/// How a send with a callback ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The receipt, or why there is none.
+    pub result: Result<Receipt>,
+    /// The context that the application gave the message.
+    pub context: Option<String>,
+}
+
+/// The receipt to come of a message that was accepted. Dropping it does not call the message back.
+pub struct Pending {
+    receiver: oneshot::Receiver<Result<Receipt>>,
+    topic: Arc<TopicName>,
+}
+
+impl Future for Pending {
+    type Output = Result<Receipt>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Receipt>> {
+        Pin::new(&mut self.receiver).poll(cx).map(|outcome| {
+            outcome.unwrap_or_else(|_| Err(status::gone().during("send to").on_topic(&self.topic.to_string())))
+        })
+    }
+}
+
+impl Producer {
+    pub(crate) async fn open(client: &Arc<ClientInner>, topic: &str, options: &Options) -> Result<Producer> {
+        let named = |error: Error| error.during("open producer").on_topic(topic);
+        let topic_name: TopicName = topic.parse().map_err(|error: Error| error.during("open producer"))?;
+        let producer = Producer::spawn(client, topic_name, options).map_err(named)?;
+        if !options.over(&client.options).bool("lazy") {
+            status::connected(&producer.inner.status)
+                .await
+                .map_err(|error| error.during("open producer").on_topic(&producer.inner.topic.to_string()))?;
+        }
+        Ok(producer)
+    }
+
+    fn spawn(client: &Arc<ClientInner>, topic: TopicName, options: &Options) -> Result<Producer> {
+        client.check_open()?;
+        let options = client.options_for(options, Roles::PRODUCER)?;
+        let mut route = client.route(Endpoint::Producer(topic.clone()), &options, Roles::PRODUCER)?;
+        let topic = Arc::new(topic);
+        let counters: Arc<Counters> = Arc::default();
+        let resend = if options.bool("effectively_once") {
+            // Larger than any id of an earlier run under this name, unless the clock went back; the broker then says so.
+            let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+            match options.is_set("initial_seq_id") {
+                true => Resend::Numbered { first: options.int("initial_seq_id").saturating_add(1), chosen: false },
+                false => Resend::Numbered { first: clock, chosen: true },
+            }
+        } else {
+            match options.get_on_disconnect() {
+                OnDisconnect::Resend => Resend::Again,
+                OnDisconnect::Fail => Resend::Never,
+            }
+        };
+        // The server's own bound applies with batching only, and must not be below ours.
+        if !options.bool("batch_enabled") {
+            route.query.retain(|(name, _)| *name != "maxPendingMessages");
+        }
+        let (orders, inbound) = mpsc::unbounded_channel();
+        let (reporter, status) = Reporter::new(client, &topic, 0, &options, &counters);
+        let bytes_units = u32::try_from(options.count("max_pending_bytes").div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX);
+        let messages = Arc::new(Semaphore::new(options.count("max_pending_msg")));
+        let bytes = Arc::new(Semaphore::new(bytes_units as usize));
+        let outlet =
+            ProducerOutlet { reporter, topic: topic.clone(), messages: messages.clone(), bytes: bytes.clone() };
+        route.query.retain(|(name, _)| *name != "initialSequenceId");
+        let first_connection = options.is_set("initial_seq_id").then(|| options.int("initial_seq_id"));
+        let role = ProducerRole::new(resend, first_connection, counters.clone());
+        let session = Session::new(role, client.policy(&options, 0));
+        let begun = Instant::now();
+        client.runtime.spawn(Driver::run(session, inbound, outlet, route, begun));
+        let send_timeout = options.millis("send_timeout");
+        let inner = Arc::new(Inner {
+            client: client.clone(),
+            topic,
+            orders,
+            status: [status],
+            messages,
+            bytes,
+            bytes_units,
+            when_full: options.get_when_full(),
+            send_timeout: (!send_timeout.is_zero()).then_some(send_timeout),
+            max_frame: options.count("max_message_frame_bytes"),
+            begun,
+            counters,
+        });
+        let child: Arc<dyn Child> = inner.clone();
+        client.adopt(Arc::downgrade(&child));
+        Ok(Producer { inner })
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &TopicName {
+        &self.inner.topic
+    }
+
+    /// Sends a message and waits for its receipt.
+    ///
+    /// It ends within `send_timeout`, the wait for room included. Dropping the future after its first poll does not
+    /// call an accepted message back.
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Receipt> {
+        self.enqueue(message).await?.await
+    }
+
+    /// Accepts a message, waiting for room, and gives its receipt as a future: for many messages in flight.
+    ///
+    /// Messages accepted one after the other are stored in that order.
+    pub async fn enqueue(&self, message: impl Into<Outgoing>) -> Result<Pending> {
+        let (sender, receiver) = oneshot::channel();
+        self.submit(message.into(), Completion::Future(sender), None).await?;
+        Ok(Pending { receiver, topic: self.inner.topic.clone() })
+    }
+
+    /// As [`Producer::enqueue`], with a time of its own instead of `send_timeout`.
+    pub async fn enqueue_within(&self, message: impl Into<Outgoing>, timeout: Duration) -> Result<Pending> {
+        let (sender, receiver) = oneshot::channel();
+        self.submit(message.into(), Completion::Future(sender), Some(timeout)).await?;
+        Ok(Pending { receiver, topic: self.inner.topic.clone() })
+    }
+
+    /// Sends messages in their order, many in flight at a time; one result for each, in the same order.
+    pub async fn send_all<M: Into<Outgoing>>(&self, messages: impl IntoIterator<Item = M>) -> Vec<Result<Receipt>> {
+        let mut pending = Vec::new();
+        for message in messages {
+            pending.push(self.enqueue(message).await);
+        }
+        join_all(pending.into_iter().map(|accepted| async move {
+            match accepted {
+                Ok(pending) => pending.await,
+                Err(error) => Err(error),
+            }
+        }))
+        .await
+    }
+
+    /// Accepts a message, waiting for room, and calls `callback` with its end, exactly once, on the client's callback
+    /// thread. When this returns an error the callback is not called.
+    pub async fn send_with(
+        &self,
+        message: impl Into<Outgoing>,
+        callback: impl FnOnce(Sent) + Send + 'static,
+    ) -> Result<()> {
+        self.submit(message.into(), Completion::Callback(Box::new(callback)), None).await
+    }
+
+    /// As [`Producer::send_with`], but the callback runs on the thread of the connection, and must neither block nor
+    /// panic. Made for bindings that have a queue of their own.
+    pub async fn send_inline(
+        &self,
+        message: impl Into<Outgoing>,
+        callback: impl FnOnce(Sent) + Send + 'static,
+    ) -> Result<()> {
+        self.submit(message.into(), Completion::Inline(Box::new(callback)), None).await
+    }
+
+    /// Waits until every message accepted before has ended, well or not.
+    pub async fn flush(&self) -> Result<()> {
+        let fail = |error: Error| error.during("flush").on_topic(&self.inner.topic.to_string());
+        self.inner.client.runtime.check_fork().map_err(fail)?;
+        let (sender, receiver) = oneshot::channel();
+        self.inner
+            .orders
+            .send(Order::Do(Command::Flush { ticket: Ticket::Flush(sender) }))
+            .map_err(|_| fail(status::gone()))?;
+        receiver.await.unwrap_or_else(|_| Err(status::gone())).map_err(fail)
+    }
+
+    /// Waits until it is connected; the error that ended it if it cannot be.
+    pub async fn wait_connected(&self) -> Result<()> {
+        self.inner.client.runtime.check_fork()?;
+        status::connected(&self.inner.status).await.map_err(|error| self.inner.name(error, "connect to"))
+    }
+
+    /// Whether it is connected now.
+    pub fn is_connected(&self) -> bool {
+        self.inner.status[0].borrow().state == crate::ConnectionState::Connected
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.snapshot()
+    }
+
+    /// Accepts no more messages, waits until those in flight have ended, and closes the connection.
+    ///
+    /// What is not done within `timeout` ends with an error, and so does this call. May be called more than once.
+    pub async fn close(&self, timeout: Duration) -> Result<()> {
+        self.inner.clone().close_within(timeout).await
+    }
+
+    async fn submit(&self, message: Outgoing, completion: Completion, timeout: Option<Duration>) -> Result<()> {
+        let inner = &*self.inner;
+        let name = |error: Error| inner.name(error, "send to");
+        inner.client.runtime.check_fork().map_err(name)?;
+        let frame = OpenFrame::encode(&message, inner.max_frame).map_err(name)?;
+        // Cannot overflow: a time that long never comes.
+        let limit = timeout.or(inner.send_timeout);
+        let deadline = limit.and_then(|limit| inner.begun.elapsed().checked_add(limit));
+        let room = self.room(frame.bytes(), limit).await.map_err(name)?;
+        inner.counters.sent_bytes.add(message.payload.len() as u64);
+        let ticket = Ticket::Message { completion, context: message.context, _room: room };
+        inner.orders.send(Order::Do(Command::Send { frame, ticket, deadline })).map_err(|_| name(status::gone()))
+    }
+
+    /// Takes a place among the messages in flight.
+    async fn room(&self, bytes: usize, limit: Option<Duration>) -> Result<Room> {
+        let inner = &*self.inner;
+        let units = u32::try_from(bytes.div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX).min(inner.bytes_units);
+        let ended = || inner.status[0].borrow().ended.clone().unwrap_or_else(Error::closed);
+        let closed = |error: tokio::sync::TryAcquireError| match error {
+            tokio::sync::TryAcquireError::Closed => Some(ended()),
+            tokio::sync::TryAcquireError::NoPermits => None,
+        };
+        // Both at once, or in line for both: nobody overtakes who waits.
+        match inner.messages.clone().try_acquire_owned() {
+            Ok(one) => match inner.bytes.clone().try_acquire_many_owned(units) {
+                Ok(many) => return Ok((one, many)),
+                Err(error) => closed(error).map_or(Ok(()), Err)?,
+            },
+            Err(error) => closed(error).map_or(Ok(()), Err)?,
+        }
+        if inner.when_full == WhenFull::Fail {
+            return Err(Error::new(
+                ErrorKind::QueueFull,
+                "as many messages are in flight as max_pending_msg or max_pending_bytes allow",
+            ));
+        }
+        let wait = async {
+            let one = inner.messages.clone().acquire_owned().await.map_err(|_| ended())?;
+            let many = inner.bytes.clone().acquire_many_owned(units).await.map_err(|_| ended())?;
+            Ok((one, many))
+        };
+        let Some(limit) = limit else { return wait.await };
+        let timed = {
+            let _inside = inner.client.runtime.handle().map(|handle| handle.enter());
+            tokio::time::timeout(limit, wait)
+        };
+        timed.await.unwrap_or_else(|_| {
+            let full = "the time ran out while as many messages were in flight as the bounds allow; it was not sent";
+            Err(Error::new(ErrorKind::Timeout, full))
+        })
+    }
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer").field("topic", &self.inner.topic.to_string()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn name(&self, error: Error, operation: &str) -> Error {
+        error.during(operation).on_topic(&self.topic.to_string())
+    }
+}
+
+impl Child for Inner {
+    fn close_within(self: Arc<Self>, timeout: Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
+        Box::pin(async move {
+            self.client.runtime.check_fork()?;
+            // Who waits for room is told now; what was accepted goes on.
+            self.messages.close();
+            self.bytes.close();
+            let _ = self.orders.send(Order::Close { linger: timeout });
+            if status::ended(&self.status).await {
+                let left = Error::new(
+                    ErrorKind::Timeout,
+                    "the time ran out with messages in flight; each of them ended with an error",
+                );
+                return Err(self.name(left, "close producer of"));
+            }
+            Ok(())
+        })
+    }
+}
+
+struct ProducerOutlet {
+    reporter: Reporter,
+    topic: Arc<TopicName>,
+    messages: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+impl Outlet<Event<Ticket>> for ProducerOutlet {
+    fn event(&mut self, event: Event<Ticket>) {
+        match event {
+            Event::Sent(Ticket::Message { completion, context, _room }, outcome) => {
+                drop(_room);
+                let result = match outcome {
+                    Ok(Stored { id, duplicate }) => Ok(Receipt { message_id: id, duplicate, context: context.clone() }),
+                    Err(error) => Err(error.during("send to").on_topic(&self.topic.to_string())),
+                };
+                match completion {
+                    Completion::Future(sender) => {
+                        // Who does not wait for the receipt does not want it.
+                        let _ = sender.send(result);
+                    }
+                    Completion::Callback(callback) => {
+                        self.reporter.callbacks().run(move || callback(Sent { result, context }));
+                    }
+                    Completion::Inline(callback) => callback(Sent { result, context }),
+                }
+            }
+            Event::Flushed(Ticket::Flush(sender), outcome) => {
+                let _ = sender.send(outcome);
+            }
+            Event::Sent(Ticket::Flush(_), _) | Event::Flushed(Ticket::Message { .. }, _) => {
+                debug_assert!(false, "the state machine gave a ticket to the wrong event");
+            }
+        }
+    }
+
+    fn changed(&mut self, change: Change, hosts: &[Host]) {
+        if matches!(change, Change::Ended { .. }) {
+            self.messages.close();
+            self.bytes.close();
+        }
+        self.reporter.changed(change, hosts);
+    }
+
+    fn settle(&mut self) {}
+
+    fn is_full(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
+    fn ponged(&mut self, at: SystemTime) {
+        self.reporter.ponged(at);
+    }
+}

@@ -1,0 +1,111 @@
+//! Acknowledgements on their way out: gathered, because the proxy wakes up for each write.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Moment;
+
+/// How long an acknowledgement may wait for company.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// How many are enough company.
+const LOT: usize = 100;
+
+/// Frames that wait until there are enough of them, or until the first has waited long enough.
+#[derive(Debug)]
+pub(crate) struct Gather {
+    frames: VecDeque<String>,
+    lot: usize,
+    /// When the waiting ends. `None` when nothing waits.
+    ready_at: Option<Moment>,
+    /// Whether what is queued may go out now.
+    ready: bool,
+}
+
+impl Gather {
+    /// For a peer that stops sending after `window` messages without an answer.
+    pub(crate) fn new(window: usize) -> Gather {
+        Gather { frames: VecDeque::new(), lot: (window / 4).clamp(1, LOT), ready_at: None, ready: false }
+    }
+
+    pub(crate) fn push(&mut self, now: Moment, frame: String) {
+        self.frames.push_back(frame);
+        if self.frames.len() >= self.lot {
+            self.flush();
+        } else if !self.ready {
+            self.ready_at.get_or_insert(now + PATIENCE);
+        }
+    }
+
+    /// No more waiting for what is queued now.
+    pub(crate) fn flush(&mut self) {
+        self.ready = !self.frames.is_empty();
+        self.ready_at = None;
+    }
+
+    pub(crate) fn tick(&mut self, now: Moment) {
+        if self.ready_at.is_some_and(|at| now >= at) {
+            self.flush();
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        self.ready_at
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<String> {
+        if !self.ready {
+            return None;
+        }
+        let frame = self.frames.pop_front();
+        self.ready = !self.frames.is_empty();
+        frame
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Takes out everything, in its order; for what outlives a connection.
+    pub(crate) fn clear(&mut self) -> usize {
+        self.ready = false;
+        self.ready_at = None;
+        let dropped = self.frames.len();
+        self.frames.clear();
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(gather: &mut Gather) -> usize {
+        std::iter::from_fn(|| gather.pop()).count()
+    }
+
+    #[test]
+    fn a_lone_frame_waits_a_millisecond_and_no_longer() {
+        let mut gather = Gather::new(1000);
+        gather.push(Moment::ZERO, "a".into());
+        assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(PATIENCE)));
+        gather.tick(PATIENCE);
+        assert_eq!((drain(&mut gather), gather.deadline()), (1, None));
+    }
+
+    #[test]
+    fn enough_frames_do_not_wait() {
+        let mut gather = Gather::new(8);
+        gather.push(Moment::ZERO, "a".into());
+        assert_eq!(drain(&mut gather), 0);
+        gather.push(Moment::ZERO, "b".into());
+        assert_eq!((drain(&mut gather), gather.deadline()), (2, None));
+        assert!(gather.is_empty());
+    }
+
+    #[test]
+    fn a_window_of_one_never_waits() {
+        let mut gather = Gather::new(1);
+        gather.push(Moment::ZERO, "a".into());
+        assert_eq!(drain(&mut gather), 1);
+    }
+}

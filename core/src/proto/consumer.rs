@@ -1,0 +1,329 @@
+//! What a consumer was given and has not acknowledged yet, and the server's window over it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::acks::Gather;
+use super::frame::{self, Received, parse_received};
+use super::permits::Permits;
+use super::questions::{Question, Questions};
+use super::session::Role;
+use super::{Moment, Text, earliest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Message, MessageId, Origin};
+use crate::stats::Counters;
+use crate::topic::TopicName;
+
+/// How long the window may be full, with everything in the application's hands, before that is reported as a stall.
+const STALL_AFTER: Duration = Duration::from_secs(10);
+
+/// What a consumer is told to do. `T` is the caller's token for a question, given back with its answer.
+pub(crate) enum Command<T> {
+    /// The connection of the message is known when it came from a message, and not when it came from a stored id.
+    /// `finished` when it also ends the handling of the message.
+    Ack {
+        id: MessageId,
+        connection: Option<u64>,
+        finished: bool,
+    },
+    Nack {
+        id: MessageId,
+        finished: bool,
+    },
+    /// The application has taken or handled this many messages.
+    Finished {
+        messages: usize,
+    },
+    /// More permits than the window gives, as the application asks for them.
+    Permit {
+        messages: usize,
+    },
+    IsEndOfTopic {
+        ticket: T,
+    },
+    /// Deletes the subscription.
+    Unsubscribe {
+        ticket: T,
+    },
+}
+
+/// What comes out of a consumer or a reader.
+pub(crate) enum Event<T> {
+    Message(Box<Message>),
+    EndOfTopic(T, Result<bool>),
+    Unsubscribed(T, Result<()>),
+    /// The server sends nothing more until some of this many unacknowledged messages are acknowledged.
+    Stalled {
+        unacked: usize,
+    },
+}
+
+/// What a consumer needs to know of its options.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The topic told to the application.
+    pub(crate) topic: Arc<TopicName>,
+    pub(crate) session: usize,
+    pub(crate) pull: bool,
+    pub(crate) window: usize,
+    /// Whether an acknowledgement may count on another connection than the one that delivered the message: not for
+    /// partitioned topics, nor for several topics at once.
+    pub(crate) acks_travel: bool,
+}
+
+pub(crate) struct ConsumerRole<T> {
+    settings: Settings,
+    connection: u64,
+    connected: bool,
+    /// What this connection delivered and has not been acknowledged, with the number of times it was delivered.
+    unacked: HashMap<MessageId, usize>,
+    /// The sum of the numbers in `unacked`: what the server counts against its window.
+    unacked_frames: usize,
+    /// Delivered and not yet taken or handled by the application.
+    in_hand: usize,
+    permits: Permits,
+    acks: Gather,
+    control: VecDeque<String>,
+    /// Acknowledgements that came while there was no connection, and that the next one can still carry.
+    travelling: Vec<MessageId>,
+    questions: Questions<T>,
+    events: VecDeque<Event<T>>,
+    stalled_at: Option<Moment>,
+    counters: Arc<Counters>,
+}
+
+impl<T> ConsumerRole<T> {
+    pub(crate) fn new(settings: Settings, counters: Arc<Counters>) -> ConsumerRole<T> {
+        ConsumerRole {
+            permits: Permits::new(settings.window),
+            acks: Gather::new(settings.window),
+            settings,
+            connection: 0,
+            connected: false,
+            unacked: HashMap::new(),
+            unacked_frames: 0,
+            in_hand: 0,
+            control: VecDeque::new(),
+            travelling: Vec::new(),
+            questions: Questions::new(),
+            events: VecDeque::new(),
+            stalled_at: None,
+            counters,
+        }
+    }
+
+    /// Whether the server will still accept an acknowledgement of a message that an earlier connection delivered.
+    fn travels(&self, id: &MessageId) -> bool {
+        self.settings.acks_travel && id.batch_index().is_none() && id.partition().is_none()
+    }
+
+    fn ack(&mut self, now: Moment, id: MessageId, connection: Option<u64>) {
+        if let Some(frames) = self.take(&id) {
+            // One frame for each delivery, or the server counts the others against its window for ever.
+            for _ in 0..frames {
+                self.acks.push(now, frame::ack(&id));
+            }
+            self.counters.acked.add(1);
+        } else if connection == Some(self.connection) || !self.travels(&id) {
+            self.counters.acks_dropped.add(1);
+        } else if self.connected {
+            self.acks.push(now, frame::ack(&id));
+            self.counters.acked.add(1);
+        } else {
+            self.travelling.push(id);
+        }
+        self.watch_window(now);
+    }
+
+    fn nack(&mut self, now: Moment, id: MessageId) {
+        if let Some(frames) = self.take(&id) {
+            for _ in 0..frames {
+                self.acks.push(now, frame::nack(&id));
+            }
+            self.counters.nacked.add(1);
+        } else {
+            // Unacknowledged messages of an earlier connection come again by themselves.
+            self.counters.acks_dropped.add(1);
+        }
+        self.watch_window(now);
+    }
+
+    fn take(&mut self, id: &MessageId) -> Option<usize> {
+        let frames = self.unacked.remove(id)?;
+        self.unacked_frames -= frames;
+        self.counters.unacked.sub(frames as u64);
+        Some(frames)
+    }
+
+    fn finished(&mut self, messages: usize) {
+        if messages == 0 {
+            return;
+        }
+        self.in_hand = self.in_hand.saturating_sub(messages);
+        if self.settings.pull {
+            self.permits.finished(messages);
+            self.ask();
+        }
+    }
+
+    fn ask(&mut self) {
+        if !self.connected {
+            return;
+        }
+        if let Some(messages) = self.permits.ask() {
+            self.control.push_back(frame::permit(messages));
+        }
+        self.counters.permits.set(self.permits.granted() as u64);
+    }
+
+    fn watch_window(&mut self, now: Moment) {
+        let full = !self.settings.pull && self.connected && self.unacked_frames >= self.settings.window;
+        if !(full && self.in_hand == 0) {
+            self.stalled_at = None;
+        } else {
+            self.stalled_at.get_or_insert(now + STALL_AFTER);
+        }
+    }
+}
+
+impl<T> Role for ConsumerRole<T> {
+    type Command = Command<T>;
+    type Event = Event<T>;
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn connected(&mut self, now: Moment, connection: u64) {
+        self.connection = connection;
+        self.connected = true;
+        // First of all, so that the server has less to deliver again.
+        for id in std::mem::take(&mut self.travelling) {
+            self.acks.push(now, frame::ack(&id));
+            self.counters.acked.add(1);
+        }
+        self.acks.flush();
+        if self.settings.pull {
+            self.permits.connected();
+            self.ask();
+        }
+    }
+
+    fn disconnected(&mut self, _now: Moment, _why: &Error) {
+        self.connected = false;
+        self.stalled_at = None;
+        self.control.clear();
+        for ticket in self.questions.disconnected() {
+            let refused = Error::new(
+                ErrorKind::Broker,
+                "the server dropped the connection instead: are there other consumers on the subscription, or is it gone?",
+            );
+            self.events.push_back(Event::Unsubscribed(ticket, Err(refused)));
+        }
+        let lost = self.acks.clear();
+        self.counters.acks_dropped.add(lost as u64);
+        self.counters.unacked.sub(self.unacked_frames as u64);
+        self.unacked.clear();
+        self.unacked_frames = 0;
+    }
+
+    fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
+        let origin = Origin { session: self.settings.session, connection: self.connection, frame_bytes: 0 };
+        match parse_received(text, &self.settings.topic, origin)? {
+            Received::EndOfTopic(end) => {
+                match self.questions.answered() {
+                    Some((ticket, Question::EndOfTopic)) => self.events.push_back(Event::EndOfTopic(ticket, Ok(end))),
+                    Some((ticket, Question::Unsubscribe)) => self.events.push_back(Event::Unsubscribed(ticket, Ok(()))),
+                    None => self.counters.unexpected.add(1),
+                }
+                return Ok(());
+            }
+            Received::Message(message) => {
+                self.counters.received.add(1);
+                self.counters.received_bytes.add(message.payload.len() as u64);
+                self.counters.unacked.add(1);
+                if message.redelivery_count > 0 {
+                    self.counters.redelivered.add(1);
+                }
+                *self.unacked.entry(message.id.clone()).or_insert(0) += 1;
+                self.unacked_frames += 1;
+                self.in_hand += 1;
+                if self.settings.pull {
+                    self.permits.delivered();
+                    self.counters.permits.set(self.permits.granted() as u64);
+                }
+                self.events.push_back(Event::Message(message));
+            }
+        }
+        self.watch_window(now);
+        Ok(())
+    }
+
+    fn command(&mut self, now: Moment, command: Command<T>) {
+        match command {
+            Command::Ack { id, connection, finished } => {
+                self.finished(usize::from(finished));
+                self.ack(now, id, connection);
+            }
+            Command::Nack { id, finished } => {
+                self.finished(usize::from(finished));
+                self.nack(now, id);
+            }
+            Command::Finished { messages } => {
+                self.finished(messages);
+                self.watch_window(now);
+            }
+            Command::Permit { messages } => {
+                if self.connected && messages > 0 {
+                    self.control.push_back(frame::permit(messages));
+                }
+            }
+            Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
+            Command::Unsubscribe { ticket } => {
+                self.acks.flush();
+                self.questions.ask(ticket, Question::Unsubscribe);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        earliest([self.acks.deadline(), self.stalled_at])
+    }
+
+    fn tick(&mut self, now: Moment) {
+        self.acks.tick(now);
+        if self.stalled_at.is_some_and(|at| now >= at) {
+            self.counters.stalls.add(1);
+            self.events.push_back(Event::Stalled { unacked: self.unacked_frames });
+            // Once for each stall: it is watched again after the next change.
+            self.stalled_at = Some(Moment::MAX);
+        }
+    }
+
+    fn poll_frame(&mut self) -> Option<Text> {
+        let text = self.control.pop_front().or_else(|| self.acks.pop()).map(Text::from);
+        text.or_else(|| self.questions.pop_frame().map(Text::from))
+    }
+
+    fn poll_event(&mut self) -> Option<Event<T>> {
+        self.events.pop_front()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.acks.is_empty() && self.control.is_empty()
+    }
+
+    fn hurry(&mut self) {
+        self.acks.flush();
+    }
+
+    fn abandon(&mut self, error: &Error) {
+        for (ticket, question) in self.questions.drain() {
+            self.events.push_back(match question {
+                Question::EndOfTopic => Event::EndOfTopic(ticket, Err(error.clone())),
+                Question::Unsubscribe => Event::Unsubscribed(ticket, Err(error.clone())),
+            });
+        }
+    }
+}

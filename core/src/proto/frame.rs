@@ -1,0 +1,365 @@
+//! The frames of Pulsar's WebSocket API: JSON texts.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::time;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Message, MessageId, Origin, Outgoing};
+use crate::topic::TopicName;
+
+/// A send frame without its context and its closing brace: what can be encoded before its turn is known.
+#[derive(Debug)]
+pub(crate) struct OpenFrame(String);
+
+/// The longest that a context and the closing brace can be.
+const TAIL_BYTES: usize = r#","context":"18446744073709551615"}"#.len();
+
+impl OpenFrame {
+    /// Encodes `message`, or says that it cannot go into a frame of `limit` bytes.
+    pub(crate) fn encode(message: &Outgoing, limit: usize) -> Result<OpenFrame> {
+        message.check()?;
+        let base64_bytes = message.payload.len().div_ceil(3) * 4;
+        let mut json = String::with_capacity(base64_bytes + 96);
+        json.push_str(r#"{"payload":""#);
+        STANDARD.encode_string(&message.payload, &mut json);
+        json.push('"');
+        if let Some(key) = &message.key {
+            json.push_str(r#","key":"#);
+            push_string(&mut json, key);
+        }
+        if !message.properties.is_empty() {
+            json.push_str(r#","properties":{"#);
+            for (index, (name, value)) in message.properties.iter().enumerate() {
+                if index > 0 {
+                    json.push(',');
+                }
+                push_string(&mut json, name);
+                json.push(':');
+                push_string(&mut json, value);
+            }
+            json.push('}');
+        }
+        if let Some(millis) = message.event_time {
+            json.push_str(&format!(r#","eventTime":"{}""#, time::format(millis)));
+        }
+        if let Some(millis) = message.deliver_at {
+            json.push_str(&format!(r#","deliverAt":{millis}"#));
+        }
+        if let Some(delay) = message.deliver_after.filter(|delay| delay.as_millis() > 0) {
+            json.push_str(&format!(r#","deliverAfterMs":{}"#, delay.as_millis()));
+        }
+        if !message.replication_clusters.is_empty() {
+            json.push_str(r#","replicationClusters":["#);
+            for (index, cluster) in message.replication_clusters.iter().enumerate() {
+                if index > 0 {
+                    json.push(',');
+                }
+                push_string(&mut json, cluster);
+            }
+            json.push(']');
+        }
+        let bytes = json.len() + TAIL_BYTES;
+        if bytes > limit {
+            return Err(Error::new(
+                ErrorKind::TooBig,
+                format!(
+                    "a payload of {} bytes makes a frame of {bytes} bytes, over the server's limit of {limit} \
+                     (its webSocketMaxTextFrameSize; option max_message_frame_bytes); the largest payload is about {} bytes",
+                    message.payload.len(),
+                    limit.saturating_sub(TAIL_BYTES + 14) / 4 * 3,
+                ),
+            ));
+        }
+        Ok(OpenFrame(json))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len() + TAIL_BYTES
+    }
+
+    /// The whole frame.
+    pub(crate) fn close(mut self, context: u64) -> String {
+        self.0.push_str(&format!(r#","context":"{context}"}}"#));
+        self.0
+    }
+}
+
+fn push_string(json: &mut String, text: &str) {
+    // Writing JSON to memory has no way to fail.
+    json.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+pub(crate) fn ack(id: &MessageId) -> String {
+    format!(r#"{{"messageId":"{}"}}"#, id.as_str())
+}
+
+pub(crate) fn nack(id: &MessageId) -> String {
+    format!(r#"{{"type":"negativeAcknowledge","messageId":"{}"}}"#, id.as_str())
+}
+
+pub(crate) fn permit(messages: usize) -> String {
+    format!(r#"{{"type":"permit","permitMessages":{messages}}}"#)
+}
+
+pub(crate) const IS_END_OF_TOPIC: &str = r#"{"type":"isEndOfTopic"}"#;
+pub(crate) const UNSUBSCRIBE: &str = r#"{"type":"unsubscribe"}"#;
+
+/// The server's answer to a send frame.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The context of the frame; the server leaves it out when it could not read the frame.
+    pub(crate) context: Option<u64>,
+    pub(crate) outcome: Result<MessageId>,
+}
+
+#[derive(Deserialize)]
+struct WireAnswer<'a> {
+    #[serde(borrow)]
+    result: Cow<'a, str>,
+    #[serde(borrow, rename = "messageId")]
+    message_id: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "errorMsg")]
+    error: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    context: Option<Cow<'a, str>>,
+}
+
+pub(crate) fn parse_answer(text: &str) -> Result<Answer> {
+    let wire: WireAnswer<'_> = serde_json::from_str(text).map_err(|error| not_pulsar("a receipt", text, error))?;
+    let context = wire.context.as_deref().and_then(|context| context.parse().ok());
+    let outcome = match (&*wire.result, wire.message_id) {
+        ("ok", Some(id)) => Ok(id.parse().map_err(|error| not_pulsar("a receipt", text, error))?),
+        ("ok", None) => return Err(not_pulsar("a receipt with a messageId", text, std::fmt::Error)),
+        (result, _) => Err(send_error(result, wire.error.as_deref().unwrap_or_default())),
+    };
+    Ok(Answer { context, outcome })
+}
+
+/// The error of a `send-error:N`. The kind of an error 8 is only in the name of a Java class in its text.
+fn send_error(result: &str, text: &str) -> Error {
+    let exception = text.split(':').next().unwrap_or_default();
+    let kind = match exception.rsplit(['$', '.']).next().unwrap_or_default() {
+        "TimeoutException" => ErrorKind::Timeout,
+        "ProducerQueueIsFullError" => ErrorKind::QueueFull,
+        "TopicTerminatedException" => ErrorKind::TopicTerminated,
+        "InvalidMessageException" => ErrorKind::TooBig,
+        "TopicDoesNotExistException" | "NotFoundException" => ErrorKind::NotFound,
+        "AuthorizationException" => ErrorKind::Authorization,
+        _ => ErrorKind::Broker,
+    };
+    Error::new(kind, format!("the server answered {result}: {text}")).with_broker_text(text)
+}
+
+/// A frame of the server to a consumer or reader.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Message(Box<Message>),
+    EndOfTopic(bool),
+}
+
+#[derive(Deserialize)]
+struct WireMessage<'a> {
+    #[serde(borrow, rename = "messageId")]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    payload: Option<Cow<'a, str>>,
+    #[serde(default)]
+    properties: Option<BTreeMap<String, String>>,
+    #[serde(borrow, rename = "publishTime")]
+    publish_time: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "eventTime")]
+    event_time: Option<Cow<'a, str>>,
+    key: Option<String>,
+    #[serde(default, rename = "redeliveryCount")]
+    redelivery_count: i64,
+    #[serde(borrow, rename = "encryptionContext")]
+    encryption_context: Option<&'a serde_json::value::RawValue>,
+    #[serde(rename = "endOfTopic")]
+    end_of_topic: Option<EndOfTopic>,
+}
+
+/// The documentation shows a string, the server sends a boolean.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EndOfTopic {
+    Flag(bool),
+    Word(String),
+}
+
+pub(crate) fn parse_received(text: &str, topic: &Arc<TopicName>, origin: Origin) -> Result<Received> {
+    let wire: WireMessage<'_> = serde_json::from_str(text).map_err(|error| not_pulsar("a message", text, error))?;
+    if let Some(end) = wire.end_of_topic {
+        return Ok(Received::EndOfTopic(match end {
+            EndOfTopic::Flag(flag) => flag,
+            EndOfTopic::Word(word) => word.eq_ignore_ascii_case("true"),
+        }));
+    }
+    let (Some(id), Some(payload)) = (wire.id, wire.payload) else {
+        return Err(not_pulsar("a message with messageId and payload", text, std::fmt::Error));
+    };
+    let id = id.parse().map_err(|error| not_pulsar("a message", text, error))?;
+    let payload = STANDARD.decode(payload.as_bytes()).map_err(|error| not_pulsar("a message", text, error))?;
+    Ok(Received::Message(Box::new(Message {
+        id,
+        topic: topic.clone(),
+        payload: Bytes::from(payload),
+        key: wire.key,
+        properties: wire.properties.unwrap_or_default(),
+        publish_time: wire.publish_time.as_deref().and_then(time::parse),
+        event_time: wire.event_time.as_deref().and_then(time::parse),
+        redelivery_count: u32::try_from(wire.redelivery_count).unwrap_or(0),
+        encryption_context: wire.encryption_context.map(|raw| raw.get().to_owned()),
+        origin: Origin { frame_bytes: text.len(), ..origin },
+    })))
+}
+
+fn not_pulsar(expected: &str, text: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    // A payload can hold anything, so only the shape is repeated.
+    let start: String = text.chars().take(24).filter(|c| !c.is_control()).collect();
+    Error::new(
+        ErrorKind::Protocol,
+        format!("expected {expected}, got {} bytes of something else, beginning {start:?}", text.len()),
+    )
+    .caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: usize = 1_048_576;
+
+    fn topic() -> Arc<TopicName> {
+        Arc::new("t".parse().unwrap())
+    }
+
+    fn message(text: &str) -> Message {
+        match parse_received(text, &topic(), Origin::default()).unwrap() {
+            Received::Message(message) => *message,
+            Received::EndOfTopic(_) => panic!("no message: {text}"),
+        }
+    }
+
+    #[test]
+    fn a_full_message_is_encoded_as_the_server_reads_it() {
+        let outgoing = Outgoing::new("hello")
+            .key("k\"1")
+            .property("a", "b")
+            .context("not on the wire")
+            .event_time_ms(1_704_164_645_678)
+            .deliver_after(Duration::from_secs(2))
+            .replication_clusters(["us"]);
+        assert_eq!(
+            OpenFrame::encode(&outgoing, LIMIT).unwrap().close(7),
+            r#"{"payload":"aGVsbG8=","key":"k\"1","properties":{"a":"b"},"eventTime":"2024-01-02T03:04:05.678Z","deliverAfterMs":2000,"replicationClusters":["us"],"context":"7"}"#
+        );
+    }
+
+    #[test]
+    fn the_largest_frame_is_at_the_limit_and_not_over_it() {
+        let largest = (LIMIT - TAIL_BYTES - 14) / 4 * 3;
+        let frame = OpenFrame::encode(&Outgoing::new(vec![0; largest]), LIMIT).unwrap();
+        assert!(frame.close(u64::MAX).len() <= LIMIT);
+        let error = OpenFrame::encode(&Outgoing::new(vec![0; largest + 3]), LIMIT).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooBig);
+        assert!(error.to_string().contains(&format!("about {largest} bytes")), "{error}");
+    }
+
+    #[test]
+    fn receipts_recorded_from_a_broker_are_read() {
+        let answer =
+            parse_answer(r#"{"result":"ok","messageId":"CAUQATAA","context":"1","errorCode":0,"schemaVersion":0}"#)
+                .unwrap();
+        assert_eq!((answer.context, answer.outcome.unwrap().to_string()), (Some(1), "5:1:-1:-1".to_owned()));
+        let answer =
+            parse_answer(r#"{"result":"send-error:3","errorMsg":"Unexpected character","errorCode":0}"#).unwrap();
+        assert_eq!((answer.context, answer.outcome.unwrap_err().kind()), (None, ErrorKind::Broker));
+    }
+
+    #[test]
+    fn send_errors_have_the_kind_of_the_exception_in_their_text() {
+        for (class, kind) in [
+            ("TimeoutException", ErrorKind::Timeout),
+            ("ProducerQueueIsFullError", ErrorKind::QueueFull),
+            ("TopicTerminatedException", ErrorKind::TopicTerminated),
+            ("InvalidMessageException", ErrorKind::TooBig),
+            ("SomethingNew", ErrorKind::Broker),
+        ] {
+            let text = format!("org.apache.pulsar.client.api.PulsarClientException${class}: words");
+            let error = send_error("send-error:8", &text);
+            assert_eq!((error.kind(), error.broker_text()), (kind, Some(text.as_str())));
+        }
+    }
+
+    #[test]
+    fn messages_recorded_from_a_broker_are_read() {
+        let full = message(
+            r#"{"messageId":"CBMQADAA","payload":"aGVsbG8=","properties":{"a":"b"},"publishTime":"2026-11-24T08:27:35.453Z","redeliveryCount":2,"eventTime":"2024-01-02T02:04:05.678Z","key":"k1"}"#,
+        );
+        assert_eq!(full.payload().as_ref(), b"hello");
+        assert_eq!((full.key(), full.redelivery_count()), (Some("k1"), 2));
+        assert_eq!(full.properties()["a"], "b");
+        assert_eq!(full.event_time_ms(), Some(1_704_161_045_678));
+        let bare =
+            message(r#"{"messageId":"CBMQATAA","payload":"","properties":{},"publishTime":"?","redeliveryCount":0}"#);
+        assert!(bare.payload().is_empty() && bare.key().is_none() && bare.publish_time().is_none());
+    }
+
+    #[test]
+    fn the_encryption_context_is_kept_as_it_is() {
+        let context = r#"{"keys":{"k":{"keyValue":"a2s=","metadata":{}}},"param":"aXY="}"#;
+        let text = format!(r#"{{"messageId":"CBMQATAA","payload":"","encryptionContext":{context}}}"#);
+        assert_eq!(message(&text).encryption_context(), Some(context));
+    }
+
+    #[test]
+    fn end_of_topic_is_a_boolean_or_its_word() {
+        for (text, end) in [(r#"{"endOfTopic":true}"#, true), (r#"{"endOfTopic":"false"}"#, false)] {
+            assert!(matches!(
+                parse_received(text, &topic(), Origin::default()).unwrap(),
+                Received::EndOfTopic(found) if found == end
+            ));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,200}") {
+            let _ = parse_answer(&text);
+            let _ = parse_received(&text, &topic(), Origin::default());
+        }
+
+        #[test]
+        fn what_is_sent_is_what_the_server_would_read(
+            payload in prop::collection::vec(any::<u8>(), 0..200),
+            key in prop::option::of("\\PC{0,20}"),
+            properties in prop::collection::btree_map("\\PC{0,10}", "\\PC{0,10}", 0..4),
+        ) {
+            let mut outgoing = Outgoing::new(payload.clone());
+            outgoing.key = key.clone();
+            outgoing.properties = properties.clone();
+            let frame = OpenFrame::encode(&outgoing, LIMIT).unwrap();
+            let most = frame.bytes();
+            let text = frame.close(3);
+            prop_assert!(text.len() <= most);
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(STANDARD.decode(json["payload"].as_str().unwrap()).unwrap(), payload);
+            prop_assert_eq!(json.get("key").and_then(|key| key.as_str()).map(str::to_owned), key);
+            prop_assert_eq!(&json["context"], "3");
+            if !properties.is_empty() {
+                prop_assert_eq!(json["properties"].clone(), serde_json::json!(properties));
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether the peer is still there: a ping now and then, and something must come back in time.
+
+use std::time::Duration;
+
+use super::{Moment, earliest};
+
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    interval: Duration,
+    timeout: Duration,
+    next_ping: Moment,
+    /// When a ping that nothing has followed yet counts as unanswered.
+    answer_by: Option<Moment>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    Nothing,
+    Ping,
+    Dead,
+}
+
+impl Liveness {
+    pub(crate) fn new(interval: Duration, timeout: Duration, now: Moment) -> Liveness {
+        Liveness { interval, timeout, next_ping: now + interval, answer_by: None }
+    }
+
+    /// Anything arrived: the peer lives.
+    pub(crate) fn heard(&mut self) {
+        self.answer_by = None;
+    }
+
+    /// What to do now. While `deaf`, nothing is read from the socket, so nothing can be missed either.
+    pub(crate) fn tick(&mut self, now: Moment, deaf: bool) -> Pulse {
+        if deaf {
+            self.answer_by = self.answer_by.map(|_| now + self.timeout);
+        }
+        if self.answer_by.is_some_and(|by| now >= by) {
+            return Pulse::Dead;
+        }
+        if now < self.next_ping {
+            return Pulse::Nothing;
+        }
+        self.next_ping = now + self.interval;
+        self.answer_by.get_or_insert(now + self.timeout);
+        Pulse::Ping
+    }
+
+    pub(crate) fn deadline(&self) -> Moment {
+        earliest([Some(self.next_ping), self.answer_by]).unwrap_or(self.next_ping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn silence_after_a_ping_is_death_and_not_before() {
+        let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
+        assert_eq!(liveness.tick(29 * S, false), Pulse::Nothing);
+        assert_eq!(liveness.tick(30 * S, false), Pulse::Ping);
+        assert_eq!(liveness.deadline(), 40 * S);
+        assert_eq!(liveness.tick(39 * S, false), Pulse::Nothing);
+        assert_eq!(liveness.tick(40 * S, false), Pulse::Dead);
+    }
+
+    #[test]
+    fn any_frame_is_an_answer() {
+        let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
+        assert_eq!(liveness.tick(30 * S, false), Pulse::Ping);
+        liveness.heard();
+        assert_eq!(liveness.tick(59 * S, false), Pulse::Nothing);
+        assert_eq!(liveness.tick(60 * S, false), Pulse::Ping);
+    }
+
+    #[test]
+    fn a_full_queue_is_not_taken_for_a_dead_peer() {
+        let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
+        assert_eq!(liveness.tick(30 * S, true), Pulse::Ping);
+        assert_eq!(liveness.tick(45 * S, true), Pulse::Nothing);
+        assert_eq!(liveness.tick(56 * S, false), Pulse::Dead);
+    }
+}

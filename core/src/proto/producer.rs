@@ -1,0 +1,331 @@
+//! What a producer has in flight: every accepted message ends exactly once, and the order outlives any disconnect.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use super::frame::{OpenFrame, parse_answer};
+use super::session::Role;
+use super::{Moment, Text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::MessageId;
+use crate::stats::Counters;
+
+/// What a producer is told to do. `T` is the caller's token for a message, given back with its outcome.
+pub(crate) enum Command<T> {
+    Send {
+        frame: OpenFrame,
+        ticket: T,
+        deadline: Option<Moment>,
+    },
+    /// Answered when everything accepted before has ended.
+    Flush {
+        ticket: T,
+    },
+}
+
+/// What came of a command.
+pub(crate) enum Event<T> {
+    Sent(T, Result<Stored>),
+    Flushed(T, Result<()>),
+}
+
+/// A message that the broker has.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) id: MessageId,
+    pub(crate) duplicate: bool,
+}
+
+/// How messages in flight are treated when the connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resend {
+    /// Sent again: at least once.
+    Again,
+    /// Ended as unknown: at most once.
+    Never,
+    /// Sent again under their first sequence ids: the broker drops what it has. `chosen` when the first id is the
+    /// library's and not the caller's, so that no message may be a duplicate at its first attempt.
+    Numbered { first: i64, chosen: bool },
+}
+
+struct Entry<T> {
+    text: Text,
+    /// Taken when the outcome is told; an entry can outlive that, see [`ProducerRole::tick`].
+    ticket: Option<T>,
+    /// Written on the present connection.
+    written: bool,
+    /// How often it was written, on all connections.
+    attempts: u32,
+    /// Nothing more is expected of it.
+    ended: bool,
+}
+
+pub(crate) struct ProducerRole<T> {
+    /// In order of acceptance; the context of an entry on the wire is `first_context` plus its index.
+    entries: VecDeque<Entry<T>>,
+    first_context: u64,
+    /// Index of the next entry to write.
+    next: usize,
+    deadlines: BinaryHeap<Reverse<(Moment, u64)>>,
+    flushes: VecDeque<(u64, T)>,
+    events: VecDeque<Event<T>>,
+    resend: Resend,
+    /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still here.
+    sequence: i64,
+    /// In [`Resend::Numbered`], a message failed, and the count of sequence ids is only certain again after a reconnect.
+    resync: bool,
+    /// The sequence id that the caller wants the first connection to begin after. A later one must not begin there again:
+    /// the broker would drop new messages as duplicates.
+    first_connection: Option<i64>,
+    failed: Option<Error>,
+    counters: Arc<Counters>,
+}
+
+impl<T> ProducerRole<T> {
+    pub(crate) fn new(resend: Resend, first_connection: Option<i64>, counters: Arc<Counters>) -> ProducerRole<T> {
+        let sequence = match resend {
+            Resend::Numbered { first, .. } => first,
+            _ => 0,
+        };
+        ProducerRole {
+            entries: VecDeque::new(),
+            first_context: 0,
+            next: 0,
+            deadlines: BinaryHeap::new(),
+            flushes: VecDeque::new(),
+            events: VecDeque::new(),
+            resend,
+            sequence,
+            resync: false,
+            first_connection,
+            failed: None,
+            counters,
+        }
+    }
+
+    fn numbered(&self) -> bool {
+        matches!(self.resend, Resend::Numbered { .. })
+    }
+
+    fn end(&mut self, index: usize, outcome: Result<Stored>) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        entry.ended = true;
+        if let Some(ticket) = entry.ticket.take() {
+            self.counters.in_flight.sub(1);
+            match &outcome {
+                Ok(_) => self.counters.receipts.add(1),
+                Err(_) => self.counters.send_errors.add(1),
+            }
+            self.events.push_back(Event::Sent(ticket, outcome));
+        }
+    }
+
+    /// Forgets what has ended at the front, and answers the flushes that waited for it.
+    fn trim(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.ended) {
+            if self.entries.pop_front().is_some_and(|entry| entry.attempts > 0) {
+                self.sequence += 1;
+            }
+            self.first_context += 1;
+            self.next = self.next.saturating_sub(1);
+        }
+        // What timed out counts as ended for a flush although a numbered producer still re-sends it.
+        let waiting = self.entries.iter().position(|entry| entry.ticket.is_some()).unwrap_or(self.entries.len());
+        let reached = self.first_context + waiting as u64;
+        while self.flushes.front().is_some_and(|(until, _)| *until <= reached) {
+            if let Some((_, ticket)) = self.flushes.pop_front() {
+                self.events.push_back(Event::Flushed(ticket, Ok(())));
+            }
+        }
+    }
+
+    fn index_of(&self, context: u64) -> Option<usize> {
+        let index = usize::try_from(context.checked_sub(self.first_context)?).ok()?;
+        (index < self.entries.len()).then_some(index)
+    }
+
+    /// How many messages have not ended yet.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.ticket.is_some()).count()
+    }
+}
+
+impl<T> Role for ProducerRole<T> {
+    type Command = Command<T>;
+    type Event = Event<T>;
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        if !self.numbered() {
+            return self.first_connection.map(|id| ("initialSequenceId", id.to_string())).into_iter().collect();
+        }
+        // The server gives the next message the id after this one.
+        vec![("initialSequenceId", (self.sequence - 1).to_string()), ("sendTimeoutMillis", "0".to_owned())]
+    }
+
+    fn connected(&mut self, _now: Moment, _connection: u64) {
+        self.next = 0;
+        self.resync = false;
+        self.first_connection = None;
+    }
+
+    fn disconnected(&mut self, _now: Moment, why: &Error) {
+        for index in 0..self.entries.len() {
+            let entry = &mut self.entries[index];
+            if std::mem::take(&mut entry.written) && self.resend == Resend::Never && !entry.ended {
+                let lost = Error::new(
+                    ErrorKind::OutcomeUnknown,
+                    "the connection broke before the receipt, so the message may be stored or not",
+                );
+                self.end(index, Err(lost.caused_by(why.clone())));
+            }
+        }
+        self.next = 0;
+        self.trim();
+    }
+
+    fn frame(&mut self, _now: Moment, text: &Text) -> Result<()> {
+        let answer = parse_answer(text)?;
+        let Some(context) = answer.context else {
+            // Without a context nobody can tell whose it is. Ours are always readable to the server, so it is a bug
+            // somewhere; the message concerned ends with its timeout.
+            let why = answer.outcome.err().map(|error| error.message().to_owned()).unwrap_or_default();
+            return Err(Error::new(ErrorKind::Protocol, format!("a receipt without a context: {why}")));
+        };
+        let Some(index) = self.index_of(context) else {
+            self.counters.unexpected.add(1);
+            return Ok(());
+        };
+        let entry = &self.entries[index];
+        if entry.ended || !entry.written {
+            self.counters.unexpected.add(1);
+            return Ok(());
+        }
+        let outcome = answer.outcome.and_then(|id| {
+            let duplicate = id.is_duplicate_sentinel();
+            if duplicate && entry.attempts == 1 && matches!(self.resend, Resend::Numbered { chosen: true, .. }) {
+                return Err(Error::new(
+                    ErrorKind::Broker,
+                    "the broker dropped the message as a duplicate at its first attempt: the producer name has been \
+                     used with higher sequence ids; choose another name, or a larger initial_seq_id",
+                ));
+            }
+            Ok(Stored { id, duplicate })
+        });
+        if outcome.is_err() && self.numbered() {
+            self.resync = true;
+        }
+        self.end(index, outcome);
+        self.trim();
+        Ok(())
+    }
+
+    fn command(&mut self, now: Moment, command: Command<T>) {
+        match command {
+            Command::Send { frame, ticket, deadline } => {
+                self.counters.in_flight.add(1);
+                let context = self.first_context + self.entries.len() as u64;
+                let text = Text::from(frame.close(context));
+                let entry = Entry { text, ticket: Some(ticket), written: false, attempts: 0, ended: false };
+                self.entries.push_back(entry);
+                if let Some(error) = self.failed.clone() {
+                    self.end(self.entries.len() - 1, Err(error));
+                    self.trim();
+                    return;
+                }
+                if let Some(deadline) = deadline {
+                    self.deadlines.push(Reverse((deadline, context)));
+                }
+                self.tick(now);
+            }
+            Command::Flush { ticket } => {
+                let until = self.first_context + self.entries.len() as u64;
+                self.flushes.push_back((until, ticket));
+                self.trim();
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        self.deadlines.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn tick(&mut self, now: Moment) {
+        let mut any = false;
+        while let Some(Reverse((at, context))) = self.deadlines.peek().copied() {
+            if now < at {
+                break;
+            }
+            self.deadlines.pop();
+            let Some(index) = self.index_of(context) else { continue };
+            let entry = &self.entries[index];
+            if entry.ended || entry.ticket.is_none() {
+                continue;
+            }
+            let attempted = entry.attempts > 0;
+            let message = match (attempted, entry.written) {
+                (false, _) => "the time ran out before the message was sent: there was no connection",
+                (true, true) => "the time ran out before the receipt came: the message may be stored or not",
+                (true, false) => {
+                    "the time ran out while the connection was being restored: the message may be stored or not"
+                }
+            };
+            self.end(index, Err(Error::new(ErrorKind::Timeout, message)));
+            // The numbers of the messages after it count on this one being sent again.
+            self.entries[index].ended = !(attempted && self.numbered());
+            any = true;
+        }
+        if any {
+            self.trim();
+        }
+    }
+
+    fn poll_frame(&mut self) -> Option<Text> {
+        if self.resync {
+            return None;
+        }
+        loop {
+            let entry = self.entries.get_mut(self.next)?;
+            self.next += 1;
+            // What has ended is not sent, except that a number once used must be used again.
+            if !entry.ended {
+                match entry.attempts {
+                    0 => self.counters.sent.add(1),
+                    _ => self.counters.resent.add(1),
+                }
+                entry.attempts += 1;
+                entry.written = true;
+                return Some(entry.text.clone());
+            }
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Event<T>> {
+        self.events.pop_front()
+    }
+
+    fn wants_reconnect(&self) -> bool {
+        self.resync && !self.entries.iter().any(|entry| entry.written && !entry.ended)
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.entries.iter().any(|entry| entry.ticket.is_some())
+    }
+
+    fn abandon(&mut self, error: &Error) {
+        self.failed = Some(error.clone());
+        for index in 0..self.entries.len() {
+            let outcome = match self.entries[index].attempts > 0 {
+                true => Error::new(
+                    ErrorKind::OutcomeUnknown,
+                    "the producer ended before the receipt, so the message may be stored or not",
+                )
+                .caused_by(error.clone()),
+                false => error.clone(),
+            };
+            self.end(index, Err(outcome));
+        }
+        self.trim();
+    }
+}

@@ -1,0 +1,136 @@
+//! Where a reader is, and the credit that keeps the server sending.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::acks::Gather;
+use super::consumer::Event;
+use super::frame::{self, Received, parse_received};
+use super::questions::{Question, Questions};
+use super::session::Role;
+use super::{Moment, Text};
+use crate::error::{Error, Result};
+use crate::message::{MessageId, Origin};
+use crate::stats::Counters;
+use crate::topic::TopicName;
+
+/// What a reader is told to do. `T` is the caller's token for a question, given back with its answer.
+pub(crate) enum Command<T> {
+    /// The application has taken or handled this message.
+    Finished {
+        id: MessageId,
+        connection: u64,
+    },
+    IsEndOfTopic {
+        ticket: T,
+    },
+}
+
+pub(crate) struct ReaderRole<T> {
+    topic: Arc<TopicName>,
+    session: usize,
+    /// Where the next connection begins: `earliest`, `latest`, or after the last message received.
+    position: String,
+    connection: u64,
+    credits: Gather,
+    questions: Questions<T>,
+    events: VecDeque<Event<T>>,
+    counters: Arc<Counters>,
+}
+
+impl<T> ReaderRole<T> {
+    /// A reader that begins at `position` and reads at most `window` messages ahead.
+    pub(crate) fn new(
+        topic: Arc<TopicName>,
+        session: usize,
+        position: String,
+        window: usize,
+        counters: Arc<Counters>,
+    ) -> ReaderRole<T> {
+        ReaderRole {
+            topic,
+            session,
+            position,
+            connection: 0,
+            credits: Gather::new(window),
+            questions: Questions::new(),
+            events: VecDeque::new(),
+            counters,
+        }
+    }
+}
+
+impl<T> Role for ReaderRole<T> {
+    type Command = Command<T>;
+    type Event = Event<T>;
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        vec![("messageId", self.position.clone())]
+    }
+
+    fn connected(&mut self, _now: Moment, connection: u64) {
+        self.connection = connection;
+    }
+
+    fn disconnected(&mut self, _now: Moment, _why: &Error) {
+        // The window of the next connection is its own: credit for messages of this one would widen it.
+        self.credits.clear();
+        self.questions.disconnected();
+    }
+
+    fn frame(&mut self, _now: Moment, text: &Text) -> Result<()> {
+        let origin = Origin { session: self.session, connection: self.connection, frame_bytes: 0 };
+        match parse_received(text, &self.topic, origin)? {
+            Received::EndOfTopic(end) => match self.questions.answered() {
+                Some((ticket, _)) => self.events.push_back(Event::EndOfTopic(ticket, Ok(end))),
+                None => self.counters.unexpected.add(1),
+            },
+            Received::Message(message) => {
+                self.counters.received.add(1);
+                self.counters.received_bytes.add(message.payload.len() as u64);
+                // What was received stays in the queue over a reconnect, so the next connection begins after it.
+                self.position = message.id.as_str().to_owned();
+                self.events.push_back(Event::Message(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, now: Moment, command: Command<T>) {
+        match command {
+            Command::Finished { id, connection } if connection == self.connection => {
+                // The server takes an acknowledgement of a reader as room for one more message.
+                self.credits.push(now, frame::ack(&id));
+            }
+            Command::Finished { .. } => {}
+            Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
+        }
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        self.credits.deadline()
+    }
+
+    fn tick(&mut self, now: Moment) {
+        self.credits.tick(now);
+    }
+
+    fn poll_frame(&mut self) -> Option<Text> {
+        let credit = self.credits.pop().map(Text::from);
+        credit.or_else(|| self.questions.pop_frame().map(Text::from))
+    }
+
+    fn poll_event(&mut self) -> Option<Event<T>> {
+        self.events.pop_front()
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    fn abandon(&mut self, error: &Error) {
+        for (ticket, _) in self.questions.drain() {
+            self.events.push_back(Event::EndOfTopic(ticket, Err(error.clone())));
+        }
+    }
+}

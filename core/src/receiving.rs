@@ -1,0 +1,237 @@
+//! What consumers and readers have in common: sessions that fill one queue, and those who take from it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Context;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::client::ClientInner;
+use crate::delivery::inbox::Inbox;
+use crate::delivery::processors::{Handler, Processors, Settle, ended_within};
+use crate::driver::{Driver, Order, Outlet, Route};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::Log;
+use crate::message::Message;
+use crate::options::{Options, Ordering as KeyOrdering};
+use crate::proto::consumer::Event;
+use crate::proto::session::{Change, Role, Session};
+use crate::stats::Counters;
+use crate::status::{self, Reporter, Status};
+use crate::topic::{Host, TopicName};
+
+/// Who waits for the answer to a question.
+pub(crate) enum Ticket {
+    EndOfTopic(oneshot::Sender<Result<bool>>),
+    Unsubscribe(oneshot::Sender<Result<()>>),
+}
+
+/// The sessions of a consumer or reader, `C` being what they can be told.
+pub(crate) struct Receiving<C> {
+    pub(crate) client: Arc<ClientInner>,
+    pub(crate) topic: Arc<TopicName>,
+    pub(crate) sessions: Vec<mpsc::UnboundedSender<Order<C>>>,
+    pub(crate) status: Vec<watch::Receiver<Status>>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) counters: Arc<Counters>,
+    processors: OnceLock<Processors>,
+    starting: Mutex<bool>,
+    taken_from: AtomicBool,
+    processor_count: usize,
+    log: Log,
+}
+
+impl<C: Send + 'static> Receiving<C> {
+    /// Nothing connected yet; [`Receiving::add`] adds the sessions.
+    pub(crate) fn new(client: &Arc<ClientInner>, topic: Arc<TopicName>, options: &Options) -> Receiving<C> {
+        let counters: Arc<Counters> = Arc::default();
+        let processor_count = options.count("processors");
+        let lanes = if options.get_ordering() == KeyOrdering::Key { processor_count } else { 1 };
+        Receiving {
+            client: client.clone(),
+            log: Log::new(topic.to_string(), options.log.clone()),
+            topic,
+            sessions: Vec::new(),
+            status: Vec::new(),
+            inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
+            counters,
+            processors: OnceLock::new(),
+            starting: Mutex::new(false),
+            taken_from: AtomicBool::new(false),
+            processor_count,
+        }
+    }
+
+    /// Starts one more session, with the number that `role` was made for.
+    pub(crate) fn add<R>(&mut self, role: R, route: Route, options: &Options)
+    where
+        R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
+    {
+        let number = self.sessions.len();
+        let (orders, inbound) = mpsc::unbounded_channel();
+        let (reporter, status) = Reporter::new(&self.client, &self.topic, number, options, &self.counters);
+        let outlet = ReceiverOutlet { reporter, inbox: self.inbox.clone(), arrived: Vec::new() };
+        let session = Session::new(role, self.client.policy(options, number));
+        self.client.runtime.spawn(Driver::run(session, inbound, outlet, route, Instant::now()));
+        self.sessions.push(orders);
+        self.status.push(status);
+    }
+
+    pub(crate) fn name(&self, error: Error, operation: &str) -> Error {
+        error.during(operation).on_topic(&self.topic.to_string())
+    }
+
+    /// Tells a session; nothing is lost by telling one that has ended, since its messages come again.
+    pub(crate) fn tell(&self, session: usize, command: C) {
+        if let Some(orders) = self.sessions.get(session) {
+            let _ = orders.send(Order::Do(command));
+        }
+    }
+
+    /// Asks every session, and waits for all answers.
+    pub(crate) async fn ask<T>(&self, question: impl Fn(oneshot::Sender<Result<T>>) -> C) -> Result<Vec<T>> {
+        self.client.runtime.check_fork()?;
+        let mut answers = Vec::new();
+        for session in &self.sessions {
+            let (sender, receiver) = oneshot::channel();
+            session.send(Order::Do(question(sender))).map_err(|_| status::gone())?;
+            answers.push(receiver);
+        }
+        let mut told = Vec::new();
+        for answer in answers {
+            told.push(answer.await.unwrap_or_else(|_| Err(status::gone()))?);
+        }
+        Ok(told)
+    }
+
+    fn check_taking(&self) -> Result<()> {
+        self.client.runtime.check_fork()?;
+        if *self.starting.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Err(Error::invalid("a handler takes the messages; receive and a handler exclude each other"));
+        }
+        if self.inbox.lanes() > 1 {
+            return Err(Error::invalid("ordering=key is for a handler; receive needs ordering=none"));
+        }
+        self.taken_from.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits for one to `max` messages.
+    pub(crate) async fn take(&self, max: usize) -> Result<Vec<Message>> {
+        let name = |error| self.name(error, "receive from");
+        self.check_taking().map_err(name)?;
+        self.inbox.take(0, max.max(1)).await.map_err(name)
+    }
+
+    /// Takes up to `max` messages that are here.
+    pub(crate) fn try_take(&self, max: usize) -> Result<Vec<Message>> {
+        let name = |error| self.name(error, "receive from");
+        self.check_taking().map_err(name)?;
+        self.inbox.try_take(0, max).map_err(name)
+    }
+
+    pub(crate) fn listen<H: Handler>(
+        &self,
+        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
+        settle: Settle,
+    ) -> Result<()> {
+        let name = |error| self.name(error, "listen to");
+        self.client.runtime.check_fork().map_err(name)?;
+        {
+            let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+            if *starting {
+                return Err(name(Error::invalid("there is a handler already")));
+            }
+            if self.taken_from.load(Ordering::Relaxed) {
+                return Err(name(Error::invalid("messages were received; receive and a handler exclude each other")));
+            }
+            *starting = true;
+        }
+        let processors = Processors::start(&self.inbox, self.processor_count, init, settle, &self.log).map_err(name)?;
+        // The flag above lets nobody else come here.
+        let _ = self.processors.set(processors);
+        Ok(())
+    }
+
+    pub(crate) async fn wait_connected(&self) -> Result<()> {
+        self.client.runtime.check_fork()?;
+        status::connected(&self.status).await.map_err(|error| self.name(error, "connect to"))
+    }
+
+    /// Lets nothing more in, lets handlers finish what they have, sends what is gathered, and closes the connections.
+    pub(crate) async fn close(&self, timeout: Duration, operation: &str) -> Result<()> {
+        self.client.runtime.check_fork()?;
+        let deadline = Instant::now() + timeout;
+        self.inbox.close();
+        let mut late = false;
+        if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
+            // In the handler's own thread the rest follows when the handler returns.
+            if !processors.is_current() {
+                late = !ended_within(processors, runtime, timeout).await;
+            }
+        }
+        let linger = deadline.saturating_duration_since(Instant::now());
+        for session in &self.sessions {
+            let _ = session.send(Order::Close { linger });
+        }
+        let unfinished = status::ended(&self.status).await;
+        if late || unfinished {
+            let what = if late { "a handler still runs" } else { "acknowledgements could not be sent" };
+            return Err(self.name(Error::new(ErrorKind::Timeout, what), operation));
+        }
+        Ok(())
+    }
+}
+
+impl<C> Drop for Receiving<C> {
+    fn drop(&mut self) {
+        // Processors end with the queue, sessions with their orders.
+        self.inbox.close();
+    }
+}
+
+struct ReceiverOutlet {
+    reporter: Reporter,
+    inbox: Arc<Inbox>,
+    arrived: Vec<Message>,
+}
+
+impl Outlet<Event<Ticket>> for ReceiverOutlet {
+    fn event(&mut self, event: Event<Ticket>) {
+        match event {
+            Event::Message(message) => self.arrived.push(*message),
+            Event::Stalled { unacked } => self.reporter.stalled(unacked),
+            Event::EndOfTopic(Ticket::EndOfTopic(sender), outcome) => {
+                let _ = sender.send(outcome);
+            }
+            Event::Unsubscribed(Ticket::Unsubscribe(sender), outcome) => {
+                let _ = sender.send(outcome);
+            }
+            Event::EndOfTopic(Ticket::Unsubscribe(_), _) | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
+                debug_assert!(false, "the state machine gave a ticket to the wrong event");
+            }
+        }
+    }
+
+    fn changed(&mut self, change: Change, hosts: &[Host]) {
+        if let Change::Ended { error, .. } = &change {
+            self.inbox.push(&mut self.arrived);
+            self.inbox.end(error.clone().unwrap_or_else(Error::closed));
+        }
+        self.reporter.changed(change, hosts);
+    }
+
+    fn settle(&mut self) {
+        self.inbox.push(&mut self.arrived);
+    }
+
+    fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
+        self.inbox.push(&mut self.arrived);
+        self.inbox.is_full(cx)
+    }
+
+    fn ponged(&mut self, at: SystemTime) {
+        self.reporter.ponged(at);
+    }
+}

@@ -1,0 +1,186 @@
+//! The private tokio runtime: one for all clients of the process, made with the first and gone with the last.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::thread;
+
+use tokio::runtime::Handle;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Two threads carry thousands of connections; the work of handlers is never done here.
+const THREADS: usize = 2;
+/// For name look-ups, token files and token suppliers.
+const BLOCKING_THREADS: usize = 8;
+
+/// Counts the forks between the first process and this one.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
+
+thread_local! {
+    static IS_IO_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+pub(crate) struct Runtime {
+    /// Empty only while it is dropped.
+    tokio: Option<tokio::runtime::Runtime>,
+    generation: u32,
+}
+
+impl Runtime {
+    /// The runtime of this process.
+    pub(crate) fn shared() -> Result<Arc<Runtime>> {
+        watch_forks();
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = shared.upgrade() {
+            if runtime.check_fork().is_ok() {
+                return Ok(runtime);
+            }
+            // It belongs to the parent: its threads do not exist here, and dropping it would wait for them.
+            std::mem::forget(runtime);
+        }
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("stargate-io")
+            .on_thread_start(|| IS_IO_THREAD.set(true))
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Internal, "the runtime could not be started").caused_by(error))?;
+        let runtime = Arc::new(Runtime { tokio: Some(tokio), generation: generation() });
+        *shared = Arc::downgrade(&runtime);
+        Ok(runtime)
+    }
+
+    /// A handle of the process before a fork is of no use after it: its threads and sockets are the parent's.
+    pub(crate) fn check_fork(&self) -> Result<()> {
+        if self.generation == generation() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Forked,
+            "this handle belongs to the process before the fork; open a new client in the child",
+        ))
+    }
+
+    pub(crate) fn handle(&self) -> Option<&Handle> {
+        self.tokio.as_ref().map(tokio::runtime::Runtime::handle)
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(handle) = self.handle() {
+            handle.spawn(task);
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let Some(tokio) = self.tokio.take() else { return };
+        if self.check_fork().is_ok() {
+            // Not waiting: the last handle may go on a thread of the runtime itself.
+            tokio.shutdown_background();
+        } else {
+            std::mem::forget(tokio);
+        }
+    }
+}
+
+fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+fn watch_forks() {
+    static ONCE: Once = Once::new();
+    extern "C" fn in_the_child() {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
+    ONCE.call_once(|| {
+        #[cfg(unix)]
+        // SAFETY: the handler only adds to an atomic, which is all that a child of a process with threads may do.
+        // Comparing getpid() instead would cost a system call for each message.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(in_the_child));
+        }
+    });
+}
+
+/// Runs `future` on this thread until it is done, or until `timeout` has passed; `None` waits for ever.
+///
+/// It needs no runtime on the calling thread and works inside anybody's. On a thread of the private runtime it would
+/// stop the very work it waits for, so there it is an error.
+pub(crate) fn block_on<T>(
+    future: impl Future<Output = T>,
+    timeout: Option<std::time::Duration>,
+) -> Result<std::result::Result<T, Elapsed>> {
+    use std::task::{Context, Poll, Wake, Waker};
+
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let deadline = timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout));
+    let mut future = std::pin::pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Ok(Ok(output));
+        }
+        if IS_IO_THREAD.get() {
+            return Err(Error::new(
+                ErrorKind::WouldDeadlock,
+                "a blocking call on a thread of the library's runtime would wait for itself; use the async form",
+            ));
+        }
+        match deadline {
+            None => thread::park(),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(std::time::Instant::now());
+                if left.is_zero() {
+                    return Ok(Err(Elapsed));
+                }
+                thread::park_timeout(left);
+            }
+        }
+    }
+}
+
+/// The time given to [`block_on`] has passed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Elapsed;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clients_share_a_runtime_that_goes_with_the_last() {
+        let first = Runtime::shared().unwrap();
+        let second = Runtime::shared().unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn waiting_ends_with_the_timeout() {
+        assert_eq!(block_on(std::future::pending::<()>(), Some(Duration::from_millis(5))).unwrap(), Err(Elapsed));
+        assert_eq!(block_on(async { 3 }, None).unwrap(), Ok(3));
+    }
+
+    #[test]
+    fn waiting_on_a_runtime_thread_is_an_error_and_not_a_deadlock() {
+        let runtime = Runtime::shared().unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let _ = sender.send(block_on(std::future::pending::<()>(), None).map(|_| ()));
+        });
+        let error = receiver.recv().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldDeadlock);
+    }
+}

@@ -1,0 +1,158 @@
+//! The state of the sessions of a handle, for those who wait for it, listen to it or read it in a log.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::client::{ClientInner, ConnectionState, StateChange, StateListener};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Log};
+use crate::options::Options;
+use crate::proto::session::Change;
+use crate::stats::Counters;
+use crate::topic::{Host, TopicName};
+
+/// What is known of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    pub(crate) state: ConnectionState,
+    /// Why it ended, once it has.
+    pub(crate) ended: Option<Error>,
+    /// Something was still in flight when it ended.
+    pub(crate) unfinished: bool,
+}
+
+/// Tells the world about one session.
+pub(crate) struct Reporter {
+    client: Arc<ClientInner>,
+    topic: Arc<TopicName>,
+    session: usize,
+    status: watch::Sender<Status>,
+    listener: Option<StateListener>,
+    counters: Arc<Counters>,
+    log: Log,
+}
+
+impl Reporter {
+    pub(crate) fn new(
+        client: &Arc<ClientInner>,
+        topic: &Arc<TopicName>,
+        session: usize,
+        options: &Options,
+        counters: &Arc<Counters>,
+    ) -> (Reporter, watch::Receiver<Status>) {
+        let (status, watcher) =
+            watch::channel(Status { state: ConnectionState::Connecting, ended: None, unfinished: false });
+        let reporter = Reporter {
+            client: client.clone(),
+            topic: topic.clone(),
+            session,
+            status,
+            listener: options.on_state.clone(),
+            counters: counters.clone(),
+            log: Log::new(topic.to_string(), options.log.clone()),
+        };
+        (reporter, watcher)
+    }
+
+    pub(crate) fn callbacks(&self) -> &crate::delivery::callbacks::Callbacks {
+        &self.client.callbacks
+    }
+
+    pub(crate) fn changed(&self, change: Change, hosts: &[Host]) {
+        let host = |index: usize| hosts.get(index).map(ToString::to_string).unwrap_or_default();
+        match change {
+            Change::Connecting { host: index } => {
+                self.log.write(Level::Debug, &format!("connecting to {}", host(index)));
+                self.tell(ConnectionState::Connecting, host(index), None, None);
+            }
+            Change::Connected { host: index, connection } => {
+                self.counters.connections.add(1);
+                if connection > 1 {
+                    self.counters.reconnects.add(1);
+                }
+                self.log.write(Level::Info, &format!("connected to {}", host(index)));
+                self.tell(ConnectionState::Connected, host(index), None, None);
+            }
+            Change::Disconnected { host: index, error, retry_in } => {
+                self.log.write(Level::Warn, &format!("{}: {error}; next attempt in {retry_in:?}", host(index)));
+                self.tell(ConnectionState::Disconnected, host(index), Some(error), Some(retry_in));
+            }
+            Change::Ended { error, unfinished } => {
+                let state = match &error {
+                    Some(error) => {
+                        self.log.write(Level::Error, &format!("ended: {error}"));
+                        ConnectionState::Failed
+                    }
+                    None => {
+                        self.log.write(Level::Debug, "closed");
+                        ConnectionState::Closed
+                    }
+                };
+                let ended = Some(error.clone().unwrap_or_else(Error::closed));
+                self.status.send_replace(Status { state, ended, unfinished });
+                self.notify(state, String::new(), error, None);
+            }
+            Change::Malformed { error } => {
+                self.counters.malformed.add(1);
+                self.log.write(Level::Warn, &format!("a frame was skipped: {error}"));
+            }
+        }
+    }
+
+    /// The server's window is full of what the application holds.
+    pub(crate) fn stalled(&self, unacked: usize) {
+        let text = format!("the server sends no more: {unacked} messages are delivered and not acknowledged");
+        self.log.write(Level::Warn, &text);
+        self.notify(ConnectionState::Stalled, String::new(), Some(Error::new(ErrorKind::Timeout, text)), None);
+    }
+
+    pub(crate) fn ponged(&self, at: SystemTime) {
+        let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        self.counters.last_pong_ms.set(millis);
+    }
+
+    fn tell(&self, state: ConnectionState, host: String, error: Option<Error>, retry_in: Option<Duration>) {
+        self.status.send_modify(|status| status.state = state);
+        self.notify(state, host, error, retry_in);
+    }
+
+    fn notify(&self, state: ConnectionState, host: String, error: Option<Error>, retry_in: Option<Duration>) {
+        if let Some(listener) = self.listener.clone() {
+            let (topic, session) = (self.topic.clone(), self.session);
+            let change = StateChange { state, topic, host, session, error, retry_in };
+            self.client.callbacks.run(move || listener(&change));
+        }
+    }
+}
+
+/// Waits until every session is connected; the error of the first that ends instead.
+pub(crate) async fn connected(sessions: &[watch::Receiver<Status>]) -> Result<()> {
+    for session in sessions {
+        let mut session = session.clone();
+        let settled = |status: &Status| status.state == ConnectionState::Connected || status.ended.is_some();
+        let status = session.wait_for(settled).await.map_err(|_| gone())?.clone();
+        if let Some(error) = status.ended {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Waits until every session has ended; whether something was still in flight.
+pub(crate) async fn ended(sessions: &[watch::Receiver<Status>]) -> bool {
+    let mut unfinished = false;
+    for session in sessions {
+        let mut session = session.clone();
+        if let Ok(status) = session.wait_for(|status| status.ended.is_some()).await {
+            unfinished |= status.unfinished;
+        }
+    }
+    unfinished
+}
+
+/// The task of a session is gone without a word: its runtime was shut down, or it panicked.
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::Internal, "the session's task is gone")
+}

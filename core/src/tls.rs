@@ -1,0 +1,117 @@
+//! TLS: which servers are trusted, and with which certificate the client shows itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::error::{Error, Result};
+use crate::options::Options;
+
+/// The TLS configuration that `options` ask for. Files are read here once; what is wrong with them is said at once.
+pub(crate) fn client_config(options: &Options) -> Result<Arc<ClientConfig>> {
+    // The provider is passed on: a library must neither rely on nor install the default of the process.
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::invalid("TLS could not be set up").caused_by(error))?;
+    let builder = if options.bool("tls_insecure") {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverything(provider)))
+    } else {
+        builder.with_root_certificates(match options.path("tls_ca_file") {
+            Some(path) => roots_from(&path)?,
+            None => system_roots()?.clone(),
+        })
+    };
+    let mut config = match (options.path("tls_cert_file"), options.path("tls_key_file")) {
+        (Some(certificate), Some(key)) => {
+            let key_der = PrivateKeyDer::from_pem_file(&key).map_err(|error| bad_file("tls_key_file", &key, error))?;
+            builder
+                .with_client_auth_cert(certificates("tls_cert_file", &certificate)?, key_der)
+                .map_err(|error| bad_file("tls_key_file", &key, error))?
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn bad_file(option: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::invalid(format!("option {option:?}: {} cannot be used", path.display())).caused_by(error)
+}
+
+fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
+    let found = read.map_err(|error| bad_file(option, path, error))?;
+    if found.is_empty() {
+        return Err(Error::invalid(format!("option {option:?}: {} holds no PEM certificate", path.display())));
+    }
+    Ok(found)
+}
+
+fn roots_from(path: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("tls_ca_file", path)? {
+        roots.add(certificate).map_err(|error| bad_file("tls_ca_file", path, error))?;
+    }
+    Ok(roots)
+}
+
+/// The system's trust roots, read once; a failure is not kept, so that a mended system heals.
+fn system_roots() -> Result<&'static RootCertStore> {
+    static ROOTS: OnceCell<RootCertStore> = OnceCell::new();
+    ROOTS.get_or_try_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(found.certs);
+        if added > 0 {
+            return Ok(roots);
+        }
+        let why = found.errors.first().map(ToString::to_string).unwrap_or_default();
+        Err(Error::invalid(format!("the system has no trust roots ({why}); name a CA with tls_ca_file")))
+    })
+}
+
+/// The verifier of `tls_insecure`: signatures are checked, identities are not.
+#[derive(Debug)]
+struct TrustEverything(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustEverything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
