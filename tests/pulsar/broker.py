@@ -263,6 +263,10 @@ class Broker:
             # Otherwise a topic without a subscription vanishes in the middle of a long test.
             "brokerDeleteInactiveTopicsEnabled": "false",
             "loadBalancerEnabled": "false",
+            # The bookie listens on the port given to it, on this machine only.
+            "allowEphemeralPorts": "true",
+            "listeningInterface": "lo",
+            "allowLoopback": "true",
         }
         if self.wanted.tls:
             credentials.make_certificates(security)
