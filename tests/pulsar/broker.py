@@ -1,17 +1,13 @@
 """One real Pulsar broker with its WebSocket proxies, all of it in one folder.
 
 The folder holds `state.json` (what was asked for, and the ports), `data/`, `security/`, the configuration and the logs.
-A process is found again by an argument on its command line that names the folder and its part in it, not by a recorded
-process id: such an id may meanwhile belong to somebody else, and a run killed at the wrong moment never recorded it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -19,16 +15,19 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import credentials
+import processes
 from toolchain import HERE, PulsarError, find_jars, find_java, find_openssl, locked
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 120.0
-"""Seconds until a start counts as failed. It takes 10 on two free cores; a loaded machine may need several times that."""
+"""Seconds until a start counts as failed. It takes 7 on two free cores; a loaded machine may need many times that."""
 
 _OPENED_MODULES = (
     "java.base/java.lang",
@@ -90,17 +89,26 @@ class Broker:
         folder = folder.resolve()
         if folder.exists() and any(folder.iterdir()) and not (folder / "conf" / "standalone.conf").exists():
             raise PulsarError(f"{folder} holds something else: name an empty folder")
-        if _processes(folder):
+        if processes.find(folder):
             raise PulsarError(f"{folder} has a running broker: stop it first")
-        for part in ("conf", "security", "data", "tmp", "log"):
-            shutil.rmtree(folder / part, ignore_errors=True)
-            (folder / part).mkdir(parents=True, mode=0o700)
-
         names = ["http", "pulsar", "bookkeeper"] + (["https", "pulsar+ssl"] if wanted.tls else [])
         ports = _free_ports(len(names) + wanted.proxies)
         broker = cls(folder, wanted, dict(zip(names, ports, strict=False)), ports[len(names) :], temporary)
-        broker._write_configuration()
-        state = {"wanted": asdict(wanted), "ports": broker.ports, "proxy_ports": broker.proxy_ports, "temporary": temporary}
+        try:
+            for part in ("conf", "security", "data", "tmp", "log"):
+                shutil.rmtree(folder / part, ignore_errors=True)
+                (folder / part).mkdir(parents=True, mode=0o700)
+            broker._write_configuration()
+        except BaseException:
+            if temporary:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        state = {
+            "wanted": asdict(wanted),
+            "ports": broker.ports,
+            "proxy_ports": broker.proxy_ports,
+            "temporary": temporary,
+        }
         (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
         return broker
 
@@ -123,7 +131,7 @@ class Broker:
     def stop(self) -> None:
         """End every process, then remove the data; of a temporary folder everything."""
         with locked(self.folder / "lock"):
-            _kill(self.folder)
+            processes.kill(self.folder)
             (self.folder / "state.json").unlink(missing_ok=True)
             for part in ("data", "tmp"):
                 shutil.rmtree(self.folder / part, ignore_errors=True)
@@ -135,7 +143,7 @@ class Broker:
     def start_broker(self) -> None:
         """Start the broker on the data and ports it had before, if any; a running one is killed first."""
         data = self.folder / "data"
-        arguments = ["--config", self.folder / "conf" / "standalone.conf", "-nfw", "-nss"]
+        arguments: list[object] = ["--config", self.folder / "conf" / "standalone.conf", "-nfw", "-nss"]
         arguments += ["--metadata-dir", data / "metadata", "--bookkeeper-dir", data / "bookkeeper"]
         # The bookie's port is part of its identity: on another one it refuses the data it wrote itself.
         arguments += ["--bookkeeper-port", self.ports["bookkeeper"]]
@@ -149,7 +157,7 @@ class Broker:
         """Wait until the broker is healthy, its default namespace is there, and every proxy answers."""
         # The namespace comes last in Pulsar's own start, after the broker already called itself healthy.
         for path in ("/admin/v2/brokers/health", "/admin/v2/namespaces/public/default"):
-            self._wait_for("broker", lambda path=path: self.admin("GET", path)[0] == 200)
+            self._wait_for("broker", partial(self._answers_200, path))
         for index in range(len(self.proxy_ports)):
             self.wait_for_proxy(index)
 
@@ -169,7 +177,9 @@ class Broker:
         url = self.describe()["https" if self.wanted.tls else "http"] + path
         request = urllib.request.Request(url, data, headers, method=method)
         # No proxy of the environment: the broker is on this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
         try:
             with opener.open(request, timeout=10) as answer:
                 return answer.status, answer.read()
@@ -177,13 +187,18 @@ class Broker:
             with error:
                 return error.code, error.read()
 
+    def _answers_200(self, path: str) -> bool:
+        return self.admin("GET", path)[0] == 200
+
     # ---- proxies: WebSocket servers beside the broker's own, to fail over between ----
 
     def start_proxy(self, index: int) -> None:
         """Start proxy `index` on its port; a running one is killed first."""
         self._check_proxy(index)
         arguments = [self.folder / "conf" / f"proxy-{index}.conf"]
-        self._launch(f"proxy-{index}", "org.apache.pulsar.websocket.service.WebSocketServiceStarter", arguments, heap="128m")
+        self._launch(
+            f"proxy-{index}", "org.apache.pulsar.websocket.service.WebSocketServiceStarter", arguments, heap="128m"
+        )
 
     def kill_proxy(self, index: int) -> None:
         """kill -9 of proxy `index`."""
@@ -206,16 +221,20 @@ class Broker:
 
     # ---- what it offers ----
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         """Everything a client needs, as printed by `pulsar.py start`."""
         url = {name: f"{name}://{HOST}:{port}" for name, port in self.ports.items()}
-        answer: dict[str, object] = {"ws": f"ws://{HOST}:{self.ports['http']}", "http": url["http"], "pulsar": url["pulsar"]}
+        answer: dict[str, Any] = {
+            "ws": f"ws://{HOST}:{self.ports['http']}",
+            "http": url["http"],
+            "pulsar": url["pulsar"],
+        }
         if self.wanted.tls:
             answer["wss"] = f"wss://{HOST}:{self.ports['https']}"
             answer |= {"https": url["https"], "pulsar+ssl": url["pulsar+ssl"]}
         answer |= self._security()
         answer["proxies"] = [f"ws://{HOST}:{port}" for port in self.proxy_ports]
-        answer["pid"] = next(iter(_processes(self.folder, "broker")), None)
+        answer["pid"] = next(iter(processes.find(self.folder, "broker")), None)
         answer["state"] = str(self.folder)
         return answer
 
@@ -234,9 +253,9 @@ class Broker:
             variables["PROXY_URLS"] = ",".join(about["proxies"])
         return {prefix + name: value for name, value in variables.items()}
 
-    def _security(self) -> dict[str, object]:
+    def _security(self) -> dict[str, Any]:
         folder = self.folder / "security"
-        answer: dict[str, object] = {}
+        answer: dict[str, Any] = {}
         if self.wanted.tls:
             answer |= {"ca_file": str(folder / "ca.pem"), "server_cert_dir": str(folder)}
         if self.wanted.jwt:
@@ -322,26 +341,33 @@ class Broker:
 
     # ---- processes ----
 
-    def _launch(self, part: str, main_class: str, arguments: list[object], heap: str) -> None:
-        command = [find_java(), _mark(self.folder, part), f"-Xmx{heap}", f"-XX:MaxDirectMemorySize={heap}", "-XX:-UsePerfData"]
-        command += [f"-Dstargate.log={self.folder}/log/{part}.log", f"-Djava.io.tmpdir={self.folder}/tmp"]
-        command += ["-Dio.netty.tryReflectionSetAccessible=true"]
+    def _launch(self, part: str, main_class: str, arguments: Sequence[object], heap: str) -> None:
+        command = [find_java(), processes.mark(self.folder, part)]
+        command += [f"-Xmx{heap}", f"-XX:MaxDirectMemorySize={heap}", "-Dio.netty.tryReflectionSetAccessible=true"]
+        # What a killed JVM leaves in temporary folders (RocksDB's library, 13 MB each time) goes with our own.
+        command += [f"-Djava.io.tmpdir={self.folder}/tmp", "-XX:-UsePerfData"]
+        command += [f"-Dstargate.log={self.folder}/log/{part}.log"]
         command += [f"--add-opens={module}=ALL-UNNAMED" for module in _OPENED_MODULES]
         command += ["-cp", f"{HERE / 'conf'}:{find_jars()}/*", main_class, *map(str, arguments)]
         # The lock keeps a restart and a stop apart: after a stop nothing may be started any more.
         with locked(self.folder / "lock"):
             if not (self.folder / "state.json").exists():
                 raise PulsarError(f"the broker in {self.folder} was stopped")
-            _kill(self.folder, part)
+            processes.kill(self.folder, part)
             with (self.folder / "log" / f"{part}.out").open("ab") as output:
                 # A session of its own: no signal of the terminal or of the caller's group reaches it.
                 self._started[part] = subprocess.Popen(
-                    command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    command,
+                    cwd=self.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
                 )
 
     def _kill(self, part: str) -> None:
         with locked(self.folder / "lock"):
-            _kill(self.folder, part)
+            processes.kill(self.folder, part)
 
     def _wait_for(self, part: str, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_TIMEOUT
@@ -349,7 +375,9 @@ class Broker:
         while time.monotonic() < deadline:
             process = self._started.get(part)
             if process and process.poll() is not None:
-                raise PulsarError(f"the {part} ended with status {process.returncode} while starting{self._log_tail(part)}")
+                raise PulsarError(
+                    f"the {part} ended with status {process.returncode} while starting{self._log_tail(part)}"
+                )
             try:
                 if is_ready():
                     return
@@ -369,36 +397,6 @@ class Broker:
 def _suffix(kind: str) -> str:
     """The superuser's credential is the plain name, e.g. TOKEN; others add theirs, e.g. TOKEN_EXPIRED."""
     return "" if kind == credentials.SUPERUSER else f"_{kind.upper()}"
-
-
-def _mark(folder: Path, part: str) -> str:
-    return f"-Dstargate.part={folder}:{part}"
-
-
-def _processes(folder: Path, part: str = "") -> list[int]:
-    """The living processes of `folder`, or of one part of it: those with its mark among their arguments."""
-    mark = os.fsencode(_mark(folder, part))
-    found = []
-    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            arguments = command_line.read_bytes().split(b"\0")
-        except OSError:  # It ended meanwhile.
-            continue
-        # The mark is the first argument of the JVM. A process that died but was not yet reaped has no arguments.
-        if len(arguments) > 1 and (arguments[1] == mark if part else arguments[1].startswith(mark)):
-            found.append(int(command_line.parent.name))
-    return found
-
-
-def _kill(folder: Path, part: str = "") -> None:
-    """kill -9 the processes of `folder`, and return when they are gone. Nothing they hold is worth a slower end."""
-    while processes := _processes(folder, part):
-        for process in processes:
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        time.sleep(0.02)
 
 
 def _free_ports(count: int) -> list[int]:

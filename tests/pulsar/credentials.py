@@ -55,21 +55,26 @@ def tokens(folder: Path) -> dict[str, str]:
         "admin": _token({"sub": SUPERUSER}, key),
         "other": _token({"sub": OTHER}, key),
         "expired": _token({"sub": SUPERUSER, "exp": an_hour_ago}, key),
-        "wrong": _token({"sub": SUPERUSER}, os.urandom(32)),
+        "wrong": _token({"sub": SUPERUSER}, key[::-1]),
     }
 
 
 def client_certificates(folder: Path) -> dict[str, dict[str, str]]:
     """The files of each client certificate: {"admin": {"cert": ..., "key": ...}, "other": ..., "foreign": ...}."""
-    return {name: {"cert": f"{folder / name}.pem", "key": f"{folder / name}.key"} for name in ("admin", "other", "foreign")}
+    return {
+        name: {"cert": f"{folder / name}.pem", "key": f"{folder / name}.key"} for name in ("admin", "other", "foreign")
+    }
 
 
-def _certificate(folder: Path, name: str, common_name: str, extensions: tuple[str, ...], issuer: str | None = None) -> None:
+def _certificate(
+    folder: Path, name: str, common_name: str, extensions: tuple[str, ...], issuer: str | None = None
+) -> None:
     """Make NAME.key and NAME.pem, signed by `issuer` or by itself. RSA, the one kind every Pulsar component loads."""
     config = folder / f"{name}.conf"
-    config.write_text("\n".join(["[req]", "distinguished_name=name", "x509_extensions=extensions", "[name]", "[extensions]", *extensions]) + "\n")
-    command = [find_openssl(), "req", "-x509", "-config", config, "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "30"]
-    command += ["-subj", f"/CN={common_name}", "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
+    config.write_text("[req]\ndistinguished_name=dn\nx509_extensions=ext\n[dn]\n[ext]\n" + "\n".join(extensions) + "\n")
+    command: list[str | Path] = [find_openssl(), "req", "-x509", "-config", config, "-newkey", "rsa:2048", "-nodes"]
+    command += ["-days", "30", "-subj", f"/CN={common_name}"]
+    command += ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
     if issuer:
         command += ["-CA", folder / f"{issuer}.pem", "-CAkey", folder / f"{issuer}.key"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

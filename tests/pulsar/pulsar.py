@@ -5,16 +5,20 @@
         Start, run COMMAND with the variables below, stop everything, exit with COMMAND's status.
         With PULSAR_URL already set it starts nothing: COMMAND uses that broker.
 
-    pulsar.py start [WANTED] [--state DIR]   start, print what it offers as JSON, leave it running
-    pulsar.py stop --state DIR               end what `start` started, and remove its data
-    pulsar.py kill --state DIR               kill -9 of the broker; its proxies stay
-    pulsar.py restart --state DIR            start it again on the same data and ports (killed first if it runs); prints JSON
-    pulsar.py kill-proxy I --state DIR       kill -9 of WebSocket proxy I, counted from 0
-    pulsar.py start-proxy I --state DIR      start it again
+    pulsar.py start [WANTED] [--state DIR]  start, print what it offers as JSON, leave it running
+    pulsar.py stop --state DIR              end what `start` started, and remove its data
+    pulsar.py kill --state DIR              kill -9 of the broker; its proxies stay
+    pulsar.py restart --state DIR           start it again, killed first if it runs, on its data and ports; prints JSON
+    pulsar.py kill-proxy I --state DIR      kill -9 of WebSocket proxy I, counted from 0
+    pulsar.py start-proxy I --state DIR     start it again
 
 WANTED: --tls (wss and https ports besides the plain ones), --jwt (tokens), --mtls (client certificates, needs --tls),
---proxies N (WebSocket proxies of their own, for failover). Authentication holds for the whole broker, its plain ports too.
-So a test of both worlds says `run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the plain one.
+--proxies N (WebSocket proxies of their own, for failover). Authentication holds for the whole broker, its plain ports
+too. So a test of both worlds says `run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the
+first one.
+
+A state folder named with --state keeps its logs; a temporary one goes with the broker. `run --secure --state DIR` uses
+DIR/plain and DIR/secure.
 
 What COMMAND finds in its environment, where it was asked for. The second broker of --secure has the same names with
 PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PULSAR_CTL apart, which serves both.
@@ -26,17 +30,19 @@ PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PUL
     PULSAR_TOKEN_OTHER, _EXPIRED, _WRONG                    role `other`, which has no rights until granted; expired;
                                                             signed with a key the broker does not know
     PULSAR_CLIENT_CERT, PULSAR_CLIENT_KEY                   of the superuser, PEM files           with --mtls
-    PULSAR_CLIENT_CERT_OTHER, _KEY_OTHER, _CERT_FOREIGN, _KEY_FOREIGN   role `other`; of an authority the broker refuses
+    PULSAR_CLIENT_CERT_OTHER, PULSAR_CLIENT_KEY_OTHER       role `other`
+    PULSAR_CLIENT_CERT_FOREIGN, PULSAR_CLIENT_KEY_FOREIGN   of an authority that the broker refuses
     PULSAR_PROXY_URLS                                       ws://..., comma separated             with --proxies
     PULSAR_STATE, PULSAR_CTL                                for `$PULSAR_CTL kill --state "$PULSAR_STATE"` and the like
 
-Exit status: 2 when a tool is missing or the arguments are wrong, 1 when the broker does not start, 128+N after signal N.
+Exit status: 2 if a tool is missing or the arguments are wrong, 1 if the broker does not start, 128+N after signal N.
 Needs Python 3.11, a JDK of 17 or later, openssl for --tls, and Maven the first time (and whenever pom.xml changes).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -153,7 +159,8 @@ def guard(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     for folder in sys.stdin.read().splitlines():
-        Broker.load(Path(folder)).stop()
+        with contextlib.suppress(PulsarError):  # The command itself may have stopped it.
+            Broker.load(Path(folder)).stop()
     return 0
 
 

@@ -13,12 +13,14 @@ import time
 import unittest
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import broker
+import processes
 from broker import Broker
+from toolchain import find_java
 
 HERE = Path(__file__).resolve().parent
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("PULSAR_")}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("PULSAR_")} | {"no_proxy": "*"}
 TOPIC = "/persistent/public/default/orders"
 
 
@@ -29,7 +31,9 @@ def command(*arguments: object) -> list[str]:
 
 def call(*arguments: object, environment: dict[str, str] = CLEAN) -> subprocess.CompletedProcess[str]:
     """Run pulsar.py to its end."""
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, env=environment, timeout=200)
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, check=False, env=environment, timeout=200
+    )
 
 
 def eventually(is_true: Callable[[], object], what: str) -> None:
@@ -47,7 +51,7 @@ class InFolder(unittest.TestCase):
     def setUp(self) -> None:
         self.state = Path(tempfile.mkdtemp(prefix="test-pulsar-")).resolve()
         self.addCleanup(shutil.rmtree, self.state)
-        self.addCleanup(broker._kill, self.state)
+        self.addCleanup(processes.kill, self.state)
 
     def succeed(self, *arguments: object) -> str:
         done = call(*arguments)
@@ -55,7 +59,7 @@ class InFolder(unittest.TestCase):
         return done.stdout
 
     def assert_nothing_runs(self) -> None:
-        self.assertEqual(broker._processes(self.state), [])
+        self.assertEqual(processes.find(self.state), [])
 
 
 class PlainBroker(InFolder):
@@ -63,7 +67,7 @@ class PlainBroker(InFolder):
         first = json.loads(self.succeed("start", "--proxies", 1, "--state", self.state))
         started = Broker.load(self.state)
         self.assertEqual(started.admin("GET", "/admin/v2/brokers/health"), (200, b"ok"))
-        self.assertEqual(len(broker._processes(self.state)), 2, "the broker and one proxy")
+        self.assertEqual(len(processes.find(self.state)), 2, "the broker and one proxy")
 
         # A topic, a subscription and a message: what must outlive a crash.
         self.assertEqual(started.admin("PUT", f"/admin/v2{TOPIC}")[0], 204)
@@ -74,14 +78,14 @@ class PlainBroker(InFolder):
 
         self.succeed("kill", "--state", self.state)
         self.assertRaises(OSError, started.admin, "GET", "/admin/v2/brokers/health")
-        self.assertEqual(len(broker._processes(self.state)), 1, "the proxy")
+        self.assertEqual(len(processes.find(self.state)), 1, "the proxy")
         again = json.loads(self.succeed("restart", "--state", self.state))
         self.assertNotEqual(again.pop("pid"), first.pop("pid"))
         self.assertEqual(again, first)
         self.assertEqual(started.admin("GET", f"/admin/v2{TOPIC}/subscription/s/position/1"), (200, b"hello"))
 
         self.succeed("kill-proxy", 0, "--state", self.state)
-        self.assertEqual(broker._processes(self.state, "proxy-0"), [])
+        self.assertEqual(processes.find(self.state, "proxy-0"), [])
         self.succeed("start-proxy", 0, "--state", self.state)
         self.assertEqual(call("start-proxy", 1, "--state", self.state).returncode, 1, "there is no proxy 1")
 
@@ -118,7 +122,7 @@ class SecureBroker(InFolder):
         self.succeed("stop", "--state", self.state)
         self.assert_nothing_runs()
 
-    def status_with_certificate(self, about: dict[str, str], whose: str) -> str:
+    def status_with_certificate(self, about: dict[str, Any], whose: str) -> str:
         """The status of one request over TLS with a client certificate, by a client that knows nothing of ours."""
         program = (
             "import json, ssl, sys, urllib.request, urllib.error\n"
@@ -131,7 +135,7 @@ class SecureBroker(InFolder):
         )
         files = about["client_certs"][whose]
         arguments = [about["https"] + "/admin/v2/tenants", about["ca_file"], files["cert"], files["key"]]
-        return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.check_output([sys.executable, "-c", program, *arguments], text=True).strip()
 
 
 class Run(InFolder):
@@ -151,18 +155,18 @@ class Run(InFolder):
     def test_nothing_is_left_when_run_is_killed(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(signal=number.name):
-                run = subprocess.Popen(command("run", "--state", self.state, "--", "true"), env=CLEAN, stderr=subprocess.PIPE)
-                assert run.stderr is not None
-                eventually(lambda: broker._processes(self.state), "a broker runs")
+                run = subprocess.Popen(command("run", "--state", self.state, "--", "true"), env=CLEAN)
+                eventually(lambda: processes.find(self.state), "a broker runs")
                 run.send_signal(number)
-                run.stderr.read()
                 self.assertEqual(run.wait(), 128 + number if number == signal.SIGTERM else -number)
-                eventually(lambda: not broker._processes(self.state), "no broker runs")
+                eventually(lambda: not processes.find(self.state), "no broker runs")
                 eventually(lambda: not (self.state / "state.json").exists(), "the guard is done")
 
     def test_with_a_broker_given_nothing_is_started(self) -> None:
         environment = CLEAN | {"PULSAR_URL": "ws://example.invalid:8080"}
-        done = call("run", "--state", self.state, "--", "sh", "-c", 'echo "$PULSAR_URL"; exit 3', environment=environment)
+        done = call(
+            "run", "--state", self.state, "--", "sh", "-c", 'echo "$PULSAR_URL"; exit 3', environment=environment
+        )
         self.assertEqual((done.returncode, done.stdout), (3, "ws://example.invalid:8080\n"))
         self.assertIn("starting nothing", done.stderr)
         self.assert_nothing_runs()
@@ -189,11 +193,11 @@ class Refusals(InFolder):
         copy = self.state / "repository" / "tests" / "pulsar"
         shutil.copytree(HERE, copy)
         (self.state / "bin").mkdir()
-        (self.state / "bin" / "java").symlink_to(broker.find_java())
+        (self.state / "bin" / "java").symlink_to(find_java())
         environment = {"PATH": str(self.state / "bin")}
         for flags, tool in ((["--tls"], "openssl"), ([], "mvn")):
             with self.subTest(tool=tool):
-                arguments = [sys.executable, copy / "pulsar.py", "start", *flags]
+                arguments = [sys.executable, str(copy / "pulsar.py"), "start", *flags]
                 done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn(f"no {tool} on PATH: `apt install", done.stderr)

@@ -64,7 +64,7 @@ def find_jars() -> Path:
     """The folder with Pulsar's jars, kept from run to run; Maven fills it the first time and when pom.xml changes.
 
     Maven writes to a folder beside it, renamed when complete, so that a killed run leaves nothing that looks usable.
-    The copy of pom.xml among the jars says what they were resolved from. A second run at the same time waits for the first.
+    The copy of pom.xml among the jars says what they were resolved from. Of two runs at once the second waits.
     """
     if _jars_are_current():
         return LIB
@@ -79,7 +79,9 @@ def find_jars() -> Path:
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
         done = subprocess.run([maven, "-q", "-B", "-f", POM, *goal], stdout=sys.stderr, check=False)
         if done.returncode != 0:
-            raise PulsarError(f"Maven could not resolve the jars of {POM} (exit status {done.returncode}, its output is above)")
+            raise PulsarError(
+                f"Maven could not resolve the jars of {POM} (exit status {done.returncode}, its output is above)"
+            )
         shutil.copy(POM, partial / POM.name)
         shutil.rmtree(LIB, ignore_errors=True)
         partial.rename(LIB)
