@@ -62,7 +62,8 @@ def main() -> int:
     """Do what the command line says; the exit status."""
     arguments = _parse(sys.argv[1:])
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) != signal.SIG_IGN:  # As under nohup.
+            signal.signal(number, _interrupt)
     try:
         status: int = arguments.do(arguments)
     except PulsarError as error:
@@ -231,6 +232,9 @@ def _print(broker: Broker) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    # Split here: argparse would swallow a later `--`, which belongs to COMMAND.
+    end = argv.index("--") if "--" in argv else len(argv)
+    argv, of_run = argv[:end], argv[end + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -241,10 +245,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     wanted.add_argument("--proxies", type=int, default=0, metavar="N", help="WebSocket proxies of their own")
     wanted.add_argument("--state", type=Path, metavar="DIR", help="folder for data and logs (default: a temporary one)")
 
-    command = commands.add_parser("run", parents=[wanted], help="start, run a command, stop")
+    usage = "%(prog)s [WANTED] [--secure] [--state DIR] -- COMMAND ARGS..."
+    command = commands.add_parser("run", parents=[wanted], help="start, run a command, stop", usage=usage)
     command.add_argument("--secure", action="store_true", help="a second broker with --tls --jwt --mtls")
-    command.add_argument("command", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
-    command.set_defaults(do=run)
+    command.set_defaults(do=run, command=of_run)
     command = commands.add_parser("start", parents=[wanted], help="start and leave running")
     command.set_defaults(do=start)
     commands.add_parser("guard").set_defaults(do=guard)
@@ -261,7 +265,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
             command.add_argument("index", type=int, metavar="I", help="which proxy, from 0")
         command.add_argument("--state", type=Path, metavar="DIR", required=True, help="the folder printed by start")
         command.set_defaults(do=do)
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if (arguments.do is run) != bool(of_run):
+        parser.error("`run`, and nothing else, takes a command after `--`")
+    return arguments
 
 
 if __name__ == "__main__":

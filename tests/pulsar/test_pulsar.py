@@ -164,10 +164,9 @@ class Run(InFolder):
 
     def test_with_a_broker_given_nothing_is_started(self) -> None:
         environment = CLEAN | {"PULSAR_URL": "ws://example.invalid:8080"}
-        done = call(
-            "run", "--state", self.state, "--", "sh", "-c", 'echo "$PULSAR_URL"; exit 3', environment=environment
-        )
-        self.assertEqual((done.returncode, done.stdout), (3, "ws://example.invalid:8080\n"))
+        program = ["sh", "-c", 'echo "$PULSAR_URL $@"; exit 3', "sh", "one", "--", "two"]
+        done = call("run", "--state", self.state, "--", *program, environment=environment)
+        self.assertEqual((done.returncode, done.stdout), (3, "ws://example.invalid:8080 one -- two\n"))
         self.assertIn("starting nothing", done.stderr)
         self.assert_nothing_runs()
 

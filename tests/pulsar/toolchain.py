@@ -32,11 +32,12 @@ class MissingTool(PulsarError):
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`. The kernel drops it when the process ends, however it ends."""
+def locked(path: Path) -> Iterator[int]:
+    """Hold an exclusive lock on the file `path`. The kernel drops it when this process has ended, however it ended,
+    and with it every process that was given the descriptor."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
 def find_java() -> str:
@@ -70,14 +71,16 @@ def find_jars() -> Path:
         return LIB
     maven = _find("mvn", "`apt install maven`")
     CACHE.mkdir(parents=True, exist_ok=True)
-    with locked(CACHE / "lock"):
+    with locked(CACHE / "lock") as lock:
         if _jars_are_current():
             return LIB
         print("pulsar: resolving Pulsar's jars with Maven (232 MB, once)", file=sys.stderr)
         partial = CACHE / "lib.partial"
         shutil.rmtree(partial, ignore_errors=True)
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
-        done = subprocess.run([maven, "-q", "-B", "-f", POM, *goal], stdout=sys.stderr, check=False)
+        # Maven holds the lock too: it goes on writing for a while if this process is killed.
+        command = [maven, "-q", "-B", "-f", str(POM), *goal]
+        done = subprocess.run(command, stdout=sys.stderr, pass_fds=[lock], check=False)
         if done.returncode != 0:
             raise PulsarError(
                 f"Maven could not resolve the jars of {POM} (exit status {done.returncode}, its output is above)"
