@@ -1,0 +1,94 @@
+"""Certificates and tokens for a secure broker, made anew for each one.
+
+The folder then holds, in PEM with PKCS#8 keys:
+    ca.pem                    the authority the broker and its clients trust
+    server.pem, server.key    the broker, for 127.0.0.1, ::1 and localhost
+    admin.pem, admin.key      a client whose role (the common name) is `admin`, the superuser
+    other.pem, other.key      a client whose role is `other`, without any rights
+    foreign.pem, foreign.key  a client that says `admin`, of an authority the broker does not know
+    token.key                 the secret that signs tokens
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from toolchain import PulsarError, find_openssl
+
+SUPERUSER = "admin"
+OTHER = "other"
+TOKEN_KEY = "token.key"
+
+_LEAF = ("basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature,keyEncipherment")
+_AUTHORITY = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+_CLIENT = (*_LEAF, "extendedKeyUsage=clientAuth")
+_SERVER = (*_LEAF, "extendedKeyUsage=serverAuth", "subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost")
+
+
+def make_certificates(folder: Path) -> None:
+    """Write every certificate and key of the table above into `folder`."""
+    _certificate(folder, "ca", "stargate test authority", _AUTHORITY)
+    _certificate(folder, "foreign-ca", "unknown authority", _AUTHORITY)
+    _certificate(folder, "server", "localhost", _SERVER, issuer="ca")
+    _certificate(folder, "admin", SUPERUSER, _CLIENT, issuer="ca")
+    _certificate(folder, "other", OTHER, _CLIENT, issuer="ca")
+    _certificate(folder, "foreign", SUPERUSER, _CLIENT, issuer="foreign-ca")
+
+
+def make_token_key(folder: Path) -> None:
+    """Write the secret that signs tokens."""
+    (folder / TOKEN_KEY).write_bytes(os.urandom(32))
+
+
+def tokens(folder: Path) -> dict[str, str]:
+    """One token of each kind a client may hold: admin, other, expired, wrong (signed with another key)."""
+    key = (folder / TOKEN_KEY).read_bytes()
+    an_hour_ago = int(time.time()) - 3600
+    return {
+        "admin": _token({"sub": SUPERUSER}, key),
+        "other": _token({"sub": OTHER}, key),
+        "expired": _token({"sub": SUPERUSER, "exp": an_hour_ago}, key),
+        "wrong": _token({"sub": SUPERUSER}, key[::-1]),
+    }
+
+
+def client_certificates(folder: Path) -> dict[str, dict[str, str]]:
+    """The files of each client certificate: {"admin": {"cert": ..., "key": ...}, "other": ..., "foreign": ...}."""
+    return {
+        name: {"cert": f"{folder / name}.pem", "key": f"{folder / name}.key"} for name in ("admin", "other", "foreign")
+    }
+
+
+def _certificate(
+    folder: Path, name: str, common_name: str, extensions: tuple[str, ...], issuer: str | None = None
+) -> None:
+    """Make NAME.key and NAME.pem, signed by `issuer` or by itself. RSA, the one kind every Pulsar component loads."""
+    config = folder / f"{name}.conf"
+    config.write_text("[req]\ndistinguished_name=dn\nx509_extensions=ext\n[dn]\n[ext]\n" + "\n".join(extensions) + "\n")
+    command: list[str | Path] = [find_openssl(), "req", "-x509", "-config", config, "-newkey", "rsa:2048", "-nodes"]
+    command += ["-days", "30", "-subj", f"/CN={common_name}"]
+    command += ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
+    if issuer:
+        command += ["-CA", folder / f"{issuer}.pem", "-CAkey", folder / f"{issuer}.key"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PulsarError(f"openssl could not make the certificate {name} (version 3 is needed): {done.stderr.strip()}")
+    config.unlink()
+
+
+def _token(claims: dict[str, object], key: bytes) -> str:
+    """A JSON Web Token signed with HMAC SHA-256 (RFC 7515)."""
+    head, body = (_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    signature = hmac.digest(key, f"{head}.{body}".encode(), hashlib.sha256)
+    return f"{head}.{body}.{_base64url(signature)}"
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
