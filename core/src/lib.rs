@@ -36,6 +36,8 @@ mod error;
 mod log;
 mod lookup;
 mod message;
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod options;
 mod produce;
 mod producer;
