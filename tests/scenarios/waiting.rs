@@ -1,4 +1,5 @@
-//! Waiting without sleeping for luck, and names that nobody has used.
+//! Waiting without sleeping for luck, and names that nobody has used. Each test program takes its own part of it.
+#![allow(dead_code)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
