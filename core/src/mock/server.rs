@@ -276,7 +276,8 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
         };
         if request.path.starts_with("/ws/") || request.path == "/ws" {
             match upgrade(&shared, number, &request, certified, &mut stream).await {
-                Upgraded::Session(role, outbox, wake) => {
+                Upgraded::Session(session) => {
+                    let (role, outbox, wake) = *session;
                     return session::run(shared, number, stream, buffer, role, outbox, wake).await;
                 }
                 Upgraded::Refused(response) => {
@@ -353,7 +354,7 @@ async fn sabotage(stream: Box<dyn Io>, fault: &Fault, half: &[u8]) {
 }
 
 enum Upgraded {
-    Session(Role, Outbox, Arc<Notify>),
+    Session(Box<(Role, Outbox, Arc<Notify>)>),
     Refused(Response),
     Sabotaged(Fault),
 }
@@ -444,7 +445,7 @@ async fn upgrade(
     if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
         outbox.end(End::Drop);
     }
-    Upgraded::Session(role, outbox, wake)
+    Upgraded::Session(Box::new((role, outbox, wake)))
 }
 
 fn not_found(request: &Request) -> Response {
