@@ -268,9 +268,8 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
         let read = tokio::time::timeout(shared.options.idle_timeout, http::read_request(&mut stream, &mut buffer));
         let request = match read.await {
             Ok(Ok(request)) => request,
-            Ok(Err(Unread::Bad(status, reason))) => {
-                let response = Response::page(status, reason, "/badMessage");
-                return send_last(stream, &response.encode(false)).await;
+            Ok(Err(Unread::Bad(status))) => {
+                return send_last(stream, &Response::bad_message(status).encode(false)).await;
             }
             Ok(Err(Unread::Gone)) | Err(_) => return,
         };
@@ -389,11 +388,10 @@ async fn upgrade(
         Some(Fault::Delay(by)) => tokio::time::sleep(*by).await,
         _ => {}
     }
-    if request.path == "/ws/v3/consumer" {
-        let Upgraded::Refused(mut response) = refuse(302, "Found") else {
-            return Upgraded::Refused(not_found(request));
-        };
-        response.headers.push(("Location", "/ws/v3/consumer/".to_owned()));
+    if let "/ws/v3/consumer" | "/ws/v2/producer" | "/ws/v2/consumer" | "/ws/v2/reader" = request.path.as_str() {
+        log("302".to_owned());
+        let mut response = Response::new(302, "text/html", "");
+        response.headers.push(("Location", format!("{}/", request.path)));
         return Upgraded::Refused(response);
     }
     if let Some(refusal) = authenticate(shared, request, certified) {
@@ -446,10 +444,6 @@ async fn upgrade(
         outbox.end(End::Drop);
     }
     Upgraded::Session(Box::new((role, outbox, wake)))
-}
-
-fn not_found(request: &Request) -> Response {
-    Response::page(404, "Not Found", &request.path)
 }
 
 /// `None` where the request may go on.

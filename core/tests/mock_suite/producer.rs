@@ -47,6 +47,7 @@ fn bad_sends_are_refused_by_number_and_the_connection_survives() {
         (r#"{"context":"c"}"#, 7, true),
         (r#"{"payload":"YQ==","context":"c","eventTime":"2024-01-02T03:04:05+0100"}"#, 7, true),
         (r#"{"payload":"YQ==","context":"c","eventTime":1704161045678}"#, 7, true),
+        (r#"{"payload":"YQ=","context":"c"}"#, 7, true),
         ("null", 7, false),
     ];
     for (frame, code, with_context) in cases {
@@ -151,7 +152,12 @@ fn a_batch_that_does_not_fill_goes_out_after_its_delay() {
     let mock = mock();
     let mut producer = Client::producer(&mock, "t?batchingEnabled=true&batchingMaxPublishDelay=5");
     producer.produce("a", "a");
+    producer.produce("b", "b");
     assert_eq!(producer.json()["messageId"], "CAEQACAAMAA=");
+    assert_eq!(producer.json()["messageId"], "CAEQACABMAA=");
+    // a batch of one is sent as what it is
+    producer.produce("c", "c");
+    assert_eq!(producer.json()["messageId"], "CAEQATAA");
 }
 
 #[test]
@@ -303,6 +309,8 @@ fn messages_go_to_one_partition_to_all_in_turn_or_to_their_keys() {
     spread.send(json!({ "payload": base64("k"), "key": "hello" }).to_string());
     assert_eq!(spread.json()["messageId"].as_str().map(|id| id.len() > 8), Some(true));
     let stored = mock.messages("t").unwrap();
+    let mut direct = Client::producer(&mock, "t-partition-1");
+    assert_eq!(direct.store("x").len(), 8, "who sends to one partition is not told that it is one");
     let keyed = stored.iter().find(|message| message.key.is_some()).unwrap();
     assert_eq!(keyed.topic, "persistent://public/default/t-partition-1");
 }
@@ -314,6 +322,12 @@ fn ids_on_a_non_persistent_topic_are_all_the_same_and_nothing_is_kept() {
     let mut producer = Client::connect(&mock, "/ws/v2/producer/non-persistent/public/default/t");
     assert_eq!((producer.store("a"), producer.store("b")), ("CAAQADAA".into(), "CAAQADAA".into()));
     assert_eq!(consumer.payloads(2), ["a", "b"]);
+    let batching = "t?batchingEnabled=true&batchingMaxMessages=2";
+    let mut batches = Client::connect(&mock, &format!("/ws/v2/producer/non-persistent/public/default/{batching}"));
+    batches.produce("c", "c");
+    batches.produce("d", "d");
+    let ids = [consumer.json()["messageId"].clone(), consumer.json()["messageId"].clone()];
+    assert_eq!(ids, ["CAAQACAAMAI=", "CAAQACABMAI="]);
     assert!(mock.messages("non-persistent://public/default/t").unwrap().is_empty());
 }
 
