@@ -31,7 +31,6 @@ unsafe impl Handle for stargate_consumer {
 ///
 /// # Safety
 /// Pointers are NULL or as the rules of the header want them.
-#[expect(clippy::too_many_arguments, reason = "they are those of the functions of C")]
 unsafe fn open(
     client: *mut stargate_client,
     topics: impl FnOnce() -> Result<(Topics, String)>,
