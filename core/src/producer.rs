@@ -257,6 +257,11 @@ impl Producer {
         self.inner.clone().close_within(timeout).await
     }
 
+    /// Waits until it has ended; the error when it failed, nothing when it was closed.
+    pub(crate) async fn failed(&self) -> Option<Error> {
+        status::failed(&self.inner.status).await
+    }
+
     async fn submit(&self, message: Outgoing, completion: Completion, timeout: Option<Duration>) -> Result<()> {
         let inner = &*self.inner;
         let name = |error: Error| inner.name(error, "send to");

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example demo [URL]`; the URL is that of the broker's HTTP port, or `PULSAR_URL`, or ws://localhost:8080.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)] // it is a program for a terminal
+
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -210,11 +210,9 @@ proptest! {
                     world.disconnect();
                     (pending, credit) = (0, 0);
                 }
-                Step::Connect => {
-                    if world.connect().is_some() {
-                        connection += 1;
-                        (pending, credit) = (0, 0);
-                    }
+                Step::Connect if world.connect().is_some() => {
+                    connection += 1;
+                    (pending, credit) = (0, 0);
                 }
                 Step::Pass(millis) => {
                     world.session.heard();
