@@ -176,6 +176,13 @@ impl Client {
         Reader::open(&self.inner, topic.as_ref(), &options).await
     }
 
+    /// Runs a task on the library's threads; it must not block. Made for bindings, whose event loops cannot poll.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        self.inner.runtime.check_fork()?;
+        self.inner.runtime.spawn(task);
+        Ok(())
+    }
+
     /// Closes everything that was opened through this client, in the way of each; after `Ok` no callback runs any more.
     /// May be called anywhere, also in a callback, and more than once.
     pub async fn close(&self, timeout: Duration) -> Result<()> {

@@ -162,17 +162,44 @@ impl Consumer {
         self.inner.receiving.listen(
             init,
             Arc::new(move |message, outcome| {
-                let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-                let command = match outcome {
-                    Outcome::Ack => Command::Ack { id, connection, finished: true },
-                    Outcome::Nack => Command::Nack { id, finished: true },
-                    Outcome::Continue => Command::Finished { messages: 1 },
-                };
                 if let Some(orders) = sessions.get(message.origin.session) {
-                    let _ = orders.send(crate::driver::Order::Do(command));
+                    let _ = orders.send(crate::driver::Order::Do(settled(message, outcome)));
                 }
             }),
         )
+    }
+
+    /// Hands the messages to handlers that run on threads of the caller, instead of [`Consumer::listen`]: made for
+    /// bindings to languages whose code must run on threads of their own. Gives the number of processors and the number
+    /// of lanes; processor `n` takes from lane `n % lanes` with [`Consumer::take_work`], tells how each message
+    /// ended with [`Consumer::settle`], and ends when `take_work` fails.
+    pub fn begin_work(&self) -> Result<(usize, usize)> {
+        self.inner.receiving.claim()?;
+        Ok((self.inner.receiving.processor_count, self.inner.receiving.inbox.lanes()))
+    }
+
+    /// Waits for one to `max` messages of a lane; dropping the future loses nothing. The connection is told of each when
+    /// it is settled, so what is taken counts as unfinished until then.
+    pub async fn take_work(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        self.inner.receiving.client.runtime.check_fork()?;
+        let taken = self.inner.receiving.inbox.take(lane, max.max(1)).await;
+        taken.map_err(|error| self.inner.receiving.name(error, "receive from"))
+    }
+
+    /// How a message ended that [`Consumer::take_work`] gave.
+    pub fn settle(&self, message: &Message, outcome: Outcome) {
+        self.inner.receiving.tell(message.origin.session, settled(message, outcome));
+    }
+
+    /// Counts a handler that failed, in [`Stats::handler_errors`].
+    pub fn count_handler_error(&self) {
+        self.inner.receiving.inbox.count_handler_error();
+    }
+
+    /// Delivers no more: whoever waits in [`Consumer::take_work`] or receives gets the error that the handle is closed.
+    /// The connection stays, for the outcomes of what was taken, until the handle is closed.
+    pub fn stop_work(&self) {
+        self.inner.receiving.inbox.close();
     }
 
     /// Acknowledges a message. Nothing answers an acknowledgement on this API: one that is lost with the connection
@@ -272,6 +299,15 @@ impl Consumer {
     /// and the guarantee holds when the handler returns.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.clone().close_within(timeout).await
+    }
+}
+
+fn settled(message: &Message, outcome: Outcome) -> Command<Ticket> {
+    let (id, connection) = (message.id.clone(), Some(message.origin.connection));
+    match outcome {
+        Outcome::Ack => Command::Ack { id, connection, finished: true },
+        Outcome::Nack => Command::Nack { id, finished: true },
+        Outcome::Continue => Command::Finished { messages: 1 },
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Child, ClientInner};
-use crate::delivery::processors::Handler;
+use crate::delivery::processors::{Handler, Outcome};
 use crate::driver::Order;
 use crate::error::{Error, Result};
 use crate::lookup;
@@ -128,6 +128,40 @@ impl Reader {
                 }
             }),
         )
+    }
+
+    /// Hands the messages to handlers that run on threads of the caller, instead of [`Reader::listen`]: made for
+    /// bindings to languages whose code must run on threads of their own. Gives the number of processors and the number
+    /// of lanes; processor `n` takes from lane `n % lanes` with [`Reader::take_work`], tells how each message
+    /// ended with [`Reader::settle`], and ends when `take_work` fails.
+    pub fn begin_work(&self) -> Result<(usize, usize)> {
+        self.inner.receiving.claim()?;
+        Ok((self.inner.receiving.processor_count, self.inner.receiving.inbox.lanes()))
+    }
+
+    /// Waits for one to `max` messages of a lane; dropping the future loses nothing. The connection is told of each when
+    /// it is settled, so what is taken counts as unfinished until then.
+    pub async fn take_work(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        self.inner.receiving.client.runtime.check_fork()?;
+        let taken = self.inner.receiving.inbox.take(lane, max.max(1)).await;
+        taken.map_err(|error| self.inner.receiving.name(error, "receive from"))
+    }
+
+    /// How a message ended that [`Reader::take_work`] gave.
+    pub fn settle(&self, message: &Message, outcome: Outcome) {
+        let _ = outcome; // every outcome means that the reader goes on
+        self.inner.receiving.tell(message.origin.session, finished(message));
+    }
+
+    /// Counts a handler that failed, in [`Stats::handler_errors`].
+    pub fn count_handler_error(&self) {
+        self.inner.receiving.inbox.count_handler_error();
+    }
+
+    /// Delivers no more: whoever waits in [`Reader::take_work`] or receives gets the error that the handle is closed.
+    /// The connection stays, for the outcomes of what was taken, until the handle is closed.
+    pub fn stop_work(&self) {
+        self.inner.receiving.inbox.close();
     }
 
     /// Whether the topic was terminated and everything in it has been read.

@@ -38,7 +38,7 @@ pub(crate) struct Receiving<C> {
     processors: OnceLock<Processors>,
     starting: Mutex<bool>,
     taken_from: AtomicBool,
-    processor_count: usize,
+    pub(crate) processor_count: usize,
     log: Log,
 }
 
@@ -131,23 +131,28 @@ impl<C: Send + 'static> Receiving<C> {
         self.inbox.try_take(0, max).map_err(name)
     }
 
+    /// The messages are for handlers from now on: those of [`Receiving::listen`], or those of a binding.
+    pub(crate) fn claim(&self) -> Result<()> {
+        let name = |error| self.name(error, "listen to");
+        self.client.runtime.check_fork().map_err(name)?;
+        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if *starting {
+            return Err(name(Error::invalid("there is a handler already")));
+        }
+        if self.taken_from.load(Ordering::Relaxed) {
+            return Err(name(Error::invalid("messages were received; receive and a handler exclude each other")));
+        }
+        *starting = true;
+        Ok(())
+    }
+
     pub(crate) fn listen<H: Handler>(
         &self,
         init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
         settle: Settle,
     ) -> Result<()> {
         let name = |error| self.name(error, "listen to");
-        self.client.runtime.check_fork().map_err(name)?;
-        {
-            let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-            if *starting {
-                return Err(name(Error::invalid("there is a handler already")));
-            }
-            if self.taken_from.load(Ordering::Relaxed) {
-                return Err(name(Error::invalid("messages were received; receive and a handler exclude each other")));
-            }
-            *starting = true;
-        }
+        self.claim()?;
         let processors = Processors::start(&self.inbox, self.processor_count, init, settle, &self.log).map_err(name)?;
         // The flag above lets nobody else come here.
         let _ = self.processors.set(processors);
