@@ -69,6 +69,15 @@ impl Client {
     }
 }
 
+/// As [`crate::produce`].
+pub fn produce<M: Into<Outgoing>>(
+    url: &str,
+    messages: impl IntoIterator<Item = M>,
+    options: Options,
+) -> Result<Vec<Result<Receipt>>> {
+    wait(crate::produce(url, messages, options), None)
+}
+
 /// As [`crate::Producer`].
 #[derive(Debug, Clone)]
 pub struct Producer(crate::Producer);

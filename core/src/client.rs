@@ -237,6 +237,16 @@ impl ClientInner {
         Ok(merged)
     }
 
+    /// Waits, until `deadline`, for the callbacks that are due already; whether they have run.
+    pub(crate) async fn callbacks_passed(&self, deadline: Instant) -> bool {
+        let Some(runtime) = self.runtime.handle() else { return true };
+        let timed = {
+            let _inside = runtime.enter();
+            tokio::time::timeout_at(deadline.into(), self.callbacks.passed())
+        };
+        timed.await.is_ok()
+    }
+
     pub(crate) fn route(&self, endpoint: Endpoint, options: &Options, role: Roles) -> Result<Route> {
         Ok(Route {
             hosts: self.url.hosts().to_vec(),

@@ -289,6 +289,11 @@ impl Consumer {
         self.inner.receiving.wait_connected().await
     }
 
+    /// Waits until it has ended; the error when it failed, nothing when it was closed.
+    pub(crate) async fn failed(&self) -> Option<Error> {
+        status::failed(&self.inner.receiving.status).await
+    }
+
     /// The counters.
     pub fn stats(&self) -> Stats {
         self.inner.receiving.counters.snapshot()

@@ -73,6 +73,11 @@ impl ErrorKind {
         ErrorKind::Internal,
     ];
 
+    /// The kind with this number.
+    pub fn from_code(code: i32) -> Option<ErrorKind> {
+        ErrorKind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// The number of this kind: `stargate_status` in C, `code` in Python.
     pub fn code(self) -> i32 {
         self as i32
@@ -140,7 +145,8 @@ struct Inner {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+    /// An error of one's own, such as why a handler could not be made; also what a binding reports of its arguments.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error(Arc::new(Inner {
             kind,
             operation: None,
@@ -166,13 +172,14 @@ impl Error {
     }
 
     /// Says what was being done; the first one told wins, since it is nearest to the fault.
-    pub(crate) fn during(self, operation: &str) -> Error {
+    pub fn during(self, operation: &str) -> Error {
         self.edit(|inner| {
             inner.operation.get_or_insert_with(|| operation.to_owned());
         })
     }
 
-    pub(crate) fn on_topic(self, topic: &str) -> Error {
+    /// Says which topic it is about; the first one told wins.
+    pub fn on_topic(self, topic: &str) -> Error {
         self.edit(|inner| {
             inner.topic.get_or_insert_with(|| topic.to_owned());
         })
@@ -293,5 +300,7 @@ mod tests {
         let codes: std::collections::BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
         let names: std::collections::BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
         assert_eq!((codes.len(), names.len()), (ErrorKind::ALL.len(), ErrorKind::ALL.len()));
+        assert!(ErrorKind::ALL.into_iter().all(|kind| ErrorKind::from_code(kind.code()) == Some(kind)));
+        assert_eq!(ErrorKind::from_code(0), None);
     }
 }

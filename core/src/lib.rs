@@ -36,7 +36,10 @@ mod error;
 mod log;
 mod lookup;
 mod message;
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod options;
+mod produce;
 mod producer;
 mod proto;
 mod reader;
@@ -44,6 +47,7 @@ mod receiving;
 mod runtime;
 mod stats;
 mod status;
+mod supervisor;
 mod tls;
 mod topic;
 
@@ -60,7 +64,9 @@ pub use options::{
     CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OnDisconnect, Options, Ordering, RoutingMode,
     SubscriptionMode, SubscriptionType, WhenFull,
 };
+pub use produce::produce;
 pub use producer::{Pending, Producer, Sent};
 pub use reader::Reader;
 pub use stats::Stats;
+pub use supervisor::{Attach, Component, ComponentConfig, RegistryKey, Supervisor, SupervisorConfig, registry_key};
 pub use topic::{Persistence, ServiceUrl, TopicName};

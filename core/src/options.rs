@@ -511,6 +511,28 @@ impl Options {
         Ok(())
     }
 
+    /// Sets a producer's option from the server's query parameter, unless it is set already.
+    pub(crate) fn set_parameter(&mut self, parameter: &str, value: &str) -> Result<()> {
+        if parameter == "token" {
+            return match self.token_supplier.is_some() || self.is_set("auth_token") || self.is_set("auth_token_file") {
+                true => Ok(()),
+                false => self.set("auth_token", value),
+            };
+        }
+        let of_producer = |spec: &&OptionSpec| spec.parameters.contains(&(PRODUCER, parameter));
+        let Some(spec) = OPTIONS.iter().find(of_producer) else {
+            return Err(Error::invalid(format!("the server has no parameter {parameter:?} for producers")));
+        };
+        if self.is_set(spec.key) {
+            return Ok(());
+        }
+        let word = match spec.kind {
+            Kind::Choice(words) => words.iter().find(|(_, wire)| *wire == value).map(|(word, _)| *word),
+            _ => None,
+        };
+        self.set(spec.key, word.unwrap_or(value))
+    }
+
     /// Asks `supplier` for the token at each connect; instead of `auth_token` and `auth_token_file`.
     #[must_use]
     pub fn token_supplier(mut self, supplier: impl TokenSupplier + 'static) -> Options {

@@ -255,9 +255,15 @@ impl Producer {
 
     /// Accepts no more messages, waits until those in flight have ended, and closes the connection.
     ///
-    /// What is not done within `timeout` ends with an error, and so does this call. May be called more than once.
+    /// What is not done within `timeout` ends with an error, and so does this call. After `Ok` no callback runs any more.
+    /// May be called anywhere, and more than once; in a callback of the client it does not wait for that callback.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.clone().close_within(timeout).await
+    }
+
+    /// Waits until it has ended; the error when it failed, nothing when it was closed.
+    pub(crate) async fn failed(&self) -> Option<Error> {
+        status::failed(&self.inner.status).await
     }
 
     async fn submit(&self, message: Outgoing, completion: Completion, timeout: Option<Duration>) -> Result<()> {
@@ -330,11 +336,17 @@ impl Child for Inner {
     fn close_within(self: Arc<Self>, timeout: Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
         Box::pin(async move {
             self.client.runtime.check_fork()?;
+            let deadline = Instant::now() + timeout;
             // Who waits for room is told now; what was accepted goes on.
             self.messages.close();
             self.bytes.close();
             let _ = self.orders.send(Order::Close { linger: timeout });
-            if status::ended(&self.status).await && !self.told_left.swap(true, Ordering::Relaxed) {
+            let unfinished = status::ended(&self.status).await;
+            // After `Ok` no callback of this producer runs any more.
+            if !self.client.callbacks_passed(deadline).await {
+                return Err(self.name(Error::new(ErrorKind::Timeout, "a callback still runs"), "close producer of"));
+            }
+            if unfinished && !self.told_left.swap(true, Ordering::Relaxed) {
                 let left = Error::new(
                     ErrorKind::Timeout,
                     "the time ran out with messages in flight; each of them ended with an error",

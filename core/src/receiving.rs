@@ -184,8 +184,9 @@ impl<C: Send + 'static> Receiving<C> {
             let _ = session.send(Order::Close { linger });
         }
         let unfinished = status::ended(&self.status).await && !self.told_left.swap(true, Ordering::Relaxed);
+        late |= !self.client.callbacks_passed(deadline).await;
         if late || unfinished {
-            let what = if late { "a handler still runs" } else { "acknowledgements could not be sent" };
+            let what = if late { "a handler or a callback still runs" } else { "acknowledgements could not be sent" };
             return Err(self.name(Error::new(ErrorKind::Timeout, what), operation));
         }
         Ok(())

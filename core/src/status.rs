@@ -152,6 +152,26 @@ pub(crate) async fn ended(sessions: &[watch::Receiver<Status>]) -> bool {
     unfinished
 }
 
+/// Waits until one session failed, or all have ended; the error of the one that failed.
+pub(crate) async fn failed(sessions: &[watch::Receiver<Status>]) -> Option<Error> {
+    let waits = sessions.iter().map(|session| {
+        let mut session = session.clone();
+        Box::pin(async move {
+            let status = session.wait_for(|status| status.ended.is_some()).await.ok()?.clone();
+            status.ended.filter(|_| status.state == ConnectionState::Failed)
+        })
+    });
+    let mut waits: Vec<_> = waits.collect();
+    while !waits.is_empty() {
+        let (failed, _, others) = futures_util::future::select_all(waits).await;
+        if failed.is_some() {
+            return failed;
+        }
+        waits = others;
+    }
+    None
+}
+
 /// The task of a session is gone without a word: its runtime was shut down, or it panicked.
 pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::Internal, "the session's task is gone")

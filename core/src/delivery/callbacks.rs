@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::log::{Level, Log};
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -85,6 +87,24 @@ impl Callbacks {
         true
     }
 
+    /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
+    /// wait, since the job that asks is one of them.
+    pub(crate) async fn passed(&self) {
+        let (done, passed) = oneshot::channel();
+        {
+            let state = self.shared.state();
+            let idle = !state.running && state.jobs.is_empty();
+            if idle || state.thread.is_none() || state.thread == Some(thread::current().id()) {
+                return;
+            }
+        }
+        self.run(move || {
+            let _ = done.send(());
+        });
+        // A mark that was let go was behind nothing.
+        let _ = passed.await;
+    }
+
     /// Lets the thread end when it has run what is there.
     pub(crate) fn close(&self) {
         self.shared.state().closed = true;
@@ -141,6 +161,19 @@ mod tests {
         }
         assert!(callbacks.drain(soon()));
         assert_eq!(*seen.lock().unwrap(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn the_mark_passes_after_what_was_given_before() {
+        let callbacks = Callbacks::new(Log::new("test", None));
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        callbacks.run(move || {
+            let _ = blocked.recv();
+        });
+        let limit = |millis| Some(Duration::from_millis(millis));
+        assert!(crate::runtime::block_on(callbacks.passed(), limit(5)).unwrap().is_err());
+        release.send(()).unwrap();
+        assert!(crate::runtime::block_on(callbacks.passed(), limit(10_000)).unwrap().is_ok());
     }
 
     #[test]

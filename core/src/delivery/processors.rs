@@ -79,6 +79,8 @@ impl Processors {
             let body = move || {
                 CURRENT.set(id);
                 serve(processor, &inbox, &*init, &settle, &log, &ready);
+                // What the application gave is let go before anybody hears that the thread has ended.
+                drop((init, settle));
                 done.send_modify(|count| *count -= 1);
             };
             if let Err(error) = thread::Builder::new().name(format!("stargate-{processor}")).spawn(body) {

@@ -268,6 +268,7 @@ where
         {
             outcome = Err(error);
         }
+        self.session.wrote(now);
         if let Err(error) = outcome {
             let error = self.last_words(cx, now).unwrap_or(error);
             self.socket = None;

@@ -125,7 +125,7 @@ impl<T> ConsumerRole<T> {
                 self.acks.push(now, frame::ack(&id));
             }
             self.counters.acked.add(1);
-        } else if connection == Some(self.connection) || !self.travels(&id) {
+        } else if (self.connected && connection == Some(self.connection)) || !self.travels(&id) {
             self.counters.acks_dropped.add(1);
         } else if self.connected {
             self.acks.push(now, frame::ack(&id));

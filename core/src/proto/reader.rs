@@ -32,6 +32,7 @@ pub(crate) struct ReaderRole<T> {
     /// Where the next connection begins: `earliest`, `latest`, or after the last message received.
     position: String,
     connection: u64,
+    connected: bool,
     credits: Gather,
     questions: Questions<T>,
     events: VecDeque<Event<T>>,
@@ -52,6 +53,7 @@ impl<T> ReaderRole<T> {
             session,
             position,
             connection: 0,
+            connected: false,
             credits: Gather::new(window),
             questions: Questions::new(),
             events: VecDeque::new(),
@@ -70,10 +72,12 @@ impl<T> Role for ReaderRole<T> {
 
     fn connected(&mut self, _now: Moment, connection: u64) {
         self.connection = connection;
+        self.connected = true;
     }
 
     fn disconnected(&mut self, _now: Moment, _why: &Error) {
         // The window of the next connection is its own: credit for messages of this one would widen it.
+        self.connected = false;
         self.credits.clear();
         self.questions.disconnected();
     }
@@ -98,7 +102,7 @@ impl<T> Role for ReaderRole<T> {
 
     fn command(&mut self, now: Moment, command: Command<T>) {
         match command {
-            Command::Finished { id, connection } if connection == self.connection => {
+            Command::Finished { id, connection } if self.connected && connection == self.connection => {
                 // The server takes an acknowledgement of a reader as room for one more message.
                 self.credits.push(now, frame::ack(&id));
             }

@@ -368,8 +368,14 @@ impl<R: Role> Session<R> {
         self.changes.pop_front()
     }
 
+    /// The next frame to write; [`Session::wrote`] follows when there is none left or no room.
     pub(crate) fn poll_frame(&mut self) -> Option<Text> {
         if self.is_open() { self.role.poll_frame() } else { None }
+    }
+
+    /// Frames were written: a close may have waited for that.
+    pub(crate) fn wrote(&mut self, now: Moment) {
+        self.settle(now);
     }
 }
 

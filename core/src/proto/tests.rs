@@ -1,1 +1,140 @@
+//! Whole sessions in simulated time, against a model of the server that keeps every promise the protocol makes and
+//! breaks the connection wherever it may.
 
+mod connection;
+mod consuming;
+mod producing;
+mod reading;
+
+use std::time::Duration;
+
+use super::session::{Action, Change, Policy, Role, Session};
+use super::{Moment, Text};
+use crate::error::{Error, ErrorKind};
+
+fn policy() -> Policy {
+    Policy {
+        hosts: 1,
+        first_host: 0,
+        lazy: true,
+        keep_trying: false,
+        max_reconnects: 0,
+        ping_interval: Duration::from_secs(30),
+        pong_timeout: Duration::from_secs(10),
+        backoff_min: Duration::from_millis(100),
+        backoff_max: Duration::from_secs(10),
+        seed: 42,
+    }
+}
+
+fn broken() -> Error {
+    Error::new(ErrorKind::Connect, "the connection broke")
+}
+
+/// Drives a session: keeps the time, and remembers what it asked for.
+struct World<R> {
+    session: Session<R>,
+    now: Moment,
+    /// The query of the latest attempt to connect that has not been answered.
+    attempt: Option<Vec<(&'static str, String)>>,
+    hosts_tried: Vec<usize>,
+    pings: usize,
+    closes: usize,
+    changes: Vec<Change>,
+}
+
+impl<R: Role> World<R> {
+    fn new(role: R, policy: Policy) -> World<R> {
+        let mut world = World {
+            session: Session::new(role, policy),
+            now: Moment::ZERO,
+            attempt: None,
+            hosts_tried: Vec::new(),
+            pings: 0,
+            closes: 0,
+            changes: Vec::new(),
+        };
+        world.session.start();
+        world.act();
+        world
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.session.poll_action() {
+            match action {
+                Action::Connect { host } => {
+                    self.hosts_tried.push(host);
+                    self.attempt = Some(self.session.role.query());
+                }
+                Action::Ping => self.pings += 1,
+                Action::Close => self.closes += 1,
+                Action::Drop => self.attempt = None,
+            }
+        }
+        self.changes.extend(std::iter::from_fn(|| self.session.poll_change()));
+        if let Some(deadline) = self.session.deadline() {
+            // Whatever is due is done by the tick that is due with it.
+            assert!(deadline >= self.now, "a deadline in the past: {deadline:?} at {:?}", self.now);
+        }
+    }
+
+    /// Answers the attempt under way, if there is one; its query.
+    fn connect(&mut self) -> Option<Vec<(&'static str, String)>> {
+        let query = self.attempt.take()?;
+        self.session.connected(self.now);
+        self.act();
+        Some(query)
+    }
+
+    fn fail(&mut self, error: Error) {
+        if self.attempt.take().is_some() {
+            self.session.connect_failed(self.now, error);
+            self.act();
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.session.disconnected(self.now, broken());
+        self.act();
+    }
+
+    fn command(&mut self, command: R::Command) {
+        self.session.command(self.now, command);
+        self.act();
+    }
+
+    fn receive(&mut self, text: &str) {
+        self.session.text(self.now, &Text::from(text.to_owned()));
+        self.act();
+    }
+
+    /// Lets the time pass, stopping at each deadline on the way.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= until) {
+            self.now = deadline;
+            self.session.tick(self.now);
+            self.act();
+            if self.session.deadline() == Some(deadline) {
+                break;
+            }
+        }
+        self.now = until;
+    }
+
+    fn written(&mut self) -> Vec<Text> {
+        let frames = std::iter::from_fn(|| self.session.poll_frame()).collect();
+        self.session.wrote(self.now);
+        self.act();
+        frames
+    }
+
+    fn events(&mut self) -> Vec<R::Event> {
+        std::iter::from_fn(|| self.session.role.poll_event()).collect()
+    }
+
+    /// The waits before reconnects, and how the session ended.
+    fn ended(&self) -> Option<ErrorKind> {
+        self.session.ended().map(Error::kind)
+    }
+}

@@ -1,0 +1,143 @@
+//! Message ids as the server writes them: protobuf `MessageIdData` in base64.
+//!
+//! Written apart from the client's codec on purpose: a mock that shared it would share its mistakes.
+
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::{DecodePaddingMode, Engine as _};
+
+/// Java's `Base64.getDecoder()`: the standard alphabet, padding optional, stray trailing bits ignored.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Decodes as Java does, with Java's error text.
+pub(super) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
+    LENIENT.decode(text).map_err(|error| match error {
+        base64::DecodeError::InvalidByte(_, byte) => format!("Illegal base64 character {byte:x}"),
+        _ => "Input byte array has wrong 4-byte ending unit".to_owned(),
+    })
+}
+
+/// Where a message lies. `partition` and `batch` are -1 where they do not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Id {
+    pub(super) ledger: i64,
+    pub(super) entry: i64,
+    pub(super) partition: i32,
+    pub(super) batch: i32,
+    pub(super) size: i32,
+}
+
+impl Id {
+    /// What a producer gets for a message that deduplication dropped.
+    pub(super) const DUPLICATE: Id = Id { ledger: -1, entry: -1, partition: -1, batch: -1, size: 0 };
+
+    pub(super) fn encode(&self) -> String {
+        let mut bytes = Vec::with_capacity(24);
+        put(&mut bytes, 1, self.ledger as u64);
+        put(&mut bytes, 2, self.entry as u64);
+        if self.partition >= 0 {
+            put(&mut bytes, 3, self.partition as u64);
+        }
+        if self.batch >= 0 {
+            put(&mut bytes, 4, self.batch as u64);
+        }
+        put(&mut bytes, 6, self.size as u64);
+        to_base64(&bytes)
+    }
+
+    /// `None` where the bytes are not a message id.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Id> {
+        let mut id = Id { ledger: 0, entry: 0, partition: -1, batch: -1, size: 0 };
+        let (mut rest, mut has_ledger, mut has_entry) = (bytes, false, false);
+        while !rest.is_empty() {
+            let tag = take(&mut rest)?;
+            let (field, wire) = (tag >> 3, tag & 7);
+            match wire {
+                0 => {
+                    let value = take(&mut rest)?;
+                    match field {
+                        0 => return None,
+                        1 => (id.ledger, has_ledger) = (value as i64, true),
+                        2 => (id.entry, has_entry) = (value as i64, true),
+                        3 => id.partition = value as i32,
+                        4 => id.batch = value as i32,
+                        6 => id.size = value as i32,
+                        _ => {}
+                    }
+                }
+                1 => rest = rest.get(8..)?,
+                2 => {
+                    let length = usize::try_from(take(&mut rest)?).ok()?;
+                    rest = rest.get(length..)?;
+                }
+                5 => rest = rest.get(4..)?,
+                _ => return None,
+            }
+        }
+        (has_ledger && has_entry).then_some(id)
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, field: u64, mut value: u64) {
+    bytes.push((field << 3) as u8);
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_the_bytes_a_real_broker_sends() {
+        let plain = Id { ledger: 19, entry: 0, partition: -1, batch: -1, size: 0 };
+        assert_eq!(plain.encode(), "CBMQADAA");
+        let produced = Id { ledger: 47, entry: 0, partition: -1, batch: 0, size: 0 };
+        assert_eq!(produced.encode(), "CC8QACAAMAA=");
+        assert_eq!(Id { size: 5, ..produced }.encode(), "CC8QACAAMAU=");
+        assert_eq!(Id::DUPLICATE.encode(), "CP///////////wEQ////////////ATAA");
+    }
+
+    #[test]
+    fn ids_survive_a_round_trip_and_junk_is_refused() {
+        for id in [Id::DUPLICATE, Id { ledger: i64::MAX, entry: 7, partition: 300, batch: 2, size: 5 }] {
+            assert_eq!(Id::decode(&from_base64(&id.encode()).unwrap()), Some(id));
+        }
+        assert_eq!(Id::decode(&[0, 0, 0]), None);
+        assert_eq!(Id::decode(&[]), None);
+        assert_eq!(Id::decode(&[8, 1]), None);
+    }
+
+    #[test]
+    fn base64_is_read_as_java_reads_it() {
+        assert_eq!(from_base64("aGk").unwrap(), b"hi");
+        assert_eq!(from_base64("aGk=").unwrap(), b"hi");
+        assert_eq!(from_base64("!!").unwrap_err(), "Illegal base64 character 21");
+        assert_eq!(from_base64("_-8=").unwrap_err(), "Illegal base64 character 5f");
+    }
+}

@@ -1,0 +1,252 @@
+//! The small part of Java's regular expressions that topic patterns are made of.
+//!
+//! Literals, `.`, classes, groups, alternatives, `* + ?`, escapes and `\w \d \s`, all matched by backtracking.
+
+use std::cell::Cell;
+
+/// A topic pattern; it matches a topic's full name as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    alternatives: Vec<Vec<Piece>>,
+}
+
+#[derive(Clone, Debug)]
+struct Piece {
+    what: What,
+    least: usize,
+    most: usize,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Any,
+    Literal(char),
+    Class { negated: bool, ranges: Vec<(char, char)> },
+    Group(Vec<Vec<Piece>>),
+}
+
+impl Pattern {
+    /// `Err` says what this mock cannot read.
+    pub(super) fn parse(text: &str) -> Result<Pattern, String> {
+        let full = if text.contains("://") {
+            text.to_owned()
+        } else if text.split('/').count() == 3 {
+            format!("persistent://{text}")
+        } else {
+            format!("persistent://public/default/{text}")
+        };
+        let mut parser = Parser { rest: full.chars().collect::<Vec<_>>(), at: 0, depth: 0 };
+        let alternatives = parser.alternatives()?;
+        match parser.peek() {
+            None => Ok(Pattern { alternatives }),
+            Some(_) => Err(format!("Unmatched closing ')' in {text}")),
+        }
+    }
+
+    pub(super) fn matches(&self, topic: &str) -> bool {
+        let text: Vec<char> = topic.chars().collect();
+        Matcher { steps: Cell::new(0) }.any(&self.alternatives, &text, &|rest| rest.is_empty())
+    }
+}
+
+struct Parser {
+    rest: Vec<char>,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<char> {
+        self.rest.get(self.at).copied()
+    }
+
+    fn take(&mut self) -> Option<char> {
+        let found = self.peek();
+        self.at += 1;
+        found
+    }
+
+    fn alternatives(&mut self) -> Result<Vec<Vec<Piece>>, String> {
+        let mut found = vec![Vec::new()];
+        while let Some(next) = self.peek().filter(|next| *next != ')') {
+            self.at += 1;
+            let what = match next {
+                '|' => {
+                    found.push(Vec::new());
+                    continue;
+                }
+                '^' | '$' => continue,
+                '.' => What::Any,
+                '(' => self.group()?,
+                '[' => self.class()?,
+                '\\' => escape(self.take().ok_or("a pattern cannot end in a backslash")?),
+                '*' | '+' | '?' | '{' => return Err(format!("Dangling meta character '{next}'")),
+                literal => What::Literal(literal),
+            };
+            let (least, most) = match self.peek() {
+                Some('*') => (0, usize::MAX),
+                Some('+') => (1, usize::MAX),
+                Some('?') => (0, 1),
+                Some('{') => return Err("this mock does not read counted repetitions".to_owned()),
+                _ => (1, 1),
+            };
+            if (least, most) != (1, 1) {
+                self.at += 1;
+                // greedy or not is the same for a match of the whole
+                self.at += usize::from(matches!(self.peek(), Some('?' | '+')));
+            }
+            if let Some(sequence) = found.last_mut() {
+                sequence.push(Piece { what, least, most });
+            }
+        }
+        Ok(found)
+    }
+
+    fn group(&mut self) -> Result<What, String> {
+        self.depth += 1;
+        if self.depth > 50 {
+            return Err("groups are nested too deep".to_owned());
+        }
+        if self.rest[self.at..].starts_with(&['?', ':']) {
+            self.at += 2;
+        } else if self.peek() == Some('?') {
+            return Err("this mock reads no look-arounds or named groups".to_owned());
+        }
+        let inner = self.alternatives()?;
+        self.depth -= 1;
+        match self.take() {
+            Some(')') => Ok(What::Group(inner)),
+            _ => Err("Unclosed group".to_owned()),
+        }
+    }
+
+    fn class(&mut self) -> Result<What, String> {
+        let negated = self.peek() == Some('^');
+        self.at += usize::from(negated);
+        let mut ranges = Vec::new();
+        loop {
+            let low = match self.take().ok_or("Unclosed character class")? {
+                ']' if !ranges.is_empty() => return Ok(What::Class { negated, ranges }),
+                '\\' => match escape(self.take().ok_or("Unclosed character class")?) {
+                    What::Class { ranges: more, negated: false } => {
+                        ranges.extend(more);
+                        continue;
+                    }
+                    What::Literal(literal) => literal,
+                    _ => return Err("this mock reads no negated class within a class".to_owned()),
+                },
+                other => other,
+            };
+            let is_range = self.peek() == Some('-') && self.rest.get(self.at + 1).is_some_and(|next| *next != ']');
+            let high = if is_range {
+                self.at += 1;
+                self.take().unwrap_or(low)
+            } else {
+                low
+            };
+            ranges.push((low, high));
+        }
+    }
+}
+
+fn escape(letter: char) -> What {
+    let ranges = match letter.to_ascii_lowercase() {
+        'd' => vec![('0', '9')],
+        'w' => vec![('a', 'z'), ('A', 'Z'), ('0', '9'), ('_', '_')],
+        's' => vec![(' ', ' '), ('\t', '\r')],
+        _ => return What::Literal(letter),
+    };
+    What::Class { negated: letter.is_ascii_uppercase(), ranges }
+}
+
+/// What a match may cost before it counts as none: no pattern of a client may hang the mock.
+const MAX_STEPS: usize = 100_000;
+
+/// How often a group may repeat, which is how deep its matching recurses.
+const MAX_REPEATS: usize = 250;
+
+/// What is to match after the part at hand.
+type Then<'a> = &'a dyn Fn(&[char]) -> bool;
+
+struct Matcher {
+    steps: Cell<usize>,
+}
+
+impl Matcher {
+    fn any(&self, alternatives: &[Vec<Piece>], text: &[char], then: Then<'_>) -> bool {
+        alternatives.iter().any(|sequence| self.all(sequence, text, then))
+    }
+
+    fn all(&self, sequence: &[Piece], text: &[char], then: Then<'_>) -> bool {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > MAX_STEPS {
+            return false;
+        }
+        let Some((piece, rest)) = sequence.split_first() else { return then(text) };
+        if let What::Group(inner) = &piece.what {
+            return self.group(piece, inner, 0, rest, text, then);
+        }
+        let possible = text.iter().take(piece.most).take_while(|letter| fits(&piece.what, **letter)).count();
+        (piece.least..=possible).rev().any(|count| self.all(rest, &text[count..], then))
+    }
+
+    fn group(
+        &self,
+        piece: &Piece,
+        inner: &[Vec<Piece>],
+        done: usize,
+        rest: &[Piece],
+        text: &[char],
+        then: Then<'_>,
+    ) -> bool {
+        let once_more = done < piece.most.min(MAX_REPEATS)
+            && self.any(inner, text, &|left| {
+                let moved = left.len() < text.len() || done < piece.least;
+                moved && self.group(piece, inner, done + 1, rest, left, then)
+            });
+        once_more || (done >= piece.least && self.all(rest, text, then))
+    }
+}
+
+fn fits(what: &What, letter: char) -> bool {
+    match what {
+        What::Any => true,
+        What::Literal(literal) => *literal == letter,
+        What::Class { negated, ranges } => {
+            ranges.iter().any(|(low, high)| (*low..=*high).contains(&letter)) != *negated
+        }
+        What::Group(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_full_names() {
+        let cases = [
+            ("persistent://public/default/x.*", "persistent://public/default/xyz", true),
+            ("x.*", "persistent://public/default/xyz", true),
+            ("x.*", "persistent://public/default/ax", false),
+            ("x.*", "non-persistent://public/default/x", false),
+            ("public/default/(a|b)-[0-9]+", "persistent://public/default/b-42", true),
+            ("(a|b)-[0-9]+", "persistent://public/default/b-", false),
+            ("(ab)*c", "persistent://public/default/ababc", true),
+            (r"a\.b\d?", "persistent://public/default/a.b", true),
+            ("[^x]y", "persistent://public/default/xy", false),
+        ];
+        for (pattern, topic, expected) in cases {
+            assert_eq!(Pattern::parse(pattern).unwrap().matches(topic), expected, "{pattern} {topic}");
+        }
+    }
+
+    #[test]
+    fn bad_patterns_are_refused_and_hard_ones_end() {
+        for bad in ["(", ")", "[a", "a{2}", "(*", "a\\", "(?=x)"] {
+            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+        let hard = Pattern::parse("(a*)*(a*)*(a*)*b").unwrap();
+        assert!(!hard.matches(&format!("persistent://public/default/{}", "a".repeat(60))));
+    }
+}

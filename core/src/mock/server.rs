@@ -1,0 +1,472 @@
+//! The listener, the connections, and what they share.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::admin;
+use super::faults::{Fault, Faults, Op};
+use super::http::{self, Request, Response, Unread};
+use super::log::Log;
+use super::names::base_topic;
+use super::options::MockOptions;
+use super::producer::Producer;
+use super::receiver::Receiver;
+use super::session::{self, End, Outbox, Role, detail};
+use super::time::Clock;
+use super::topics::{Broker, Refusal};
+use super::upgrade::{self, Wanted};
+
+/// A TCP or TLS stream.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Ends the connection with a TCP reset.
+    fn reset(self: Box<Self>);
+}
+
+impl Io for TcpStream {
+    fn reset(self: Box<Self>) {
+        // where the option cannot be set, the connection ends all the same
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Io for TlsStream<TcpStream> {
+    fn reset(self: Box<Self>) {
+        let _ = self.get_ref().0.set_zero_linger();
+    }
+}
+
+struct Connection {
+    kill: Arc<Notify>,
+    /// Once upgraded, the topics it is about: one, or several with commas.
+    label: Option<Arc<str>>,
+}
+
+/// Everything that connections, timers and the handle share.
+pub(super) struct Shared {
+    pub(super) options: MockOptions,
+    pub(super) clock: Clock,
+    pub(super) faults: Faults,
+    pub(super) requests: Log,
+    broker: Mutex<Broker>,
+    /// Wakes the timer task when something is due earlier than it knows.
+    sooner: Notify,
+    connections: Mutex<HashMap<u64, Connection>>,
+    gone: Condvar,
+    last_connection: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(options: MockOptions) -> Shared {
+        let broker = Broker::new(options.auto_create_topics);
+        Shared {
+            options,
+            clock: Clock::new(),
+            faults: Faults::default(),
+            requests: Log::default(),
+            broker: Mutex::new(broker),
+            sooner: Notify::new(),
+            connections: Mutex::new(HashMap::new()),
+            gone: Condvar::new(),
+            last_connection: AtomicU64::new(0),
+        }
+    }
+
+    /// Runs with the broker's state, and sees to it that what became due is done in time.
+    pub(super) fn broker<T>(&self, run: impl FnOnce(&mut Broker, u64) -> T) -> T {
+        let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = broker.timers.next_due();
+        let result = run(&mut broker, self.clock.now_ms());
+        let after = broker.timers.next_due();
+        if after.is_some() && (before.is_none() || after < before) {
+            self.sooner.notify_one();
+        }
+        result
+    }
+
+    pub(super) fn log(&self, op: Op, topic: &Arc<str>, role: &'static str, connection: u64, detail: String) {
+        self.requests.add(super::log::Request {
+            at: self.clock.since_start(),
+            op,
+            topic: Arc::clone(topic),
+            role,
+            connection,
+            detail,
+        });
+    }
+
+    /// The open connections; upgraded ones only, if asked.
+    pub(super) fn connections(&self, upgraded: bool) -> usize {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.values().filter(|connection| !upgraded || connection.label.is_some()).count()
+    }
+
+    /// Drops connections without a word, and waits until their tasks are over.
+    pub(super) fn drop_connections(&self, topic: Option<&str>) -> usize {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let concerns = |connection: &Connection| match (topic, &connection.label) {
+            (None, _) => true,
+            (Some(topic), Some(label)) => label.split(',').any(|name| name == topic || base_topic(name) == topic),
+            (Some(_), None) => false,
+        };
+        let dropped: Vec<u64> = connections
+            .iter()
+            .filter(|(_, connection)| concerns(connection))
+            .map(|(number, connection)| {
+                connection.kill.notify_one();
+                *number
+            })
+            .collect();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while dropped.iter().any(|number| connections.contains_key(number)) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            connections = self.gone.wait_timeout(connections, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        dropped.len()
+    }
+
+    fn forget(&self, number: u64) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        self.gone.notify_all();
+    }
+}
+
+/// Does what is due, when it is due.
+pub(super) async fn keep_time(shared: Arc<Shared>) {
+    loop {
+        let due = shared.broker(|broker, now| {
+            broker.tick(now);
+            broker.timers.next_due()
+        });
+        let due = due.map(|due| shared.clock.instant(due));
+        tokio::select! {
+            () = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)).into()) => {}
+            () = shared.sooner.notified() => {}
+        }
+    }
+}
+
+/// The order to listen or not to, and where to say that it was followed.
+pub(super) struct SetUp {
+    pub(super) up: bool,
+    pub(super) done: std::sync::mpsc::Sender<io::Result<()>>,
+}
+
+/// Accepts connections until the handle is gone.
+pub(super) async fn listen(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    port: u16,
+    tls: Option<TlsAcceptor>,
+    mut orders: mpsc::UnboundedReceiver<SetUp>,
+) {
+    let mut listener = Some(listener);
+    // while down the port stays bound, so that nobody else gets it, but nobody listens on it
+    let mut reserved: Option<TcpSocket> = None;
+    loop {
+        let order = match &listener {
+            Some(open) => tokio::select! {
+                biased;
+                order = orders.recv() => order,
+                accepted = open.accept() => {
+                    match accepted {
+                        Ok((stream, _)) => accept(&shared, stream, tls.clone()),
+                        // out of file descriptors: a loop that spins would not help
+                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    }
+                    continue;
+                }
+            },
+            None => orders.recv().await,
+        };
+        let Some(SetUp { up, done }) = order else { return };
+        let result = match (up, listener.is_some()) {
+            (true, false) => match reserved.take().map_or_else(|| bind(port), Ok) {
+                Ok(socket) => socket.listen(1024).map(|open| listener = Some(open)),
+                Err(error) => Err(error),
+            },
+            (false, true) => {
+                listener = None;
+                reserved = bind(port).ok();
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        // whoever asked may have stopped waiting
+        let _ = done.send(result);
+    }
+}
+
+pub(super) fn bind(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    Ok(socket)
+}
+
+fn accept(shared: &Arc<Shared>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    let number = shared.last_connection.fetch_add(1, Ordering::Relaxed) + 1;
+    let kill = Arc::new(Notify::new());
+    let connection = Connection { kill: Arc::clone(&kill), label: None };
+    shared.connections.lock().unwrap_or_else(PoisonError::into_inner).insert(number, connection);
+    let guard = Guard { shared: Arc::clone(shared), number };
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            () = kill.notified() => {}
+            () = secure(shared, number, stream, tls) => {}
+        }
+        drop(guard);
+    });
+}
+
+/// Takes a connection off the list, however its task ends.
+struct Guard {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.shared.forget(self.number);
+    }
+}
+
+async fn secure(shared: Arc<Shared>, number: u64, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    // without it small frames wait for the client's delayed acknowledgement
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => serve(shared, number, Box::new(stream), false).await,
+        Some(acceptor) => {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                let certified = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+                serve(shared, number, Box::new(stream), certified).await;
+            }
+        }
+    }
+}
+
+/// Answers requests until one of them becomes a WebSocket, or the connection ends.
+async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certified: bool) {
+    let mut buffer = BytesMut::with_capacity(8 * 1024);
+    loop {
+        let read = tokio::time::timeout(shared.options.idle_timeout, http::read_request(&mut stream, &mut buffer));
+        let request = match read.await {
+            Ok(Ok(request)) => request,
+            Ok(Err(Unread::Bad(status, reason))) => {
+                let response = Response::page(status, reason, "/badMessage");
+                return send_last(stream, &response.encode(false)).await;
+            }
+            Ok(Err(Unread::Gone)) | Err(_) => return,
+        };
+        if request.path.starts_with("/ws/") || request.path == "/ws" {
+            match upgrade(&shared, number, &request, certified, &mut stream).await {
+                Upgraded::Session(role, outbox, wake) => {
+                    return session::run(shared, number, stream, buffer, role, outbox, wake).await;
+                }
+                Upgraded::Refused(response) => {
+                    let bytes = response.encode(request.keep_alive);
+                    if !request.keep_alive {
+                        return send_last(stream, &bytes).await;
+                    }
+                    if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+                        return;
+                    }
+                }
+                Upgraded::Sabotaged(fault) => return sabotage(stream, &fault, b"HTTP/1.1 101 Switching Pro").await,
+            }
+            continue;
+        }
+        let path: Arc<str> = Arc::from(request.path.as_str());
+        let fault = shared.faults.take(Op::Http, &path);
+        let told = format!("{} {}", request.method, request.path);
+        let response = match &fault {
+            Some(Fault::Http(status, reason)) => {
+                let reason = reason.as_deref().unwrap_or("scripted fault");
+                Response::new(*status, "application/json", wire_reason(reason))
+            }
+            Some(Fault::Drop | Fault::Reset | Fault::Stall) => Response::new(500, "text/plain", ""),
+            _ => match authenticate(&shared, &request, certified) {
+                Some(refusal) => Response::page(refusal.status, &refusal.reason, &request.path),
+                None => admin::answer(&shared, &request),
+            },
+        };
+        let told = format!("{told} -> {}", response.status);
+        shared.log(Op::Http, &path, "admin", number, detail(&told, fault.as_ref()));
+        let bytes = response.encode(request.keep_alive);
+        match fault {
+            Some(Fault::Delay(by)) => tokio::time::sleep(by).await,
+            None | Some(Fault::Http(..)) => {}
+            Some(fault) => return sabotage(stream, &fault, &bytes[..bytes.len() / 2]).await,
+        }
+        if !request.keep_alive {
+            return send_last(stream, &bytes).await;
+        }
+        if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn wire_reason(reason: &str) -> String {
+    super::wire::json(&serde_json::json!({ "reason": reason }))
+}
+
+/// Sends, and lets the client read it before the connection is gone.
+async fn send_last(mut stream: Box<dyn Io>, bytes: &[u8]) {
+    let farewell = async {
+        stream.write_all(bytes).await?;
+        stream.shutdown().await?;
+        let mut sink = [0; 4096];
+        while tokio::io::AsyncReadExt::read(&mut stream, &mut sink).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // whatever the peer does, this connection is over
+    let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
+}
+
+/// Ends an exchange in the way a fault asks for.
+async fn sabotage(stream: Box<dyn Io>, fault: &Fault, half: &[u8]) {
+    match fault {
+        Fault::Reset => stream.reset(),
+        Fault::HalfFrame => send_last(stream, half).await,
+        Fault::Garbage => send_last(stream, b"\x00\xff this is not HTTP\r\n\r\n").await,
+        // until the mock ends it
+        Fault::Stall => std::future::pending().await,
+        _ => send_last(stream, b"").await,
+    }
+}
+
+enum Upgraded {
+    Session(Role, Outbox, Arc<Notify>),
+    Refused(Response),
+    Sabotaged(Fault),
+}
+
+async fn upgrade(
+    shared: &Shared,
+    number: u64,
+    request: &Request,
+    certified: bool,
+    stream: &mut Box<dyn Io>,
+) -> Upgraded {
+    let (role, label) = upgrade::label(&request.path);
+    let label: Arc<str> = Arc::from(label);
+    let fault = shared.faults.take(Op::Connect, &label);
+    let log = |told: String| shared.log(Op::Connect, &label, role, number, detail(&told, fault.as_ref()));
+    let refuse = |status: u16, reason: &str| {
+        log(format!("{status} {reason}"));
+        Upgraded::Refused(Response::page(status, reason, &request.path))
+    };
+    match &fault {
+        Some(Fault::Http(status, reason)) => {
+            let mut refused = refuse(*status, reason.as_deref().unwrap_or(http::status_text(*status)));
+            if let (Upgraded::Refused(response), 300..400) = (&mut refused, *status) {
+                response.headers.push(("Location", reason.clone().unwrap_or_else(|| "/".to_owned())));
+            }
+            return refused;
+        }
+        Some(fault @ (Fault::Drop | Fault::Reset | Fault::Stall | Fault::Garbage | Fault::HalfFrame)) => {
+            log(String::new());
+            return Upgraded::Sabotaged(fault.clone());
+        }
+        Some(Fault::Delay(by)) => tokio::time::sleep(*by).await,
+        _ => {}
+    }
+    if request.path == "/ws/v3/consumer" {
+        let Upgraded::Refused(mut response) = refuse(302, "Found") else {
+            return Upgraded::Refused(not_found(request));
+        };
+        response.headers.push(("Location", "/ws/v3/consumer/".to_owned()));
+        return Upgraded::Refused(response);
+    }
+    if let Some(refusal) = authenticate(shared, request, certified) {
+        return refuse(refusal.status, &refusal.reason);
+    }
+    let Some(wanted) = upgrade::parse(request) else { return refuse(404, "Not Found") };
+    let is_upgrade = request.header_has("Connection", "upgrade") && request.header_has("Upgrade", "websocket");
+    if request.method != "GET" || !is_upgrade {
+        return refuse(405, "HTTP method GET is not supported by this URL");
+    }
+    let Some(key) = request.header("Sec-WebSocket-Key") else {
+        return refuse(400, "Missing request header 'Sec-WebSocket-Key'");
+    };
+    if request.header("Sec-WebSocket-Version") != Some("13") {
+        return refuse(400, "Unsupported websocket version specification");
+    }
+    let wake = Arc::new(Notify::new());
+    let connected = wanted.and_then(|wanted| match wanted {
+        Wanted::Producer(wanted) => Producer::connect(shared, number, wanted).map(Role::Producer),
+        Wanted::Consumer(wanted) => Receiver::consumer(shared, number, wanted, Arc::clone(&wake)).map(Role::Receiver),
+        Wanted::Reader(wanted) => Receiver::reader(shared, number, wanted, Arc::clone(&wake)).map(Role::Receiver),
+    });
+    let role = match connected {
+        Ok(role) => role,
+        Err(Refusal { status, reason }) => return refuse(status, &reason),
+    };
+    let mut outbox = Outbox::default();
+    match &fault {
+        Some(Fault::Close(code, reason)) => outbox.end(End::FlushAndClose(*code, reason.clone())),
+        Some(Fault::DropAfter) => outbox.end(End::FlushAndDrop),
+        Some(Fault::NoPong) => outbox.no_pong = true,
+        _ => {}
+    }
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\
+         Server: Jetty(9.4.58.v20250814)\r\nUpgrade: WebSocket\r\n\r\n",
+        derive_accept_key(key.as_bytes())
+    );
+    {
+        let mut connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = connections.get_mut(&number) {
+            connection.label = Some(match &role {
+                Role::Producer(producer) => Arc::clone(&producer.label),
+                Role::Receiver(receiver) => Arc::clone(&receiver.label),
+            });
+        }
+    }
+    log("101".to_owned());
+    if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+        outbox.end(End::Drop);
+    }
+    Upgraded::Session(role, outbox, wake)
+}
+
+fn not_found(request: &Request) -> Response {
+    Response::page(404, "Not Found", &request.path)
+}
+
+/// `None` where the request may go on.
+fn authenticate(shared: &Shared, request: &Request, certified: bool) -> Option<Refusal> {
+    let (accepted, forbidden) = (&shared.options.tokens, &shared.options.forbidden_tokens);
+    if accepted.is_empty() && forbidden.is_empty() {
+        return None;
+    }
+    // the header wins, and its prefix is compared with case
+    let token = match (request.header("Authorization"), request.parameter("token")) {
+        (Some(header), _) => header.strip_prefix("Bearer "),
+        (None, Some(token)) => Some(token.strip_prefix("Bearer ").unwrap_or(token)),
+        (None, None) if certified => return None,
+        (None, None) => None,
+    };
+    match token {
+        Some(token) if accepted.iter().any(|known| known == token) => None,
+        Some(token) if forbidden.iter().any(|known| known == token) => Some(Refusal::new(403, "Not authorized")),
+        _ => Some(Refusal::new(401, "Authentication required")),
+    }
+}

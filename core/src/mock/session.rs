@@ -1,0 +1,347 @@
+//! One WebSocket connection: reads frames, writes frames, keeps time, and goes wrong where it was told to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+
+use super::faults::{Fault, Op};
+use super::frames::{self, Decoder, Incoming};
+use super::producer::Producer;
+use super::receiver::Receiver;
+use super::server::{Io, Shared};
+
+/// How a session ends.
+#[derive(Debug, PartialEq)]
+pub(super) enum End {
+    /// With a close frame, and without what was still to be sent: a violation, an uncaught exception.
+    Close(Option<u16>, String),
+    /// With a close frame, after what was still to be sent.
+    FlushAndClose(u16, String),
+    /// Without a close frame, and without what was still to be sent.
+    Drop,
+    /// Without a close frame, after what was still to be sent.
+    FlushAndDrop,
+    Reset,
+}
+
+/// What a session is to send, and what it was told to do wrong.
+#[derive(Default)]
+pub(super) struct Outbox {
+    pending: BytesMut,
+    writing: BytesMut,
+    hold: Option<Instant>,
+    pub(super) end: Option<End>,
+    pub(super) stalled: bool,
+    pub(super) no_pong: bool,
+    /// A command that is to be carried out later; nothing is read before.
+    pub(super) deferred: Option<(Instant, String)>,
+}
+
+impl Outbox {
+    pub(super) fn text(&mut self, text: &str) {
+        frames::encode(&mut self.pending, frames::TEXT, text.as_bytes());
+    }
+
+    pub(super) fn end(&mut self, end: End) {
+        self.end.get_or_insert(end);
+    }
+
+    /// Nothing more is to be done for this connection now.
+    pub(super) fn is_done(&self) -> bool {
+        self.end.is_some() || self.stalled
+    }
+
+    /// A fault that strikes before anything is done. `true`: nothing is to be done.
+    pub(super) fn strike(&mut self, fault: Option<&Fault>) -> bool {
+        match fault {
+            Some(Fault::Close(code, reason)) => self.end(End::FlushAndClose(*code, reason.clone())),
+            Some(Fault::Drop) => self.end(End::FlushAndDrop),
+            Some(Fault::Reset) => self.end(End::Reset),
+            Some(Fault::Stall) => self.stalled = true,
+            Some(Fault::NoPong) => {
+                self.no_pong = true;
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Sends a reply, wrongly if there is a fault for that.
+    pub(super) fn reply(&mut self, text: &str, fault: Option<&Fault>) {
+        match fault {
+            Some(Fault::NoReceipt) => {}
+            Some(Fault::Duplicate) => {
+                self.text(text);
+                self.text(text);
+            }
+            Some(Fault::Garbage) => self.text("}{ this is not JSON"),
+            Some(Fault::Binary) => frames::encode(&mut self.pending, frames::BINARY, text.as_bytes()),
+            Some(Fault::HalfFrame) => self.half(frames::TEXT, text.as_bytes()),
+            Some(Fault::DropAfter) => self.end(End::FlushAndDrop),
+            Some(Fault::Delay(by)) => {
+                self.hold(*by);
+                self.text(text);
+            }
+            _ => self.text(text),
+        }
+    }
+
+    /// A fault that strikes after a command that has no reply.
+    pub(super) fn strike_after(&mut self, fault: Option<&Fault>) {
+        match fault {
+            Some(Fault::DropAfter) => self.end(End::FlushAndDrop),
+            Some(Fault::Garbage | Fault::HalfFrame) => self.reply(r#"{"messageId":"CBMQADAA"}"#, fault),
+            _ => {}
+        }
+    }
+
+    fn half(&mut self, opcode: u8, payload: &[u8]) {
+        let mut frame = BytesMut::new();
+        frames::encode(&mut frame, opcode, payload);
+        self.pending.extend_from_slice(&frame[..frame.len().div_ceil(2)]);
+        self.end(End::FlushAndDrop);
+    }
+
+    /// What was sent before goes out at once; what is sent from now on waits.
+    fn hold(&mut self, by: Duration) {
+        if self.hold.is_none() {
+            let before = self.pending.split();
+            self.writing.unsplit(before);
+        }
+        self.hold = self.hold.max(Some(Instant::now() + by));
+    }
+
+    fn release(&mut self, now: Instant) {
+        if self.hold.is_some_and(|until| until <= now) {
+            self.hold = None;
+        }
+        if self.hold.is_none() && self.writing.is_empty() {
+            std::mem::swap(&mut self.writing, &mut self.pending);
+        }
+    }
+}
+
+pub(super) enum Role {
+    Producer(Producer),
+    Receiver(Receiver),
+}
+
+impl Role {
+    fn label(&self) -> &Arc<str> {
+        match self {
+            Role::Producer(producer) => &producer.label,
+            Role::Receiver(receiver) => &receiver.label,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Role::Producer(_) => "producer",
+            Role::Receiver(receiver) => receiver.role(),
+        }
+    }
+}
+
+/// Frees what the connection holds at the broker, however its task ends.
+struct Attached {
+    shared: Arc<Shared>,
+    conn: u64,
+    label: Arc<str>,
+    role: &'static str,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.shared.broker(|broker, now| broker.disconnect(self.conn, now));
+        self.shared.log(Op::Disconnect, &self.label, self.role, self.conn, String::new());
+    }
+}
+
+/// Serves a connection from the upgrade to its end.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    conn: u64,
+    stream: Box<dyn Io>,
+    mut input: BytesMut,
+    mut role: Role,
+    mut outbox: Outbox,
+    wake: Arc<Notify>,
+) {
+    let label = Arc::clone(role.label());
+    let attached = Attached { shared: Arc::clone(&shared), conn, label, role: role.name() };
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let mut decoder = Decoder::new(shared.options.max_text_size);
+    let idle = shared.options.idle_timeout;
+    let mut active = Instant::now();
+    let mut pinged = Instant::now();
+    let end = loop {
+        let now = Instant::now();
+        if let Some((_, text)) = outbox.deferred.take_if(|(due, _)| *due <= now) {
+            match &mut role {
+                Role::Producer(_) => {}
+                Role::Receiver(receiver) => receiver.on_text(&shared, &text, &mut outbox, false),
+            }
+        }
+        while !outbox.is_done() && outbox.deferred.is_none() {
+            match decoder.next(&mut input) {
+                Ok(Some(message)) => on_message(&shared, conn, &mut role, message, &mut outbox),
+                Ok(None) => break,
+                Err(violation) => outbox.end(End::Close(Some(violation.code), violation.reason)),
+            }
+        }
+        match &mut role {
+            Role::Producer(producer) => producer.flush_due(&shared, &mut outbox, now),
+            Role::Receiver(receiver) => receiver.pump(&shared, &mut outbox),
+        }
+        if let Some(end) = outbox.end.take() {
+            break end;
+        }
+        if now.saturating_duration_since(active) >= idle {
+            let ms = idle.as_millis();
+            let reason = format!("java.util.concurrent.TimeoutException: Idle timeout expired: {ms}/{ms} ms");
+            break if outbox.stalled { End::Drop } else { End::FlushAndClose(1001, reason) };
+        }
+        let mut next = active + idle;
+        if let Some(every) = shared.options.ping_interval.filter(|_| !outbox.stalled) {
+            if now.saturating_duration_since(pinged) >= every {
+                frames::encode(&mut outbox.pending, frames::PING, b"PING");
+                pinged = now;
+            }
+            next = next.min(pinged + every);
+        }
+        outbox.release(now);
+        let batch_due = match &role {
+            Role::Producer(producer) => producer.due,
+            Role::Receiver(_) => None,
+        };
+        let deferred_due = outbox.deferred.as_ref().map(|(due, _)| *due);
+        for due in [outbox.hold, batch_due, deferred_due].into_iter().flatten() {
+            next = next.min(due);
+        }
+        input.reserve(64 * 1024);
+        let may_read = !outbox.stalled && outbox.deferred.is_none();
+        let may_write = !outbox.stalled && !outbox.writing.is_empty();
+        tokio::select! {
+            biased;
+            written = write_all(&mut writing, &mut outbox.writing), if may_write => {
+                if written.is_err() {
+                    break End::Drop;
+                }
+                active = Instant::now();
+            }
+            read = reading.read_buf(&mut input), if may_read => {
+                if !matches!(read, Ok(1..)) {
+                    break End::Drop;
+                }
+                active = Instant::now();
+            }
+            () = wake.notified() => {}
+            () = tokio::time::sleep_until(next.into()) => {}
+        }
+    };
+    // the broker's side is free before the client can know that the connection is over
+    drop(attached);
+    finish(end, reading.unsplit(writing), outbox).await;
+}
+
+async fn write_all(writing: &mut (impl AsyncWriteExt + Unpin), bytes: &mut BytesMut) -> std::io::Result<()> {
+    writing.write_all_buf(bytes).await?;
+    writing.flush().await
+}
+
+/// Sends what is to be sent, and closes without a reset that could overtake it.
+async fn finish(end: End, mut stream: Box<dyn Io>, mut outbox: Outbox) {
+    match end {
+        End::Reset => return stream.reset(),
+        End::Drop => return,
+        End::Close(code, reason) => {
+            outbox.pending.clear();
+            frames::encode_close(&mut outbox.pending, code, &reason);
+        }
+        End::FlushAndClose(code, reason) => frames::encode_close(&mut outbox.pending, Some(code), &reason),
+        End::FlushAndDrop => {}
+    }
+    let held = outbox.hold.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+    let farewell = async {
+        tokio::time::sleep(held).await;
+        outbox.writing.unsplit(outbox.pending.split());
+        write_all(&mut stream, &mut outbox.writing).await?;
+        stream.shutdown().await?;
+        let mut sink = [0; 16 * 1024];
+        while stream.read(&mut sink).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let longest = held + Duration::from_secs(2);
+    // whatever the peer does, this connection is over
+    let _ = tokio::time::timeout(longest, farewell).await;
+}
+
+fn on_message(shared: &Shared, conn: u64, role: &mut Role, message: Incoming, outbox: &mut Outbox) {
+    match message {
+        Incoming::Text(text) => match role {
+            Role::Producer(producer) => producer.on_text(shared, &text, outbox),
+            Role::Receiver(receiver) => receiver.on_text(shared, &text, outbox, true),
+        },
+        Incoming::Binary | Incoming::Pong => {}
+        Incoming::Ping(payload) => {
+            let fault = shared.faults.take(Op::Ping, role.label());
+            shared.log(Op::Ping, role.label(), role.name(), conn, detail("", fault.as_ref()));
+            if outbox.strike(fault.as_ref()) || outbox.no_pong {
+                return;
+            }
+            match fault {
+                Some(Fault::NoReceipt) => {}
+                Some(Fault::DropAfter) => outbox.end(End::FlushAndDrop),
+                Some(Fault::HalfFrame) => outbox.half(frames::PONG, &payload),
+                Some(Fault::Garbage) => outbox.reply("", fault.as_ref()),
+                _ => {
+                    if let Some(Fault::Delay(by)) = fault {
+                        outbox.hold(by);
+                    }
+                    frames::encode(&mut outbox.pending, frames::PONG, &payload);
+                    if fault == Some(Fault::Duplicate) {
+                        frames::encode(&mut outbox.pending, frames::PONG, &payload);
+                    }
+                }
+            }
+        }
+        Incoming::Close(close) => {
+            let fault = shared.faults.take(Op::Close, role.label());
+            let (code, reason) = close.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
+            let told = code.map_or_else(String::new, |code| format!("{code} {reason}"));
+            shared.log(Op::Close, role.label(), role.name(), conn, detail(&told, fault.as_ref()));
+            if outbox.strike(fault.as_ref()) {
+                return;
+            }
+            if let Role::Producer(producer) = role {
+                producer.flush(shared, outbox);
+            }
+            match fault {
+                // as a server that forgot: neither an answer nor an end
+                Some(Fault::NoReceipt) => outbox.stalled = true,
+                Some(Fault::DropAfter) => outbox.end(End::FlushAndDrop),
+                Some(Fault::Delay(by)) => {
+                    outbox.hold(by);
+                    outbox.end(End::FlushAndClose(code.unwrap_or(1000), reason));
+                }
+                _ => match code {
+                    Some(code) => outbox.end(End::FlushAndClose(code, reason)),
+                    None => outbox.end(End::Close(None, reason)),
+                },
+            }
+        }
+    }
+}
+
+/// What the log tells of something that went wrong on purpose.
+pub(super) fn detail(told: &str, fault: Option<&Fault>) -> String {
+    match fault {
+        None => told.to_owned(),
+        Some(fault) if told.is_empty() => format!("fault {fault:?}"),
+        Some(fault) => format!("{told} (fault {fault:?})"),
+    }
+}

@@ -1,0 +1,178 @@
+//! The life of a connection: hosts in turn, backoff, what ends it, pings, closing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::message::Outgoing;
+use crate::proto::frame::OpenFrame;
+use crate::proto::producer::{Command, Event, ProducerRole, Resend};
+
+type Idle = ProducerRole<u64>;
+
+fn idle() -> Idle {
+    ProducerRole::new(Resend::Again, None, Arc::default())
+}
+
+fn http(status: u16) -> Error {
+    Error::new(ErrorKind::Broker, "refused").with_http_status(status)
+}
+
+#[test]
+fn the_first_failure_ends_a_session_that_is_not_lazy() {
+    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    world.fail(broken());
+    assert_eq!(world.ended(), Some(ErrorKind::Connect));
+}
+
+#[test]
+fn each_host_is_tried_before_the_first_wait() {
+    let mut world = World::new(idle(), Policy { hosts: 3, ..policy() });
+    world.fail(broken());
+    world.fail(broken());
+    assert_eq!(world.hosts_tried, [0, 1, 2]);
+    world.fail(broken());
+    assert!(world.attempt.is_none(), "now it waits");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.hosts_tried, [0, 1, 2, 0]);
+}
+
+#[test]
+fn the_error_of_all_hosts_names_each_cause() {
+    let mut world = World::new(idle(), Policy { hosts: 2, lazy: false, ..policy() });
+    world.fail(Error::new(ErrorKind::Connect, "first cause"));
+    world.fail(Error::new(ErrorKind::Connect, "second cause"));
+    let error = world.session.ended().unwrap().to_string();
+    assert!(error.contains("first cause") && error.contains("second cause"), "{error}");
+}
+
+#[test]
+fn what_cannot_heal_ends_the_session_and_a_busy_broker_does_not() {
+    for (status, before, after) in [
+        (400, true, true),
+        (401, true, true),
+        (403, true, true),
+        (404, true, true),
+        (409, true, false),
+        (500, true, false),
+        (429, false, false),
+        (503, false, false),
+        (504, false, false),
+    ] {
+        let mut world = World::new(idle(), policy());
+        world.fail(http(status));
+        assert_eq!(world.ended().is_some(), before, "{status} at the first attempt");
+
+        let mut world = World::new(idle(), policy());
+        world.connect();
+        world.disconnect();
+        world.pass(Duration::from_secs(1));
+        world.fail(http(status));
+        assert_eq!(world.ended().is_some(), after, "{status} after a success");
+
+        let mut world = World::new(idle(), Policy { keep_trying: true, ..policy() });
+        world.fail(http(status));
+        assert_eq!(world.ended(), None, "{status} with keep_trying");
+    }
+}
+
+#[test]
+fn attempts_end_where_they_are_limited() {
+    let mut world = World::new(idle(), Policy { max_reconnects: 3, ..policy() });
+    for _ in 0..3 {
+        assert_eq!(world.ended(), None);
+        world.fail(broken());
+        world.pass(Duration::from_secs(20));
+    }
+    assert_eq!(world.ended(), Some(ErrorKind::Connect));
+}
+
+#[test]
+fn a_connection_without_use_does_not_reset_the_backoff() {
+    let mut world = World::new(idle(), policy());
+    for _ in 0..12 {
+        world.connect();
+        world.disconnect();
+        world.pass(Duration::from_secs(11));
+    }
+    let waits = |changes: &[Change]| -> Vec<Duration> {
+        let wait = |change: &Change| match change {
+            Change::Disconnected { retry_in, .. } => Some(*retry_in),
+            _ => None,
+        };
+        changes.iter().filter_map(wait).collect()
+    };
+    assert!(waits(&world.changes).iter().max().unwrap() > &Duration::from_secs(2), "{:?}", waits(&world.changes));
+    // a receipt is of use
+    world.connect();
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"999"}"#);
+    world.disconnect();
+    assert!(waits(&world.changes).last().unwrap() <= &Duration::from_millis(100));
+}
+
+#[test]
+fn silence_after_a_ping_is_a_disconnect() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    world.pass(Duration::from_secs(39));
+    assert_eq!((world.pings, world.session.is_open()), (1, true));
+    world.pass(Duration::from_secs(1));
+    assert!(!world.session.is_open());
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.hosts_tried.len(), 2);
+}
+
+#[test]
+fn a_close_waits_for_what_is_in_flight_and_then_for_the_peer() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
+    world.command(Command::Send { frame, ticket: 1, deadline: None });
+    world.session.close(world.now, Duration::from_secs(5));
+    world.act();
+    assert_eq!((world.written().len(), world.closes), (1, 0));
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
+    assert_eq!((world.closes, world.ended()), (1, None));
+    world.disconnect();
+    assert_eq!(world.ended(), Some(ErrorKind::Closed));
+    assert!(matches!(world.changes.last(), Some(Change::Ended { error: None, unfinished: false })));
+}
+
+#[test]
+fn a_close_ends_in_its_time_whatever_the_peer_does() {
+    for connected in [true, false] {
+        let mut world = World::new(idle(), policy());
+        if connected {
+            world.connect();
+        }
+        let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
+        world.command(Command::Send { frame, ticket: 1, deadline: None });
+        world.written();
+        world.session.close(world.now, Duration::from_secs(5));
+        world.act();
+        world.pass(Duration::from_secs(5));
+        assert_eq!(world.ended(), Some(ErrorKind::Closed));
+        assert!(matches!(world.changes.last(), Some(Change::Ended { unfinished: true, .. })));
+        assert!(matches!(&world.events()[..], [Event::Sent(1, Err(_))]));
+    }
+}
+
+#[test]
+fn a_frame_of_no_protocol_is_reported_and_costs_nothing_else() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    world.receive("<html>");
+    assert!(matches!(world.changes.last(), Some(Change::Malformed { .. })));
+    assert!(world.session.is_open());
+}
+
+#[test]
+fn what_is_told_after_the_end_ends_with_its_reason() {
+    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    world.fail(http(404));
+    let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
+    world.command(Command::Send { frame, ticket: 5, deadline: None });
+    world.command(Command::Flush { ticket: 6 });
+    let events = world.events();
+    assert!(matches!(&events[..], [Event::Sent(5, Err(_)), Event::Flushed(6, Ok(()))]));
+}

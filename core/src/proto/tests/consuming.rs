@@ -1,0 +1,253 @@
+//! A consumer against a model of the server's window.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{Message, MessageId};
+use crate::proto::consumer::{Command, ConsumerRole, Event, Settings};
+use crate::stats::Counters;
+
+type Role = ConsumerRole<u64>;
+
+fn world_with(pull: bool, window: usize) -> (World<Role>, Arc<Counters>) {
+    let settings = Settings { topic: Arc::new("t".parse().unwrap()), session: 0, pull, window, acks_travel: true };
+    let counters: Arc<Counters> = Arc::default();
+    (World::new(ConsumerRole::new(settings, counters.clone()), policy()), counters)
+}
+
+fn id(entry: u64) -> MessageId {
+    MessageId::at(7, entry, -1, -1)
+}
+
+fn delivery(entry: u64) -> String {
+    format!(r#"{{"messageId":"{}","payload":"eA==","properties":{{}},"redeliveryCount":0}}"#, id(entry).as_str())
+}
+
+fn delivered(world: &mut World<Role>) -> Vec<Message> {
+    let message = |event| match event {
+        Event::Message(message) => Some(*message),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(message).collect()
+}
+
+fn ack(message: &Message) -> Command<u64> {
+    Command::Ack { id: message.id().clone(), connection: Some(message.origin.connection), finished: true }
+}
+
+/// What the client wrote, after the time that acknowledgements wait for company.
+fn written(world: &mut World<Role>) -> Vec<String> {
+    let mut frames: Vec<String> = world.written().iter().map(|text| text.to_string()).collect();
+    world.pass(Duration::from_millis(2));
+    frames.extend(world.written().iter().map(|text| text.to_string()));
+    frames
+}
+
+#[test]
+fn an_acknowledgement_is_sent_once() {
+    let (mut world, counters) = world_with(false, 10);
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.command(ack(&message));
+    assert_eq!(written(&mut world), [format!(r#"{{"messageId":"{}"}}"#, id(1).as_str())]);
+    assert_eq!((counters.snapshot().acked, counters.snapshot().acks_dropped), (1, 1));
+}
+
+#[test]
+fn every_delivery_of_a_message_gives_its_place_in_the_window_back() {
+    let (mut world, counters) = world_with(false, 10);
+    world.connect();
+    world.receive(&delivery(1));
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    assert_eq!(written(&mut world).len(), 2);
+    assert_eq!(counters.snapshot().unacked, 0);
+}
+
+#[test]
+fn a_late_acknowledgement_travels_only_where_it_can_count() {
+    let (mut world, counters) = world_with(false, 10);
+    world.connect();
+    world.receive(&delivery(1));
+    let plain = delivered(&mut world).remove(0);
+    world.disconnect();
+    world.command(ack(&plain));
+    let batched = Command::Ack { id: MessageId::at(7, 2, -1, 0), connection: Some(1), finished: true };
+    world.command(batched);
+    let partitioned = Command::Ack { id: MessageId::at(7, 2, 3, -1), connection: Some(1), finished: true };
+    world.command(partitioned);
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert_eq!(written(&mut world), [format!(r#"{{"messageId":"{}"}}"#, plain.id().as_str())]);
+    assert_eq!(counters.snapshot().acks_dropped, 2);
+}
+
+#[test]
+fn a_full_window_in_the_applications_hands_is_reported_once() {
+    let (mut world, counters) = world_with(false, 2);
+    world.connect();
+    world.receive(&delivery(1));
+    world.receive(&delivery(2));
+    delivered(&mut world);
+    world.pass(Duration::from_secs(20));
+    assert!(world.events().is_empty(), "the application has not taken them yet");
+    world.session.heard();
+    world.command(Command::Finished { messages: 2 });
+    world.pass(Duration::from_secs(9));
+    assert!(world.events().is_empty());
+    world.session.heard();
+    world.pass(Duration::from_secs(2));
+    assert!(matches!(&world.events()[..], [Event::Stalled { unacked: 2 }]));
+    world.session.heard();
+    world.pass(Duration::from_secs(29));
+    assert!(world.events().is_empty());
+    assert_eq!(counters.snapshot().stalls, 1);
+}
+
+#[test]
+fn answers_go_to_their_questions_over_a_reconnect() {
+    let (mut world, _) = world_with(false, 10);
+    world.connect();
+    world.command(Command::IsEndOfTopic { ticket: 1 });
+    assert_eq!(written(&mut world).len(), 1);
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert_eq!(written(&mut world).len(), 1, "asked again");
+    world.receive(r#"{"endOfTopic":true}"#);
+    assert!(matches!(&world.events()[..], [Event::EndOfTopic(1, Ok(true))]));
+}
+
+#[test]
+fn an_unsubscribe_that_the_server_drops_the_connection_over_is_an_error() {
+    let (mut world, _) = world_with(false, 10);
+    world.connect();
+    world.command(Command::Unsubscribe { ticket: 1 });
+    assert_eq!(written(&mut world).len(), 2);
+    world.disconnect();
+    assert!(matches!(&world.events()[..], [Event::Unsubscribed(1, Err(_))]));
+}
+
+#[test]
+fn a_close_sends_the_acknowledgements_first() {
+    let (mut world, _) = world_with(false, 1000);
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.session.close(world.now, Duration::from_secs(5));
+    world.act();
+    assert_eq!(world.closes, 0);
+    assert_eq!((world.written().len(), world.closes), (1, 1));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Deliver,
+    Redeliver,
+    Ack(usize),
+    Nack(usize),
+    Continue,
+    Disconnect,
+    Connect,
+    Pass(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => Just(Step::Deliver),
+        1 => Just(Step::Redeliver),
+        4 => (0..8usize).prop_map(Step::Ack),
+        1 => (0..8usize).prop_map(Step::Nack),
+        1 => Just(Step::Continue),
+        1 => Just(Step::Disconnect),
+        3 => Just(Step::Connect),
+        2 => (1..500u16).prop_map(Step::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// The server counts each frame it delivers against the window, and each acknowledgement back, whatever it names.
+    #[test]
+    fn the_window_never_leaks_and_never_grows(
+        steps in prop::collection::vec(step(), 0..120),
+        pull in any::<bool>(),
+        window in 1usize..8,
+    ) {
+        let (mut world, counters) = world_with(pull, window);
+        let (mut pending, mut credit) = (0i64, 0i64);
+        let (mut next, mut held) = (0u64, Vec::<Message>::new());
+        let (mut travelling, mut connection) = (0i64, 0u64);
+        for step in steps {
+            match step {
+                Step::Deliver | Step::Redeliver if world.session.is_open() => {
+                    let room = if pull { credit > 0 } else { pending < window as i64 };
+                    if room {
+                        let entry = if matches!(step, Step::Redeliver) { next.saturating_sub(1) } else { next += 1; next };
+                        world.receive(&delivery(entry));
+                        (pending, credit) = (pending + 1, credit - 1);
+                        held.extend(delivered(&mut world));
+                    }
+                }
+                Step::Ack(index) if index < held.len() => {
+                    let message = held.remove(index);
+                    travelling += i64::from(!world.session.is_open() || message.origin.connection != connection);
+                    world.command(ack(&message));
+                }
+                Step::Nack(index) if index < held.len() => {
+                    let id = held.remove(index).id().clone();
+                    world.command(Command::Nack { id, finished: true });
+                }
+                Step::Continue if !held.is_empty() => world.command(Command::Finished { messages: 1 }),
+                Step::Disconnect => {
+                    world.disconnect();
+                    (pending, credit) = (0, 0);
+                }
+                Step::Connect if world.connect().is_some() => {
+                    connection += 1;
+                    (pending, credit) = (0, 0);
+                }
+                Step::Pass(millis) => {
+                    world.session.heard();
+                    world.pass(Duration::from_millis(millis.into()));
+                }
+                _ => {}
+            }
+            for frame in world.written() {
+                let json: serde_json::Value = serde_json::from_str(&frame).unwrap();
+                match json["type"].as_str() {
+                    Some("permit") => {
+                        let asked = json["permitMessages"].as_i64().unwrap();
+                        prop_assert!(asked >= 1);
+                        credit += asked;
+                        prop_assert!(credit <= window as i64, "asked for more than the window");
+                    }
+                    _ => pending -= 1,
+                }
+            }
+            // acknowledgements of an earlier connection may take one off that this one did not deliver
+            prop_assert!(pending >= -travelling - held.len() as i64, "junk acknowledgements widen the window: {}", pending);
+            let unacked = counters.snapshot().unacked as i64;
+            prop_assert!(unacked <= window as i64 + travelling || pull);
+        }
+        // Everything acknowledged: the window is whole again.
+        if world.session.is_open() && !pull {
+            for message in held.drain(..) {
+                world.command(ack(&message));
+            }
+            world.pass(Duration::from_millis(2));
+            for frame in world.written() {
+                prop_assert!(frame.contains("messageId"));
+                pending -= 1;
+            }
+            prop_assert!(pending <= 0, "{} places of the window are lost", pending);
+        }
+    }
+}

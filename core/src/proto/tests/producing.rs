@@ -1,0 +1,324 @@
+//! A producer against a model of the broker: each accepted message ends once, and the order outlives disconnects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::Outgoing;
+use crate::proto::frame::OpenFrame;
+use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
+
+/// What the broker has, and what it has not answered yet.
+#[derive(Default)]
+struct Broker {
+    /// Payloads in the order in which they were stored.
+    stored: Vec<u64>,
+    /// Receipts on their way on this connection.
+    unsent: Vec<String>,
+    /// The sequence id of the next message of this connection, with deduplication.
+    sequence: Option<i64>,
+    /// The highest sequence id stored.
+    highest: i64,
+}
+
+impl Broker {
+    fn connected(&mut self, query: &[(&'static str, String)]) {
+        self.unsent.clear();
+        let initial = query.iter().find(|(name, _)| *name == "initialSequenceId");
+        self.sequence = initial.map(|(_, id)| id.parse::<i64>().unwrap() + 1);
+    }
+
+    fn take(&mut self, frame: &str) {
+        let json: serde_json::Value = serde_json::from_str(frame).unwrap();
+        let context = json["context"].as_str().unwrap();
+        if json.get("properties").is_some() {
+            let text = "org.apache.pulsar.client.api.PulsarClientException$Something: refused";
+            self.unsent.push(format!(r#"{{"result":"send-error:8","errorMsg":"{text}","context":"{context}"}}"#));
+            return;
+        }
+        let mut id = "CAUQATAA";
+        let fresh = match &mut self.sequence {
+            None => true,
+            Some(next) => {
+                *next += 1;
+                *next - 1 > self.highest
+            }
+        };
+        if fresh {
+            self.stored.push(json["key"].as_str().unwrap().parse().unwrap());
+            self.highest = self.sequence.map_or(self.highest, |next| next - 1);
+        } else {
+            id = "CP///////////wEQ////////////ATAA";
+        }
+        self.unsent.push(format!(r#"{{"result":"ok","messageId":"{id}","context":"{context}"}}"#));
+    }
+}
+
+fn frame(number: u64) -> OpenFrame {
+    OpenFrame::encode(&Outgoing::new("x").key(number.to_string()), 4096).unwrap()
+}
+
+/// A message that the broker will not have, however often it is sent.
+fn refused_frame(number: u64) -> OpenFrame {
+    OpenFrame::encode(&Outgoing::new("x").key(number.to_string()).property("refuse", "me"), 4096).unwrap()
+}
+
+fn world(resend: Resend) -> World<ProducerRole<u64>> {
+    World::new(ProducerRole::new(resend, None, Arc::default()), policy())
+}
+
+/// Each outcome by its ticket; a second one for the same ticket is a failure.
+fn outcomes(world: &mut World<ProducerRole<u64>>, into: &mut BTreeMap<u64, Result<Stored, ErrorKind>>) {
+    for event in world.events() {
+        if let Event::Sent(ticket, outcome) = event {
+            let before = into.insert(ticket, outcome.map_err(|error| error.kind()));
+            assert!(before.is_none(), "message {ticket} ended twice");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_receipt_is_sent_again_in_order() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    for number in 0..3 {
+        world.command(Command::Send { frame: frame(number), ticket: number, deadline: None });
+    }
+    let first = world.written();
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert_eq!(world.written(), first[1..]);
+}
+
+#[test]
+fn with_fail_what_was_written_is_unknown_and_what_was_not_is_sent() {
+    let mut world = world(Resend::Never);
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    assert_eq!(world.written().len(), 1);
+    world.disconnect();
+    world.command(Command::Send { frame: frame(1), ticket: 1, deadline: None });
+    let mut ended = BTreeMap::new();
+    outcomes(&mut world, &mut ended);
+    assert_eq!(ended, BTreeMap::from([(0, Err(ErrorKind::OutcomeUnknown))]));
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert!(world.written()[0].contains(r#""key":"1""#));
+}
+
+#[test]
+fn errors_that_overtake_receipts_belong_to_their_own_messages() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    for number in 0..3 {
+        world.command(Command::Send { frame: frame(number), ticket: number, deadline: None });
+    }
+    world.written();
+    let full = "org.apache.pulsar.client.api.PulsarClientException$ProducerQueueIsFullError: full";
+    world.receive(&format!(r#"{{"result":"send-error:8","errorMsg":"{full}","context":"2"}}"#));
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
+    let mut ended = BTreeMap::new();
+    outcomes(&mut world, &mut ended);
+    assert_eq!(ended.len(), 2);
+    assert_eq!(ended[&2], Err(ErrorKind::QueueFull));
+    assert!(ended[&0].is_ok());
+}
+
+#[test]
+fn receipts_without_or_with_an_unknown_context_harm_nobody() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: Some(Duration::from_secs(3)) });
+    world.written();
+    world.receive(r#"{"result":"send-error:3","errorMsg":"what?"}"#);
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"77"}"#);
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"mine"}"#);
+    assert!(world.events().is_empty() && world.session.is_open());
+    world.pass(Duration::from_secs(3));
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error))] if error.kind() == ErrorKind::Timeout));
+}
+
+#[test]
+fn a_flush_is_answered_when_all_before_it_has_ended_and_nothing_after_it() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    world.command(Command::Flush { ticket: 100 });
+    world.command(Command::Send { frame: frame(1), ticket: 1, deadline: None });
+    world.written();
+    assert!(world.events().is_empty());
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(_)), Event::Flushed(100, Ok(()))]));
+}
+
+#[test]
+fn a_duplicate_at_the_first_attempt_is_an_error_when_the_library_chose_the_ids() {
+    let mut world = world(Resend::Numbered { first: 10, chosen: true });
+    assert_eq!(world.connect().unwrap()[0], ("initialSequenceId", "9".to_owned()));
+    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    world.written();
+    world.receive(r#"{"result":"ok","messageId":"CP///////////wEQ////////////ATAA","context":"0"}"#);
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error))] if error.kind() == ErrorKind::Broker));
+}
+
+#[test]
+fn the_callers_first_sequence_id_is_not_used_again() {
+    let mut world = World::new(ProducerRole::<u64>::new(Resend::Again, Some(7), Arc::default()), policy());
+    assert_eq!(world.connect().unwrap(), [("initialSequenceId", "7".to_owned())]);
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.connect().unwrap(), []);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send {
+        timeout: Option<u16>,
+        refused: bool,
+    },
+    /// The client writes what it has; the broker takes this many of the frames.
+    Write(usize),
+    /// This many receipts reach the client.
+    Receipts(usize),
+    Disconnect,
+    Connect,
+    Pass(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (prop::option::weighted(0.3, 1..3000u16), prop::bool::weighted(0.05))
+            .prop_map(|(timeout, refused)| Step::Send { timeout, refused }),
+        3 => (0..6usize).prop_map(Step::Write),
+        3 => (0..6usize).prop_map(Step::Receipts),
+        1 => Just(Step::Disconnect),
+        2 => Just(Step::Connect),
+        2 => (1..2000u16).prop_map(Step::Pass),
+    ]
+}
+
+/// Runs the steps, then heals everything; the outcomes and what the broker stored.
+fn play(resend: Resend, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, ErrorKind>>, Vec<u64>) {
+    let mut world = world(resend);
+    let mut broker = Broker { highest: -1, ..Broker::default() };
+    let mut ended = BTreeMap::new();
+    let mut sent = 0;
+    // Frames written and not yet taken by the broker: lost with the connection.
+    let mut on_the_way: std::collections::VecDeque<Text> = Default::default();
+    let mut run = |world: &mut World<ProducerRole<u64>>, broker: &mut Broker, step: &Step| match step {
+        Step::Send { timeout, refused } => {
+            let deadline = timeout.map(|timeout| world.now + Duration::from_millis(timeout.into()));
+            let frame = if *refused { refused_frame(sent) } else { frame(sent) };
+            world.command(Command::Send { frame, ticket: sent, deadline });
+            sent += 1;
+        }
+        Step::Write(taken) => {
+            on_the_way.extend(world.written());
+            for frame in on_the_way.drain(..(*taken).min(on_the_way.len())) {
+                broker.take(&frame);
+            }
+        }
+        Step::Receipts(count) => {
+            let count = (*count).min(broker.unsent.len());
+            for receipt in broker.unsent.drain(..count).collect::<Vec<_>>() {
+                if world.session.is_open() {
+                    world.receive(&receipt);
+                }
+            }
+        }
+        Step::Disconnect => {
+            world.disconnect();
+            on_the_way.clear();
+            broker.unsent.clear();
+        }
+        Step::Connect => {
+            if let Some(query) = world.connect() {
+                on_the_way.clear();
+                broker.connected(&query);
+            }
+        }
+        Step::Pass(millis) => world.pass(Duration::from_millis((*millis).into())),
+    };
+    for step in steps {
+        run(&mut world, &mut broker, step);
+        outcomes(&mut world, &mut ended);
+    }
+    for _ in 0..8 {
+        for step in [Step::Pass(500), Step::Connect, Step::Write(usize::MAX), Step::Receipts(usize::MAX)] {
+            // The sentence of a pong, so that a long silence is none.
+            world.session.heard();
+            run(&mut world, &mut broker, &step);
+            outcomes(&mut world, &mut ended);
+        }
+        world.pass(Duration::from_secs(11));
+    }
+    assert_eq!(world.session.role.in_flight(), 0);
+    (sent, ended, broker.stored)
+}
+
+fn first_occurrences(stored: &[u64]) -> Vec<u64> {
+    let mut seen = std::collections::BTreeSet::new();
+    stored.iter().copied().filter(|number| seen.insert(*number)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_message_ends_exactly_once_and_the_order_is_kept(
+        steps in prop::collection::vec(step(), 0..80),
+        again in any::<bool>(),
+    ) {
+        let (sent, ended, stored) = play(if again { Resend::Again } else { Resend::Never }, &steps);
+        prop_assert_eq!(ended.len() as u64, sent, "each ended");
+        prop_assert!(first_occurrences(&stored).is_sorted(), "{:?}", stored);
+        for (number, outcome) in &ended {
+            if outcome.is_ok() {
+                prop_assert!(stored.contains(number), "{} has a receipt and is not stored", number);
+            }
+            // what was never written can end in a timeout only
+            if *outcome == Err(ErrorKind::OutcomeUnknown) {
+                prop_assert!(!again);
+            }
+        }
+        if !again {
+            prop_assert_eq!(first_occurrences(&stored).len(), stored.len(), "nothing twice");
+        }
+    }
+
+    #[test]
+    fn numbered_messages_are_stored_exactly_once(steps in prop::collection::vec(step(), 0..80)) {
+        // A refusal leaves it open whether the broker counted the message; see `resync`.
+        let steps: Vec<Step> = steps
+            .into_iter()
+            .map(|step| match step {
+                Step::Send { timeout, .. } => Step::Send { timeout, refused: false },
+                other => other,
+            })
+            .collect();
+        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, &steps);
+        prop_assert_eq!(ended.len() as u64, sent);
+        prop_assert_eq!(first_occurrences(&stored).len(), stored.len(), "a duplicate: {:?}", stored);
+        prop_assert!(stored.is_sorted(), "{:?}", stored);
+        for (number, outcome) in &ended {
+            if outcome.is_ok() {
+                prop_assert!(stored.contains(number), "{} has a receipt and is not stored", number);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_numbered_message_costs_no_other(steps in prop::collection::vec(step(), 0..80)) {
+        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, &steps);
+        prop_assert_eq!(ended.len() as u64, sent);
+        for (number, outcome) in &ended {
+            if outcome.is_ok() {
+                prop_assert!(stored.contains(number), "{} has a receipt and is not stored", number);
+            }
+        }
+    }
+}

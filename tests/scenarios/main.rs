@@ -1,0 +1,106 @@
+//! One table of behaviours, run with the same code against the mock broker and against a real one: where the two differ,
+//! the mock is wrong.
+//!
+//! `cargo test -p stargate-core --features mock --test scenarios` runs it on the mock. The real broker is the one at
+//! `PULSAR_URL`, with `-- --include-ignored`; `make test` starts one.
+
+mod broker;
+mod failing;
+mod producing;
+mod reading;
+mod receiving;
+mod supervising;
+mod waiting;
+
+/// Makes two tests of each scenario.
+macro_rules! scenarios {
+    ($($module:ident: $($name:ident)+;)+) => {
+        mod on_the_mock {$(
+            mod $module {$(
+                #[test]
+                fn $name() {
+                    crate::$module::$name(&crate::broker::Broker::mock());
+                }
+            )+}
+        )+}
+
+        mod on_a_real_broker {$(
+            mod $module {$(
+                #[test]
+                #[ignore = "needs a broker at PULSAR_URL"]
+                fn $name() {
+                    crate::$module::$name(&crate::broker::Broker::real());
+                }
+            )+}
+        )+}
+    };
+}
+
+scenarios! {
+    producing:
+        ten_thousand_messages_of_a_kibibyte_arrive_in_order
+        a_receipt_has_the_id_that_the_consumer_sees
+        everything_about_a_message_arrives
+        a_callback_is_told_result_and_context_once
+        a_list_gives_one_result_for_each_message_in_order
+        batches_keep_ids_and_order
+        every_compression_and_hashing_is_accepted
+        delayed_messages_wait_on_a_shared_subscription
+        a_full_queue_fails_or_waits_as_wanted
+        a_flush_waits_for_what_was_sent_before
+        a_terminated_topic_says_so
+        ad_hoc_producing_takes_a_url_and_cleans_up
+        deduplication_drops_what_is_sent_twice
+        a_round_robin_producer_fills_all_partitions;
+    receiving:
+        a_handler_has_its_own_state_on_each_processor
+        what_is_continued_is_acknowledged_later_by_its_id
+        a_negative_acknowledgement_brings_the_message_again
+        a_handler_that_fails_costs_only_its_message
+        one_key_stays_with_one_processor_in_order
+        receiving_has_a_timeout_and_takes_many
+        pull_mode_never_has_more_in_hand_than_its_window
+        poison_goes_to_the_dead_letter_topic
+        shared_consumers_split_the_messages
+        a_failover_consumer_takes_over
+        an_unsubscribe_deletes_the_subscription
+        an_unsubscribe_among_others_is_refused
+        a_terminated_topic_ends
+        several_topics_come_on_one_connection
+        a_pattern_finds_its_topics
+        the_initial_position_is_earliest_or_latest
+        a_non_durable_subscription_goes_with_its_consumer
+        non_persistent_topics_work
+        names_of_all_characters_work
+        a_close_leaves_nothing_unacknowledged
+        a_handler_may_close_its_own_consumer
+        a_handler_and_receiving_exclude_each_other
+        unacknowledged_messages_stop_a_push_and_are_reported
+        several_connections_share_one_subscription
+        a_partitioned_topic_is_one_consumer;
+    reading:
+        a_reader_begins_at_the_earliest
+        a_reader_begins_at_the_latest
+        a_reader_begins_after_an_id
+        a_reader_goes_on_past_its_window
+        a_reader_with_a_handler_reads_all
+        a_partitioned_topic_is_read_whole
+        a_terminated_topic_ends_for_a_reader;
+    failing:
+        a_wrong_host_is_named
+        a_missing_namespace_is_named
+        an_exclusive_subscription_in_use_is_named
+        a_producer_name_in_use_is_named
+        a_message_over_the_limit_is_named_and_harms_nothing
+        a_bad_option_is_named
+        a_port_that_does_not_speak_http_is_named
+        a_closed_handle_says_so
+        a_lazy_handle_opens_at_once_and_connects_later
+        a_failing_init_of_a_handler_is_told;
+    supervising:
+        a_supervisor_opens_what_its_configuration_names
+        a_name_or_key_is_unique
+        a_component_may_have_its_own_host
+        one_bad_component_leaves_nothing_behind
+        closing_a_supervisor_frees_its_name;
+}

@@ -1,0 +1,107 @@
+//! Readers: where they begin, and that they go on.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use stargate_core::blocking::{Client, Reader};
+use stargate_core::{ErrorKind, HandlerResult, Message, Options, Outcome, RoutingMode};
+
+use crate::broker::Broker;
+use crate::waiting::{PATIENCE, eventually};
+
+fn send(client: &Client, topic: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+    let producer = client.producer(topic, Options::new()).unwrap();
+    let results = producer.send_all(numbers.map(|number| number.to_string())).unwrap();
+    results.into_iter().map(|result| result.unwrap().message_id().as_str().to_owned()).collect()
+}
+
+fn read(reader: &Reader, count: usize) -> Vec<usize> {
+    let messages = reader.receive_many(count, PATIENCE).unwrap();
+    messages.iter().map(|message| std::str::from_utf8(message.payload()).unwrap().parse().unwrap()).collect()
+}
+
+fn from(position: &str) -> Options {
+    Options::new().starting_message(position)
+}
+
+pub(crate) fn a_reader_begins_at_the_earliest(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, 0..5);
+    let reader = client.reader(&topic, from("earliest")).unwrap();
+    assert_eq!(read(&reader, 5), [0, 1, 2, 3, 4]);
+    let again = client.reader(&topic, from("earliest")).unwrap();
+    assert_eq!(read(&again, 5), [0, 1, 2, 3, 4], "a reader acknowledges nothing");
+}
+
+pub(crate) fn a_reader_begins_at_the_latest(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, 0..5);
+    let reader = client.reader(&topic, Options::new()).unwrap();
+    send(&client, &topic, 5..8);
+    assert_eq!(read(&reader, 3), [5, 6, 7]);
+    let empty = broker.topic();
+    let reader = client.reader(&empty, from("latest")).unwrap();
+    send(&client, &empty, 0..2);
+    assert_eq!(read(&reader, 2), [0, 1]);
+}
+
+pub(crate) fn a_reader_begins_after_an_id(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let ids = send(&client, &topic, 0..5);
+    let reader = client.reader(&topic, from(&ids[2])).unwrap();
+    assert_eq!(read(&reader, 2), [3, 4]);
+}
+
+pub(crate) fn a_reader_goes_on_past_its_window(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, 0..500);
+    let reader = client.reader(&topic, from("earliest").queue_size(10)).unwrap();
+    eventually("the window is full", || reader.stats().queued == 10);
+    assert_eq!(read(&reader, 500), (0..500).collect::<Vec<_>>());
+}
+
+pub(crate) fn a_reader_with_a_handler_reads_all(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, 0..50);
+    let reader = client.reader(&topic, from("earliest").queue_size(5)).unwrap();
+    let (sender, seen) = mpsc::channel();
+    reader
+        .listen(move |_| {
+            let sender = sender.clone();
+            Ok(move |message: &Message| -> HandlerResult {
+                sender.send(message.payload().clone())?;
+                Ok(Outcome::Continue)
+            })
+        })
+        .unwrap();
+    for number in 0..50 {
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), number.to_string().as_bytes());
+    }
+    reader.close(PATIENCE).unwrap();
+}
+
+pub(crate) fn a_partitioned_topic_is_read_whole(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.partitioned_topic(3));
+    let producer = client.producer(&topic, Options::new().routing_mode(RoutingMode::RoundRobin)).unwrap();
+    let receipts = producer.send_all((0..30).map(|number| number.to_string())).unwrap();
+    let reader = client.reader(&topic, from("earliest")).unwrap();
+    let mut numbers = read(&reader, 30);
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..30).collect::<Vec<_>>());
+    let id = receipts[0].as_ref().unwrap().message_id();
+    let error = client.reader(&topic, from(id.as_str())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("-partition-0"), "{error}");
+    let one = client.reader(format!("{topic}-partition-0"), from("earliest")).unwrap();
+    assert_eq!(read(&one, 10).len(), 10);
+}
+
+pub(crate) fn a_terminated_topic_ends_for_a_reader(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, 0..2);
+    let reader = client.reader(&topic, from("earliest")).unwrap();
+    assert_eq!(read(&reader, 2), [0, 1]);
+    assert!(!reader.is_end_of_topic(Some(PATIENCE)).unwrap());
+    broker.terminate(&topic);
+    eventually("the topic ends", || reader.is_end_of_topic(Some(Duration::from_secs(5))).unwrap());
+}
