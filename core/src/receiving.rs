@@ -38,6 +38,8 @@ pub(crate) struct Receiving<C> {
     processors: OnceLock<Processors>,
     starting: Mutex<bool>,
     taken_from: AtomicBool,
+    /// A close has told that acknowledgements were left; a later one has nothing to add.
+    told_left: AtomicBool,
     pub(crate) processor_count: usize,
     log: Log,
 }
@@ -59,6 +61,7 @@ impl<C: Send + 'static> Receiving<C> {
             processors: OnceLock::new(),
             starting: Mutex::new(false),
             taken_from: AtomicBool::new(false),
+            told_left: AtomicBool::new(false),
             processor_count,
         }
     }
@@ -195,7 +198,7 @@ impl<C: Send + 'static> Receiving<C> {
         for session in &self.sessions {
             let _ = session.send(Order::Close { linger });
         }
-        let unfinished = status::ended(&self.status).await;
+        let unfinished = status::ended(&self.status).await && !self.told_left.swap(true, Ordering::Relaxed);
         late |= !self.client.callbacks_passed(deadline).await;
         if late || unfinished {
             let what = if late { "a handler or a callback still runs" } else { "acknowledgements could not be sent" };
