@@ -85,6 +85,13 @@ impl<C: Send + 'static> Receiving<C> {
         error.during(operation).on_topic(&self.topic.to_string())
     }
 
+    /// Whether a session can still be told anything.
+    pub(crate) fn check_alive(&self, session: usize) -> Result<()> {
+        self.client.runtime.check_fork()?;
+        let ended = self.status.get(session).and_then(|status| status.borrow().ended.clone());
+        ended.map_or(Ok(()), Err)
+    }
+
     /// Tells a session; nothing is lost by telling one that has ended, since its messages come again.
     pub(crate) fn tell(&self, session: usize, command: C) {
         if let Some(orders) = self.sessions.get(session) {
@@ -174,10 +181,18 @@ impl<C: Send + 'static> Receiving<C> {
         self.inbox.close();
         let mut late = false;
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
-            // In the handler's own thread the rest follows when the handler returns.
-            if !processors.is_current() {
-                late = !ended_within(processors, runtime, timeout).await;
+            if processors.is_current() {
+                // The handler that closes has not decided about its message yet: the rest follows when it has.
+                let (handlers, sessions) = (processors.ended(), self.sessions.clone());
+                self.client.runtime.spawn(async move {
+                    handlers.await;
+                    for session in sessions {
+                        let _ = session.send(Order::Close { linger: timeout });
+                    }
+                });
+                return Ok(());
             }
+            late = !ended_within(processors, runtime, timeout).await;
         }
         let linger = deadline.saturating_duration_since(Instant::now());
         for session in &self.sessions {

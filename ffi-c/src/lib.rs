@@ -1,1 +1,18 @@
-//! The C ABI of stargate.
+//! `libstargate`: the C ABI of stargate. One file a handle, and no logic of its own: each function checks what it was
+//! given, calls `stargate_core`, and hands back a status and an error object.
+//!
+//! The rules of the ABI (ownership, errors, callbacks, threads, time, fork) are for C readers, so they are in
+//! `header_rules.h`, which is the top of the generated `include/stargate.h`. [`util::boundary`] keeps them.
+
+// Names are those of C, and the promises of the caller are the rules at the top of the header.
+#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+
+pub mod client;
+pub mod consumer;
+pub mod error;
+pub mod message;
+pub mod options;
+pub mod producer;
+pub mod reader;
+pub mod util;
+pub mod version;

@@ -1,0 +1,72 @@
+//! The client: where the servers are, and everything that is opened through it.
+
+use std::ffi::c_char;
+
+use stargate_core::{Client, blocking};
+
+use crate::error::{stargate_error, stargate_status};
+use crate::options::{options_or_default, stargate_options};
+use crate::util::boundary::{self, Out, enter, enter_or};
+use crate::util::handle::{self, Handle, OfProcess};
+use crate::util::time;
+
+/// The way to a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
+pub struct stargate_client {
+    _private: [u8; 0],
+}
+
+// SAFETY: `stargate_client_new` gives nothing else to C.
+unsafe impl Handle for stargate_client {
+    type Inner = OfProcess<Client>;
+}
+
+/// Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`
+/// are those of connections, which all that the client opens inherits; NULL for the defaults. It does not connect.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a bad URL, option or TLS file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_new(
+    url: *const c_char,
+    options: *const stargate_options,
+    out: *mut *mut stargate_client,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let client = Client::new(boundary::text(url, "url")?, options_or_default(options))?;
+            out.set(handle::into_raw(OfProcess::new(client)));
+            Ok(())
+        })
+    }
+}
+
+/// Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
+/// callback runs any more. The handles still have to be freed.
+///
+/// Thread-safe; may be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not done in
+/// time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_close(
+    client: *mut stargate_client,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let client = handle::inner(client, "client")?.get()?;
+            blocking::wait(client.close(time::limit(timeout_ms)?), None)
+        })
+    }
+}
+
+/// Frees a client. NULL does nothing. What was opened through it goes on until it is closed or freed itself.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_free(client: *mut stargate_client) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(client) }));
+}

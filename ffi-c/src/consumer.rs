@@ -1,0 +1,412 @@
+//! The consumer: takes part in a subscription, by a handler or by receiving, and acknowledges.
+
+use std::ffi::{c_char, c_void};
+
+use stargate_core::{Consumer, MessageId, Result, TopicName, Topics, blocking};
+
+use crate::client::stargate_client;
+use crate::error::{stargate_error, stargate_status};
+use crate::message::{self, stargate_message};
+use crate::options::{options_or_default, stargate_options};
+use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
+use crate::util::handle::{self, Handle, OfProcess};
+use crate::util::handler::{self, stargate_handler};
+use crate::util::receiving::receive_many;
+use crate::util::time;
+use crate::util::user_data::UserData;
+use crate::util::values::{owned_string, stargate_destroy_fn};
+
+/// Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
+/// delivered again. It reconnects by itself.
+pub struct stargate_consumer {
+    _private: [u8; 0],
+}
+
+// SAFETY: the open functions give nothing else to C.
+unsafe impl Handle for stargate_consumer {
+    type Inner = OfProcess<Consumer>;
+}
+
+/// What the three ways to open have in common.
+///
+/// # Safety
+/// Pointers are NULL or as the rules of the header want them.
+unsafe fn open(
+    client: *mut stargate_client,
+    topics: impl FnOnce() -> Result<(Topics, String)>,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    out: *mut *mut stargate_consumer,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let client = handle::inner(client, "client")?.get()?;
+            let (topics, shown) = topics().map_err(|error| error.during("open consumer"))?;
+            let subscription = boundary::text(subscription, "subscription")?;
+            let opened = client.consumer_of(topics, subscription, options_or_default(options));
+            let consumer = blocking::wait(opened, time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("open consumer").on_topic(&shown))?;
+            out.set(handle::into_raw(OfProcess::new(consumer)));
+            Ok(())
+        })
+    }
+}
+
+/// Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The subscription is
+/// created when it does not exist. NULL options are the client's and the defaults. Each host is tried for the option
+/// connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+///
+/// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
+/// (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use), STARGATE_INVALID_ARGUMENT,
+/// STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_open(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    out: *mut *mut stargate_consumer,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        let topics = || {
+            let topic: TopicName = boundary::text(topic, "topic")?.parse()?;
+            let shown = topic.to_string();
+            Ok((Topics::One(topic), shown))
+        };
+        open(client, topics, subscription, options, timeout_ms, out, error)
+    }
+}
+
+/// Opens a consumer of several topics on one connection; otherwise as `stargate_consumer_open`.
+///
+/// Thread-safe; blocks. Errors: as `stargate_consumer_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_open_topics(
+    client: *mut stargate_client,
+    topics: *const *const c_char,
+    topic_count: usize,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    out: *mut *mut stargate_consumer,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        let topics = || {
+            let names = boundary::items(topics, topic_count, "topics")?.iter();
+            let names: Vec<TopicName> =
+                names.map(|name| boundary::text(*name, "topics[]")?.parse()).collect::<Result<_>>()?;
+            let shown = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            Ok((Topics::Several(names), shown))
+        };
+        open(client, topics, subscription, options, timeout_ms, out, error)
+    }
+}
+
+/// Opens a consumer of every persistent topic whose full name matches a regular expression, now and later, such as
+/// "persistent://public/default/orders-.*"; otherwise as `stargate_consumer_open`.
+///
+/// Thread-safe; blocks. Errors: as `stargate_consumer_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_open_pattern(
+    client: *mut stargate_client,
+    pattern: *const c_char,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    out: *mut *mut stargate_consumer,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        let topics = || {
+            let pattern = boundary::text(pattern, "pattern")?;
+            Ok((Topics::Pattern(pattern.to_owned()), pattern.to_owned()))
+        };
+        open(client, topics, subscription, options, timeout_ms, out, error)
+    }
+}
+
+/// Waits for the next message, which is then the caller's to free and to acknowledge. Nothing within `timeout_ms` gives
+/// STARGATE_TIMEOUT, and no error object.
+///
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
+/// what ended the consumer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_receive(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    out: *mut *mut stargate_message,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter_receive(error, || {
+            let out = Out::pointer(out, "out")?;
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            out.set(message::into_raw(blocking::wait(consumer.receive(), time::timeout(timeout_ms)?)?));
+            Ok(())
+        })
+    }
+}
+
+/// Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
+/// written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
+/// object.
+///
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_consumer_receive`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_receive_many(
+    consumer: *mut stargate_consumer,
+    max: usize,
+    timeout_ms: i64,
+    out: *mut *mut stargate_message,
+    out_count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        receive_many(max, timeout_ms, out, out_count, error, |max| {
+            Ok(handle::inner(consumer, "consumer")?.get()?.receive_many(max))
+        })
+    }
+}
+
+/// Runs a handler on every message, on as many threads as the option processors says, until the consumer is closed. It
+/// returns when each processor has made its state. After an error the consumer is of no more use if a processor had
+/// begun.
+///
+/// Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
+/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
+/// consumer was closed and every processor has ended.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_listen(
+    consumer: *mut stargate_consumer,
+    handler: *const stargate_handler,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            consumer.listen(handler::init_of(handler, user_data)?)
+        })
+    }
+}
+
+/// Acknowledges a message. It does not wait: nothing answers an acknowledgement, and one that is lost with its connection
+/// means that the message comes again. The message still has to be freed.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_ack(
+    consumer: *mut stargate_consumer,
+    message: *const stargate_message,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            consumer.ack(handle::inner(message, "message")?.message())
+        })
+    }
+}
+
+/// Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the present
+/// connection, or was neither batched nor in a partition.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_ack_id(
+    consumer: *mut stargate_consumer,
+    message_id: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
+            consumer.ack_id(&id)
+        })
+    }
+}
+
+/// Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_nack(
+    consumer: *mut stargate_consumer,
+    message: *const stargate_message,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            consumer.nack(handle::inner(message, "message")?.message())
+        })
+    }
+}
+
+/// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_nack_id(
+    consumer: *mut stargate_consumer,
+    message_id: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
+            consumer.nack_id(&id)
+        })
+    }
+}
+
+/// With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each connection.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_permit(
+    consumer: *mut stargate_consumer,
+    messages: u32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || handle::inner(consumer, "consumer")?.get()?.permit(messages)) }
+}
+
+/// Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this one
+/// goes on.
+///
+/// Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_TIMEOUT, STARGATE_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_unsubscribe(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            blocking::wait(consumer.unsubscribe(time::limit(timeout_ms)?), None)
+        })
+    }
+}
+
+/// Whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
+///
+/// Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_is_end_of_topic(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    out: *mut i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, 0, "out")?;
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let end = blocking::wait(consumer.is_end_of_topic(), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("ask the end of").on_topic(&consumer.topic().to_string()))?;
+            out.set(end.into());
+            Ok(())
+        })
+    }
+}
+
+/// Waits until it is connected, as after an open with the option lazy.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_wait_connected(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            blocking::wait(consumer.wait_connected(), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("connect to").on_topic(&consumer.topic().to_string()))
+        })
+    }
+}
+
+/// Its counters as a JSON object, in `*out` for `stargate_string_free`.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_stats_json(
+    consumer: *const stargate_consumer,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let stats = handle::inner(consumer, "consumer")?.get()?.stats();
+            out.set(owned_string(&stats.to_json())?);
+            Ok(())
+        })
+    }
+}
+
+/// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections, within
+/// `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
+/// to be freed.
+///
+/// Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
+/// promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_close(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            blocking::wait(consumer.close(time::limit(timeout_ms)?), None)
+        })
+    }
+}
+
+/// Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
+/// does nothing.
+///
+/// Thread-safe; may be called in the handler itself, for which it then does not wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_free(consumer: *mut stargate_consumer) {
+    enter_or((), || {
+        // SAFETY: NULL or live, and freed once, by the rules of the header.
+        let Some(owned) = (unsafe { handle::take(consumer) }) else { return };
+        if let Ok(consumer) = owned.get() {
+            time::close_for_good(|linger| blocking::wait(consumer.close(linger), None));
+        }
+    });
+}

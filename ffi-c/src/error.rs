@@ -1,0 +1,207 @@
+//! The status numbers and the error object.
+
+use std::ffi::c_char;
+
+use stargate_core::{Error, ErrorKind};
+
+use crate::util::boundary::enter_or;
+use crate::util::handle::{self, Handle};
+use crate::util::values::{Text, stargate_str};
+
+/// The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
+/// over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
+pub type stargate_status = i32;
+
+/// Success.
+pub const STARGATE_OK: stargate_status = 0;
+/// The time given ran out. For a send that was already written the message may still be stored.
+pub const STARGATE_TIMEOUT: stargate_status = 1;
+/// The handle was closed, by the caller or by an error reported earlier.
+pub const STARGATE_CLOSED: stargate_status = 2;
+/// The topic was terminated and everything in it has been read.
+pub const STARGATE_END_OF_TOPIC: stargate_status = 3;
+/// An argument or an option was not acceptable; nothing was done.
+pub const STARGATE_INVALID_ARGUMENT: stargate_status = -1;
+/// No host could be reached, or a connection broke and was not to be restored.
+pub const STARGATE_CONNECT: stargate_status = -2;
+/// The server did not accept who we say we are (HTTP 401, or TLS).
+pub const STARGATE_AUTHENTICATION: stargate_status = -3;
+/// The server knows who we are and refuses the operation (HTTP 403).
+pub const STARGATE_AUTHORIZATION: stargate_status = -4;
+/// The tenant, the namespace or the topic does not exist (HTTP 404).
+pub const STARGATE_NOT_FOUND: stargate_status = -5;
+/// Somebody else holds the subscription or the producer name (HTTP 409).
+pub const STARGATE_BUSY: stargate_status = -6;
+/// As many messages are in flight as max_pending_msg or max_pending_bytes allow.
+pub const STARGATE_QUEUE_FULL: stargate_status = -7;
+/// The message is larger than the server's limit for one frame or one message.
+pub const STARGATE_TOO_BIG: stargate_status = -8;
+/// The broker refused or failed the operation; its own words are in stargate_error_broker_text.
+pub const STARGATE_BROKER: stargate_status = -9;
+/// The peer sent something that is not Pulsar's WebSocket API.
+pub const STARGATE_PROTOCOL: stargate_status = -10;
+/// The connection broke after the message was written and before its receipt: it may be stored or not.
+pub const STARGATE_OUTCOME_UNKNOWN: stargate_status = -11;
+/// The topic was terminated: nothing can be published to it any more.
+pub const STARGATE_TOPIC_TERMINATED: stargate_status = -12;
+/// The handle belongs to the process before fork; open a new client in the child.
+pub const STARGATE_FORKED: stargate_status = -13;
+/// Waiting here could never end, because this very thread would have to do the work waited for.
+pub const STARGATE_WOULD_DEADLOCK: stargate_status = -14;
+/// A fault of the library itself, or a callback that broke its contract.
+pub const STARGATE_INTERNAL: stargate_status = -99;
+
+/// Every number beside the kind of the core that it stands for, and its name in C.
+const STATUSES: [(stargate_status, ErrorKind, &str); 18] = [
+    (STARGATE_TIMEOUT, ErrorKind::Timeout, "STARGATE_TIMEOUT\0"),
+    (STARGATE_CLOSED, ErrorKind::Closed, "STARGATE_CLOSED\0"),
+    (STARGATE_END_OF_TOPIC, ErrorKind::EndOfTopic, "STARGATE_END_OF_TOPIC\0"),
+    (STARGATE_INVALID_ARGUMENT, ErrorKind::InvalidArgument, "STARGATE_INVALID_ARGUMENT\0"),
+    (STARGATE_CONNECT, ErrorKind::Connect, "STARGATE_CONNECT\0"),
+    (STARGATE_AUTHENTICATION, ErrorKind::Authentication, "STARGATE_AUTHENTICATION\0"),
+    (STARGATE_AUTHORIZATION, ErrorKind::Authorization, "STARGATE_AUTHORIZATION\0"),
+    (STARGATE_NOT_FOUND, ErrorKind::NotFound, "STARGATE_NOT_FOUND\0"),
+    (STARGATE_BUSY, ErrorKind::Busy, "STARGATE_BUSY\0"),
+    (STARGATE_QUEUE_FULL, ErrorKind::QueueFull, "STARGATE_QUEUE_FULL\0"),
+    (STARGATE_TOO_BIG, ErrorKind::TooBig, "STARGATE_TOO_BIG\0"),
+    (STARGATE_BROKER, ErrorKind::Broker, "STARGATE_BROKER\0"),
+    (STARGATE_PROTOCOL, ErrorKind::Protocol, "STARGATE_PROTOCOL\0"),
+    (STARGATE_OUTCOME_UNKNOWN, ErrorKind::OutcomeUnknown, "STARGATE_OUTCOME_UNKNOWN\0"),
+    (STARGATE_TOPIC_TERMINATED, ErrorKind::TopicTerminated, "STARGATE_TOPIC_TERMINATED\0"),
+    (STARGATE_FORKED, ErrorKind::Forked, "STARGATE_FORKED\0"),
+    (STARGATE_WOULD_DEADLOCK, ErrorKind::WouldDeadlock, "STARGATE_WOULD_DEADLOCK\0"),
+    (STARGATE_INTERNAL, ErrorKind::Internal, "STARGATE_INTERNAL\0"),
+];
+
+// A number that drifts from the core's does not compile, nor does a kind that is missing here.
+const _: () = {
+    assert!(STATUSES.len() == ErrorKind::ALL.len());
+    let mut index = 0;
+    while index < STATUSES.len() {
+        assert!(STATUSES[index].0 == STATUSES[index].1 as i32);
+        assert!(STATUSES[index].0 == ErrorKind::ALL[index] as i32);
+        index += 1;
+    }
+};
+
+/// The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
+///
+/// Thread-safe. The text lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn stargate_status_name(status: stargate_status) -> *const c_char {
+    let found = STATUSES.iter().find(|(number, _, _)| *number == status).map(|(_, _, name)| *name);
+    let name = if status == STARGATE_OK { "STARGATE_OK\0" } else { found.unwrap_or("STARGATE_UNKNOWN\0") };
+    name.as_ptr().cast()
+}
+
+/// Why a call failed: what was being done, to which topic, and every cause that is known.
+///
+/// Whoever got it through a `stargate_error **` frees it; one that a callback is given lives for that call.
+pub struct stargate_error {
+    _private: [u8; 0],
+}
+
+/// What is behind a `stargate_error`.
+pub(crate) struct Inner {
+    error: Error,
+    message: Text,
+    topic: Option<Text>,
+    broker_text: Option<Text>,
+}
+
+// SAFETY: `into_raw` below and callbacks give nothing else to C.
+unsafe impl Handle for stargate_error {
+    type Inner = Inner;
+}
+
+impl Inner {
+    pub(crate) fn new(error: Error) -> Inner {
+        Inner {
+            message: Text::new(error.to_string()),
+            topic: error.topic().map(Text::new),
+            broker_text: error.broker_text().map(Text::new),
+            error,
+        }
+    }
+
+    /// For a callback, as long as this lives.
+    pub(crate) fn as_ptr(&self) -> *const stargate_error {
+        std::ptr::from_ref(self).cast()
+    }
+}
+
+/// An error for C to free.
+pub(crate) fn into_raw(error: Error) -> *mut stargate_error {
+    handle::into_raw(Inner::new(error))
+}
+
+/// The kind of failure, to act on. STARGATE_OK for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_status(error: *const stargate_error) -> stargate_status {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(STARGATE_OK, || unsafe { handle::optional(error) }.map_or(STARGATE_OK, |inner| inner.error.kind().code()))
+}
+
+/// The whole story on one line: the operation, the topic and every cause, such as
+/// "send to persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
+///
+/// Thread-safe. A view of the error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_message(error: *const stargate_error) -> stargate_str {
+    const EMPTY: stargate_str = stargate_str { ptr: c"".as_ptr(), len: 0 };
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(EMPTY, || unsafe { handle::optional(error) }.map_or(EMPTY, |inner| inner.message.view()))
+}
+
+/// The full name of the topic concerned; `ptr` is NULL where there is none, or for NULL.
+///
+/// Thread-safe. A view of the error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_topic(error: *const stargate_error) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    view(unsafe { handle::optional(error) }, |inner| inner.topic.as_ref())
+}
+
+/// The server's own words (the errorMsg of a receipt, the reason of a close, the message of an HTTP error page); `ptr` is
+/// NULL where there are none, or for NULL.
+///
+/// Thread-safe. A view of the error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_broker_text(error: *const stargate_error) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    view(unsafe { handle::optional(error) }, |inner| inner.broker_text.as_ref())
+}
+
+fn view(error: Option<&Inner>, part: impl FnOnce(&Inner) -> Option<&Text>) -> stargate_str {
+    enter_or(stargate_str::NONE, || error.and_then(part).map_or(stargate_str::NONE, Text::view))
+}
+
+/// The HTTP status with which the server refused the connection, or 0.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_http_status(error: *const stargate_error) -> i32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(0, || unsafe { handle::optional(error) }.and_then(|inner| inner.error.http_status()).map_or(0, i32::from))
+}
+
+/// 1 when the same call may succeed later with nothing changed by the caller, otherwise 0. After STARGATE_TIMEOUT and
+/// STARGATE_OUTCOME_UNKNOWN a second send can store the message twice.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_is_retriable(error: *const stargate_error) -> i32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(0, || unsafe { handle::optional(error) }.map_or(0, |inner| i32::from(inner.error.is_retriable())))
+}
+
+/// Frees an error that came through a `stargate_error **`. NULL does nothing.
+///
+/// Thread-safe, but not while another thread reads the same error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_free(error: *mut stargate_error) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(error) }));
+}

@@ -1,0 +1,291 @@
+//! A received message, as views.
+
+use std::borrow::Cow;
+use std::ffi::c_char;
+use std::sync::OnceLock;
+
+use stargate_core::{Message, MessageId};
+
+use crate::error::{stargate_error, stargate_status};
+use crate::util::boundary::{self, Out, enter, enter_or};
+use crate::util::handle::{self, Handle};
+use crate::util::values::{Text, stargate_bytes, stargate_str};
+
+/// A received message. One that a receive gave is the caller's to free; one that a handler is given lives for that call
+/// (`stargate_message_clone` keeps it). All accessors give views that live as long as the message.
+pub struct stargate_message {
+    _private: [u8; 0],
+}
+
+/// What is behind a `stargate_message`. Texts are made for C when they are asked for.
+pub(crate) struct Inner<'a> {
+    message: Cow<'a, Message>,
+    id: OnceLock<Text>,
+    topic: OnceLock<Text>,
+    key: OnceLock<Text>,
+    encryption_context: OnceLock<Text>,
+    properties: OnceLock<Vec<(Text, Text)>>,
+}
+
+// SAFETY: receives give boxes of this, and handlers a pointer to one that outlives their call.
+unsafe impl Handle for stargate_message {
+    type Inner = Inner<'static>;
+}
+
+impl Inner<'_> {
+    pub(crate) fn borrowed(message: &Message) -> Inner<'_> {
+        Inner::new(Cow::Borrowed(message))
+    }
+
+    fn new(message: Cow<'_, Message>) -> Inner<'_> {
+        Inner {
+            message,
+            id: OnceLock::new(),
+            topic: OnceLock::new(),
+            key: OnceLock::new(),
+            encryption_context: OnceLock::new(),
+            properties: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// For a handler, as long as this lives.
+    pub(crate) fn as_ptr(&self) -> *const stargate_message {
+        std::ptr::from_ref(self).cast()
+    }
+
+    /// In the order of their names, as the core has them.
+    fn properties(&self) -> &[(Text, Text)] {
+        self.properties.get_or_init(|| {
+            let all = self.message.properties().iter();
+            all.map(|(key, value)| (Text::new(key), Text::new(value))).collect()
+        })
+    }
+}
+
+/// A message for C to free.
+pub(crate) fn into_raw(message: Message) -> *mut stargate_message {
+    handle::into_raw(Inner::new(Cow::Owned(message)))
+}
+
+/// What an accessor finds in a message, or `otherwise` for NULL.
+///
+/// # Safety
+/// `message` is NULL or live.
+unsafe fn read<T>(
+    message: *const stargate_message,
+    otherwise: T,
+    part: impl FnOnce(&'static Inner<'static>) -> Option<T>,
+) -> T
+where
+    T: Copy,
+{
+    // SAFETY: the caller's promise; the views made from it live as long as the message, as the header says.
+    enter_or(otherwise, || unsafe { handle::optional(message) }.and_then(part).unwrap_or(otherwise))
+}
+
+/// The content. Empty for NULL.
+///
+/// Thread-safe. A view of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_payload(message: *const stargate_message) -> stargate_bytes {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, stargate_bytes::NONE, |inner| Some(stargate_bytes::view(inner.message.payload()))) }
+}
+
+/// Its id, in base64: to acknowledge it later, or for a reader to start after it. The ids of one message can differ as
+/// text between producer and consumer: compare with `stargate_message_id_compare`.
+///
+/// Thread-safe. A view of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_id(message: *const stargate_message) -> stargate_str {
+    let part = |inner: &Inner<'_>| Some(inner.id.get_or_init(|| Text::new(inner.message.id().as_str())).view());
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, stargate_str::NONE, part) }
+}
+
+/// The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the server
+/// does not tell which of them it was, and this is the first, or the pattern.
+///
+/// Thread-safe. A view of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_topic(message: *const stargate_message) -> stargate_str {
+    let part =
+        |inner: &Inner<'_>| Some(inner.topic.get_or_init(|| Text::new(inner.message.topic().to_string())).view());
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, stargate_str::NONE, part) }
+}
+
+/// Its key; `ptr` is NULL when it has none.
+///
+/// Thread-safe. A view of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_key(message: *const stargate_message) -> stargate_str {
+    let part = |inner: &Inner<'_>| {
+        let key = inner.message.key()?;
+        Some(inner.key.get_or_init(|| Text::new(key)).view())
+    };
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, stargate_str::NONE, part) }
+}
+
+/// The value of a property; `ptr` is NULL when there is none of that name.
+///
+/// Thread-safe. A view of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_property(
+    message: *const stargate_message,
+    key: *const c_char,
+) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe {
+        read(message, stargate_str::NONE, |inner| {
+            let key = boundary::text(key, "key").ok()?;
+            let all = inner.properties();
+            let found = all.binary_search_by(|(name, _)| name.bytes().cmp(key.as_bytes())).ok()?;
+            Some(all[found].1.view())
+        })
+    }
+}
+
+/// How many properties it has; 0 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_property_count(message: *const stargate_message) -> usize {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, 0, |inner| Some(inner.message.properties().len())) }
+}
+
+/// The property number `index`, in the order of their names: 1 if there is one, 0 if not. `key` and `value` may be NULL
+/// when they are not wanted.
+///
+/// Thread-safe. Views of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_property_at(
+    message: *const stargate_message,
+    index: usize,
+    key: *mut stargate_str,
+    value: *mut stargate_str,
+) -> i32 {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        let found = read(message, None, |inner| {
+            inner.properties().get(index).map(|(key, value)| Some((key.view(), value.view())))
+        });
+        let (name, text) = found.unwrap_or((stargate_str::NONE, stargate_str::NONE));
+        if !key.is_null() {
+            key.write(name);
+        }
+        if !value.is_null() {
+            value.write(text);
+        }
+        i32::from(found.is_some())
+    }
+}
+
+/// When the broker stored it, in milliseconds since 1970 UTC; 0 when the server wrote no time.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_publish_time_ms(message: *const stargate_message) -> i64 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, 0, |inner| inner.message.publish_time_ms()) }
+}
+
+/// The time that the sender gave it, in milliseconds since 1970 UTC; 0 when it gave none.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_event_time_ms(message: *const stargate_message) -> i64 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, 0, |inner| inner.message.event_time_ms()) }
+}
+
+/// How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_redelivery_count(message: *const stargate_message) -> u32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, 0, |inner| Some(inner.message.redelivery_count())) }
+}
+
+/// With the option crypto_failure_action=consume, what is needed to decrypt the payload, as the server's JSON; `ptr` is
+/// NULL when it is not encrypted.
+///
+/// Thread-safe. A view of the message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_encryption_context(message: *const stargate_message) -> stargate_str {
+    let part = |inner: &Inner<'_>| {
+        let context = inner.message.encryption_context()?;
+        Some(inner.encryption_context.get_or_init(|| Text::new(context)).view())
+    };
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, stargate_str::NONE, part) }
+}
+
+/// A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for
+/// NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_clone(message: *const stargate_message) -> *mut stargate_message {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, std::ptr::null_mut(), |inner| Some(into_raw(inner.message.clone().into_owned()))) }
+}
+
+/// Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does not
+/// acknowledge.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_free(message: *mut stargate_message) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(message) }));
+}
+
+/// Frees `count` messages of an array, as `stargate_consumer_receive_many` fills it, and sets its places to NULL. The
+/// array itself is the caller's.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_messages_free(messages: *mut *mut stargate_message, count: usize) {
+    if messages.is_null() {
+        return;
+    }
+    for index in 0..count {
+        // SAFETY: the array has `count` places, each NULL or a message that is freed once, by the rules of the header.
+        unsafe {
+            let place = messages.add(index);
+            let message = place.replace(std::ptr::null_mut());
+            stargate_message_free(message);
+        }
+    }
+}
+
+/// Compares two message ids by the positions that they name: `*order` is -1, 0 or 1 as `left` is before, at or after
+/// `right`. Across the partitions of a topic it is only a fixed order, not one of time.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_id_compare(
+    left: *const c_char,
+    right: *const c_char,
+    order: *mut i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let order = Out::new(order, 0, "order")?;
+            let left: MessageId = boundary::text(left, "left")?.parse()?;
+            let right: MessageId = boundary::text(right, "right")?.parse()?;
+            order.set(left.cmp(&right) as i32);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,290 @@
+//! Options as `key=value`, and the functions that an application registers with them.
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_void};
+use std::sync::OnceLock;
+
+use stargate_core::{ConnectionState, Error, ErrorKind, Level, Options, Result, StateChange};
+
+use crate::error::{self, STARGATE_OK, STARGATE_TOO_BIG, stargate_error, stargate_status};
+use crate::util::boundary::{self, enter, enter_or, invalid};
+use crate::util::handle::{self, Handle};
+use crate::util::user_data::UserData;
+use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
+
+/// A set of options, for a client or for what it opens. Whoever is given it copies it, so one set serves many calls and
+/// may be freed right after them. Not for two threads at once.
+pub struct stargate_options {
+    _private: [u8; 0],
+}
+
+// SAFETY: `stargate_options_new` gives nothing else to C.
+unsafe impl Handle for stargate_options {
+    type Inner = Options;
+}
+
+/// The options behind a pointer that may be NULL: those of the table then.
+///
+/// # Safety
+/// `options` is NULL or live.
+pub(crate) unsafe fn options_or_default(options: *const stargate_options) -> Options {
+    // SAFETY: the caller's promise.
+    unsafe { handle::optional(options) }.cloned().unwrap_or_default()
+}
+
+/// # Safety
+/// `options` is NULL or live, and nobody else uses it now.
+unsafe fn inner_mut<'a>(options: *mut stargate_options) -> Result<&'a mut Options> {
+    // SAFETY: it was made by `stargate_options_new`; the rest is the caller's promise.
+    unsafe { options.cast::<Options>().as_mut() }.ok_or_else(|| invalid("options is NULL"))
+}
+
+/// An empty set of options: everything has its default. Free it with `stargate_options_free`.
+///
+/// Thread-safe. NULL only when memory is exhausted.
+#[unsafe(no_mangle)]
+pub extern "C" fn stargate_options_new() -> *mut stargate_options {
+    enter_or(std::ptr::null_mut(), || handle::into_raw(Options::new()))
+}
+
+/// Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
+/// times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
+///
+/// Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are legal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_set(
+    options: *mut stargate_options,
+    key: *const c_char,
+    value: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            options.set(boundary::text(key, "key")?, boundary::text(value, "value")?)
+        })
+    }
+}
+
+/// Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
+/// that was opened with it are gone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_free(options: *mut stargate_options) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(options) }));
+}
+
+/// Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
+/// of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
+///
+/// Thread-safe. The text lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn stargate_options_describe() -> stargate_str {
+    static TEXT: OnceLock<Text> = OnceLock::new();
+    enter_or(stargate_str::NONE, || TEXT.get_or_init(|| Text::new(stargate_core::options::describe())).view())
+}
+
+/// Something failed for good.
+pub const STARGATE_LOG_ERROR: i32 = 1;
+/// Something is wrong and is being dealt with, such as a lost connection.
+pub const STARGATE_LOG_WARN: i32 = 2;
+/// A change of state that an operator wants to see.
+pub const STARGATE_LOG_INFO: i32 = 3;
+/// What a developer wants to see.
+pub const STARGATE_LOG_DEBUG: i32 = 4;
+
+const _: () = {
+    assert!(STARGATE_LOG_ERROR == Level::Error as i32 && STARGATE_LOG_WARN == Level::Warn as i32);
+    assert!(STARGATE_LOG_INFO == Level::Info as i32 && STARGATE_LOG_DEBUG == Level::Debug as i32);
+};
+
+/// Receives a log record: its level (STARGATE_LOG_ERROR and so on), what it is about (a topic, or "client"), and one line
+/// of text. The texts live for the call. It may come from any thread and must not block; records that the library would
+/// write because of what this function does are dropped.
+pub type stargate_log_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: stargate_str, text: stargate_str)>;
+
+thread_local! {
+    /// A log function runs on this thread.
+    static LOGGING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
+/// all). Given to a client it holds for all that the client opens.
+///
+/// Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy` runs then, too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_on_log(
+    options: *mut stargate_options,
+    max_level: i32,
+    log: stargate_log_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            let log = log.ok_or_else(|| invalid("log is NULL"))?;
+            if !(STARGATE_LOG_ERROR..=STARGATE_LOG_DEBUG).contains(&max_level) {
+                return Err(invalid(format!("max_level is {max_level}: expected 1 (error) to 4 (debug)")));
+            }
+            let sink = move |level: Level, target: &str, text: &str| {
+                if level as i32 > max_level || LOGGING.replace(true) {
+                    return;
+                }
+                let (target, text) = (Text::new(target), Text::new(text));
+                log(user_data.get(), level as i32, target.view(), text.view());
+                LOGGING.set(false);
+            };
+            *options = std::mem::take(options).log_sink(sink);
+            Ok(())
+        })
+    }
+}
+
+/// Writes the token of a connection, without "Bearer", into `buffer` of `capacity` bytes and its length into `*length`,
+/// and returns STARGATE_OK. With STARGATE_TOO_BIG and the size it needs in `*length` it is called again with that
+/// much room. Any other status means that there is no token: the attempt to connect fails, and is repeated.
+///
+/// It runs on a thread of the library that may block, within the option connect_timeout.
+pub type stargate_token_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        buffer: *mut c_char,
+        capacity: usize,
+        length: *mut usize,
+    ) -> stargate_status,
+>;
+
+/// Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
+/// auth_token and auth_token_file.
+///
+/// Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_on_token(
+    options: *mut stargate_options,
+    token: stargate_token_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            let token = token.ok_or_else(|| invalid("token is NULL"))?;
+            let supplier =
+                move || ask_for_token(|buffer, capacity, length| token(user_data.get(), buffer, capacity, length));
+            *options = std::mem::take(options).token_supplier(supplier);
+            Ok(())
+        })
+    }
+}
+
+/// Calls a token function, a second time with more room if it wants it.
+fn ask_for_token(ask: impl Fn(*mut c_char, usize, *mut usize) -> stargate_status) -> Result<String> {
+    const FIRST: usize = 8 * 1024;
+    const MOST: usize = 1024 * 1024;
+    let failed = |text: String| Error::new(ErrorKind::Authentication, text);
+    let mut buffer = vec![0u8; FIRST];
+    for _ in 0..2 {
+        let mut length = 0usize;
+        match ask(buffer.as_mut_ptr().cast(), buffer.len(), &mut length) {
+            STARGATE_OK if length <= buffer.len() => {
+                buffer.truncate(length);
+                return String::from_utf8(buffer).map_err(|_| failed("the token is not UTF-8".into()));
+            }
+            STARGATE_OK => return Err(failed(format!("a token of {length} bytes is larger than its buffer"))),
+            STARGATE_TOO_BIG if length > buffer.len() && length <= MOST => buffer.resize(length, 0),
+            status => return Err(failed(format!("the token function returned {status}"))),
+        }
+    }
+    Err(failed("the token function wants more room each time".into()))
+}
+
+/// An attempt to connect is under way.
+pub const STARGATE_STATE_CONNECTING: i32 = 0;
+/// Connected, and attached to the topic.
+pub const STARGATE_STATE_CONNECTED: i32 = 1;
+/// The connection is lost, or the attempt failed; another attempt follows.
+pub const STARGATE_STATE_DISCONNECTED: i32 = 2;
+/// Closed by the application.
+pub const STARGATE_STATE_CLOSED: i32 = 3;
+/// Ended by an error that does not heal.
+pub const STARGATE_STATE_FAILED: i32 = 4;
+/// Connected, and the server waits for acknowledgements before it sends more.
+pub const STARGATE_STATE_STALLED: i32 = 5;
+
+const _: () = {
+    assert!(STARGATE_STATE_CONNECTING == ConnectionState::Connecting as i32);
+    assert!(STARGATE_STATE_CONNECTED == ConnectionState::Connected as i32);
+    assert!(STARGATE_STATE_DISCONNECTED == ConnectionState::Disconnected as i32);
+    assert!(STARGATE_STATE_CLOSED == ConnectionState::Closed as i32);
+    assert!(STARGATE_STATE_FAILED == ConnectionState::Failed as i32);
+    assert!(STARGATE_STATE_STALLED == ConnectionState::Stalled as i32);
+};
+
+/// A change of state of a connection. All of it lives for the call that it is given to.
+#[repr(C)]
+pub struct stargate_state_change {
+    /// The size of this struct in the library that runs; later versions append fields.
+    pub struct_size: usize,
+    /// STARGATE_STATE_CONNECTED and so on.
+    pub state: i32,
+    /// Which of the handle's connections it is; 0 when it has one.
+    pub session: u32,
+    /// The topic of the producer, consumer or reader.
+    pub topic: stargate_str,
+    /// The host, as "name:port"; empty where none is meant.
+    pub host: stargate_str,
+    /// Why, or NULL.
+    pub error: *const stargate_error,
+    /// Milliseconds until the next attempt, or -1 when none follows.
+    pub retry_in_ms: i64,
+}
+
+/// Is told of changes of state, on the client's callback thread.
+pub type stargate_state_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, change: *const stargate_state_change)>;
+
+/// Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
+/// holds for all that the client opens.
+///
+/// Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_on_state(
+    options: *mut stargate_options,
+    on_state: stargate_state_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            let on_state = on_state.ok_or_else(|| invalid("on_state is NULL"))?;
+            let listener = move |change: &StateChange| {
+                let (topic, host) = (Text::new(change.topic.to_string()), Text::new(change.host.clone()));
+                let error = change.error.clone().map(error::Inner::new);
+                let change = stargate_state_change {
+                    struct_size: size_of::<stargate_state_change>(),
+                    state: change.state as i32,
+                    session: u32::try_from(change.session).unwrap_or(u32::MAX),
+                    topic: topic.view(),
+                    host: host.view(),
+                    error: error.as_ref().map_or(std::ptr::null(), error::Inner::as_ptr),
+                    retry_in_ms: change.retry_in.map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+                };
+                on_state(user_data.get(), &change);
+            };
+            *options = std::mem::take(options).on_state(listener);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,473 @@
+//! The producer: sends messages to one topic.
+
+use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
+use std::time::{Duration, Instant};
+
+use stargate_core::{Error, ErrorKind, Outgoing, Producer, Receipt, Result, Sent, blocking};
+
+use crate::client::stargate_client;
+use crate::error::{self, STARGATE_OK, stargate_error, stargate_status};
+use crate::options::{options_or_default, stargate_options};
+use crate::util::boundary::{self, Out, Sized_, enter, enter_or, invalid};
+use crate::util::handle::{self, Handle, OfProcess};
+use crate::util::time;
+use crate::util::user_data::UserData;
+use crate::util::values::{
+    Text, owned_string, stargate_bytes, stargate_destroy_fn, stargate_property, stargate_str, stargate_string_free,
+};
+
+/// Sends messages to one topic. It reconnects by itself, and sends again what was accepted and has no receipt.
+pub struct stargate_producer {
+    _private: [u8; 0],
+}
+
+// SAFETY: `stargate_producer_open` gives nothing else to C.
+unsafe impl Handle for stargate_producer {
+    type Inner = OfProcess<Producer>;
+}
+
+/// A message to send. All that it points to is the caller's, and copied before the call returns.
+///
+/// Begin with STARGATE_OUTGOING_INIT, which sets `struct_size` and leaves everything else out.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_outgoing {
+    /// sizeof(stargate_outgoing).
+    pub struct_size: usize,
+    /// The content.
+    pub payload: stargate_bytes,
+    /// The key, or NULL: decides the partition, and the consumer of a key_shared subscription.
+    pub key: *const c_char,
+    /// The application's properties. Of two with one name the last counts.
+    pub properties: *const stargate_property,
+    /// How many there are.
+    pub property_count: usize,
+    /// A text of the application, or NULL, that comes back with the receipt. It is not sent.
+    pub context: *const c_char,
+    /// The application's time of the event, in milliseconds since 1970 UTC, or 0.
+    pub event_time_ms: i64,
+    /// Deliver not before this time, in milliseconds since 1970 UTC, or 0. Works on shared and key_shared subscriptions.
+    pub deliver_at_ms: i64,
+    /// Deliver this many milliseconds later, or 0. Not together with deliver_at_ms.
+    pub deliver_after_ms: i64,
+    /// Names of the clusters to replicate to, and to no others; NULL for what the namespace says.
+    pub replication_clusters: *const *const c_char,
+    /// How many there are.
+    pub replication_cluster_count: usize,
+}
+
+// SAFETY: numbers and pointers, of which zero and NULL mean "not given".
+unsafe impl Sized_ for stargate_outgoing {
+    const FIRST_SIZE: usize = offset_of!(stargate_outgoing, replication_cluster_count) + size_of::<usize>();
+}
+
+/// The core's message for one of C.
+///
+/// # Safety
+/// `from` is NULL or begins with its size, and what it points to is valid.
+unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Outgoing> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let from = boundary::sized(from, parameter)?;
+        let field = |name: &str| format!("{parameter}.{name}");
+        let mut message = Outgoing::new(from.payload.get(&field("payload"))?.to_vec());
+        if let Some(key) = boundary::optional_text(from.key, &field("key"))? {
+            message = message.key(key);
+        }
+        for property in boundary::items(from.properties, from.property_count, &field("properties"))? {
+            let name = boundary::text(property.key, &field("properties[].key"))?;
+            message = message.property(name, boundary::text(property.value, &field("properties[].value"))?);
+        }
+        if let Some(context) = boundary::optional_text(from.context, &field("context"))? {
+            message = message.context(context);
+        }
+        if from.event_time_ms != 0 {
+            message = message.event_time_ms(from.event_time_ms);
+        }
+        if from.deliver_at_ms != 0 {
+            message = message.deliver_at_ms(from.deliver_at_ms);
+        }
+        if from.deliver_after_ms != 0 {
+            let delay = u64::try_from(from.deliver_after_ms)
+                .map_err(|_| invalid(format!("{} is negative", field("deliver_after_ms"))))?;
+            message = message.deliver_after(Duration::from_millis(delay));
+        }
+        let name = field("replication_clusters");
+        let clusters = boundary::items(from.replication_clusters, from.replication_cluster_count, &name)?;
+        let clusters: Result<Vec<&str>> = clusters.iter().map(|cluster| boundary::text(*cluster, &name)).collect();
+        Ok(message.replication_clusters(clusters?))
+    }
+}
+
+/// Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
+/// defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+///
+/// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
+/// (tenant or namespace), STARGATE_BUSY (the name is in use), STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_open(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    out: *mut *mut stargate_producer,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let client = handle::inner(client, "client")?.get()?;
+            let topic = boundary::text(topic, "topic")?;
+            let opened = client.producer(topic, options_or_default(options));
+            let producer = blocking::wait(opened, time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("open producer").on_topic(topic))?;
+            out.set(handle::into_raw(OfProcess::new(producer)));
+            Ok(())
+        })
+    }
+}
+
+/// Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
+/// `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already
+/// (effectively-once producers). `out_message_id` may be NULL.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
+/// STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_send(
+    producer: *mut stargate_producer,
+    message: *const stargate_outgoing,
+    timeout_ms: i64,
+    out_message_id: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out =
+                (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
+            let producer = handle::inner(producer, "producer")?.get()?;
+            let message = outgoing(message, "message")?;
+            let timeout = time::timeout(timeout_ms)?;
+            let receipt = blocking::wait(send(producer, message, timeout), None)?;
+            if let Some(out) = out {
+                out.set(id_for_c(&receipt)?);
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn send(producer: &Producer, message: Outgoing, timeout: Option<Duration>) -> Result<Receipt> {
+    match timeout {
+        Some(timeout) => producer.enqueue_within(message, timeout).await?.await,
+        None => producer.send(message).await,
+    }
+}
+
+/// The id of a receipt; NULL for a duplicate, whose id the broker does not tell.
+fn id_for_c(receipt: &Receipt) -> Result<*mut c_char> {
+    if receipt.is_duplicate() { Ok(std::ptr::null_mut()) } else { owned_string(receipt.message_id().as_str()) }
+}
+
+/// How a send with a callback ended. All of it lives for the call that it is given to.
+#[repr(C)]
+pub struct stargate_sent {
+    /// The size of this struct in the library that runs; later versions append fields.
+    pub struct_size: usize,
+    /// Why the message has no receipt, or NULL: the broker has it.
+    pub error: *const stargate_error,
+    /// The message's id; `ptr` is NULL after an error, and for a duplicate.
+    pub message_id: stargate_str,
+    /// The context that the application gave the message; `ptr` is NULL if it gave none.
+    pub context: stargate_str,
+    /// 1 when the broker had the message already (effectively-once producers), otherwise 0.
+    pub duplicate: i32,
+}
+
+/// Is told once how a send ended, on the client's callback thread.
+pub type stargate_sent_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, sent: *const stargate_sent)>;
+
+/// Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
+/// was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
+/// allow, it waits for room: at most `timeout_ms`, and with -1 at most send_timeout; 0, and the option when_full=fail,
+/// give STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
+///
+/// Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
+///
+/// Thread-safe. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room), STARGATE_TOO_BIG, STARGATE_CLOSED,
+/// STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_send_async(
+    producer: *mut stargate_producer,
+    message: *const stargate_outgoing,
+    timeout_ms: i64,
+    on_sent: stargate_sent_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle::inner(producer, "producer")?.get()?;
+            let message = outgoing(message, "message")?;
+            let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
+            let timeout = time::timeout(timeout_ms)?;
+            let callback = move |sent: Sent| tell(sent, |sent| on_sent(user_data.get(), sent));
+            blocking::wait(producer.send_with(message, callback), timeout).map_err(|error| match error.kind() {
+                ErrorKind::Timeout if timeout_ms == 0 => {
+                    let full = "as many messages are in flight as max_pending_msg or max_pending_bytes allow";
+                    Error::new(ErrorKind::QueueFull, full).during("send to").on_topic(&producer.topic().to_string())
+                }
+                _ => error.during("send to").on_topic(&producer.topic().to_string()),
+            })
+        })
+    }
+}
+
+/// Shows the end of a send to C.
+fn tell(sent: Sent, callback: impl FnOnce(*const stargate_sent)) {
+    let id = match &sent.result {
+        Ok(receipt) if !receipt.is_duplicate() => Some(Text::new(receipt.message_id().as_str())),
+        _ => None,
+    };
+    let context = sent.context.map(Text::new);
+    let duplicate = sent.result.as_ref().is_ok_and(Receipt::is_duplicate);
+    let error = sent.result.err().map(error::Inner::new);
+    let view = |text: &Option<Text>| text.as_ref().map_or(stargate_str::NONE, Text::view);
+    callback(&stargate_sent {
+        struct_size: size_of::<stargate_sent>(),
+        error: error.as_ref().map_or(std::ptr::null(), error::Inner::as_ptr),
+        message_id: view(&id),
+        context: view(&context),
+        duplicate: i32::from(duplicate),
+    });
+}
+
+/// How one message of a batch ended. `stargate_send_results_free` frees what it points to.
+#[repr(C)]
+pub struct stargate_send_result {
+    /// STARGATE_OK when the broker has it.
+    pub status: stargate_status,
+    /// The message's id, or NULL after an error and for a duplicate.
+    pub message_id: *mut c_char,
+    /// Why it has no receipt, or NULL.
+    pub error: *mut stargate_error,
+}
+
+/// Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
+/// `timeout_ms`, or with -1 within the option send_timeout for each. `results` has `count` places, of which all are
+/// written, and which are freed with `stargate_send_results_free`; it may be NULL.
+///
+/// The result is that of the first message that failed, or STARGATE_OK when the broker has them all. Arguments are
+/// checked before anything is sent.
+///
+/// Thread-safe; blocks. Errors: as `stargate_producer_send`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_send_batch(
+    producer: *mut stargate_producer,
+    messages: *const stargate_outgoing,
+    count: usize,
+    timeout_ms: i64,
+    results: *mut stargate_send_result,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them; `results` has `count` places.
+    unsafe {
+        enter(error, || {
+            if !results.is_null() {
+                for index in 0..count {
+                    results.add(index).write(stargate_send_result {
+                        status: ErrorKind::InvalidArgument.code(),
+                        message_id: std::ptr::null_mut(),
+                        error: std::ptr::null_mut(),
+                    });
+                }
+            }
+            let producer = handle::inner(producer, "producer")?.get()?;
+            let batch = batch(messages, count)?;
+            let timeout = time::timeout(timeout_ms)?;
+            let outcomes = blocking::wait(send_all(producer, batch, timeout), None)?;
+            let mut failed = None;
+            for (index, outcome) in outcomes.into_iter().enumerate() {
+                if !results.is_null() {
+                    let (status, message_id, error) = match &outcome {
+                        Ok(receipt) => (STARGATE_OK, id_for_c(receipt)?, std::ptr::null_mut()),
+                        Err(error) => (error.kind().code(), std::ptr::null_mut(), error::into_raw(error.clone())),
+                    };
+                    results.add(index).write(stargate_send_result { status, message_id, error });
+                }
+                failed = failed.or(outcome.err());
+            }
+            failed.map_or(Ok(()), Err)
+        })
+    }
+}
+
+/// The messages of an array whose items have the size that the first of them says.
+///
+/// # Safety
+/// `messages` is NULL or has `count` items that begin with their size.
+unsafe fn batch(messages: *const stargate_outgoing, count: usize) -> Result<Vec<Outgoing>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the caller's promise; an array of C has items of one size.
+    unsafe {
+        let stride = boundary::sized(messages, "messages")?.struct_size;
+        (0..count)
+            .map(|index| {
+                let item = messages.cast::<u8>().add(index * stride).cast();
+                outgoing(item, &format!("messages[{index}]"))
+            })
+            .collect()
+    }
+}
+
+async fn send_all(
+    producer: &Producer,
+    messages: Vec<Outgoing>,
+    timeout: Option<Duration>,
+) -> Result<Vec<Result<Receipt>>> {
+    let Some(timeout) = timeout else { return Ok(producer.send_all(messages).await) };
+    let begun = Instant::now();
+    let mut accepted = Vec::new();
+    for message in messages {
+        accepted.push(producer.enqueue_within(message, timeout.saturating_sub(begun.elapsed())).await);
+    }
+    let mut results = Vec::new();
+    for pending in accepted {
+        results.push(match pending {
+            Ok(pending) => pending.await,
+            Err(error) => Err(error),
+        });
+    }
+    Ok(results)
+}
+
+/// Frees what `count` results point to, and clears them. The array itself is the caller's.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_send_results_free(results: *mut stargate_send_result, count: usize) {
+    if results.is_null() {
+        return;
+    }
+    for index in 0..count {
+        // SAFETY: the array has `count` results of a batch, each freed once, by the rules of the header.
+        unsafe {
+            let result = &mut *results.add(index);
+            stargate_string_free(std::mem::replace(&mut result.message_id, std::ptr::null_mut()));
+            error::stargate_error_free(std::mem::replace(&mut result.error, std::ptr::null_mut()));
+        }
+    }
+}
+
+/// Waits until every message accepted before has ended, well or not. Callbacks of the last ones may still be to run;
+/// `stargate_producer_close` waits for those, too.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_flush(
+    producer: *mut stargate_producer,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle::inner(producer, "producer")?.get()?;
+            blocking::wait(producer.flush(), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("flush").on_topic(&producer.topic().to_string()))
+        })
+    }
+}
+
+/// Waits until it is connected, as after an open with the option lazy.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_wait_connected(
+    producer: *mut stargate_producer,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle::inner(producer, "producer")?.get()?;
+            blocking::wait(producer.wait_connected(), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("connect to").on_topic(&producer.topic().to_string()))
+        })
+    }
+}
+
+/// 1 when it is connected now, otherwise 0; 0 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_is_connected(producer: *const stargate_producer) -> i32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(producer) };
+    enter_or(0, || inner.and_then(|producer| producer.get().ok()).map_or(0, |producer| producer.is_connected().into()))
+}
+
+/// Its counters as a JSON object, in `*out` for `stargate_string_free`.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_stats_json(
+    producer: *const stargate_producer,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let stats = handle::inner(producer, "producer")?.get()?.stats();
+            out.set(owned_string(&stats.to_json())?);
+            Ok(())
+        })
+    }
+}
+
+/// Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
+/// connection. What is not done within `timeout_ms` ends with an error, and so does this call. After STARGATE_OK no
+/// callback of this producer runs any more. The handle still has to be freed.
+///
+/// Thread-safe; blocks. May be called more than once, and in a callback, for which it then does not wait. Errors:
+/// STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_close(
+    producer: *mut stargate_producer,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle::inner(producer, "producer")?.get()?;
+            blocking::wait(producer.close(time::limit(timeout_ms)?), None)
+        })
+    }
+}
+
+/// Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
+/// nothing.
+///
+/// Thread-safe; may be called in a callback, for which it then does not wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_free(producer: *mut stargate_producer) {
+    enter_or((), || {
+        // SAFETY: NULL or live, and freed once, by the rules of the header.
+        let Some(owned) = (unsafe { handle::take(producer) }) else { return };
+        if let Ok(producer) = owned.get() {
+            time::close_for_good(|linger| blocking::wait(producer.close(linger), None));
+        }
+    });
+}

@@ -1,0 +1,226 @@
+//! The reader: reads a topic from a position, without a subscription.
+
+use std::ffi::{c_char, c_void};
+
+use stargate_core::{Reader, blocking};
+
+use crate::client::stargate_client;
+use crate::error::{stargate_error, stargate_status};
+use crate::message::{self, stargate_message};
+use crate::options::{options_or_default, stargate_options};
+use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
+use crate::util::handle::{self, Handle, OfProcess};
+use crate::util::handler::{self, stargate_handler};
+use crate::util::receiving::receive_many;
+use crate::util::time;
+use crate::util::user_data::UserData;
+use crate::util::values::{owned_string, stargate_destroy_fn};
+
+/// Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
+/// reconnect goes on after the last message, with neither a gap nor a replay.
+pub struct stargate_reader {
+    _private: [u8; 0],
+}
+
+// SAFETY: `stargate_reader_open` gives nothing else to C.
+unsafe impl Handle for stargate_reader {
+    type Inner = OfProcess<Reader>;
+}
+
+/// Opens a reader, and waits until it is connected unless the option lazy is set. On a partitioned topic it has one
+/// connection for each partition. NULL options are the client's and the defaults. Each host is tried for the option
+/// connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+///
+/// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND,
+/// STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_open(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    out: *mut *mut stargate_reader,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let client = handle::inner(client, "client")?.get()?;
+            let topic = boundary::text(topic, "topic")?;
+            let opened = client.reader(topic, options_or_default(options));
+            let reader = blocking::wait(opened, time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("open reader").on_topic(topic))?;
+            out.set(handle::into_raw(OfProcess::new(reader)));
+            Ok(())
+        })
+    }
+}
+
+/// Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives
+/// STARGATE_TIMEOUT, and no error object.
+///
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
+/// what ended the reader.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_receive(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    out: *mut *mut stargate_message,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter_receive(error, || {
+            let out = Out::pointer(out, "out")?;
+            let reader = handle::inner(reader, "reader")?.get()?;
+            out.set(message::into_raw(blocking::wait(reader.receive(), time::timeout(timeout_ms)?)?));
+            Ok(())
+        })
+    }
+}
+
+/// Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
+/// written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
+/// object.
+///
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_reader_receive`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_receive_many(
+    reader: *mut stargate_reader,
+    max: usize,
+    timeout_ms: i64,
+    out: *mut *mut stargate_message,
+    out_count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        receive_many(max, timeout_ms, out, out_count, error, |max| {
+            Ok(handle::inner(reader, "reader")?.get()?.receive_many(max))
+        })
+    }
+}
+
+/// Runs a handler on every message, on as many threads as the option processors says, until the reader is closed. It
+/// returns when each processor has made its state. After an error the reader is of no more use if a processor had
+/// begun.
+///
+/// Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
+/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
+/// reader was closed and every processor has ended.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_listen(
+    reader: *mut stargate_reader,
+    handler: *const stargate_handler,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let reader = handle::inner(reader, "reader")?.get()?;
+            reader.listen(handler::init_of(handler, user_data)?)
+        })
+    }
+}
+
+/// Whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
+///
+/// Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    out: *mut i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, 0, "out")?;
+            let reader = handle::inner(reader, "reader")?.get()?;
+            let end = blocking::wait(reader.is_end_of_topic(), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("ask the end of").on_topic(&reader.topic().to_string()))?;
+            out.set(end.into());
+            Ok(())
+        })
+    }
+}
+
+/// Waits until it is connected, as after an open with the option lazy.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_wait_connected(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let reader = handle::inner(reader, "reader")?.get()?;
+            blocking::wait(reader.wait_connected(), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("connect to").on_topic(&reader.topic().to_string()))
+        })
+    }
+}
+
+/// Its counters as a JSON object, in `*out` for `stargate_string_free`.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_stats_json(
+    reader: *const stargate_reader,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let stats = handle::inner(reader, "reader")?.get()?.stats();
+            out.set(owned_string(&stats.to_json())?);
+            Ok(())
+        })
+    }
+}
+
+/// Stops delivery, lets handlers finish what they have, and closes the connections, within
+/// `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
+/// to be freed.
+///
+/// Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
+/// promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_close(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let reader = handle::inner(reader, "reader")?.get()?;
+            blocking::wait(reader.close(time::limit(timeout_ms)?), None)
+        })
+    }
+}
+
+/// Frees a reader, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
+/// does nothing.
+///
+/// Thread-safe; may be called in the handler itself, for which it then does not wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_free(reader: *mut stargate_reader) {
+    enter_or((), || {
+        // SAFETY: NULL or live, and freed once, by the rules of the header.
+        let Some(owned) = (unsafe { handle::take(reader) }) else { return };
+        if let Ok(reader) = owned.get() {
+            time::close_for_good(|linger| blocking::wait(reader.close(linger), None));
+        }
+    });
+}

@@ -1,0 +1,192 @@
+//! The one way in: every function of the ABI runs its body through [`enter`] or [`enter_or`], so that no panic crosses
+//! into C, and reads its arguments with the functions below, which name the parameter that is not acceptable.
+
+use std::any::Any;
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use stargate_core::{Error, ErrorKind, Result};
+
+use crate::error::{self, STARGATE_OK, stargate_error, stargate_status};
+
+/// Runs the body of a function that can fail. Its error, a panic too, goes to `*error` (when `error` is not NULL), and
+/// its number is the status.
+///
+/// # Safety
+/// `error` is NULL or points to a pointer that may be written.
+pub(crate) unsafe fn enter(error: *mut *mut stargate_error, body: impl FnOnce() -> Result<()>) -> stargate_status {
+    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+    // SAFETY: the caller's promise is the same.
+    unsafe { report(error, outcome, false) }
+}
+
+/// As [`enter`] for calls that are made in a loop until something comes: nothing within the time is no fault, and has a
+/// status but no error object, so that there is nothing to free each time around.
+///
+/// # Safety
+/// As [`enter`].
+pub(crate) unsafe fn enter_receive(
+    error: *mut *mut stargate_error,
+    body: impl FnOnce() -> Result<()>,
+) -> stargate_status {
+    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+    // SAFETY: the caller's promise is the same.
+    unsafe { report(error, outcome, true) }
+}
+
+/// # Safety
+/// As [`enter`].
+unsafe fn report(error: *mut *mut stargate_error, outcome: Result<()>, quiet: bool) -> stargate_status {
+    let (status, object) = match outcome {
+        Ok(()) => (STARGATE_OK, ptr::null_mut()),
+        Err(failed) if error.is_null() || (quiet && failed.kind() == ErrorKind::Timeout) => {
+            (failed.kind().code(), ptr::null_mut())
+        }
+        Err(failed) => (failed.kind().code(), error::into_raw(failed)),
+    };
+    if !error.is_null() {
+        // SAFETY: not NULL, so the caller's promise holds.
+        unsafe { *error = object };
+    }
+    status
+}
+
+/// Runs the body of a function that cannot fail; a panic gives `otherwise`.
+pub(crate) fn enter_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
+}
+
+/// The error that a panic becomes.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
+    Error::new(ErrorKind::Internal, format!("a fault of the library: panic: {text}"))
+}
+
+pub(crate) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+fn null(parameter: &str) -> Error {
+    invalid(format!("{parameter} is NULL"))
+}
+
+/// Text from C that may be NULL.
+///
+/// # Safety
+/// `text` is NULL or ends with a NUL, and does not change while `'a` lasts.
+pub(crate) unsafe fn optional_text<'a>(text: *const c_char, parameter: &str) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, so the caller's promise holds.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(Some).map_err(|error| invalid(format!("{parameter} is not UTF-8: {error}")))
+}
+
+/// Text from C.
+///
+/// # Safety
+/// As [`optional_text`].
+pub(crate) unsafe fn text<'a>(text: *const c_char, parameter: &str) -> Result<&'a str> {
+    // SAFETY: the caller's promise is the same.
+    unsafe { optional_text(text, parameter) }?.ok_or_else(|| null(parameter))
+}
+
+/// An array from C: NULL is fine when it is empty.
+///
+/// # Safety
+/// `items` is NULL or has `count` valid items that do not change while `'a` lasts.
+pub(crate) unsafe fn items<'a, T>(items: *const T, count: usize, parameter: &str) -> Result<&'a [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if items.is_null() {
+        return Err(null(parameter));
+    }
+    if count > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(invalid(format!("{parameter}: {count} is more than memory can hold")));
+    }
+    // SAFETY: not NULL, of a size that a slice can have, and otherwise the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(items, count) })
+}
+
+/// What a pointer from C points to.
+///
+/// # Safety
+/// `pointer` is NULL or valid while `'a` lasts.
+pub(crate) unsafe fn reference<'a, T>(pointer: *const T, parameter: &str) -> Result<&'a T> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(parameter))
+}
+
+/// Where a result goes. It is set to nothing at once, so that it is defined whatever happens afterwards.
+pub(crate) struct Out<T>(*mut T);
+
+impl<T> Out<*mut T> {
+    /// # Safety
+    /// `out` is NULL or may be written, while this lives.
+    pub(crate) unsafe fn pointer(out: *mut *mut T, parameter: &str) -> Result<Out<*mut T>> {
+        // SAFETY: the caller's promise.
+        unsafe { Out::new(out, ptr::null_mut(), parameter) }
+    }
+}
+
+impl<T> Out<T> {
+    /// # Safety
+    /// `out` is NULL or may be written, while this lives.
+    pub(crate) unsafe fn new(out: *mut T, nothing: T, parameter: &str) -> Result<Out<T>> {
+        if out.is_null() {
+            return Err(null(parameter));
+        }
+        let out = Out(out);
+        out.set(nothing);
+        Ok(out)
+    }
+
+    pub(crate) fn set(&self, value: T) {
+        // SAFETY: `new` was promised that it may be written; C's values have nothing to drop.
+        unsafe { self.0.write(value) }
+    }
+}
+
+/// A struct of C whose first field is its size, and which may grow at its end in later versions.
+///
+/// # Safety
+/// All bit patterns are values, and all zeros mean "not given".
+pub(crate) unsafe trait Sized_: Copy {
+    /// The size up to the fields that the first version had.
+    const FIRST_SIZE: usize;
+}
+
+/// Copies such a struct: fields that the caller's header did not have yet are not given, and fields that this version
+/// does not know must not be given.
+///
+/// # Safety
+/// `from` is NULL or begins with a size of which it is.
+pub(crate) unsafe fn sized<T: Sized_>(from: *const T, parameter: &str) -> Result<T> {
+    if from.is_null() {
+        return Err(null(parameter));
+    }
+    // SAFETY: not NULL, and it begins with its size.
+    let size = unsafe { from.cast::<usize>().read() };
+    if size < T::FIRST_SIZE {
+        let expected = T::FIRST_SIZE;
+        return Err(invalid(format!("{parameter}: struct_size is {size} and must be {expected} at least")));
+    }
+    let known = size_of::<T>();
+    let mut copy = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: the caller's struct has `size` bytes, of which no more are read; zeros are a value of T by its promise.
+    let (copy, rest) = unsafe {
+        ptr::copy_nonoverlapping(from.cast::<u8>(), copy.as_mut_ptr().cast(), size.min(known));
+        let rest = std::slice::from_raw_parts(from.cast::<u8>().add(size.min(known)), size.saturating_sub(known));
+        (copy.assume_init(), rest)
+    };
+    if rest.iter().any(|byte| *byte != 0) {
+        return Err(invalid(format!(
+            "{parameter}: struct_size is {size}, this library knows {known} bytes, and what is beyond is not zero"
+        )));
+    }
+    Ok(copy)
+}

@@ -1,0 +1,32 @@
+//! `timeout_ms` of C: -1 waits for ever, 0 does not wait.
+
+use std::time::Duration;
+
+use stargate_core::{ErrorKind, Result};
+
+use crate::util::boundary::invalid;
+
+/// For what cannot wait for ever: as good as that, and small enough to be added to any clock.
+const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// `None` is for ever.
+pub(crate) fn timeout(timeout_ms: i64) -> Result<Option<Duration>> {
+    match u64::try_from(timeout_ms) {
+        Ok(millis) => Ok(Some(Duration::from_millis(millis).min(AGES))),
+        Err(_) if timeout_ms == -1 => Ok(None),
+        Err(_) => Err(invalid(format!("timeout_ms is {timeout_ms}: expected -1 (for ever), 0 (do not wait) or more"))),
+    }
+}
+
+/// The same for calls that take a time in any case.
+pub(crate) fn limit(timeout_ms: i64) -> Result<Duration> {
+    Ok(timeout(timeout_ms)?.unwrap_or(AGES))
+}
+
+/// What every `_free` does before it lets a handle go: close with no time to linger, then wait for callbacks that run, so
+/// that none of them uses what is gone. In such a callback itself this does not wait.
+pub(crate) fn close_for_good(close: impl Fn(Duration) -> Result<()>) {
+    if close(Duration::ZERO).is_err_and(|error| error.kind() == ErrorKind::Timeout) {
+        let _ = close(AGES);
+    }
+}

@@ -1,0 +1,111 @@
+//! `include/stargate.h` is generated from the sources of this crate. This test fails when it is not what they say;
+//! `UPDATE_HEADER=1 cargo test -p stargate-ffi --test header` writes it anew.
+
+use std::path::Path;
+
+use cbindgen::{Builder, Config, DocumentationStyle, Language, SortKey, Style};
+
+/// What C macros alone can say.
+fn macros() -> String {
+    let part = |name: &str| name.parse::<u32>().expect("Cargo writes numbers");
+    let (major, minor, patch) = (
+        part(env!("CARGO_PKG_VERSION_MAJOR")),
+        part(env!("CARGO_PKG_VERSION_MINOR")),
+        part(env!("CARGO_PKG_VERSION_PATCH")),
+    );
+    format!(
+        r#"
+/** The version of this header. The library that runs may be another: see stargate_version. */
+#define STARGATE_VERSION "{major}.{minor}.{patch}"
+#define STARGATE_VERSION_MAJOR {major}
+#define STARGATE_VERSION_MINOR {minor}
+#define STARGATE_VERSION_PATCH {patch}
+/** The same as one number, 0xMMmmpp00, for the preprocessor and stargate_version_compatible. */
+#define STARGATE_VERSION_NUMBER 0x{major:02x}{minor:02x}{patch:02x}00u
+
+/** An outgoing message with nothing in it: stargate_outgoing message = STARGATE_OUTGOING_INIT; */
+#define STARGATE_OUTGOING_INIT {{ sizeof(stargate_outgoing), {{ NULL, 0 }}, NULL, NULL, 0, NULL, 0, 0, 0, NULL, 0 }}
+/** A handler with no function yet: stargate_handler handler = STARGATE_HANDLER_INIT; */
+#define STARGATE_HANDLER_INIT {{ sizeof(stargate_handler), NULL, NULL, NULL }}
+"#
+    )
+}
+
+fn generated() -> String {
+    let config = Config {
+        language: Language::C,
+        header: Some(include_str!("../header_rules.h").trim_end().to_owned()),
+        include_guard: Some("STARGATE_H".into()),
+        no_includes: true,
+        sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
+        after_includes: Some(macros()),
+        cpp_compat: true,
+        documentation_style: DocumentationStyle::Doxy,
+        style: Style::Both,
+        usize_is_size_t: true,
+        line_length: 100,
+        tab_width: 4,
+        sort_by: SortKey::None,
+        ..Config::default()
+    };
+    let mut header = Vec::new();
+    let bindings = Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")).with_config(config).generate();
+    bindings.expect("the sources are what cbindgen understands").write(&mut header);
+    String::from_utf8(header).expect("the sources are UTF-8")
+}
+
+#[test]
+fn the_committed_header_is_what_the_sources_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/stargate.h");
+    let wanted = generated();
+    if std::env::var_os("UPDATE_HEADER").is_some() {
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder can be made");
+        std::fs::write(&path, &wanted).expect("the header can be written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let differ = committed.lines().zip(wanted.lines()).position(|(old, new)| old != new);
+    assert!(
+        committed == wanted,
+        "include/stargate.h is not what the sources say, from line {} on; write it anew with UPDATE_HEADER=1",
+        differ.unwrap_or_else(|| committed.lines().count().min(wanted.lines().count())) + 1
+    );
+}
+
+#[test]
+fn every_function_runs_inside_the_boundary() {
+    // A panic that leaves an `extern "C"` function ends the process, so no function is without one of these.
+    const CHECKED: [&str; 9] = [
+        "enter(",
+        "enter_or(",
+        "enter_receive(",
+        "read(",
+        "view(",
+        "open(",
+        "receive_many(",
+        "stargate_message_free(",
+        "stargate_error_free(",
+    ];
+    // These compare constants, and nothing in them can panic.
+    const PLAIN: [&str; 3] = ["stargate_version", "stargate_version_compatible", "stargate_status_name"];
+    let mut functions = 0;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![source];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the sources are there") {
+            let path = entry.expect("the sources are there").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("the sources are UTF-8");
+            for function in text.split("#[unsafe(no_mangle)]").skip(1) {
+                let body = function.split("\n}\n").next().unwrap_or_default();
+                let name = body.split("fn ").nth(1).and_then(|rest| rest.split('(').next()).unwrap_or_default();
+                let checked = CHECKED.iter().any(|call| body.contains(call)) || PLAIN.contains(&name);
+                assert!(checked, "{name} in {} does not go through util::boundary", path.display());
+                functions += 1;
+            }
+        }
+    }
+    assert!(functions > 60, "{functions} functions were found");
+}

@@ -1,0 +1,1278 @@
+/*
+ * stargate: an Apache Pulsar client over Pulsar's WebSocket API.
+ *
+ * This file is generated from the Rust sources of ffi-c (UPDATE_HEADER=1 cargo test -p stargate-ffi --test header); do
+ * not edit it. Link with -lstargate (pkg-config stargate, or find_package(stargate)).
+ *
+ *     stargate_client *client = NULL;
+ *     stargate_producer *producer = NULL;
+ *     stargate_error *error = NULL;
+ *     stargate_outgoing message = STARGATE_OUTGOING_INIT;
+ *
+ *     message.payload.ptr = "hello";
+ *     message.payload.len = 5;
+ *     if (stargate_client_new("ws://localhost:8080", NULL, &client, &error) == STARGATE_OK
+ *         && stargate_producer_open(client, "orders", NULL, -1, &producer, &error) == STARGATE_OK
+ *         && stargate_producer_send(producer, &message, -1, NULL, &error) == STARGATE_OK)
+ *         puts("sent");
+ *     else
+ *         fprintf(stderr, "%s\n", stargate_error_message(error).ptr);
+ *     stargate_producer_free(producer);
+ *     stargate_client_free(client);
+ *     stargate_error_free(error);
+ *
+ * THE RULES
+ *
+ * Ownership
+ *  O1  _new, _open, _clone and receives give you something to free; the _free of its type frees it. _free(NULL) does
+ *      nothing.
+ *  O2  What you pass is borrowed for the call and copied if it is kept, the payload too. No call takes over an argument,
+ *      whether it succeeds or not; user_data is the exception, see O6.
+ *  O3  Results are written on STARGATE_OK; otherwise they are set to NULL or 0, so that code which always frees is right.
+ *  O4  stargate_str and stargate_bytes are views, and live as long as what they were taken from. Text is UTF-8. A text in
+ *      a char * result ends with stargate_string_free, never with free().
+ *  O5  The order in which handles are freed does not matter: what a client opened goes on when the client is freed.
+ *  O6  A user_data pointer comes with a destroy function (NULL if it needs none), which runs exactly once, after the last
+ *      call of the callback and on any thread; also when the call that registers it fails. So never free user_data
+ *      yourself after passing it.
+ *
+ * Errors
+ *  E1  A call that can fail returns a stargate_status: 0 for success, positive for what a correct program meets in normal
+ *      running (time over, closed, end of topic), negative for faults. Treat a number you do not know as a fault.
+ *  E2  The last parameter, stargate_error **, may be NULL. If not, it is overwritten: with NULL on STARGATE_OK, otherwise
+ *      with an error to free. One exception: a receive that ends with STARGATE_TIMEOUT, because nothing came, leaves NULL.
+ *  E3  The error holds the kind, a text with operation, topic and all causes, the server's own words, the HTTP status and
+ *      whether to try again. There is no "last error" of a thread.
+ *  E4  NULL where it is not allowed, text that is not UTF-8 and unknown options are STARGATE_INVALID_ARGUMENT, and the text
+ *      names the parameter. A fault of the library itself is STARGATE_INTERNAL; it never ends the process.
+ *
+ * Callbacks
+ *  C1  Callbacks (sends, states) run on one thread of the client, one after the other and in order; handlers run on the
+ *      threads of their consumer or reader. None of these carries sockets: a callback may block as long as it likes, and
+ *      pings go on meanwhile.
+ *  C2  Inside a callback every function may be called, blocking ones, close and free too.
+ *  C3  When a close returned STARGATE_OK, no callback of that handle runs or will run. After STARGATE_TIMEOUT this is not
+ *      so yet; call it again.
+ *  C4  Close and free in the handle's own callback do not wait for that callback; C3 holds once it returns.
+ *  C5  Each send_async that returned STARGATE_OK gets exactly one call; one that did not gets none.
+ *  C6  Free without close is a close with no time to linger, which then waits for a callback that runs. So do not free
+ *      a handle while you hold what its callback waits for.
+ *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
+ *  C8  The log function may be called from any thread and must not block.
+ *
+ * Threads
+ *      Every function may be called on every handle from any thread at any time, except that a stargate_options is for one
+ *      thread at a time, and that nobody may use a handle or an error while it is freed, or after.
+ *
+ * Time
+ *      timeout_ms is in milliseconds on a clock that is never set: -1 waits for ever, 0 does not wait. Everything that can
+ *      block has one. Points in time are milliseconds since 1970 UTC.
+ *
+ * Fork
+ *      Handles belong to the process that opened them. In a child after fork() every call on them gives STARGATE_FORKED,
+ *      and a free sends nothing, waits for nothing and runs no destroy. A new client in the child works.
+ *
+ * Options
+ *      Options are texts: stargate_options_set(options, "queue_size", "100", &error). docs/CONFIGURATION.md and
+ *      stargate_options_describe() have them all. They are checked, and unknown ones are errors.
+ *
+ * ABI
+ *      Handles are opaque. A struct that you fill begins with struct_size, and may grow at its end; what your header does
+ *      not have counts as not given. Statuses are int32_t. The library's SONAME changes when the ABI breaks.
+ */
+
+#ifndef STARGATE_H
+#define STARGATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header. The library that runs may be another: see stargate_version. */
+#define STARGATE_VERSION "0.1.0"
+#define STARGATE_VERSION_MAJOR 0
+#define STARGATE_VERSION_MINOR 1
+#define STARGATE_VERSION_PATCH 0
+/** The same as one number, 0xMMmmpp00, for the preprocessor and stargate_version_compatible. */
+#define STARGATE_VERSION_NUMBER 0x00010000u
+
+/** An outgoing message with nothing in it: stargate_outgoing message = STARGATE_OUTGOING_INIT; */
+#define STARGATE_OUTGOING_INIT { sizeof(stargate_outgoing), { NULL, 0 }, NULL, NULL, 0, NULL, 0, 0, 0, NULL, 0 }
+/** A handler with no function yet: stargate_handler handler = STARGATE_HANDLER_INIT; */
+#define STARGATE_HANDLER_INIT { sizeof(stargate_handler), NULL, NULL, NULL }
+
+
+/**
+ * Something failed for good.
+ */
+#define STARGATE_LOG_ERROR 1
+
+/**
+ * Something is wrong and is being dealt with, such as a lost connection.
+ */
+#define STARGATE_LOG_WARN 2
+
+/**
+ * A change of state that an operator wants to see.
+ */
+#define STARGATE_LOG_INFO 3
+
+/**
+ * What a developer wants to see.
+ */
+#define STARGATE_LOG_DEBUG 4
+
+/**
+ * An attempt to connect is under way.
+ */
+#define STARGATE_STATE_CONNECTING 0
+
+/**
+ * Connected, and attached to the topic.
+ */
+#define STARGATE_STATE_CONNECTED 1
+
+/**
+ * The connection is lost, or the attempt failed; another attempt follows.
+ */
+#define STARGATE_STATE_DISCONNECTED 2
+
+/**
+ * Closed by the application.
+ */
+#define STARGATE_STATE_CLOSED 3
+
+/**
+ * Ended by an error that does not heal.
+ */
+#define STARGATE_STATE_FAILED 4
+
+/**
+ * Connected, and the server waits for acknowledgements before it sends more.
+ */
+#define STARGATE_STATE_STALLED 5
+
+/**
+ * The message is done: acknowledge it.
+ */
+#define STARGATE_ACK 0
+
+/**
+ * The application acknowledges the message later, by its id.
+ */
+#define STARGATE_CONTINUE 1
+
+/**
+ * The message could not be handled: the broker delivers it again after the option negative_ack_delay.
+ */
+#define STARGATE_NACK 2
+
+/**
+ * The way to a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
+ */
+typedef struct stargate_client stargate_client;
+
+/**
+ * Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
+ * delivered again. It reconnects by itself.
+ */
+typedef struct stargate_consumer stargate_consumer;
+
+/**
+ * Why a call failed: what was being done, to which topic, and every cause that is known.
+ *
+ * Whoever got it through a `stargate_error **` frees it; one that a callback is given lives for that call.
+ */
+typedef struct stargate_error stargate_error;
+
+/**
+ * A received message. One that a receive gave is the caller's to free; one that a handler is given lives for that call
+ * (`stargate_message_clone` keeps it). All accessors give views that live as long as the message.
+ */
+typedef struct stargate_message stargate_message;
+
+/**
+ * A set of options, for a client or for what it opens. Whoever is given it copies it, so one set serves many calls and
+ * may be freed right after them. Not for two threads at once.
+ */
+typedef struct stargate_options stargate_options;
+
+/**
+ * Sends messages to one topic. It reconnects by itself, and sends again what was accepted and has no receipt.
+ */
+typedef struct stargate_producer stargate_producer;
+
+/**
+ * Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
+ * reconnect goes on after the last message, with neither a gap nor a replay.
+ */
+typedef struct stargate_reader stargate_reader;
+
+/**
+ * The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
+ * over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
+ */
+typedef int32_t stargate_status;
+
+/**
+ * A handler of messages. Each of the `processors` (an option; 1 by default) is a thread of the library with a state of
+ * its own: `init` makes it, `handle` is given it with each message, one message at a time, and `drop` ends it.
+ *
+ * Begin with STARGATE_HANDLER_INIT, which sets `struct_size`.
+ */
+typedef struct stargate_handler {
+    /**
+     * sizeof(stargate_handler).
+     */
+    size_t struct_size;
+    /**
+     * Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns STARGATE_OK.
+     * Any other status makes the listen call fail with it. NULL: `user_data` is the state of all processors.
+     */
+    stargate_status (*init)(void *user_data, uint32_t processor, void **state);
+    /**
+     * Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE or STARGATE_NACK. It may
+     * block, and may call any function. A reader acknowledges nothing, so there all three mean "go on". Not NULL.
+     */
+    int32_t (*handle)(void *state, const struct stargate_message *message);
+    /**
+     * Ends the state of a processor, on its thread, when no message comes any more. May be NULL.
+     */
+    void (*drop)(void *state);
+} stargate_handler;
+
+/**
+ * Ends the life of a `user_data` pointer. Called exactly once, after the last call of the callback it was registered
+ * with, on any thread; also when registering failed. NULL when there is nothing to do.
+ */
+typedef void (*stargate_destroy_fn)(void *user_data);
+
+/**
+ * A view of UTF-8 text, living as long as what it was taken from. `ptr[len]` is 0, so it is a C string too, unless the
+ * text itself has a 0 in it. `ptr` is NULL when there is no such text, as for a message without a key.
+ */
+typedef struct stargate_str {
+    /**
+     * The first byte, or NULL.
+     */
+    const char *ptr;
+    /**
+     * The number of bytes, without the 0 at the end.
+     */
+    size_t len;
+} stargate_str;
+
+/**
+ * A view of bytes, living as long as what it was taken from. `ptr` may be NULL when `len` is 0.
+ */
+typedef struct stargate_bytes {
+    /**
+     * The first byte.
+     */
+    const void *ptr;
+    /**
+     * The number of bytes.
+     */
+    size_t len;
+} stargate_bytes;
+
+/**
+ * Receives a log record: its level (STARGATE_LOG_ERROR and so on), what it is about (a topic, or "client"), and one line
+ * of text. The texts live for the call. It may come from any thread and must not block; records that the library would
+ * write because of what this function does are dropped.
+ */
+typedef void (*stargate_log_fn)(void *user_data,
+                                int32_t level,
+                                struct stargate_str target,
+                                struct stargate_str text);
+
+/**
+ * Writes the token of a connection, without "Bearer", into `buffer` of `capacity` bytes and its length into `*length`,
+ * and returns STARGATE_OK. With STARGATE_TOO_BIG and the size it needs in `*length` it is called again with that
+ * much room. Any other status means that there is no token: the attempt to connect fails, and is repeated.
+ *
+ * It runs on a thread of the library that may block, within the option connect_timeout.
+ */
+typedef stargate_status (*stargate_token_fn)(void *user_data,
+                                             char *buffer,
+                                             size_t capacity,
+                                             size_t *length);
+
+/**
+ * A change of state of a connection. All of it lives for the call that it is given to.
+ */
+typedef struct stargate_state_change {
+    /**
+     * The size of this struct in the library that runs; later versions append fields.
+     */
+    size_t struct_size;
+    /**
+     * STARGATE_STATE_CONNECTED and so on.
+     */
+    int32_t state;
+    /**
+     * Which of the handle's connections it is; 0 when it has one.
+     */
+    uint32_t session;
+    /**
+     * The topic of the producer, consumer or reader.
+     */
+    struct stargate_str topic;
+    /**
+     * The host, as "name:port"; empty where none is meant.
+     */
+    struct stargate_str host;
+    /**
+     * Why, or NULL.
+     */
+    const struct stargate_error *error;
+    /**
+     * Milliseconds until the next attempt, or -1 when none follows.
+     */
+    int64_t retry_in_ms;
+} stargate_state_change;
+
+/**
+ * Is told of changes of state, on the client's callback thread.
+ */
+typedef void (*stargate_state_fn)(void *user_data, const struct stargate_state_change *change);
+
+/**
+ * One property of a message to send.
+ */
+typedef struct stargate_property {
+    /**
+     * Its name: UTF-8, not NULL.
+     */
+    const char *key;
+    /**
+     * Its value: UTF-8, not NULL.
+     */
+    const char *value;
+} stargate_property;
+
+/**
+ * A message to send. All that it points to is the caller's, and copied before the call returns.
+ *
+ * Begin with STARGATE_OUTGOING_INIT, which sets `struct_size` and leaves everything else out.
+ */
+typedef struct stargate_outgoing {
+    /**
+     * sizeof(stargate_outgoing).
+     */
+    size_t struct_size;
+    /**
+     * The content.
+     */
+    struct stargate_bytes payload;
+    /**
+     * The key, or NULL: decides the partition, and the consumer of a key_shared subscription.
+     */
+    const char *key;
+    /**
+     * The application's properties. Of two with one name the last counts.
+     */
+    const struct stargate_property *properties;
+    /**
+     * How many there are.
+     */
+    size_t property_count;
+    /**
+     * A text of the application, or NULL, that comes back with the receipt. It is not sent.
+     */
+    const char *context;
+    /**
+     * The application's time of the event, in milliseconds since 1970 UTC, or 0.
+     */
+    int64_t event_time_ms;
+    /**
+     * Deliver not before this time, in milliseconds since 1970 UTC, or 0. Works on shared and key_shared subscriptions.
+     */
+    int64_t deliver_at_ms;
+    /**
+     * Deliver this many milliseconds later, or 0. Not together with deliver_at_ms.
+     */
+    int64_t deliver_after_ms;
+    /**
+     * Names of the clusters to replicate to, and to no others; NULL for what the namespace says.
+     */
+    const char *const *replication_clusters;
+    /**
+     * How many there are.
+     */
+    size_t replication_cluster_count;
+} stargate_outgoing;
+
+/**
+ * How a send with a callback ended. All of it lives for the call that it is given to.
+ */
+typedef struct stargate_sent {
+    /**
+     * The size of this struct in the library that runs; later versions append fields.
+     */
+    size_t struct_size;
+    /**
+     * Why the message has no receipt, or NULL: the broker has it.
+     */
+    const struct stargate_error *error;
+    /**
+     * The message's id; `ptr` is NULL after an error, and for a duplicate.
+     */
+    struct stargate_str message_id;
+    /**
+     * The context that the application gave the message; `ptr` is NULL if it gave none.
+     */
+    struct stargate_str context;
+    /**
+     * 1 when the broker had the message already (effectively-once producers), otherwise 0.
+     */
+    int32_t duplicate;
+} stargate_sent;
+
+/**
+ * Is told once how a send ended, on the client's callback thread.
+ */
+typedef void (*stargate_sent_fn)(void *user_data, const struct stargate_sent *sent);
+
+/**
+ * How one message of a batch ended. `stargate_send_results_free` frees what it points to.
+ */
+typedef struct stargate_send_result {
+    /**
+     * STARGATE_OK when the broker has it.
+     */
+    stargate_status status;
+    /**
+     * The message's id, or NULL after an error and for a duplicate.
+     */
+    char *message_id;
+    /**
+     * Why it has no receipt, or NULL.
+     */
+    struct stargate_error *error;
+} stargate_send_result;
+
+/**
+ * Success.
+ */
+#define STARGATE_OK 0
+
+/**
+ * The time given ran out. For a send that was already written the message may still be stored.
+ */
+#define STARGATE_TIMEOUT 1
+
+/**
+ * The handle was closed, by the caller or by an error reported earlier.
+ */
+#define STARGATE_CLOSED 2
+
+/**
+ * The topic was terminated and everything in it has been read.
+ */
+#define STARGATE_END_OF_TOPIC 3
+
+/**
+ * An argument or an option was not acceptable; nothing was done.
+ */
+#define STARGATE_INVALID_ARGUMENT -1
+
+/**
+ * No host could be reached, or a connection broke and was not to be restored.
+ */
+#define STARGATE_CONNECT -2
+
+/**
+ * The server did not accept who we say we are (HTTP 401, or TLS).
+ */
+#define STARGATE_AUTHENTICATION -3
+
+/**
+ * The server knows who we are and refuses the operation (HTTP 403).
+ */
+#define STARGATE_AUTHORIZATION -4
+
+/**
+ * The tenant, the namespace or the topic does not exist (HTTP 404).
+ */
+#define STARGATE_NOT_FOUND -5
+
+/**
+ * Somebody else holds the subscription or the producer name (HTTP 409).
+ */
+#define STARGATE_BUSY -6
+
+/**
+ * As many messages are in flight as max_pending_msg or max_pending_bytes allow.
+ */
+#define STARGATE_QUEUE_FULL -7
+
+/**
+ * The message is larger than the server's limit for one frame or one message.
+ */
+#define STARGATE_TOO_BIG -8
+
+/**
+ * The broker refused or failed the operation; its own words are in stargate_error_broker_text.
+ */
+#define STARGATE_BROKER -9
+
+/**
+ * The peer sent something that is not Pulsar's WebSocket API.
+ */
+#define STARGATE_PROTOCOL -10
+
+/**
+ * The connection broke after the message was written and before its receipt: it may be stored or not.
+ */
+#define STARGATE_OUTCOME_UNKNOWN -11
+
+/**
+ * The topic was terminated: nothing can be published to it any more.
+ */
+#define STARGATE_TOPIC_TERMINATED -12
+
+/**
+ * The handle belongs to the process before fork; open a new client in the child.
+ */
+#define STARGATE_FORKED -13
+
+/**
+ * Waiting here could never end, because this very thread would have to do the work waited for.
+ */
+#define STARGATE_WOULD_DEADLOCK -14
+
+/**
+ * A fault of the library itself, or a callback that broke its contract.
+ */
+#define STARGATE_INTERNAL -99
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`
+ * are those of connections, which all that the client opens inherits; NULL for the defaults. It does not connect.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a bad URL, option or TLS file.
+ */
+stargate_status stargate_client_new(const char *url,
+                                    const struct stargate_options *options,
+                                    struct stargate_client **out,
+                                    struct stargate_error **error);
+
+/**
+ * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
+ * callback runs any more. The handles still have to be freed.
+ *
+ * Thread-safe; may be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not done in
+ * time.
+ */
+stargate_status stargate_client_close(struct stargate_client *client,
+                                      int64_t timeout_ms,
+                                      struct stargate_error **error);
+
+/**
+ * Frees a client. NULL does nothing. What was opened through it goes on until it is closed or freed itself.
+ *
+ * Thread-safe.
+ */
+void stargate_client_free(struct stargate_client *client);
+
+/**
+ * Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The subscription is
+ * created when it does not exist. NULL options are the client's and the defaults. Each host is tried for the option
+ * connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
+ * (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use), STARGATE_INVALID_ARGUMENT,
+ * STARGATE_TIMEOUT.
+ */
+stargate_status stargate_consumer_open(struct stargate_client *client,
+                                       const char *topic,
+                                       const char *subscription,
+                                       const struct stargate_options *options,
+                                       int64_t timeout_ms,
+                                       struct stargate_consumer **out,
+                                       struct stargate_error **error);
+
+/**
+ * Opens a consumer of several topics on one connection; otherwise as `stargate_consumer_open`.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_consumer_open`.
+ */
+stargate_status stargate_consumer_open_topics(struct stargate_client *client,
+                                              const char *const *topics,
+                                              size_t topic_count,
+                                              const char *subscription,
+                                              const struct stargate_options *options,
+                                              int64_t timeout_ms,
+                                              struct stargate_consumer **out,
+                                              struct stargate_error **error);
+
+/**
+ * Opens a consumer of every persistent topic whose full name matches a regular expression, now and later, such as
+ * "persistent://public/default/orders-.*"; otherwise as `stargate_consumer_open`.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_consumer_open`.
+ */
+stargate_status stargate_consumer_open_pattern(struct stargate_client *client,
+                                               const char *pattern,
+                                               const char *subscription,
+                                               const struct stargate_options *options,
+                                               int64_t timeout_ms,
+                                               struct stargate_consumer **out,
+                                               struct stargate_error **error);
+
+/**
+ * Waits for the next message, which is then the caller's to free and to acknowledge. Nothing within `timeout_ms` gives
+ * STARGATE_TIMEOUT, and no error object.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
+ * what ended the consumer.
+ */
+stargate_status stargate_consumer_receive(struct stargate_consumer *consumer,
+                                          int64_t timeout_ms,
+                                          struct stargate_message **out,
+                                          struct stargate_error **error);
+
+/**
+ * Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
+ * written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
+ * object.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_consumer_receive`.
+ */
+stargate_status stargate_consumer_receive_many(struct stargate_consumer *consumer,
+                                               size_t max,
+                                               int64_t timeout_ms,
+                                               struct stargate_message **out,
+                                               size_t *out_count,
+                                               struct stargate_error **error);
+
+/**
+ * Runs a handler on every message, on as many threads as the option processors says, until the consumer is closed. It
+ * returns when each processor has made its state. After an error the consumer is of no more use if a processor had
+ * begun.
+ *
+ * Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
+ * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
+ * consumer was closed and every processor has ended.
+ */
+stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
+                                         const struct stargate_handler *handler,
+                                         void *user_data,
+                                         stargate_destroy_fn destroy,
+                                         struct stargate_error **error);
+
+/**
+ * Acknowledges a message. It does not wait: nothing answers an acknowledgement, and one that is lost with its connection
+ * means that the message comes again. The message still has to be freed.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_consumer_ack(struct stargate_consumer *consumer,
+                                      const struct stargate_message *message,
+                                      struct stargate_error **error);
+
+/**
+ * Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the present
+ * connection, or was neither batched nor in a partition.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_consumer_ack_id(struct stargate_consumer *consumer,
+                                         const char *message_id,
+                                         struct stargate_error **error);
+
+/**
+ * Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_consumer_nack(struct stargate_consumer *consumer,
+                                       const struct stargate_message *message,
+                                       struct stargate_error **error);
+
+/**
+ * Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_consumer_nack_id(struct stargate_consumer *consumer,
+                                          const char *message_id,
+                                          struct stargate_error **error);
+
+/**
+ * With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each connection.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_consumer_permit(struct stargate_consumer *consumer,
+                                         uint32_t messages,
+                                         struct stargate_error **error);
+
+/**
+ * Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this one
+ * goes on.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_TIMEOUT, STARGATE_CLOSED.
+ */
+stargate_status stargate_consumer_unsubscribe(struct stargate_consumer *consumer,
+                                              int64_t timeout_ms,
+                                              struct stargate_error **error);
+
+/**
+ * Whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
+ *
+ * Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ */
+stargate_status stargate_consumer_is_end_of_topic(struct stargate_consumer *consumer,
+                                                  int64_t timeout_ms,
+                                                  int32_t *out,
+                                                  struct stargate_error **error);
+
+/**
+ * Waits until it is connected, as after an open with the option lazy.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ */
+stargate_status stargate_consumer_wait_connected(struct stargate_consumer *consumer,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_consumer_stats_json(const struct stargate_consumer *consumer,
+                                             char **out,
+                                             struct stargate_error **error);
+
+/**
+ * Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections, within
+ * `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
+ * to be freed.
+ *
+ * Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
+ * promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+ */
+stargate_status stargate_consumer_close(struct stargate_consumer *consumer,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
+ * does nothing.
+ *
+ * Thread-safe; may be called in the handler itself, for which it then does not wait.
+ */
+void stargate_consumer_free(struct stargate_consumer *consumer);
+
+/**
+ * The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
+ *
+ * Thread-safe. The text lives for ever.
+ */
+const char *stargate_status_name(stargate_status status);
+
+/**
+ * The kind of failure, to act on. STARGATE_OK for NULL.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_error_status(const struct stargate_error *error);
+
+/**
+ * The whole story on one line: the operation, the topic and every cause, such as
+ * "send to persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
+ *
+ * Thread-safe. A view of the error.
+ */
+struct stargate_str stargate_error_message(const struct stargate_error *error);
+
+/**
+ * The full name of the topic concerned; `ptr` is NULL where there is none, or for NULL.
+ *
+ * Thread-safe. A view of the error.
+ */
+struct stargate_str stargate_error_topic(const struct stargate_error *error);
+
+/**
+ * The server's own words (the errorMsg of a receipt, the reason of a close, the message of an HTTP error page); `ptr` is
+ * NULL where there are none, or for NULL.
+ *
+ * Thread-safe. A view of the error.
+ */
+struct stargate_str stargate_error_broker_text(const struct stargate_error *error);
+
+/**
+ * The HTTP status with which the server refused the connection, or 0.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_error_http_status(const struct stargate_error *error);
+
+/**
+ * 1 when the same call may succeed later with nothing changed by the caller, otherwise 0. After STARGATE_TIMEOUT and
+ * STARGATE_OUTCOME_UNKNOWN a second send can store the message twice.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_error_is_retriable(const struct stargate_error *error);
+
+/**
+ * Frees an error that came through a `stargate_error **`. NULL does nothing.
+ *
+ * Thread-safe, but not while another thread reads the same error.
+ */
+void stargate_error_free(struct stargate_error *error);
+
+/**
+ * The content. Empty for NULL.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_bytes stargate_message_payload(const struct stargate_message *message);
+
+/**
+ * Its id, in base64: to acknowledge it later, or for a reader to start after it. The ids of one message can differ as
+ * text between producer and consumer: compare with `stargate_message_id_compare`.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_id(const struct stargate_message *message);
+
+/**
+ * The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the server
+ * does not tell which of them it was, and this is the first, or the pattern.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_topic(const struct stargate_message *message);
+
+/**
+ * Its key; `ptr` is NULL when it has none.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_key(const struct stargate_message *message);
+
+/**
+ * The value of a property; `ptr` is NULL when there is none of that name.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_property(const struct stargate_message *message,
+                                              const char *key);
+
+/**
+ * How many properties it has; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+size_t stargate_message_property_count(const struct stargate_message *message);
+
+/**
+ * The property number `index`, in the order of their names: 1 if there is one, 0 if not. `key` and `value` may be NULL
+ * when they are not wanted.
+ *
+ * Thread-safe. Views of the message.
+ */
+int32_t stargate_message_property_at(const struct stargate_message *message,
+                                     size_t index,
+                                     struct stargate_str *key,
+                                     struct stargate_str *value);
+
+/**
+ * When the broker stored it, in milliseconds since 1970 UTC; 0 when the server wrote no time.
+ *
+ * Thread-safe.
+ */
+int64_t stargate_message_publish_time_ms(const struct stargate_message *message);
+
+/**
+ * The time that the sender gave it, in milliseconds since 1970 UTC; 0 when it gave none.
+ *
+ * Thread-safe.
+ */
+int64_t stargate_message_event_time_ms(const struct stargate_message *message);
+
+/**
+ * How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+ *
+ * Thread-safe.
+ */
+uint32_t stargate_message_redelivery_count(const struct stargate_message *message);
+
+/**
+ * With the option crypto_failure_action=consume, what is needed to decrypt the payload, as the server's JSON; `ptr` is
+ * NULL when it is not encrypted.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
+
+/**
+ * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for
+ * NULL.
+ *
+ * Thread-safe.
+ */
+struct stargate_message *stargate_message_clone(const struct stargate_message *message);
+
+/**
+ * Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does not
+ * acknowledge.
+ *
+ * Thread-safe.
+ */
+void stargate_message_free(struct stargate_message *message);
+
+/**
+ * Frees `count` messages of an array, as `stargate_consumer_receive_many` fills it, and sets its places to NULL. The
+ * array itself is the caller's.
+ *
+ * Thread-safe.
+ */
+void stargate_messages_free(struct stargate_message **messages,
+                            size_t count);
+
+/**
+ * Compares two message ids by the positions that they name: `*order` is -1, 0 or 1 as `left` is before, at or after
+ * `right`. Across the partitions of a topic it is only a fixed order, not one of time.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_message_id_compare(const char *left,
+                                            const char *right,
+                                            int32_t *order,
+                                            struct stargate_error **error);
+
+/**
+ * An empty set of options: everything has its default. Free it with `stargate_options_free`.
+ *
+ * Thread-safe. NULL only when memory is exhausted.
+ */
+struct stargate_options *stargate_options_new(void);
+
+/**
+ * Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
+ * times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are legal.
+ */
+stargate_status stargate_options_set(struct stargate_options *options,
+                                     const char *key,
+                                     const char *value,
+                                     struct stargate_error **error);
+
+/**
+ * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
+ * that was opened with it are gone.
+ */
+void stargate_options_free(struct stargate_options *options);
+
+/**
+ * Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
+ * of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
+ *
+ * Thread-safe. The text lives for ever.
+ */
+struct stargate_str stargate_options_describe(void);
+
+/**
+ * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
+ * all). Given to a client it holds for all that the client opens.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_log(struct stargate_options *options,
+                                        int32_t max_level,
+                                        stargate_log_fn log,
+                                        void *user_data,
+                                        stargate_destroy_fn destroy,
+                                        struct stargate_error **error);
+
+/**
+ * Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
+ * auth_token and auth_token_file.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_token(struct stargate_options *options,
+                                          stargate_token_fn token,
+                                          void *user_data,
+                                          stargate_destroy_fn destroy,
+                                          struct stargate_error **error);
+
+/**
+ * Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
+ * holds for all that the client opens.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_state(struct stargate_options *options,
+                                          stargate_state_fn on_state,
+                                          void *user_data,
+                                          stargate_destroy_fn destroy,
+                                          struct stargate_error **error);
+
+/**
+ * Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
+ * defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
+ * (tenant or namespace), STARGATE_BUSY (the name is in use), STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
+ */
+stargate_status stargate_producer_open(struct stargate_client *client,
+                                       const char *topic,
+                                       const struct stargate_options *options,
+                                       int64_t timeout_ms,
+                                       struct stargate_producer **out,
+                                       struct stargate_error **error);
+
+/**
+ * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
+ * `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already
+ * (effectively-once producers). `out_message_id` may be NULL.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
+ * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_producer_send(struct stargate_producer *producer,
+                                       const struct stargate_outgoing *message,
+                                       int64_t timeout_ms,
+                                       char **out_message_id,
+                                       struct stargate_error **error);
+
+/**
+ * Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
+ * was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
+ * allow, it waits for room: at most `timeout_ms`, and with -1 at most send_timeout; 0, and the option when_full=fail,
+ * give STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
+ *
+ * Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
+ *
+ * Thread-safe. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room), STARGATE_TOO_BIG, STARGATE_CLOSED,
+ * STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_producer_send_async(struct stargate_producer *producer,
+                                             const struct stargate_outgoing *message,
+                                             int64_t timeout_ms,
+                                             stargate_sent_fn on_sent,
+                                             void *user_data,
+                                             stargate_destroy_fn destroy,
+                                             struct stargate_error **error);
+
+/**
+ * Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
+ * `timeout_ms`, or with -1 within the option send_timeout for each. `results` has `count` places, of which all are
+ * written, and which are freed with `stargate_send_results_free`; it may be NULL.
+ *
+ * The result is that of the first message that failed, or STARGATE_OK when the broker has them all. Arguments are
+ * checked before anything is sent.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_producer_send`.
+ */
+stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
+                                             const struct stargate_outgoing *messages,
+                                             size_t count,
+                                             int64_t timeout_ms,
+                                             struct stargate_send_result *results,
+                                             struct stargate_error **error);
+
+/**
+ * Frees what `count` results point to, and clears them. The array itself is the caller's.
+ *
+ * Thread-safe.
+ */
+void stargate_send_results_free(struct stargate_send_result *results, size_t count);
+
+/**
+ * Waits until every message accepted before has ended, well or not. Callbacks of the last ones may still be to run;
+ * `stargate_producer_close` waits for those, too.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ */
+stargate_status stargate_producer_flush(struct stargate_producer *producer,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * Waits until it is connected, as after an open with the option lazy.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ */
+stargate_status stargate_producer_wait_connected(struct stargate_producer *producer,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * 1 when it is connected now, otherwise 0; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_producer_is_connected(const struct stargate_producer *producer);
+
+/**
+ * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_producer_stats_json(const struct stargate_producer *producer,
+                                             char **out,
+                                             struct stargate_error **error);
+
+/**
+ * Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
+ * connection. What is not done within `timeout_ms` ends with an error, and so does this call. After STARGATE_OK no
+ * callback of this producer runs any more. The handle still has to be freed.
+ *
+ * Thread-safe; blocks. May be called more than once, and in a callback, for which it then does not wait. Errors:
+ * STARGATE_TIMEOUT.
+ */
+stargate_status stargate_producer_close(struct stargate_producer *producer,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
+ * nothing.
+ *
+ * Thread-safe; may be called in a callback, for which it then does not wait.
+ */
+void stargate_producer_free(struct stargate_producer *producer);
+
+/**
+ * Opens a reader, and waits until it is connected unless the option lazy is set. On a partitioned topic it has one
+ * connection for each partition. NULL options are the client's and the defaults. Each host is tried for the option
+ * connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND,
+ * STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
+ */
+stargate_status stargate_reader_open(struct stargate_client *client,
+                                     const char *topic,
+                                     const struct stargate_options *options,
+                                     int64_t timeout_ms,
+                                     struct stargate_reader **out,
+                                     struct stargate_error **error);
+
+/**
+ * Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives
+ * STARGATE_TIMEOUT, and no error object.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
+ * what ended the reader.
+ */
+stargate_status stargate_reader_receive(struct stargate_reader *reader,
+                                        int64_t timeout_ms,
+                                        struct stargate_message **out,
+                                        struct stargate_error **error);
+
+/**
+ * Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
+ * written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
+ * object.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_reader_receive`.
+ */
+stargate_status stargate_reader_receive_many(struct stargate_reader *reader,
+                                             size_t max,
+                                             int64_t timeout_ms,
+                                             struct stargate_message **out,
+                                             size_t *out_count,
+                                             struct stargate_error **error);
+
+/**
+ * Runs a handler on every message, on as many threads as the option processors says, until the reader is closed. It
+ * returns when each processor has made its state. After an error the reader is of no more use if a processor had
+ * begun.
+ *
+ * Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
+ * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
+ * reader was closed and every processor has ended.
+ */
+stargate_status stargate_reader_listen(struct stargate_reader *reader,
+                                       const struct stargate_handler *handler,
+                                       void *user_data,
+                                       stargate_destroy_fn destroy,
+                                       struct stargate_error **error);
+
+/**
+ * Whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
+ *
+ * Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ */
+stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
+                                                int64_t timeout_ms,
+                                                int32_t *out,
+                                                struct stargate_error **error);
+
+/**
+ * Waits until it is connected, as after an open with the option lazy.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ */
+stargate_status stargate_reader_wait_connected(struct stargate_reader *reader,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_reader_stats_json(const struct stargate_reader *reader,
+                                           char **out,
+                                           struct stargate_error **error);
+
+/**
+ * Stops delivery, lets handlers finish what they have, and closes the connections, within
+ * `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
+ * to be freed.
+ *
+ * Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
+ * promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+ */
+stargate_status stargate_reader_close(struct stargate_reader *reader,
+                                      int64_t timeout_ms,
+                                      struct stargate_error **error);
+
+/**
+ * Frees a reader, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
+ * does nothing.
+ *
+ * Thread-safe; may be called in the handler itself, for which it then does not wait.
+ */
+void stargate_reader_free(struct stargate_reader *reader);
+
+/**
+ * Frees a text that a function gave through a `char **`. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_string_free(char *string);
+
+/**
+ * The version of the library that runs, such as "0.1.0". Compare with `STARGATE_VERSION`.
+ *
+ * Thread-safe. The text lives for ever.
+ */
+const char *stargate_version(void);
+
+/**
+ * Whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run with
+ * this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
+ *
+ * Thread-safe. It never ends the process.
+ */
+int32_t stargate_version_compatible(uint32_t header_version);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* STARGATE_H */

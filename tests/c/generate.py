@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Write a C test from the declarations of stargate.h: generate.py {symbols,nulls} HEADER OUTPUT.
+
+symbols: takes the address of every declared function, so that one which is declared and not in the library does not link.
+nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Parameter(NamedTuple):
+    """One parameter of a function: its type without spaces around `*`, and its name."""
+
+    type: str
+    name: str
+
+    @property
+    def is_pointer(self) -> bool:
+        """Whether NULL can be passed."""
+        return "*" in self.type or self.type.endswith("_fn")
+
+
+class Function(NamedTuple):
+    """One declared function."""
+
+    returns: str
+    name: str
+    parameters: list[Parameter]
+
+
+# Parameters for which NULL has a meaning, and is no error.
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results"}
+# A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
+ENDING = re.compile(r"_(free|close|unsubscribe)$")
+
+# Valid values for the other parameters, by type or, where it says more, by name.
+BY_NAME = {
+    "message_id": '"CAUQATAA"',
+    "left": '"CAUQATAA"',
+    "right": '"CAUQATAA"',
+    "timeout_ms": "0",
+    "topics": "names",
+}
+BY_TYPE = {
+    "stargate_client*": "client",
+    "stargate_producer*": "producer",
+    "stargate_consumer*": "consumer",
+    "stargate_reader*": "reader",
+    "stargate_options*": "options",
+    "stargate_message*": "NULL",  # There is none without a broker, and nothing comes before it.
+    "stargate_error*": "NULL",
+    "stargate_outgoing*": "&message",
+    "stargate_handler*": "&handler",
+    "stargate_send_result*": "results",
+    "stargate_client**": "&out_client",
+    "stargate_producer**": "&out_producer",
+    "stargate_consumer**": "&out_consumer",
+    "stargate_reader**": "&out_reader",
+    "stargate_message**": "out_messages",
+    "stargate_error**": "&error",
+    "stargate_str*": "&view",
+    "char*": '"text"',
+    "char**": "&out_text",
+    "void*": "NULL",
+    "int32_t*": "&number",
+    "size_t*": "&size",
+    "stargate_destroy_fn": "NULL",
+    "stargate_log_fn": "on_log",
+    "stargate_token_fn": "on_token",
+    "stargate_state_fn": "on_state",
+    "stargate_sent_fn": "on_sent",
+}
+
+PRELUDE = """\
+/* Written by generate.py from stargate.h. */
+#include "testing.h"
+
+"""
+
+NULLS = """\
+static void on_log(void *data, int32_t level, stargate_str target, stargate_str text)
+{
+    (void)data, (void)level, (void)target, (void)text;
+}
+
+static stargate_status on_token(void *data, char *buffer, size_t capacity, size_t *length)
+{
+    (void)data, (void)buffer, (void)capacity, (void)length;
+    return STARGATE_AUTHENTICATION;
+}
+
+static void on_state(void *data, const stargate_state_change *change)
+{
+    (void)data, (void)change;
+}
+
+static void on_sent(void *data, const stargate_sent *sent)
+{
+    (void)data, (void)sent;
+}
+
+static int32_t handle(void *state, const stargate_message *message)
+{
+    (void)state, (void)message;
+    return STARGATE_ACK;
+}
+
+TEST(null_in_every_parameter_of_every_function)
+{
+    stargate_options *options = stargate_options_new();
+    stargate_client *client = NULL, *out_client = NULL;
+    stargate_producer *producer = NULL, *out_producer = NULL;
+    stargate_consumer *consumer = NULL, *out_consumer = NULL;
+    stargate_reader *reader = NULL, *out_reader = NULL;
+    stargate_message *out_messages[4] = {NULL, NULL, NULL, NULL};
+    stargate_error *error = NULL;
+    stargate_outgoing message = STARGATE_OUTGOING_INIT;
+    stargate_handler handler = STARGATE_HANDLER_INIT;
+    stargate_send_result results[4];
+    stargate_str view;
+    const char *const names[] = {"text"};
+    char *out_text = NULL;
+    int32_t number = 0;
+    size_t size = 0;
+
+    /* Nothing listens there: the handles are open and have no connection. */
+    handler.handle = handle;
+    OK(stargate_options_set(options, "lazy", "true", &error));
+    OK(stargate_client_new("ws://127.0.0.1:9", options, &client, &error));
+    OK(stargate_producer_open(client, "t", NULL, -1, &producer, &error));
+    OK(stargate_consumer_open(client, "t", "s", NULL, -1, &consumer, &error));
+    OK(stargate_reader_open(client, "t", NULL, -1, &reader, &error));
+
+"""
+
+NULLS_END = """
+    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
+    (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    stargate_reader_free(reader);
+    stargate_consumer_free(consumer);
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+    stargate_options_free(options);
+}
+"""
+
+
+def functions(header: str) -> list[Function]:
+    """Every function that the header declares."""
+    header = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    header = re.sub(r"^#.*$", "", header, flags=re.MULTILINE)
+    declaration = re.compile(r"^([a-z][\w \t]*?[\s*]+)(stargate_\w+)\(([^()]*)\);", re.MULTILINE)
+    found = []
+    for returns, name, listed in declaration.findall(header):
+        if returns.startswith("typedef"):
+            continue
+        parameters = []
+        for parameter in listed.replace("\n", " ").split(","):
+            type_, last = re.fullmatch(r"(.*?)(\w+)", parameter.strip()).groups()  # type: ignore[union-attr]
+            if last != "void" or type_:
+                parameters.append(Parameter(plain(type_), last))
+        found.append(Function(plain(returns), name, parameters))
+    return found
+
+
+def plain(type_: str) -> str:
+    """A type without qualifiers and spaces."""
+    return re.sub(r"\s+", "", re.sub(r"\b(const|struct)\b", "", type_))
+
+
+def valid(parameter: Parameter) -> str:
+    """A value that is right for a parameter."""
+    if parameter.name in BY_NAME:
+        return BY_NAME[parameter.name]
+    if parameter.type in BY_TYPE:
+        return BY_TYPE[parameter.type]
+    if parameter.is_pointer:
+        raise SystemExit(f"generate.py knows no value for {parameter}")
+    return "1"
+
+
+def symbols(declared: list[Function]) -> str:
+    """The test of the addresses."""
+    rows = "".join(f'    {{"{function.name}", (void (*)(void)){function.name}}},\n' for function in declared)
+    return f"""{PRELUDE}static const struct {{
+    const char *name;
+    void (*function)(void);
+}} declared[] = {{
+{rows}}};
+
+TEST(every_declared_function_is_in_the_library)
+{{
+    size_t i;
+
+    for (i = 0; i < sizeof declared / sizeof declared[0]; i++)
+        CHECK(declared[i].function != NULL);
+    printf("%d functions\\n", (int)i);
+    CHECK(i > 60);
+}}
+"""
+
+
+def nulls(declared: list[Function]) -> str:
+    """The test of the NULLs."""
+    lines = [PRELUDE, NULLS]
+    for function in declared:
+        everything = ", ".join("NULL" if p.is_pointer else valid(p) for p in function.parameters)
+        lines.append(f"    (void){function.name}({everything});\n")
+        if not any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters):
+            continue
+        for missing in function.parameters:
+            required = missing.name not in OPTIONAL or missing == function.parameters[0]
+            if not missing.is_pointer or not required:
+                continue
+            if ENDING.search(function.name) and missing.name != function.parameters[0].name:
+                continue
+            arguments = ", ".join("NULL" if p is missing else valid(p) for p in function.parameters)
+            call = f"{function.name}({arguments})"
+            lines.append(f'    FAILS(STARGATE_INVALID_ARGUMENT, "{missing.name} is NULL", {call});\n')
+    lines.append(NULLS_END)
+    return "".join(lines)
+
+
+def main() -> None:
+    """Do what the command line says."""
+    kind, header, output = sys.argv[1:]
+    declared = functions(Path(header).read_text(encoding="utf-8"))
+    text = {"symbols": symbols, "nulls": nulls}[kind](declared)
+    Path(output).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

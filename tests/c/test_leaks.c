@@ -1,0 +1,78 @@
+/* What is opened and closed leaves nothing behind: no file descriptor, no thread. */
+#include "testing.h"
+
+#include <dirent.h>
+
+static int entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+
+    CHECK(dir != NULL);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static int32_t handle(void *state, const stargate_message *message)
+{
+    (void)message;
+    counter_add(state);
+    return STARGATE_ACK;
+}
+
+static void on_sent(void *data, const stargate_sent *sent)
+{
+    CHECK(sent->error == NULL);
+    counter_add(data);
+}
+
+/* A client with everything, used and closed. */
+static void cycle(const char *topic)
+{
+    stargate_client *client = new_client();
+    stargate_producer *producer = new_producer(client, topic);
+    stargate_consumer *consumer = NULL;
+    stargate_reader *reader = NULL;
+    stargate_error *error = NULL;
+    stargate_handler handler = STARGATE_HANDLER_INIT;
+    stargate_outgoing message = text_message("x");
+    counter handled = COUNTER_INIT, sent = COUNTER_INIT;
+
+    handler.handle = handle;
+    OK(stargate_consumer_open(client, topic, "s", NULL, TIMEOUT_MS, &consumer, &error));
+    OK(stargate_consumer_listen(consumer, &handler, &handled, NULL, &error));
+    OK(stargate_reader_open(client, topic, NULL, TIMEOUT_MS, &reader, &error));
+    OK(stargate_producer_send_async(producer, &message, -1, on_sent, &sent, NULL, &error));
+    counter_wait(&handled, 1);
+    OK(stargate_client_close(client, TIMEOUT_MS, &error));
+    CHECK(counter_get(&sent) == 1);
+    stargate_reader_free(reader);
+    stargate_consumer_free(consumer);
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+}
+
+TEST(a_hundred_cycles_leave_no_descriptor_and_no_thread)
+{
+    enum { CYCLES = 100 };
+    char topic[64];
+    int descriptors, threads, i;
+    double limit;
+
+    strcpy(topic, new_topic());
+    broker();
+    descriptors = entries("/proc/self/fd");
+    threads = entries("/proc/self/task");
+    for (i = 0; i < CYCLES; i++)
+        cycle(topic);
+    /* Threads are told to end and not waited for. */
+    limit = seconds() + 10;
+    while ((entries("/proc/self/fd") > descriptors || entries("/proc/self/task") > threads) && seconds() < limit)
+        sleep_ms(10);
+    printf("%d cycles: descriptors %d -> %d, threads %d -> %d\n", CYCLES, descriptors, entries("/proc/self/fd"),
+           threads, entries("/proc/self/task"));
+    CHECK(entries("/proc/self/fd") <= descriptors);
+    CHECK(entries("/proc/self/task") <= threads);
+}
