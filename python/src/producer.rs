@@ -1,6 +1,6 @@
 //! The producer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use pyo3::prelude::*;
@@ -77,9 +77,23 @@ impl Producer {
 
     /// Sends messages in their order, many in flight at a time; an id or an exception for each.
     fn send_many(&self, py: Python<'_>, items: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Py<PyAny>>> {
-        let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
-        drop(items);
-        let results = wait(py, send_all(&self.inner, messages))?;
+        let receipts = Receipts::new(items.len());
+        let mut items = items.into_iter().enumerate().peekable();
+        while let Some(&(first, _)) = items.peek() {
+            // Made ready a lot at a time: what waits for room is not held twice, and Ctrl-C is seen in between.
+            let (mut lot, mut bytes) = (Vec::new(), 0);
+            while let Some((_, item)) = items.next_if(|_| lot.len() < LOT && bytes < LOT_BYTES) {
+                let message = outgoing_item(&item)?;
+                bytes += message.payload_len();
+                lot.push(message);
+            }
+            wait(py, receipts.accept(&self.inner, first, lot))?;
+        }
+        let results = wait(py, receipts.all())?;
+        let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
+        if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {
+            return Err(exception(py, error));
+        }
         results
             .into_iter()
             .map(|result| match Box::new(Sent(result)).into_python(py) {
@@ -119,42 +133,61 @@ impl Producer {
     }
 }
 
-/// The results that are there, and who waits for the last.
+/// How many messages are made ready at a time, and of how many bytes.
+const LOT: usize = 64;
+const LOT_BYTES: usize = 256 * 1024;
+
+/// The results of many sends. Whoever waits for them is woken once, with the last, and not with each.
+#[derive(Clone)]
+struct Receipts(Arc<Mutex<Gathered>>);
+
 struct Gathered {
     results: Vec<Option<Result<Receipt>>>,
     missing: usize,
     waiting: Option<Waker>,
 }
 
-/// As the core's `send_all`, but waking the waiting thread once, with the last receipt, and not with each.
-async fn send_all(producer: &core::Producer, messages: Vec<Outgoing>) -> Result<Vec<Result<Receipt>>> {
-    let count = messages.len();
-    let gathered = Gathered { results: vec![None; count], missing: count, waiting: None };
-    let gathered = Arc::new(Mutex::new(gathered));
-    let lock = |gathered: &Arc<Mutex<Gathered>>, index: usize, result| {
-        let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
+impl Receipts {
+    fn new(count: usize) -> Receipts {
+        Receipts(Arc::new(Mutex::new(Gathered { results: vec![None; count], missing: count, waiting: None })))
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, index: usize, result: Result<Receipt>) {
+        let mut gathered = self.gathered();
         gathered.results[index] = Some(result);
         gathered.missing -= 1;
         let waker = if gathered.missing == 0 { gathered.waiting.take() } else { None };
         drop(gathered);
         waker.into_iter().for_each(Waker::wake);
-    };
-    for (index, message) in messages.into_iter().enumerate() {
-        let shared = gathered.clone();
-        let accepted = producer.send_inline(message, move |sent| lock(&shared, index, sent.result)).await;
-        if let Err(error) = accepted {
-            lock(&gathered, index, Err(error));
-        }
     }
-    std::future::poll_fn(|cx| {
-        let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        if gathered.missing > 0 {
-            gathered.waiting = Some(cx.waker().clone());
-            return Poll::Pending;
+
+    /// Waits until messages are in flight; the first of them has number `first`.
+    async fn accept(&self, producer: &core::Producer, first: usize, messages: Vec<Outgoing>) -> Result<()> {
+        for (index, message) in (first..).zip(messages) {
+            let receipts = self.clone();
+            let accepted = producer.send_inline(message, move |sent| receipts.set(index, sent.result)).await;
+            if let Err(error) = accepted {
+                self.set(index, Err(error));
+            }
         }
-        Poll::Ready(())
-    })
-    .await;
-    let results = std::mem::take(&mut gathered.lock().unwrap_or_else(PoisonError::into_inner).results);
-    Ok(results.into_iter().flatten().collect())
+        Ok(())
+    }
+
+    /// Waits until all have ended.
+    async fn all(&self) -> Result<Vec<Result<Receipt>>> {
+        std::future::poll_fn(|cx| {
+            let mut gathered = self.gathered();
+            if gathered.missing > 0 {
+                gathered.waiting = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        Ok(std::mem::take(&mut self.gathered().results).into_iter().flatten().collect())
+    }
 }

@@ -121,9 +121,11 @@ class Workers:
         # With a lane of its own a thread takes from nobody what it takes in advance.
         self._batch = _BATCH if processors == self._lanes else 1
         made: SimpleQueue[BaseException | None] = SimpleQueue()
+        # Not Thread.join: in Python 3.11 a join that Ctrl-C ends takes the thread for finished.
+        self._ended = [threading.Event() for _ in range(processors)]
         self._threads = [
             threading.Thread(
-                target=self._serve, args=(number, make, made), name=f"stargate-handler-{number}", daemon=True
+                target=self._run, args=(number, make, made), name=f"stargate-handler-{number}", daemon=True
             )
             for number in range(processors)
         ]
@@ -135,12 +137,12 @@ class Workers:
             raise failures[0]
 
     def stop(self, deadline: float) -> bool:
-        """Let every handler finish the message it has, until `deadline` of the monotonic clock; whether all did."""
+        """Let every handler finish the message it has, until `deadline` of the monotonic clock; whether all did.
+
+        The handler that calls it is not waited for.
+        """
         self.stop_soon()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads if thread is not threading.current_thread())
+        return self._wait(deadline)
 
     def stop_soon(self) -> None:
         """Give no more messages to the handlers."""
@@ -148,11 +150,24 @@ class Workers:
         self._native.stop_work()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait until all threads have ended; whether they did."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        """Wait until all handlers have ended; whether they did."""
+        return self._wait(None if timeout is None else time.monotonic() + timeout)
+
+    def _wait(self, deadline: float | None) -> bool:
+        done = True
+        for thread, ended in zip(self._threads, self._ended, strict=True):
+            if thread is not threading.current_thread():
+                done &= ended.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return done
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    def _run(self, number: int, make: Callable[[], MessageHandler], made: SimpleQueue[BaseException | None]) -> None:
+        try:
+            self._serve(number, make, made)
+        finally:
+            self._ended[number].set()
 
     def _serve(self, number: int, make: Callable[[], MessageHandler], made: SimpleQueue[BaseException | None]) -> None:
         try:
@@ -167,10 +182,10 @@ class Workers:
             try:
                 messages = self._native.take_work(lane, self._batch)
             except StargateError as error:
-                self._ended(error)
+                self._failed_with(error)
                 return
             for message in messages:
-                if self._stopping:
+                if self._is_stopping():
                     return
                 self._native.settle(message, self._outcome(handler, message).value)
             # What it held must not live until the next message comes.
@@ -193,7 +208,7 @@ class Workers:
             return NACK
         return outcome if isinstance(outcome, Outcome) else NACK
 
-    def _ended(self, error: StargateError) -> None:
+    def _failed_with(self, error: StargateError) -> None:
         if self._stopping or isinstance(error, ClosedError):
             return
         if self.error is None:

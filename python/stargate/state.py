@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .errors import StargateError
+if TYPE_CHECKING:
+    from .errors import StargateError
 
 ConnectionState = Literal["connecting", "connected", "disconnected", "closed", "failed", "stalled"]
 """The state of a connection. Stalled: the server waits for acknowledgements before it sends more."""

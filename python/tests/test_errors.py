@@ -52,9 +52,9 @@ def test_a_port_nobody_listens_on_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        with Client(f"ws://127.0.0.1:{port}") as client:
-            with pytest.raises(stargate.ConnectError, match=rf"127\.0\.0\.1:{port}.*refused"):
-                client.consumer("t", "s")
+        refused = pytest.raises(stargate.ConnectError, match=rf"127\.0\.0\.1:{port}.*refused")
+        with Client(f"ws://127.0.0.1:{port}") as client, refused:
+            client.consumer("t", "s")
 
 
 def test_a_missing_namespace_is_named(client: Client) -> None:
@@ -103,8 +103,8 @@ def test_options_that_are_not_acceptable_are_named(pulsar_url: str) -> None:
             client.producer("t", queue_size=5)  # type: ignore[call-arg]
         with pytest.raises(refused, match="expected a name that is not empty"):
             client.producer("")
-    with pytest.raises(refused):
-        Client("http://localhost:8080")
+    with pytest.raises(refused, match="mqtt"):
+        Client("mqtt://localhost:1883")
 
 
 def test_arguments_that_are_not_acceptable_are_named(client: Client, topic: str) -> None:
@@ -112,8 +112,8 @@ def test_arguments_that_are_not_acceptable_are_named(client: Client, topic: str)
 
     refused = stargate.InvalidArgumentError
     with client.producer(topic) as producer, client.reader(topic) as reader:
-        with pytest.raises(refused, match="event_time: .* has no time zone"):
-            producer.send(b"x", event_time=datetime(2026, 1, 1))  # noqa: DTZ001
+        with pytest.raises(refused, match=r"event_time: .* has no time zone"):
+            producer.send(b"x", event_time=datetime(2026, 1, 1))
         with pytest.raises(refused, match="deliver_at and deliver_after exclude each other"):
             producer.send(b"x", deliver_at=time.time(), deliver_after=1)
         with pytest.raises(refused, match="timeout: expected seconds"):

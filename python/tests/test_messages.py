@@ -7,12 +7,12 @@ import queue
 import re
 import sqlite3
 import threading
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from conftest import Sender
 
 import stargate
+from conftest import Sender
 from stargate import ACK, CONTINUE, NACK, Client, MessageHandler, MessageId, OutgoingMessage
 
 
@@ -48,7 +48,7 @@ def test_everything_that_goes_with_a_message_arrives(client: Client, topic: str)
         assert message.topic == topic
         assert len(message) == len("größe".encode())
         assert message.publish_time is not None
-        assert abs(datetime.now(timezone.utc) - message.publish_time) < timedelta(minutes=5)
+        assert abs(datetime.now(UTC) - message.publish_time) < timedelta(minutes=5)
         assert "key='k'" in repr(message)
         consumer.ack(message)
         producer.send(b"")
@@ -338,7 +338,7 @@ def test_state_changes_and_records_reach_python(pulsar_url: str, topic: str, cap
 
     with Client(pulsar_url) as client, client.producer(topic, on_state=told) as producer:
         assert producer.is_connected
-    states = []
+    states: list[str] = []
     while not states or states[-1] != "closed":
         change, thread = changes.get(timeout=10)
         assert change.topic == topic
@@ -365,9 +365,9 @@ def test_a_token_supplier_runs_on_a_python_thread_and_its_failure_is_told(
     def broken() -> str:
         raise LookupError("no vault")
 
-    with Client(pulsar_url, token_supplier=broken, max_reconnects=1) as client:
-        with pytest.raises(stargate.StargateError, match="no vault"):
-            client.producer(topic)
+    told = pytest.raises(stargate.StargateError, match="no vault")
+    with Client(pulsar_url, token_supplier=broken, max_reconnects=1) as client, told:
+        client.producer(topic)
     assert "the token supplier failed" in caplog.text
 
 
