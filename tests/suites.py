@@ -133,7 +133,16 @@ def main() -> int:
     broker = [suite.name for suite in wanted if suite.needs_broker]
     status = 0
     if broker:
-        launcher = [sys.executable, "tests/pulsar/pulsar.py", "run", "--secure", "--", sys.executable, __file__, *broker]
+        launcher = [
+            sys.executable,
+            "tests/pulsar/pulsar.py",
+            "run",
+            "--secure",
+            "--",
+            sys.executable,
+            __file__,
+            *broker,
+        ]
         status = subprocess.run(launcher, env={**os.environ, "STARGATE_SUITES_INSIDE": "1"}, check=False).returncode
     return close(results, len(wanted), status)
 
