@@ -356,10 +356,14 @@ fn connections_are_dropped_by_topic() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_with_1001_and_a_ping_keeps_it() {
+fn an_idle_connection_is_closed_with_1001_and_traffic_keeps_it() {
     let options = MockOptions { idle_timeout: Duration::from_millis(200), ..MockOptions::default() };
     let mock = Mock::start(options).unwrap();
     let mut producer = Client::producer(&mock, "t");
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(400) {
+        producer.assert_quiet();
+    }
     let connected = Instant::now();
     let reason = "java.util.concurrent.TimeoutException: Idle timeout expired: 200/200 ms";
     assert_eq!(producer.next(), Next::Close(1001, reason.into()));
