@@ -378,3 +378,16 @@ fn the_server_pings_if_it_was_told_to() {
     assert!(matches!(producer.socket.read(), Ok(Message::Ping(payload)) if payload.as_ref() == b"PING"));
     mock.publish("t", MockMessage::new("x")).unwrap();
 }
+
+#[test]
+fn extreme_times_mean_never_and_break_nothing() {
+    let options = MockOptions { idle_timeout: Duration::MAX, ..MockOptions::default() };
+    let mock = Mock::start(MockOptions { ping_interval: Some(Duration::MAX), ..options }).unwrap();
+    let mut consumer = Client::consumer(&mock, "t/s?subscriptionType=Shared");
+    mock.publish("t", MockMessage { deliver_after_ms: u64::MAX, ..MockMessage::new("never") }).unwrap();
+    let mut producer = Client::producer(&mock, "t");
+    producer.send(r#"{"payload":"YQ==","deliverAfterMs":9223372036854775807}"#);
+    assert_eq!(producer.json()["result"], "ok");
+    consumer.assert_quiet();
+    assert_eq!(mock.wait("receive", None, 1, Duration::ZERO), Ok(false));
+}
