@@ -17,6 +17,7 @@ const PATH: &str = "/admin/v2/persistent/public/default";
 fn tokens_are_taken_from_the_header_before_the_query() {
     let options =
         MockOptions { tokens: vec!["good".into()], forbidden_tokens: vec!["weak".into()], ..MockOptions::default() };
+    assert!(!format!("{options:?}").contains("good"), "a token in a Debug");
     let mock = Mock::start(options).unwrap();
     let path = "/admin/v2/clusters";
     let cases = [
