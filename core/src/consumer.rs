@@ -203,9 +203,9 @@ impl Consumer {
     }
 
     /// Acknowledges a message. Nothing answers an acknowledgement on this API: one that is lost with the connection
-    /// means that the message comes again.
+    /// means that the message comes again. Fails only when the consumer has ended.
     pub fn ack(&self, message: &Message) -> Result<()> {
-        self.inner.receiving.client.runtime.check_fork()?;
+        self.check_alive(message.origin.session, "acknowledge to")?;
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
         self.inner.receiving.tell(message.origin.session, Command::Ack { id, connection, finished: false });
         Ok(())
@@ -219,7 +219,7 @@ impl Consumer {
 
     /// Asks for a message to be delivered again, after `negative_ack_delay`.
     pub fn nack(&self, message: &Message) -> Result<()> {
-        self.inner.receiving.client.runtime.check_fork()?;
+        self.check_alive(message.origin.session, "acknowledge to")?;
         let id = message.id.clone();
         self.inner.receiving.tell(message.origin.session, Command::Nack { id, finished: false });
         Ok(())
@@ -230,9 +230,14 @@ impl Consumer {
         self.each_session(|| Command::Nack { id: id.clone(), finished: false })
     }
 
+    fn check_alive(&self, session: usize, operation: &str) -> Result<()> {
+        let receiving = &self.inner.receiving;
+        receiving.check_alive(session).map_err(|error| receiving.name(error, operation))
+    }
+
     fn each_session(&self, command: impl Fn() -> Command<Ticket>) -> Result<()> {
-        self.inner.receiving.client.runtime.check_fork()?;
         for session in 0..self.inner.receiving.sessions.len() {
+            self.check_alive(session, "acknowledge to")?;
             self.inner.receiving.tell(session, command());
         }
         Ok(())

@@ -319,6 +319,11 @@ impl Outgoing {
         Outgoing { payload: payload.into(), ..Outgoing::default() }
     }
 
+    /// The size of the content in bytes.
+    pub fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
     /// The key: decides the partition, and the consumer of a key_shared subscription.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Outgoing {

@@ -774,7 +774,8 @@ fn bad_value(spec: &OptionSpec, text: &str) -> Error {
     Error::invalid(format!("option {key:?}: expected {expected}, got {text:?}"))
 }
 
-/// The table as JSON: an array of `{key, type, range, default, roles, parameters, doc}`, for bindings and tools.
+/// The table as JSON: an array of `{key, aliases, type, range, choices, min, max, or_zero, default, roles, parameters,
+/// doc}`, for bindings and tools.
 pub fn describe() -> String {
     let rows: Vec<serde_json::Value> = OPTIONS
         .iter()
@@ -782,6 +783,11 @@ pub fn describe() -> String {
             let choices = match spec.kind {
                 Kind::Choice(words) => words.iter().map(|(word, _)| *word).collect(),
                 _ => Vec::new(),
+            };
+            let (min, max, or_zero) = match spec.kind {
+                Kind::Int { min, max } => (Some(min), Some(max), false),
+                Kind::Millis { min, max, or_zero } => (Some(min), Some(max), or_zero),
+                _ => (None, None, false),
             };
             let aliases: Vec<&str> =
                 ALIASES.iter().filter(|(_, key)| *key == spec.key).map(|(alias, _)| *alias).collect();
@@ -791,6 +797,9 @@ pub fn describe() -> String {
                 "type": spec.kind.name(),
                 "range": spec.kind.describe(),
                 "choices": choices,
+                "min": min,
+                "max": max,
+                "or_zero": or_zero,
                 "default": spec.default,
                 "roles": spec.roles.names(),
                 "parameters": spec.parameters.iter().map(|(_, name)| *name).collect::<Vec<_>>(),

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,6 +42,8 @@ struct Inner {
     max_frame: usize,
     begun: Instant,
     counters: Arc<Counters>,
+    /// A close has told that messages were left; a later one has nothing to add.
+    told_left: AtomicBool,
 }
 
 /// The bound in bytes is counted in lots, because a semaphore takes 32 bits at once.
@@ -151,6 +154,7 @@ impl Producer {
             max_frame: options.count("max_message_frame_bytes"),
             begun,
             counters,
+            told_left: AtomicBool::new(false),
         });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child));
@@ -342,7 +346,7 @@ impl Child for Inner {
             if !self.client.callbacks_passed(deadline).await {
                 return Err(self.name(Error::new(ErrorKind::Timeout, "a callback still runs"), "close producer of"));
             }
-            if unfinished {
+            if unfinished && !self.told_left.swap(true, Ordering::Relaxed) {
                 let left = Error::new(
                     ErrorKind::Timeout,
                     "the time ran out with messages in flight; each of them ended with an error",

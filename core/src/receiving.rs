@@ -38,6 +38,8 @@ pub(crate) struct Receiving<C> {
     processors: OnceLock<Processors>,
     starting: Mutex<bool>,
     taken_from: AtomicBool,
+    /// A close has told that acknowledgements were left; a later one has nothing to add.
+    told_left: AtomicBool,
     pub(crate) processor_count: usize,
     log: Log,
 }
@@ -59,6 +61,7 @@ impl<C: Send + 'static> Receiving<C> {
             processors: OnceLock::new(),
             starting: Mutex::new(false),
             taken_from: AtomicBool::new(false),
+            told_left: AtomicBool::new(false),
             processor_count,
         }
     }
@@ -80,6 +83,13 @@ impl<C: Send + 'static> Receiving<C> {
 
     pub(crate) fn name(&self, error: Error, operation: &str) -> Error {
         error.during(operation).on_topic(&self.topic.to_string())
+    }
+
+    /// Whether a session can still be told anything.
+    pub(crate) fn check_alive(&self, session: usize) -> Result<()> {
+        self.client.runtime.check_fork()?;
+        let ended = self.status.get(session).and_then(|status| status.borrow().ended.clone());
+        ended.map_or(Ok(()), Err)
     }
 
     /// Tells a session; nothing is lost by telling one that has ended, since its messages come again.
@@ -171,16 +181,24 @@ impl<C: Send + 'static> Receiving<C> {
         self.inbox.close();
         let mut late = false;
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
-            // In the handler's own thread the rest follows when the handler returns.
-            if !processors.is_current() {
-                late = !ended_within(processors, runtime, timeout).await;
+            if processors.is_current() {
+                // The handler that closes has not decided about its message yet: the rest follows when it has.
+                let (handlers, sessions) = (processors.ended(), self.sessions.clone());
+                self.client.runtime.spawn(async move {
+                    handlers.await;
+                    for session in sessions {
+                        let _ = session.send(Order::Close { linger: timeout });
+                    }
+                });
+                return Ok(());
             }
+            late = !ended_within(processors, runtime, timeout).await;
         }
         let linger = deadline.saturating_duration_since(Instant::now());
         for session in &self.sessions {
             let _ = session.send(Order::Close { linger });
         }
-        let unfinished = status::ended(&self.status).await;
+        let unfinished = status::ended(&self.status).await && !self.told_left.swap(true, Ordering::Relaxed);
         late |= !self.client.callbacks_passed(deadline).await;
         if late || unfinished {
             let what = if late { "a handler or a callback still runs" } else { "acknowledgements could not be sent" };

@@ -91,8 +91,9 @@ impl Reporter {
                     }
                 };
                 let ended = Some(error.clone().unwrap_or_else(Error::closed));
-                self.status.send_replace(Status { state, ended, unfinished });
+                // Before the status: whoever waits for that may let no callback in after it.
                 self.notify(state, String::new(), error, None);
+                self.status.send_replace(Status { state, ended, unfinished });
             }
             Change::Malformed { error } => {
                 self.counters.malformed.add(1);

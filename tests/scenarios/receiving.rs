@@ -398,6 +398,9 @@ pub(crate) fn a_handler_may_close_its_own_consumer(broker: &Broker) {
     send(&client, &topic, 1);
     closed.recv_timeout(PATIENCE).unwrap().unwrap();
     consumer.close(PATIENCE).unwrap();
+    eventually("what it decided after the close counts", || broker.backlog(&topic, "s") == 0);
+    let id = "CAUQATAA".parse().unwrap();
+    assert_eq!(consumer.ack_id(&id).unwrap_err().kind(), ErrorKind::Closed);
 }
 
 pub(crate) fn a_handler_and_receiving_exclude_each_other(broker: &Broker) {

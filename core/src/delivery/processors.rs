@@ -105,9 +105,12 @@ impl Processors {
     }
 
     /// Waits until every thread has ended; the queue has to be closed for that.
-    pub(crate) async fn ended(&self) {
-        // The sender is here, so the channel cannot be closed.
-        let _ = self.running.subscribe().wait_for(|count| *count == 0).await;
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut running = self.running.subscribe();
+        async move {
+            // A channel that is closed has no threads behind it either.
+            let _ = running.wait_for(|count| *count == 0).await;
+        }
     }
 }
 

@@ -78,7 +78,7 @@ fn tenants(broker: &mut Broker, request: &Request, rest: &[&str]) -> Response {
                 return reason(412, "Tenant name is not valid");
             }
             if clusters.is_none_or(|count| count == 0) {
-                return reason(412, "Clusters can not be empty");
+                return reason(412, "Clusters cannot be empty or blank");
             }
             if !broker.tenants.insert((*tenant).to_owned()) {
                 return reason(409, "Tenant already exist");
@@ -121,6 +121,7 @@ fn namespaces(broker: &mut Broker, request: &Request, rest: &[&str]) -> Response
             broker.namespaces.insert(full, Policies::default());
             done()
         }
+        ("DELETE", []) if !known => reason(404, &format!("Namespace {full} does not exist.")),
         _ if !known => reason(404, "Namespace does not exist"),
         ("GET", []) => {
             let deduplication = broker.namespaces.get(&full).is_some_and(|policies| policies.deduplication);
@@ -162,7 +163,8 @@ fn namespaces(broker: &mut Broker, request: &Request, rest: &[&str]) -> Response
 
 fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namespace: &str, rest: &[&str]) -> Response {
     if !broker.namespaces.contains_key(namespace) {
-        return reason(404, "Namespace does not exist");
+        let text = if request.method == "GET" { "Namespace does not exist" } else { "Namespace not found" };
+        return reason(404, text);
     }
     let prefix = format!("{domain}://{namespace}/");
     let method = request.method.as_str();
@@ -196,7 +198,7 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
         ("DELETE", [] | ["partitions"]) => delete(broker, &topic, force, rest.is_empty()),
         (_, ["partitions"]) => partitions(broker, request, &topic),
         ("GET", ["partitioned-stats"]) if partitioned => ok(stats(broker, &topic)),
-        ("GET", ["partitioned-stats"]) => reason(404, "Partitioned Topic not found"),
+        ("GET", ["partitioned-stats"]) => reason(404, &format!("Partitioned Topic {topic} not found")),
         ("POST", ["terminate", "partitions"]) if partitioned => {
             broker.terminate(&topic);
             let ids = broker.existing(&topic).into_iter();
@@ -253,6 +255,10 @@ fn delete(broker: &mut Broker, topic: &str, force: bool, plain: bool) -> Respons
         })
         .sum();
     let found = if plain { !broker.existing(topic).is_empty() } else { broker.partitioned.contains_key(topic) };
+    if !found && !plain && !broker.existing(topic).is_empty() {
+        let text = "Instead of calling delete-partitioned-topic please call delete.";
+        return reason(409, &format!("{topic} is a non-partitioned topic. {text}"));
+    }
     if !found {
         return reason(404, &format!("Topic {topic} not found"));
     }
@@ -267,7 +273,11 @@ fn partitions(broker: &mut Broker, request: &Request, topic: &str) -> Response {
     let now = broker.partitioned.get(topic).copied();
     let exists = broker.topics.contains_key(topic);
     let wanted = match body(request) {
-        Ok(body) => body.and_then(|body| body.as_u64()).and_then(|count| u32::try_from(count).ok()),
+        Ok(None) => None,
+        Ok(Some(body)) => match body.as_i64() {
+            Some(count) => u32::try_from(count).ok(),
+            None => return Response::new(400, "text/plain", "Cannot deserialize value of type `int`"),
+        },
         Err(response) => return response,
     };
     match (request.method.as_str(), wanted, now) {
@@ -279,8 +289,8 @@ fn partitions(broker: &mut Broker, request: &Request, topic: &str) -> Response {
             broker.set_partitions(topic, count);
             done()
         }
-        ("PUT", ..) => reason(406, "Number of partitions should be between 1 and 10000"),
-        ("POST", _, None) => reason(404, "Topic is not partitioned topic"),
+        ("PUT", ..) => reason(406, "Number of partitions should be more than 0"),
+        ("POST", _, None) => reason(409, &format!("Topic {topic} is not the partitioned topic.")),
         ("POST", Some(count @ 1..=10_000), Some(now)) if count >= now => {
             broker.set_partitions(topic, count);
             done()
@@ -291,16 +301,16 @@ fn partitions(broker: &mut Broker, request: &Request, topic: &str) -> Response {
 }
 
 fn last_id(topic: &super::topics::Topic) -> Value {
-    let (batch, size) = match topic.log.entries.last() {
-        Some(entry) if entry.batch => (entry.messages.len() as i64 - 1, entry.messages.len()),
-        _ => (-1, 0),
+    let batch = match topic.log.entries.last() {
+        Some(entry) if entry.batch => entry.messages.len() as i64 - 1,
+        _ => -1,
     };
     json!({
         "ledgerId": topic.log.ledger,
         "entryId": topic.log.entries.len() as i64 - 1,
         "partitionIndex": topic.log.partition,
         "batchIndex": batch,
-        "batchSize": size,
+        "batchSize": 0,
     })
 }
 

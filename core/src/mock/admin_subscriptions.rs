@@ -11,7 +11,7 @@ use super::wire;
 pub(super) fn create(broker: &mut Broker, request: &Request, topic: &str, subscription: &str) -> Response {
     let start = match body(request).map(start_of) {
         Ok(Some(start)) => start,
-        Ok(None) => return reason(412, "Failed to parse messageId"),
+        Ok(None) => return Response::new(400, "text/plain", "Invalid value for the position"),
         Err(response) => return response,
     };
     let topics = match broker.resolve(topic) {
@@ -38,7 +38,7 @@ pub(super) fn answer(
         .map(|topic| topic.log.topic.clone())
         .collect();
     if names.is_empty() {
-        return reason(404, "Subscription not found");
+        return reason(404, &format!("Subscription {subscription} not found for topic {topic}"));
     }
     let single_only = || reason(405, "Operation on a partitioned topic is not allowed");
     match (request.method.as_str(), rest) {

@@ -68,13 +68,19 @@ impl Decoder {
                 return violation(1002, "Fragmented Close Frame [CLOSE]");
             }
             if head.length > 125 {
-                return violation(1002, format!("Invalid control frame payload length, [{}]", head.length));
+                return violation(
+                    1002,
+                    format!("Invalid control frame payload length, [{}] cannot exceed [125]", head.length),
+                );
             }
             return Ok(());
         }
         let (opcode, so_far) = match (&self.fragments, head.opcode) {
             (None, 0) => return violation(1002, "CONTINUATION frame without prior !FIN"),
-            (Some(_), TEXT | BINARY) => return violation(1002, "Unexpected frame, was expecting CONTINUATION"),
+            (Some(_), TEXT | BINARY) => {
+                let kind = if head.opcode == TEXT { "TEXT" } else { "BINARY" };
+                return violation(1002, format!("Unexpected {kind} frame, was expecting CONTINUATION"));
+            }
             (Some((opcode, bytes)), _) => (*opcode, bytes.len()),
             (None, opcode) => (opcode, 0),
         };
@@ -113,7 +119,12 @@ fn whole(opcode: u8, bytes: Vec<u8>) -> Result<Incoming, Violation> {
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Incoming::Text(text)),
-        Err(_) => violation(1007, "Not valid UTF8!"),
+        Err(error) => {
+            let byte = error.as_bytes().get(error.utf8_error().valid_up_to()).copied().unwrap_or_default();
+            let (high, low) = (format!("{:X}", byte >> 4), format!("{:x}", byte & 15));
+            let class = "org.eclipse.jetty.util.Utf8Appendable$NotUtf8Exception";
+            violation(1007, format!("{class}: Not valid UTF8! byte {high}{low} in state 0"))
+        }
     }
 }
 
@@ -124,7 +135,7 @@ fn close_frame(payload: &[u8]) -> Result<Incoming, Violation> {
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-                return violation(1002, format!("Invalid close code: {code}"));
+                return violation(1002, format!("Out of range close status code: {code}"));
             }
             match std::str::from_utf8(reason) {
                 Ok(reason) => Ok(Incoming::Close(Some((code, reason.to_owned())))),

@@ -39,7 +39,7 @@ pub(super) enum Unread {
     /// The client closed, or the socket failed.
     Gone,
     /// Not a request: answer with this status, and close.
-    Bad(u16, &'static str),
+    Bad(u16),
 }
 
 impl From<io::Error> for Unread {
@@ -59,14 +59,14 @@ pub(super) async fn read_request(
             break (request, length);
         }
         if buffer.len() > MAX_HEAD {
-            return Err(Unread::Bad(431, "Request Header Fields Too Large"));
+            return Err(Unread::Bad(431));
         }
         if stream.read_buf(buffer).await? == 0 {
             return Err(Unread::Gone);
         }
     };
     if length > MAX_BODY {
-        return Err(Unread::Bad(413, "Payload Too Large"));
+        return Err(Unread::Bad(413));
     }
     if length > buffer.len() && request.header_has("Expect", "100-continue") {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
@@ -86,7 +86,7 @@ fn parse_head(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Unread> 
     let head = match parsed.parse(buffer) {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) => return Ok(None),
-        Err(_) => return Err(Unread::Bad(400, "Bad Message 400")),
+        Err(_) => return Err(Unread::Bad(400)),
     };
     let headers: Vec<_> = parsed
         .headers
@@ -106,23 +106,23 @@ fn parse_head(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Unread> 
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (url_decode(name), url_decode(value)) else {
-            return Err(Unread::Bad(400, "Bad Message 400"));
+            return Err(Unread::Bad(400));
         };
         request.query.push((name, value));
     }
     if url_decode(path).is_none() {
-        return Err(Unread::Bad(400, "Bad Message 400"));
+        return Err(Unread::Bad(400));
     }
     if request.header_has("Connection", "close") {
         request.keep_alive = false;
     }
     if request.header("Transfer-Encoding").is_some() {
-        return Err(Unread::Bad(411, "Length Required"));
+        return Err(Unread::Bad(411));
     }
     let length = match request.header("Content-Length").map(str::parse) {
         None => 0,
         Some(Ok(length)) => length,
-        Some(Err(_)) => return Err(Unread::Bad(400, "Bad Message 400")),
+        Some(Err(_)) => return Err(Unread::Bad(400)),
     };
     Ok(Some((request, head, length)))
 }
@@ -154,6 +154,13 @@ pub(super) struct Response {
 impl Response {
     pub(super) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Response {
         Response { status, content_type, headers: Vec::new(), body: body.into() }
+    }
+
+    /// Jetty's answer to what it cannot parse.
+    pub(super) fn bad_message(status: u16) -> Response {
+        let reason = status_text(status);
+        let body = format!("<h1>Bad Message {status}</h1><pre>reason: {reason}</pre>");
+        Response::new(status, "text/html;charset=iso-8859-1", body)
     }
 
     /// Jetty's error page, with the reason in its title and in its table.
@@ -266,7 +273,7 @@ mod tests {
 
     #[test]
     fn heads_that_are_not_http_are_bad_and_halves_wait() {
-        assert!(matches!(parse_head(b"\x16\x03\x01\x02\x00\x01"), Err(Unread::Bad(400, _))));
+        assert!(matches!(parse_head(b"\x16\x03\x01\x02\x00\x01"), Err(Unread::Bad(400))));
         assert!(matches!(parse_head(b"GET / HTTP/1.1\r\nHost: x\r\n"), Ok(None)));
         let (request, head, length) =
             parse_head(b"PUT /a?x=1&x=2&y HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc").ok().unwrap().unwrap();

@@ -2,28 +2,64 @@
 //!
 //! Written apart from the client's codec on purpose: a mock that shared it would share its mistakes.
 
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use base64::engine::{DecodePaddingMode, Engine as _};
-
-/// Java's `Base64.getDecoder()`: the standard alphabet, padding optional, stray trailing bits ignored.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 pub(super) fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Decodes as Java does, with Java's error text.
+/// Decodes as Java's `Base64.getDecoder()` does, with Java's error text: padding may be missing, but not in part.
 pub(super) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
-    LENIENT.decode(text).map_err(|error| match error {
-        base64::DecodeError::InvalidByte(_, byte) => format!("Illegal base64 character {byte:x}"),
-        _ => "Input byte array has wrong 4-byte ending unit".to_owned(),
-    })
+    // the usual case, and the fast one
+    STANDARD.decode(text).or_else(|_| from_unusual_base64(text))
+}
+
+fn from_unusual_base64(text: &str) -> Result<Vec<u8>, String> {
+    let source: Vec<char> = text.chars().collect();
+    if source.len() < 2 {
+        return Err("Input byte[] should at least have 2 bytes for base64 bytes".to_owned());
+    }
+    let (mut bytes, mut bits, mut shift, mut at) = (Vec::new(), 0u32, 18i32, 0);
+    while let Some(&letter) = source.get(at) {
+        at += 1;
+        let value = match letter {
+            'A'..='Z' => letter as u32 - 'A' as u32,
+            'a'..='z' => letter as u32 - 'a' as u32 + 26,
+            '0'..='9' => letter as u32 - '0' as u32 + 52,
+            '+' => 62,
+            '/' => 63,
+            '=' => {
+                let second_is_missing = shift == 6 && source.get(at) != Some(&'=');
+                if second_is_missing || shift == 18 {
+                    return Err("Input byte array has wrong 4-byte ending unit".to_owned());
+                }
+                at += usize::from(shift == 6);
+                break;
+            }
+            // what is not in ISO 8859-1 has become a question mark before, and a byte is signed
+            ' '..='~' => return Err(format!("Illegal base64 character {:x}", letter as u32)),
+            '\u{80}'..='\u{ff}' => return Err(format!("Illegal base64 character -{:x}", 256 - letter as u32)),
+            '\u{100}'.. => return Err("Illegal base64 character 3f".to_owned()),
+            control => return Err(format!("Illegal base64 character {:x}", control as u32)),
+        };
+        bits |= value << shift;
+        shift -= 6;
+        if shift < 0 {
+            bytes.extend_from_slice(&bits.to_be_bytes()[1..]);
+            (bits, shift) = (0, 18);
+        }
+    }
+    match shift {
+        12 => return Err("Last unit does not have enough valid bits".to_owned()),
+        6 => bytes.push((bits >> 16) as u8),
+        0 => bytes.extend_from_slice(&[(bits >> 16) as u8, (bits >> 8) as u8]),
+        _ => {}
+    }
+    if at < source.len() {
+        return Err(format!("Input byte array has incorrect ending byte at {at}"));
+    }
+    Ok(bytes)
 }
 
 /// Where a message lies. `partition` and `batch` are -1 where they do not apply.
@@ -137,7 +173,15 @@ mod tests {
     fn base64_is_read_as_java_reads_it() {
         assert_eq!(from_base64("aGk").unwrap(), b"hi");
         assert_eq!(from_base64("aGk=").unwrap(), b"hi");
+        assert_eq!(from_base64("").unwrap(), b"");
+        assert_eq!(from_base64("YR==").unwrap(), b"a", "stray bits are ignored");
+        assert_eq!(from_base64("YWJjZA").unwrap(), b"abcd");
         assert_eq!(from_base64("!!").unwrap_err(), "Illegal base64 character 21");
+        assert_eq!(from_base64("!").unwrap_err(), "Input byte[] should at least have 2 bytes for base64 bytes");
+        assert_eq!(from_base64("YQ=").unwrap_err(), "Input byte array has wrong 4-byte ending unit");
+        assert_eq!(from_base64("YWJjZ").unwrap_err(), "Last unit does not have enough valid bits");
+        assert_eq!(from_base64("YQ==YQ==").unwrap_err(), "Input byte array has incorrect ending byte at 4");
+        assert_eq!(from_base64("aé").unwrap_err(), "Illegal base64 character -17");
         assert_eq!(from_base64("_-8=").unwrap_err(), "Illegal base64 character 5f");
     }
 }

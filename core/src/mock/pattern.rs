@@ -1,12 +1,17 @@
 //! The small part of Java's regular expressions that topic patterns are made of.
 //!
-//! Literals, `.`, classes, groups, alternatives, `* + ?`, escapes and `\w \d \s`, all matched by backtracking.
+//! Literals, `.`, classes, groups, alternatives, repetitions, escapes and `\w \d \s`, all matched by backtracking.
 
 use std::cell::Cell;
 
-/// A topic pattern; it matches a topic's full name as a whole.
+use super::names::namespace_of;
+
+/// A topic pattern. It is matched against a topic's name without `persistent://`, as a whole, and within one namespace:
+/// that of the pattern, which is `public/default` where the pattern has none. So `x.*` matches nothing at all, on a real
+/// broker as here; `public/default/x.*` and `.*x.*` do.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
+    namespace: String,
     alternatives: Vec<Vec<Piece>>,
 }
 
@@ -26,25 +31,26 @@ enum What {
 }
 
 impl Pattern {
-    /// `Err` says what this mock cannot read.
+    /// `Err` says what is wrong, or what this mock cannot read.
     pub(super) fn parse(text: &str) -> Result<Pattern, String> {
-        let full = if text.contains("://") {
-            text.to_owned()
-        } else if text.split('/').count() == 3 {
-            format!("persistent://{text}")
-        } else {
-            format!("persistent://public/default/{text}")
+        let name = text.split_once("://").map_or(text, |(_, name)| name);
+        let namespace = match name.splitn(3, '/').collect::<Vec<_>>().as_slice() {
+            [tenant, namespace, _] => format!("{tenant}/{namespace}"),
+            _ => "public/default".to_owned(),
         };
-        let mut parser = Parser { rest: full.chars().collect::<Vec<_>>(), at: 0, depth: 0 };
+        let mut parser = Parser { rest: name.chars().collect(), at: 0, depth: 0 };
         let alternatives = parser.alternatives()?;
         match parser.peek() {
-            None => Ok(Pattern { alternatives }),
+            None => Ok(Pattern { namespace, alternatives }),
             Some(_) => Err(format!("Unmatched closing ')' in {text}")),
         }
     }
 
     pub(super) fn matches(&self, topic: &str) -> bool {
-        let text: Vec<char> = topic.chars().collect();
+        let Some(name) = topic.strip_prefix("persistent://").filter(|_| namespace_of(topic) == self.namespace) else {
+            return false;
+        };
+        let text: Vec<char> = name.chars().collect();
         Matcher { steps: Cell::new(0) }.any(&self.alternatives, &text, &|rest| rest.is_empty())
     }
 }
@@ -83,23 +89,39 @@ impl Parser {
                 '*' | '+' | '?' | '{' => return Err(format!("Dangling meta character '{next}'")),
                 literal => What::Literal(literal),
             };
-            let (least, most) = match self.peek() {
-                Some('*') => (0, usize::MAX),
-                Some('+') => (1, usize::MAX),
-                Some('?') => (0, 1),
-                Some('{') => return Err("this mock does not read counted repetitions".to_owned()),
-                _ => (1, 1),
-            };
-            if (least, most) != (1, 1) {
-                self.at += 1;
-                // greedy or not is the same for a match of the whole
-                self.at += usize::from(matches!(self.peek(), Some('?' | '+')));
-            }
+            let (least, most) = self.repetition()?;
             if let Some(sequence) = found.last_mut() {
                 sequence.push(Piece { what, least, most });
             }
         }
         Ok(found)
+    }
+
+    /// How often the piece before may come: `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, or just once.
+    fn repetition(&mut self) -> Result<(usize, usize), String> {
+        let counts = match self.peek() {
+            Some('*') => (0, usize::MAX),
+            Some('+') => (1, usize::MAX),
+            Some('?') => (0, 1),
+            Some('{') => {
+                let rest = &self.rest[self.at + 1..];
+                let length = rest.iter().position(|letter| *letter == '}').ok_or("Unclosed counted closure")?;
+                let inner: String = rest[..length].iter().collect();
+                self.at += length + 1;
+                let (least, most) = inner.split_once(',').unwrap_or((&inner, &inner));
+                let number = |text: &str| text.parse::<u16>().map(usize::from);
+                match (number(least), most, number(most)) {
+                    (Ok(least), "", _) => (least, usize::MAX),
+                    (Ok(least), _, Ok(most)) if least <= most => (least, most),
+                    _ => return Err("Illegal repetition range".to_owned()),
+                }
+            }
+            _ => return Ok((1, 1)),
+        };
+        self.at += 1;
+        // greedy or not is the same for a match of the whole
+        self.at += usize::from(matches!(self.peek(), Some('?' | '+')));
+        Ok(counts)
     }
 
     fn group(&mut self) -> Result<What, String> {
@@ -224,29 +246,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_whole_full_names() {
+    fn patterns_match_whole_names_of_their_namespace() {
         let cases = [
-            ("persistent://public/default/x.*", "persistent://public/default/xyz", true),
-            ("x.*", "persistent://public/default/xyz", true),
-            ("x.*", "persistent://public/default/ax", false),
-            ("x.*", "non-persistent://public/default/x", false),
-            ("public/default/(a|b)-[0-9]+", "persistent://public/default/b-42", true),
-            ("(a|b)-[0-9]+", "persistent://public/default/b-", false),
-            ("(ab)*c", "persistent://public/default/ababc", true),
-            (r"a\.b\d?", "persistent://public/default/a.b", true),
-            ("[^x]y", "persistent://public/default/xy", false),
+            ("persistent://public/default/x.*", "xyz", true),
+            ("public/default/x.*", "xyz", true),
+            (".*x.*", "xyz", true),
+            ("x.*", "xyz", false),
+            ("acme/default/x.*", "xyz", false),
+            ("public/default/x.*", "ax", false),
+            ("public/default/(a|b)-[0-9]+", "b-42", true),
+            ("public/default/(a|b)-[0-9]+", "b-", false),
+            ("public/default/(ab)*c", "ababc", true),
+            (r"public/default/a\.b\d?", "a.b", true),
+            ("public/default/a{2}b{1,}c{0,2}", "aabbb", true),
+            ("public/default/a{2}", "a", false),
+            ("public/default/[^x]y", "xy", false),
         ];
         for (pattern, topic, expected) in cases {
-            assert_eq!(Pattern::parse(pattern).unwrap().matches(topic), expected, "{pattern} {topic}");
+            assert_eq!(
+                Pattern::parse(pattern).unwrap().matches(&format!("persistent://public/default/{topic}")),
+                expected,
+                "{pattern} {topic}"
+            );
         }
     }
 
     #[test]
     fn bad_patterns_are_refused_and_hard_ones_end() {
-        for bad in ["(", ")", "[a", "a{2}", "(*", "a\\", "(?=x)"] {
+        for bad in ["(", ")", "[a", "a{2", "a{3,2}", "(*", "a\\", "(?=x)"] {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
         }
-        let hard = Pattern::parse("(a*)*(a*)*(a*)*b").unwrap();
+        assert!(!Pattern::parse(".*").unwrap().matches("non-persistent://public/default/x"));
+        let hard = Pattern::parse("public/default/(a*)*(a*)*(a*)*b").unwrap();
         assert!(!hard.matches(&format!("persistent://public/default/{}", "a".repeat(60))));
     }
 }

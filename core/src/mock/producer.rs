@@ -103,14 +103,14 @@ impl Producer {
             }
             Err(Unusable::Uncaught(text)) => {
                 self.log(shared, None, fault.as_ref());
-                return self.die(text, outbox);
+                // what was gathered is lost, and so are the receipts under way
+                return outbox.end(End::Close(Some(1011), text));
             }
         };
         let confirm = Confirm { context, fault };
         let message = match self.build(shared, message) {
             Ok(message) => message,
-            Err(Unusable::Malformed(text)) => return self.error(shared, 7, &text, &confirm, outbox),
-            Err(Unusable::Uncaught(text)) => return self.die(text, outbox),
+            Err(text) => return self.error(shared, 7, &text, &confirm, outbox),
         };
         self.send(shared, message, confirm, outbox);
     }
@@ -124,11 +124,6 @@ impl Producer {
         true
     }
 
-    /// An exception nobody catches: what was gathered is lost, and so are the receipts under way.
-    fn die(&mut self, text: String, outbox: &mut Outbox) {
-        outbox.end(End::Close(Some(1011), text));
-    }
-
     fn error(&self, shared: &Shared, code: u8, text: &str, confirm: &Confirm, outbox: &mut Outbox) {
         let context = confirm.context.as_deref();
         outbox.reply(&wire::send_error(code, text, context.filter(|_| code != 3)), confirm.fault.as_ref());
@@ -139,19 +134,16 @@ impl Producer {
         shared.log(Op::Send, &self.label, "producer", self.conn, detail(context.unwrap_or(""), fault));
     }
 
-    fn build(&self, shared: &Shared, message: ProducerMessage) -> Result<Message, Unusable> {
+    /// `Err` is the text of a `send-error:7`.
+    fn build(&self, shared: &Shared, message: ProducerMessage) -> Result<Message, String> {
         let Some(payload) = message.payload else {
             let text = "Cannot invoke \"String.getBytes(java.nio.charset.Charset)\" because \"src\" is null";
-            return Err(Unusable::Malformed(text.to_owned()));
+            return Err(text.to_owned());
         };
-        let payload = from_base64(&payload)
-            .map_err(|text| Unusable::Malformed(format!("Invalid Base64 message-payload error={text}")))?;
+        let payload = from_base64(&payload).map_err(|text| format!("Invalid Base64 message-payload error={text}"))?;
         let event_time = match &message.event_time {
             None => 0,
-            Some(text) => match parse_iso(text).map_err(Unusable::Malformed)? {
-                ms @ 1.. => ms,
-                ms => return Err(Unusable::Uncaught(format!("Invalid timestamp : '{ms}'"))),
-            },
+            Some(text) => parse_iso(text)?,
         };
         let now = shared.clock.now_ms();
         let deliver_at = match (message.deliver_at, message.deliver_after_ms) {
@@ -246,7 +238,9 @@ impl Producer {
         target.bytes = 0;
         let gathered = std::mem::take(&mut target.gathered);
         if !gathered.is_empty() {
-            self.store(shared, index, gathered, true, outbox);
+            // a batch of one is sent as what it is
+            let batch = gathered.len() > 1;
+            self.store(shared, index, gathered, batch, outbox);
         }
     }
 
@@ -265,7 +259,9 @@ impl Producer {
             match &stored {
                 Ok(id) => {
                     let batch_index = if batch { at as i32 } else { -1 };
-                    let id = Id { batch: batch_index, ..*id };
+                    // a producer on one partition of a topic does not know that it is on one
+                    let partition = if *target.topic == *self.label { -1 } else { id.partition };
+                    let id = Id { batch: batch_index, partition, ..*id };
                     let context = match &confirm.fault {
                         Some(Fault::NoContext) => None,
                         Some(Fault::WrongContext) => Some("a context that nobody sent"),

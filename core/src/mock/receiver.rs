@@ -15,6 +15,10 @@ use super::topics::{Interest, Refusal, Start};
 use super::upgrade::{ConsumerWanted, ReaderWanted};
 use super::wire::{self, ConsumerCommand, ConsumerMessage, Unusable};
 
+/// The reason of a queue size of 0 where there is more than one topic.
+const NO_QUEUE: &str = "java.util.concurrent.ExecutionException: java.lang.IllegalArgumentException: Receiver queue size \
+                        needs to be greater than 0 for Topics Consumer";
+
 pub(super) struct Receiver {
     pub(super) label: Arc<str>,
     conn: u64,
@@ -55,8 +59,7 @@ impl Receiver {
                 Interest::Pattern(_) => true,
             };
             if many && wanted.queue_size == 0 {
-                let text = "Receiver queue size needs to be greater than 0 for Topics Consumer";
-                return Err(refused(Refusal::new(500, text)));
+                return Err(refused(Refusal::new(500, NO_QUEUE)));
             }
             let settings = ConsumerSettings {
                 conn,
@@ -99,10 +102,12 @@ impl Receiver {
         shared.broker(|broker, now| {
             let many = broker.partitioned.contains_key(&wanted.topic);
             if many && matches!(wanted.start, Start::After(_)) {
-                return Err(refused("The partitioned topic startMessageId is illegal".to_owned()));
+                let class =
+                    "java.util.concurrent.ExecutionException: org.apache.pulsar.client.api.PulsarClientException";
+                return Err(refused(format!("{class}: The partitioned topic startMessageId is illegal")));
             }
             if many && wanted.queue_size == 0 {
-                return Err(refused("Receiver queue size needs to be greater than 0 for Topics Consumer".to_owned()));
+                return Err(refused(NO_QUEUE.to_owned()));
             }
             let number = broker.generate_name("");
             let settings = ConsumerSettings {

@@ -268,15 +268,15 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
         let read = tokio::time::timeout(shared.options.idle_timeout, http::read_request(&mut stream, &mut buffer));
         let request = match read.await {
             Ok(Ok(request)) => request,
-            Ok(Err(Unread::Bad(status, reason))) => {
-                let response = Response::page(status, reason, "/badMessage");
-                return send_last(stream, &response.encode(false)).await;
+            Ok(Err(Unread::Bad(status))) => {
+                return send_last(stream, &Response::bad_message(status).encode(false)).await;
             }
             Ok(Err(Unread::Gone)) | Err(_) => return,
         };
         if request.path.starts_with("/ws/") || request.path == "/ws" {
             match upgrade(&shared, number, &request, certified, &mut stream).await {
-                Upgraded::Session(role, outbox, wake) => {
+                Upgraded::Session(session) => {
+                    let (role, outbox, wake) = *session;
                     return session::run(shared, number, stream, buffer, role, outbox, wake).await;
                 }
                 Upgraded::Refused(response) => {
@@ -353,7 +353,7 @@ async fn sabotage(stream: Box<dyn Io>, fault: &Fault, half: &[u8]) {
 }
 
 enum Upgraded {
-    Session(Role, Outbox, Arc<Notify>),
+    Session(Box<(Role, Outbox, Arc<Notify>)>),
     Refused(Response),
     Sabotaged(Fault),
 }
@@ -388,11 +388,10 @@ async fn upgrade(
         Some(Fault::Delay(by)) => tokio::time::sleep(*by).await,
         _ => {}
     }
-    if request.path == "/ws/v3/consumer" {
-        let Upgraded::Refused(mut response) = refuse(302, "Found") else {
-            return Upgraded::Refused(not_found(request));
-        };
-        response.headers.push(("Location", "/ws/v3/consumer/".to_owned()));
+    if let "/ws/v3/consumer" | "/ws/v2/producer" | "/ws/v2/consumer" | "/ws/v2/reader" = request.path.as_str() {
+        log("302".to_owned());
+        let mut response = Response::new(302, "text/html", "");
+        response.headers.push(("Location", format!("{}/", request.path)));
         return Upgraded::Refused(response);
     }
     if let Some(refusal) = authenticate(shared, request, certified) {
@@ -444,11 +443,7 @@ async fn upgrade(
     if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
         outbox.end(End::Drop);
     }
-    Upgraded::Session(role, outbox, wake)
-}
-
-fn not_found(request: &Request) -> Response {
-    Response::page(404, "Not Found", &request.path)
+    Upgraded::Session(Box::new((role, outbox, wake)))
 }
 
 /// `None` where the request may go on.

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::ids::Id;
 use super::timers::{Timer, Timers, What};
-use super::topics::{Ledger, Message};
+use super::topics::{Entry, Ledger, Message};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -88,6 +88,25 @@ pub(super) struct Consumer {
 impl Consumer {
     fn has_room(&self) -> bool {
         self.queue.len() < if self.settings.queue_size == 0 { self.demand } else { self.settings.queue_size }
+    }
+
+    /// Prefetches the messages of an entry.
+    fn take(&mut self, stored: &Entry, entry: usize, redeliveries: u32, ledger: &Ledger) {
+        let size = stored.messages.len();
+        for (at, message) in stored.messages.iter().enumerate() {
+            let (batch, batch_size) = if stored.batch { (at as i32, size as i32) } else { (-1, 0) };
+            if self.skip.is_some_and(|(first, after)| first == entry && batch <= after) {
+                continue;
+            }
+            self.queue.push_back(Delivery {
+                topic: Arc::clone(&ledger.topic),
+                id: ledger.id(entry, batch, batch_size),
+                redeliveries,
+                message: Arc::clone(message),
+                last: at + 1 == size,
+            });
+        }
+        self.settings.wake.notify_one();
     }
 
     pub(super) fn prefetched(&self) -> usize {
@@ -210,13 +229,16 @@ impl Subscription {
         } else {
             let held: Vec<usize> =
                 self.pending.iter().filter(|(_, pending)| pending.conn == conn).map(|(entry, _)| *entry).collect();
+            // to whoever gets it next this is no redelivery
             for entry in held {
-                self.replay_again(entry);
+                self.pending.remove(&entry);
+                self.replay.insert(entry);
             }
         }
     }
 
-    /// One consumer gets the messages of an exclusive or failover subscription: the best priority, then by name.
+    /// One consumer gets the messages of an exclusive or failover subscription: of the best priority the one that has
+    /// them already, or the first by name. Partitions are spread over all.
     fn elect(&mut self, partition: i32) {
         if self.kind.many_active() {
             return;
@@ -229,8 +251,9 @@ impl Subscription {
         candidates.sort();
         let best = candidates.first().map_or(0, |candidate| candidate.0);
         candidates.retain(|candidate| candidate.0 == best);
+        let stays = |conn: &u64| partition < 0 && candidates.iter().any(|candidate| candidate.2 == *conn);
         let index = if candidates.is_empty() { 0 } else { partition.max(0) as usize % candidates.len() };
-        let elected = candidates.get(index).map(|candidate| candidate.2);
+        let elected = self.active.filter(stays).or(candidates.get(index).map(|candidate| candidate.2));
         if elected != self.active {
             self.active = elected;
             self.rewind();
@@ -364,33 +387,18 @@ impl Subscription {
 
     fn give(&mut self, entry: usize, index: usize, key: u64, ledger: &Ledger) {
         self.stamps += 1;
-        let consumer = &mut self.consumers[index];
-        let conn = consumer.settings.conn;
         let redeliveries = self.redeliveries.get(&entry).copied().unwrap_or(0);
+        let consumer = &mut self.consumers[index];
         let stored = &ledger.entries[entry];
-        let size = stored.messages.len();
-        for (at, message) in stored.messages.iter().enumerate() {
-            let batch = if stored.batch { at as i32 } else { -1 };
-            if consumer.skip.is_some_and(|(first, after)| first == entry && batch <= after) {
-                continue;
-            }
-            consumer.queue.push_back(Delivery {
-                topic: Arc::clone(&ledger.topic),
-                id: ledger.id(entry, batch, if stored.batch { size as i32 } else { 0 }),
-                redeliveries,
-                message: Arc::clone(message),
-                last: at + 1 == size,
-            });
-        }
+        consumer.take(stored, entry, redeliveries, ledger);
         if stored.batch {
-            consumer.batches.insert(entry, (0..size as i32).collect());
+            consumer.batches.insert(entry, (0..stored.messages.len() as i32).collect());
         }
-        consumer.settings.wake.notify_one();
-        self.pending.insert(entry, Pending { conn, stamp: self.stamps, key });
+        self.pending.insert(entry, Pending { conn: consumer.settings.conn, stamp: self.stamps, key });
     }
 
     /// Delivers without storing: a non-persistent topic drops what nobody has room for.
-    pub(super) fn offer(&mut self, message: &Arc<Message>, ledger: &Ledger) {
+    pub(super) fn offer(&mut self, entry: &Entry, ledger: &Ledger) {
         let index = match self.kind {
             Kind::Exclusive | Kind::Failover => {
                 self.consumers.iter().position(|consumer| Some(consumer.settings.conn) == self.active)
@@ -399,15 +407,7 @@ impl Subscription {
         };
         let Some(index) = index.filter(|index| self.consumers[*index].has_room()) else { return };
         self.turn = index + 1;
-        let consumer = &mut self.consumers[index];
-        consumer.queue.push_back(Delivery {
-            topic: Arc::clone(&ledger.topic),
-            id: ledger.id(0, -1, 0),
-            redeliveries: 0,
-            message: Arc::clone(message),
-            last: true,
-        });
-        consumer.settings.wake.notify_one();
+        self.consumers[index].take(entry, 0, 0, ledger);
     }
 
     /// The next prefetched message of a consumer that is `demand` messages short.
@@ -529,14 +529,10 @@ impl Subscription {
             self.dead.push(DeadLetter { entry, topic });
             self.acknowledge(entry);
         } else {
-            self.replay_again(entry);
+            self.pending.remove(&entry);
+            self.replay.insert(entry);
+            self.redeliveries.insert(entry, times + 1);
         }
-    }
-
-    fn replay_again(&mut self, entry: usize) {
-        self.pending.remove(&entry);
-        self.replay.insert(entry);
-        *self.redeliveries.entry(entry).or_default() += 1;
     }
 
     /// Whether the entry was redelivered more often than its next consumer wants to see; it is a dead letter then.

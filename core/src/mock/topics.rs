@@ -64,7 +64,7 @@ impl Ledger {
         if self.persistent {
             Id { ledger: self.ledger, entry: entry as i64, partition: self.partition, batch, size }
         } else {
-            Id { ledger: 0, entry: 0, partition: self.partition, batch: -1, size: 0 }
+            Id { ledger: 0, entry: 0, partition: self.partition, batch, size }
         }
     }
 
@@ -189,7 +189,8 @@ impl Broker {
         let base = base_topic(topic);
         let is_partition = self.partitioned.contains_key(base);
         if !self.auto_create || (is_partition && base != topic) {
-            let text = format!("Topic {topic} does not exist");
+            // a partition beyond the last one is refused without a word
+            let text = if is_partition { String::new() } else { format!("Topic {topic} does not exist") };
             return Err(Refusal::new(404, remote_error(&text)));
         }
         Ok(vec![self.create(topic)])
@@ -324,9 +325,8 @@ impl Broker {
             found.log.entries.push(Entry { messages, batch });
             self.dispatch(topic, now);
         } else {
-            for message in &messages {
-                found.subscriptions.values_mut().for_each(|subscription| subscription.offer(message, &found.log));
-            }
+            let entry = Entry { messages, batch };
+            found.subscriptions.values_mut().for_each(|subscription| subscription.offer(&entry, &found.log));
         }
         Ok(id)
     }
@@ -348,8 +348,9 @@ impl Broker {
         for subscription in found.subscriptions.values_mut().filter(|subscription| !subscription.dead.is_empty()) {
             for dead in std::mem::take(&mut subscription.dead) {
                 let Some(entry) = found.log.entries.get(dead.entry) else { continue };
-                for message in &entry.messages {
-                    let origin = format!("{}:{}:{}", found.log.ledger, dead.entry, found.log.partition);
+                for (at, message) in entry.messages.iter().enumerate() {
+                    let batch = if entry.batch { format!(":{at}") } else { String::new() };
+                    let origin = format!("{}:{}:{}{batch}", found.log.ledger, dead.entry, found.log.partition);
                     let mut properties = message.properties.clone();
                     properties.insert("REAL_TOPIC".into(), found.log.topic.to_string());
                     properties.insert("REAL_SUBSCRIPTION".into(), subscription.name.to_string());

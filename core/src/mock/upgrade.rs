@@ -85,7 +85,7 @@ pub(super) fn parse(request: &Request) -> Option<Result<Wanted, Refusal>> {
         ["", "ws", "v2", "producer", ..] => Some(producer(request, &parts).map(Wanted::Producer)),
         ["", "ws", "v2", "consumer", ..] => Some(consumer(request, &parts).map(Wanted::Consumer)),
         ["", "ws", "v2", "reader", ..] => Some(reader(request, &parts).map(Wanted::Reader)),
-        ["", "ws", "v3", "consumer", subscription] => Some(many(request, subscription).map(Wanted::Consumer)),
+        ["", "ws", "v3", "consumer", subscription, ..] => Some(many(request, subscription).map(Wanted::Consumer)),
         _ => None,
     }
 }
@@ -94,29 +94,34 @@ fn invalid(text: impl std::fmt::Display) -> Refusal {
     Refusal::new(400, format!("Invalid query params: {text}"))
 }
 
+/// What is thrown before the handler can catch it.
+fn thrown(text: impl std::fmt::Display) -> Refusal {
+    Refusal::new(500, format!("java.lang.IllegalArgumentException: {text}"))
+}
+
 fn no_constant(class: &str, value: &str) -> Refusal {
     invalid(format!("No enum constant {class}.{value}"))
 }
 
 /// The topic of a v2 path. Tenant and namespace are taken as they come; the topic is decoded.
 fn topic_of(parts: &[&str], topic_parts: &[&str]) -> Result<String, Refusal> {
-    let failed = |text: String| Refusal::new(500, text);
     let [_, _, _, _, domain, tenant, namespace, ..] = parts else {
-        return Err(failed("Invalid topic name format".into()));
+        return Err(thrown("Invalid topic name format"));
     };
     if !matches!(*domain, "persistent" | "non-persistent") {
-        return Err(failed(format!("Invalid topic domain: '{domain}'")));
+        return Err(Refusal::new(500, "java.lang.IllegalArgumentException"));
     }
     for name in [tenant, namespace] {
         let is_named = |letter: char| letter.is_ascii_alphanumeric() || "-=:._".contains(letter);
         if name.is_empty() || !name.chars().all(is_named) {
-            return Err(failed(format!("Invalid named entity: {name}")));
+            return Err(thrown(format!("Invalid named entity: {name}")));
         }
     }
     let joined = topic_parts.join("/");
     let topic = url_decode(joined.trim_end_matches('/')).unwrap_or_default();
     if topic.is_empty() || topic.starts_with('/') {
-        return Err(failed(format!("Invalid topic name: {domain}://{tenant}/{namespace}/{topic}")));
+        let text = "Topic local name must not be blank.";
+        return Err(thrown(format!("Invalid topic name: {domain}://{tenant}/{namespace}/{topic}. {text}")));
     }
     Ok(format!("{domain}://{tenant}/{namespace}/{topic}"))
 }
@@ -176,8 +181,8 @@ fn producer(request: &Request, parts: &[&str]) -> Result<ProducerWanted, Refusal
     if let Some(keys) = request.parameter("encryptionKeys") {
         let parsed = from_base64(keys).ok().and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
         if !parsed.is_some_and(|keys| keys.is_object()) {
-            let text = "Failed to create producer/consumer: cryptoKeyReaderFactoryClassName is not configured";
-            return Err(Refusal::new(500, text));
+            let text = "Can't add encryption key without configuring cryptoKeyReaderFactoryClassName";
+            return Err(Refusal::new(500, format!("Failed to create producer/consumer: {text}")));
         }
         batching = None;
     }
@@ -191,15 +196,21 @@ fn consumer(request: &Request, parts: &[&str]) -> Result<ConsumerWanted, Refusal
 }
 
 fn many(request: &Request, subscription: &str) -> Result<ConsumerWanted, Refusal> {
-    let failed = |text: String| Refusal::new(500, text);
     let (interest, label) = match (request.parameter("topics"), request.parameter("topicsPattern")) {
-        (None, None) => return Err(failed("Should set topics or topicsPattern".into())),
-        (Some(_), Some(_)) => return Err(failed("Topics must be null when use topicsPattern".into())),
-        (Some(topics), None) => {
-            let names: Result<Vec<_>, _> = topics.split(',').map(|topic| full_name(topic.trim())).collect();
-            (Interest::Topics(names.map_err(|error| failed(error.to_string()))?), topics)
+        (None, None) => return Err(thrown("Should set topics or topicsPattern")),
+        (Some(_), Some(_)) => return Err(thrown("Topics must be null when use topicsPattern")),
+        (Some(""), None) | (None, Some("")) => {
+            let text = "it should be in the format of <tenant>/<namespace>/<topic> or <topic>";
+            return Err(thrown(format!("Invalid short topic name '', {text}")));
         }
-        (None, Some(pattern)) => (Interest::Pattern(Pattern::parse(pattern).map_err(failed)?), pattern),
+        (Some(topics), None) => {
+            if topics.split(',').any(|topic| topic.trim().is_empty()) {
+                return Err(invalid("topicNames cannot have blank topic"));
+            }
+            let names: Result<Vec<_>, _> = topics.split(',').map(|topic| full_name(topic.trim())).collect();
+            (Interest::Topics(names.map_err(thrown)?), topics)
+        }
+        (None, Some(pattern)) => (Interest::Pattern(Pattern::parse(pattern).map_err(invalid)?), pattern),
     };
     let label = match &interest {
         Interest::Topics(names) => names.join(","),
@@ -277,7 +288,10 @@ fn reader(request: &Request, parts: &[&str]) -> Result<ReaderWanted, Refusal> {
         Some(value) => match value.parse::<i32>() {
             Ok(size @ 0..) => size.min(1000),
             Ok(_) => return Err(failed("receiverQueueSize needs to be >= 0".into())),
-            Err(_) => return Err(failed(format!("For input string: \"{value}\""))),
+            Err(_) => {
+                let text = format!("java.lang.NumberFormatException: For input string: \"{value}\"");
+                return Err(Refusal::new(500, text));
+            }
         },
     };
     let start = match request.parameter("messageId").unwrap_or("") {

@@ -66,7 +66,8 @@ pub(super) fn consumer_command(text: &str) -> Result<Option<ConsumerCommand>, Un
         match name.as_str() {
             "type" => command.kind = string(&name, value)?,
             "messageId" => command.message_id = string(&name, value)?,
-            "permitMessages" if !value.is_null() => {
+            // an Integer, for which an empty string is null
+            "permitMessages" if !value.is_null() && value != "" => {
                 let wide = long(&name, value)?;
                 let Ok(permits) = i32::try_from(wide) else {
                     return Err(Unusable::Malformed(format!("Numeric value ({wide}) out of range of int")));
@@ -236,6 +237,7 @@ mod tests {
         assert_eq!(permits(r#"{"type":"permit","permitMessages":"5"}"#), Ok(Some(5)));
         assert_eq!(permits(r#"{"type":"permit","permitMessages":-1}"#), Ok(Some(-1)));
         assert_eq!(permits(r#"{"type":"permit"}"#), Ok(None));
+        assert_eq!(permits(r#"{"type":"permit","permitMessages":""}"#), Ok(None));
         assert!(permits(r#"{"permitMessages":2147483648}"#).is_err());
         assert!(permits(r#"{"permitMessages":"x"}"#).is_err());
     }

@@ -1,0 +1,71 @@
+# The few commands a person types. `make demo` and `make test` do all the set-up on a fresh machine.
+#
+#   make demo               the main job in Rust, C and Python, on the mock broker; PULSAR=real takes a real one
+#   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
+#   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
+#   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
+#   make soak               ten minutes of outages (SOAK_SECONDS)
+
+SHELL := /bin/bash
+PULSAR ?= mock
+PREFIX ?= /usr/local
+PYTHON ?= python3
+VENV := .venv
+IN_VENV := $(VENV)/bin
+# Built once for all that link or load it; the mock is part of the library.
+LIBRARY := target/release/libstargate.so
+
+.PHONY: help demo test lint fmt docs wheel install soak library clean
+
+help:
+	@sed -n 's/^#   /  /p' Makefile
+
+demo: tools-demo library wheel
+	PULSAR=$(PULSAR) $(PYTHON) tests/demo.py
+
+test: tools-test library wheel
+	$(PYTHON) tests/suites.py
+
+lint: tools-lint $(VENV)/ready
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --features stargate-core/mock -- -D warnings
+	$(IN_VENV)/ruff check python tests
+	$(IN_VENV)/ruff format --check python tests
+	cd python && ../$(IN_VENV)/mypy
+
+fmt: $(VENV)/ready
+	cargo fmt --all
+	$(IN_VENV)/ruff format python tests
+	$(IN_VENV)/ruff check --fix python tests
+
+docs:
+	UPDATE_DOCS=1 cargo test -q -p stargate-core --test configuration
+	UPDATE_HEADER=1 cargo test -q -p stargate-ffi --test header
+
+library:
+	cargo build --release -p stargate-ffi
+
+$(VENV)/ready: python/requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(IN_VENV)/pip install --quiet --disable-pip-version-check -r python/requirements-dev.txt
+	touch $@
+
+wheel: $(VENV)/ready
+	rm -f dist/stargate-*.whl
+	$(IN_VENV)/maturin build --release --quiet --manifest-path python/Cargo.toml --out dist
+	$(IN_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
+
+install: library
+	ffi-c/install/install.sh
+
+soak: tools-test
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \
+		cargo test --release -p stargate-core --test soak -- --include-ignored
+	cat target/soak.txt
+
+tools-%:
+	@$(PYTHON) tests/tools.py $* $(PULSAR)
+
+clean:
+	cargo clean
+	rm -rf $(VENV) dist

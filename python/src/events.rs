@@ -1,0 +1,232 @@
+//! The queue between the library's threads and Python: what Python has to hear of, in batches.
+//!
+//! A thread of the library pushes and, when nobody was woken yet, wakes; it never touches the interpreter. A thread
+//! that Python made takes whatever has gathered, in one crossing.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use stargate_core::{Level, LogSink, StateChange};
+
+use crate::errors::exception;
+use crate::held::Held;
+
+/// Log records that are kept for a Python that does not come for them.
+const MAX_LOG_RECORDS: usize = 1000;
+
+/// The value of an operation that is done; it is made Python's when Python takes it.
+pub(crate) trait Finished: Send {
+    /// The value, or the exception.
+    fn into_python(self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>>;
+
+    /// Nobody waits for it any more.
+    fn discard(self: Box<Self>) {}
+}
+
+/// One thing that Python has to hear of.
+enum Event {
+    /// An operation is done, and somebody holds a future of it.
+    Done {
+        future: Py<PyAny>,
+        value: Box<dyn Finished>,
+    },
+    Log {
+        level: Level,
+        target: String,
+        text: String,
+    },
+    State {
+        listener: Arc<Py<PyAny>>,
+        change: StateChange,
+    },
+    /// A connection needs a token, and waits for it.
+    Token {
+        supplier: Arc<Py<PyAny>>,
+        answer: mpsc::Sender<std::result::Result<String, String>>,
+    },
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    events: Vec<Event>,
+    log_records: usize,
+    log_records_lost: u64,
+    closed: bool,
+}
+
+impl Queue {
+    /// Nothing of Python runs under the lock, so a poisoned one is as good as any.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, event: Event) {
+        let mut state = self.state();
+        if state.closed {
+            // Dropped outside of the lock: a reference to a Python object may be in it.
+            drop(state);
+            return;
+        }
+        if matches!(event, Event::Log { .. }) {
+            if state.log_records == MAX_LOG_RECORDS {
+                state.log_records_lost += 1;
+                return;
+            }
+            state.log_records += 1;
+        }
+        state.events.push(event);
+        let first = state.events.len() == 1;
+        drop(state);
+        if first {
+            self.arrived.notify_all();
+        }
+    }
+
+    /// An operation is done.
+    pub(crate) fn done(&self, future: Py<PyAny>, value: Box<dyn Finished>) {
+        self.push(Event::Done { future, value });
+    }
+
+    pub(crate) fn state_changed(&self, listener: Arc<Py<PyAny>>, change: StateChange) {
+        self.push(Event::State { listener, change });
+    }
+
+    /// Has Python ask `supplier` for a token, and waits for the answer.
+    pub(crate) fn token(
+        &self,
+        supplier: Arc<Py<PyAny>>,
+        limit: Duration,
+    ) -> std::result::Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        let (answer, answered) = mpsc::channel();
+        self.push(Event::Token { supplier, answer });
+        match answered.recv_timeout(limit) {
+            Ok(token) => token.map_err(Into::into),
+            Err(_) => Err("the token supplier gave no answer".into()),
+        }
+    }
+}
+
+impl LogSink for Queue {
+    fn log(&self, level: Level, target: &str, text: &str) {
+        self.push(Event::Log { level, target: target.to_owned(), text: text.to_owned() });
+    }
+}
+
+/// A queue of things that Python has to hear of; see `stargate._events`.
+#[pyclass(frozen, module = "stargate._native")]
+pub(crate) struct Events {
+    queue: Held<Arc<Queue>>,
+}
+
+impl Events {
+    pub(crate) fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+}
+
+#[pymethods]
+impl Events {
+    #[new]
+    fn new() -> Events {
+        Events { queue: Held::new(Arc::default()) }
+    }
+
+    /// Waits until something has happened, for `timeout` seconds, and gives all of it as tuples: `("done", future,
+    /// value, exception)`, `("log", level, target, text)`, `("state", listener, change, exception)`, `("token",
+    /// supplier, answer, None)`. `None` after `close`, when nothing is left.
+    fn wait<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
+        let queue = self.queue();
+        let taken = py.detach(|| {
+            let deadline = Instant::now() + Duration::try_from_secs_f64(timeout).unwrap_or_default();
+            let mut state = queue.state();
+            while state.events.is_empty() && !state.closed {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state = queue.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            (!state.closed || !state.events.is_empty()).then(|| take(state))
+        });
+        taken.map(|(events, lost)| tell(py, events, lost)).transpose()
+    }
+
+    /// Takes in nothing more, and ends the waits.
+    fn close(&self, py: Python<'_>) {
+        if !self.queue.is_ours() {
+            return;
+        }
+        let queue = self.queue();
+        py.detach(|| {
+            queue.state().closed = true;
+            queue.arrived.notify_all();
+        });
+    }
+}
+
+fn take(mut state: MutexGuard<'_, State>) -> (Vec<Event>, u64) {
+    state.log_records = 0;
+    let lost = std::mem::take(&mut state.log_records_lost);
+    (std::mem::take(&mut state.events), lost)
+}
+
+fn tell<'py>(py: Python<'py>, events: Vec<Event>, lost: u64) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+    let mut told = Vec::with_capacity(events.len());
+    for event in events {
+        told.push(match event {
+            Event::Done { future, value } => {
+                // A future that was cancelled wants no value; what it would have got must not be lost.
+                if future.call_method0(py, "done")?.is_truthy(py)? {
+                    value.discard();
+                    continue;
+                }
+                let (value, error) = match value.into_python(py) {
+                    Ok(value) => (Some(value), None),
+                    Err(error) => (None, Some(error)),
+                };
+                ("done", future, value, error).into_pyobject(py)?
+            }
+            Event::Log { level, target, text } => ("log", level as i32, target, text).into_pyobject(py)?,
+            Event::State { listener, change } => {
+                let error = change.error.as_ref().map(|error| exception(py, error));
+                let retry_in = change.retry_in.map(|delay| delay.as_secs_f64());
+                let parts =
+                    (change.state.name(), change.topic.to_string(), change.host, change.session, error, retry_in);
+                ("state", listener.clone_ref(py), parts, py.None()).into_pyobject(py)?
+            }
+            Event::Token { supplier, answer } => {
+                ("token", supplier.clone_ref(py), TokenAnswer { answer }, py.None()).into_pyobject(py)?
+            }
+        });
+    }
+    if lost > 0 {
+        let text = format!("{lost} log records were lost: they came faster than Python took them");
+        told.push(("log", Level::Warn as i32, "client", text).into_pyobject(py)?);
+    }
+    Ok(told)
+}
+
+/// Where the answer of a token supplier goes.
+#[pyclass(frozen, module = "stargate._native")]
+pub(crate) struct TokenAnswer {
+    answer: mpsc::Sender<std::result::Result<String, String>>,
+}
+
+#[pymethods]
+impl TokenAnswer {
+    /// The token, or why there is none.
+    #[pyo3(signature = (token, error = None))]
+    fn give(&self, token: Option<String>, error: Option<String>) {
+        let answer = token.ok_or_else(|| error.unwrap_or_else(|| "the token supplier gave no token".into()));
+        // A connection that gave up does not wait any more.
+        let _ = self.answer.send(answer);
+    }
+}

@@ -1,0 +1,51 @@
+//! The native half of the Python package `stargate`: thin classes over the core, used by the typed ones of the package.
+//!
+//! Two rules hold throughout. No thread of the library ever runs Python: whatever Python has to hear of goes into an
+//! [`events::Events`] queue, which Python's own threads and event loops drain. And no lock is taken and nothing is
+//! waited for while this thread is attached to the interpreter, so that no two locks can ever wait for each other.
+
+use pyo3::prelude::*;
+
+mod client;
+mod convert;
+mod errors;
+mod events;
+mod held;
+mod message;
+mod producer;
+mod receiver;
+mod wait;
+
+/// The native half of `stargate`; private.
+#[pymodule(gil_used = false)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::client::Client;
+    #[pymodule_export]
+    use crate::events::{Events, TokenAnswer};
+    #[pymodule_export]
+    use crate::message::{Message, MessageId};
+    #[pymodule_export]
+    use crate::producer::Producer;
+    #[pymodule_export]
+    use crate::receiver::{Consumer, Reader};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The table of options as JSON: an array of objects with key, aliases, type, range, choices, default, roles and doc.
+    #[pyfunction]
+    fn describe_options() -> String {
+        stargate_core::options::describe()
+    }
+
+    /// Every kind of error, as (name, code, retriable).
+    #[pyfunction]
+    fn error_kinds() -> Vec<(&'static str, i32, bool)> {
+        stargate_core::ErrorKind::ALL.iter().map(|kind| (kind.name(), kind.code(), kind.is_retriable())).collect()
+    }
+}

@@ -1,0 +1,302 @@
+//! Messages and their ids as Python objects.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::SystemTime;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use stargate_core as core;
+
+use crate::errors::exception;
+use crate::held::Held;
+
+/// The bytes of the two positions that no message has, as the other Pulsar clients write them.
+const EARLIEST: (u64, u64) = (u64::MAX, u64::MAX);
+const LATEST: (u64, u64) = (i64::MAX as u64, i64::MAX as u64);
+
+/// Declared in their order.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Position {
+    Earliest,
+    At(core::MessageId),
+    Latest,
+}
+
+/// The position of a message in its topic: ordered, hashable and picklable.
+///
+/// `MessageId.earliest` and `MessageId.latest` are the positions before the first and after the last message.
+#[pyclass(frozen, module = "stargate")]
+#[derive(Clone)]
+pub(crate) struct MessageId {
+    position: Position,
+}
+
+impl MessageId {
+    pub(crate) fn new(id: core::MessageId) -> MessageId {
+        MessageId { position: Position::At(id) }
+    }
+
+    /// The id of a message, for acknowledging; the ends of a topic are none.
+    pub(crate) fn of_message(&self) -> Option<&core::MessageId> {
+        match &self.position {
+            Position::At(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn of_end((ledger, entry): (u64, u64)) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (tag, mut value) in [(0x08, ledger), (0x10, entry)] {
+            bytes.push(tag);
+            while value >= 0x80 {
+                bytes.push(value as u8 | 0x80);
+                value >>= 7;
+            }
+            bytes.push(value as u8);
+        }
+        bytes
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match &self.position {
+            Position::Earliest => MessageId::of_end(EARLIEST),
+            Position::At(id) => id.to_bytes(),
+            Position::Latest => MessageId::of_end(LATEST),
+        }
+    }
+}
+
+#[pymethods]
+impl MessageId {
+    /// The position before the first message that is still stored.
+    #[classattr]
+    fn earliest() -> MessageId {
+        MessageId { position: Position::Earliest }
+    }
+
+    /// The position after the last message.
+    #[classattr]
+    fn latest() -> MessageId {
+        MessageId { position: Position::Latest }
+    }
+
+    /// The id from what `to_bytes` wrote, or another Pulsar client's `serialize`.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<MessageId> {
+        let id = core::MessageId::from_bytes(data).map_err(|error| exception(py, &error))?;
+        let position = match (id.ledger(), id.entry()) {
+            EARLIEST => Position::Earliest,
+            LATEST => Position::Latest,
+            _ => Position::At(id),
+        };
+        Ok(MessageId { position })
+    }
+
+    /// The id from what `to_base64` wrote.
+    #[staticmethod]
+    fn from_base64(py: Python<'_>, text: &str) -> PyResult<MessageId> {
+        let id: core::MessageId = text.parse().map_err(|error| exception(py, &error))?;
+        MessageId::from_bytes(py, &id.to_bytes())
+    }
+
+    /// The id as bytes: `MessageIdData` of Pulsar's protocol.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.bytes())
+    }
+
+    /// The id as text: the base64 of its bytes.
+    fn to_base64(&self, py: Python<'_>) -> PyResult<String> {
+        match &self.position {
+            Position::At(id) => Ok(id.as_str().to_owned()),
+            _ => {
+                let id = core::MessageId::from_bytes(&self.bytes()).map_err(|error| exception(py, &error))?;
+                Ok(id.as_str().to_owned())
+            }
+        }
+    }
+
+    /// What the option `starting_message` takes.
+    fn _starting(&self) -> String {
+        match &self.position {
+            Position::Earliest => "earliest".into(),
+            Position::At(id) => id.as_str().to_owned(),
+            Position::Latest => "latest".into(),
+        }
+    }
+
+    /// The ledger that holds the message; -1 where there is none.
+    #[getter]
+    fn ledger(&self) -> i64 {
+        self.of_message().map_or(-1, |id| id.ledger() as i64)
+    }
+
+    /// The entry in the ledger; -1 where there is none.
+    #[getter]
+    fn entry(&self) -> i64 {
+        self.of_message().map_or(-1, |id| id.entry() as i64)
+    }
+
+    /// The partition, or `None` for a topic without partitions.
+    #[getter]
+    fn partition(&self) -> Option<u32> {
+        self.of_message()?.partition()
+    }
+
+    /// The place in its batch, or `None` for a message that was not batched.
+    #[getter]
+    fn batch_index(&self) -> Option<u32> {
+        self.of_message()?.batch_index()
+    }
+
+    /// Whether the broker had the message already, from an attempt whose receipt was lost; it then tells no position.
+    /// Only with the option `effectively_once`.
+    #[getter]
+    fn is_duplicate(&self) -> bool {
+        self.of_message().is_some_and(|id| (id.ledger(), id.entry()) == EARLIEST)
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: pyo3::basic::CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        match other.cast::<MessageId>() {
+            Ok(other) => {
+                let answer = op.matches(self.position.cmp(&other.get().position));
+                Ok(answer.into_pyobject(py)?.to_owned().into_any().unbind())
+            }
+            Err(_) => Ok(py.NotImplemented()),
+        }
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.position.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.to_bytes(py)
+    }
+
+    fn __str__(&self) -> String {
+        match &self.position {
+            Position::Earliest => "earliest".into(),
+            Position::At(id) => id.to_string(),
+            Position::Latest => "latest".into(),
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        match &self.position {
+            Position::At(id) => format!("MessageId({id})"),
+            _ => format!("MessageId.{}", self.__str__()),
+        }
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = slf.py();
+        let read = slf.getattr("from_bytes")?;
+        Ok((read, PyTuple::new(py, [slf.get().to_bytes(py)])?))
+    }
+}
+
+/// A message received by a consumer or a reader.
+#[pyclass(frozen, module = "stargate")]
+pub(crate) struct Message {
+    pub(crate) inner: Held<core::Message>,
+    /// Made at the first look: who acknowledges unread does not pay for it.
+    data: PyOnceLock<Py<PyBytes>>,
+}
+
+impl Message {
+    pub(crate) fn new(message: core::Message) -> Message {
+        Message { inner: Held::new(message), data: PyOnceLock::new() }
+    }
+
+    pub(crate) fn list(py: Python<'_>, messages: Vec<core::Message>) -> PyResult<Vec<Py<Message>>> {
+        messages.into_iter().map(|message| Py::new(py, Message::new(message))).collect()
+    }
+}
+
+#[pymethods]
+impl Message {
+    /// The content.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> &Bound<'py, PyBytes> {
+        self.data.get_or_init(py, || PyBytes::new(py, self.inner.payload()).unbind()).bind(py)
+    }
+
+    /// Its position in the topic.
+    #[getter]
+    fn id(&self) -> MessageId {
+        MessageId::new(self.inner.id().clone())
+    }
+
+    /// The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the
+    /// server does not tell which of them it was, and this is the first topic, or the pattern.
+    #[getter]
+    fn topic(&self) -> String {
+        self.inner.topic().to_string()
+    }
+
+    /// The key, or `None`.
+    #[getter]
+    fn key(&self) -> Option<&str> {
+        self.inner.key()
+    }
+
+    /// The application's properties, in a dict of the caller's own.
+    #[getter]
+    fn properties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let properties = PyDict::new(py);
+        for (name, value) in self.inner.properties() {
+            properties.set_item(name, value)?;
+        }
+        Ok(properties)
+    }
+
+    /// When the broker stored it: an aware `datetime` in UTC.
+    #[getter]
+    fn publish_time(&self) -> Option<SystemTime> {
+        self.inner.publish_time()
+    }
+
+    /// The time that the application gave it, or `None`: an aware `datetime` in UTC.
+    #[getter]
+    fn event_time(&self) -> Option<SystemTime> {
+        self.inner.event_time()
+    }
+
+    /// How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+    #[getter]
+    fn redelivery_count(&self) -> u32 {
+        self.inner.redelivery_count()
+    }
+
+    /// With `crypto_failure_action="consume"`, what is needed to decrypt the content, as the server's JSON.
+    #[getter]
+    fn encryption_context(&self) -> Option<&str> {
+        self.inner.encryption_context()
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.payload().len()
+    }
+
+    /// A message is true, an empty one too.
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let key = self.inner.key().map(|key| PyString::new(py, key).repr().map(|key| format!(" key={key}")));
+        let key = key.transpose()?.unwrap_or_default();
+        let topic = self.inner.topic();
+        Ok(format!("<Message {} of {topic}:{key} {} bytes>", self.inner.id(), self.inner.payload().len()))
+    }
+
+    /// A message belongs to the connection that it came on, so it cannot leave its process; its parts can.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a Message cannot be pickled; pickle its data, key, properties and id"))
+    }
+}

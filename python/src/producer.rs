@@ -1,0 +1,193 @@
+//! The producer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use pyo3::prelude::*;
+use stargate_core::{self as core, Outgoing, Receipt, Result};
+
+use crate::convert::{Extras, outgoing, outgoing_item};
+use crate::errors::{exception, timeout as timed_out};
+use crate::events::{Events, Finished};
+use crate::held::Held;
+use crate::message::MessageId;
+use crate::wait::{close_limit, limit, wait, wait_within};
+
+/// Sends messages to one topic.
+#[pyclass(frozen, module = "stargate._native")]
+pub(crate) struct Producer {
+    inner: Held<core::Producer>,
+}
+
+impl Producer {
+    pub(crate) fn new(producer: core::Producer) -> Producer {
+        Producer { inner: Held::new(producer) }
+    }
+}
+
+/// The receipt of a send, for a future.
+struct Sent(Result<Receipt>);
+
+impl Finished for Sent {
+    fn into_python(self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let receipt = self.0.map_err(|error| exception(py, &error))?;
+        Ok(Py::new(py, MessageId::new(receipt.message_id().clone()))?.into_any())
+    }
+}
+
+#[pymethods]
+impl Producer {
+    /// The topic's full name.
+    fn topic(&self) -> String {
+        self.inner.topic().to_string()
+    }
+
+    /// Sends one message and waits for its receipt; `timeout` in seconds takes the place of `send_timeout`.
+    fn send(
+        &self,
+        py: Python<'_>,
+        payload: &Bound<'_, PyAny>,
+        extras: Option<Extras>,
+        timeout: Option<f64>,
+    ) -> PyResult<MessageId> {
+        let message = outgoing(payload, extras)?;
+        let timeout = limit(py, timeout)?;
+        let sent = async {
+            match timeout {
+                Some(timeout) => self.inner.enqueue_within(message, timeout).await?.await,
+                None => self.inner.send(message).await,
+            }
+        };
+        wait(py, sent).map(|receipt| MessageId::new(receipt.message_id().clone()))
+    }
+
+    /// Accepts one message, waiting for room, and tells `future` through `events` how it ended.
+    fn send_nowait(
+        &self,
+        py: Python<'_>,
+        payload: &Bound<'_, PyAny>,
+        extras: Option<Extras>,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<()> {
+        let message = outgoing(payload, extras)?;
+        let queue = events.get().queue();
+        wait(py, self.inner.send_inline(message, move |sent| queue.done(future, Box::new(Sent(sent.result)))))
+    }
+
+    /// Sends messages in their order, many in flight at a time; an id or an exception for each.
+    fn send_many(&self, py: Python<'_>, items: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Py<PyAny>>> {
+        let receipts = Receipts::new(items.len());
+        let mut items = items.into_iter().enumerate().peekable();
+        while let Some(&(first, _)) = items.peek() {
+            // Made ready a lot at a time: what waits for room is not held twice, and Ctrl-C is seen in between.
+            let (mut lot, mut bytes) = (Vec::new(), 0);
+            while let Some((_, item)) = items.next_if(|_| lot.len() < LOT && bytes < LOT_BYTES) {
+                let message = outgoing_item(&item)?;
+                bytes += message.payload_len();
+                lot.push(message);
+            }
+            wait(py, receipts.accept(&self.inner, first, lot))?;
+        }
+        let results = wait(py, receipts.all())?;
+        let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
+        if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {
+            return Err(exception(py, error));
+        }
+        results
+            .into_iter()
+            .map(|result| match Box::new(Sent(result)).into_python(py) {
+                Ok(id) => Ok(id),
+                Err(error) => Ok(error.into_value(py).into_any()),
+            })
+            .collect()
+    }
+
+    /// Waits until every message accepted before has ended.
+    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        let timeout = limit(py, timeout)?;
+        wait_within(py, self.inner.flush(), timeout)?.ok_or_else(|| timed_out(py, "flush", &self.topic(), timeout))
+    }
+
+    /// Waits until it is connected.
+    fn wait_connected(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        let timeout = limit(py, timeout)?;
+        wait_within(py, self.inner.wait_connected(), timeout)?
+            .ok_or_else(|| timed_out(py, "connect to", &self.topic(), timeout))
+    }
+
+    /// Whether it is connected now.
+    fn is_connected(&self) -> bool {
+        self.inner.is_connected()
+    }
+
+    /// The counters as JSON.
+    fn stats(&self) -> String {
+        self.inner.stats().to_json()
+    }
+
+    /// Sends what is in flight and closes the connection.
+    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        let timeout = close_limit(py, timeout)?;
+        wait(py, self.inner.close(timeout))
+    }
+}
+
+/// How many messages are made ready at a time, and of how many bytes.
+const LOT: usize = 64;
+const LOT_BYTES: usize = 256 * 1024;
+
+/// The results of many sends. Whoever waits for them is woken once, with the last, and not with each.
+#[derive(Clone)]
+struct Receipts(Arc<Mutex<Gathered>>);
+
+struct Gathered {
+    results: Vec<Option<Result<Receipt>>>,
+    missing: usize,
+    waiting: Option<Waker>,
+}
+
+impl Receipts {
+    fn new(count: usize) -> Receipts {
+        Receipts(Arc::new(Mutex::new(Gathered { results: vec![None; count], missing: count, waiting: None })))
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, index: usize, result: Result<Receipt>) {
+        let mut gathered = self.gathered();
+        gathered.results[index] = Some(result);
+        gathered.missing -= 1;
+        let waker = if gathered.missing == 0 { gathered.waiting.take() } else { None };
+        drop(gathered);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until messages are in flight; the first of them has number `first`.
+    async fn accept(&self, producer: &core::Producer, first: usize, messages: Vec<Outgoing>) -> Result<()> {
+        for (index, message) in (first..).zip(messages) {
+            let receipts = self.clone();
+            let accepted = producer.send_inline(message, move |sent| receipts.set(index, sent.result)).await;
+            if let Err(error) = accepted {
+                self.set(index, Err(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all have ended.
+    async fn all(&self) -> Result<Vec<Result<Receipt>>> {
+        std::future::poll_fn(|cx| {
+            let mut gathered = self.gathered();
+            if gathered.missing > 0 {
+                gathered.waiting = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        Ok(std::mem::take(&mut self.gathered().results).into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,152 @@
+"""What the library's threads tell Python: one daemon thread takes it in batches.
+
+No thread of the library runs Python. Futures that are done, log records, changes of state and requests for a token wait
+in a queue of the native half, and the threads here, which Python made, take them from there. They are started with the
+first client, belong to one process, and end at the exit of the interpreter, after the clients were closed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import _native
+from .state import StateChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("stargate")
+
+_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+
+# How long the exit of the interpreter waits for the clients that nobody closed, in seconds; for all of them together.
+EXIT_TIMEOUT = 2.0
+
+
+class Closable(Protocol):
+    """What is closed at exit."""
+
+    def close(self, timeout: float = ...) -> None:
+        """Close it within a time."""
+
+
+class _Dispatcher:
+    """A queue, and the thread that takes from it."""
+
+    def __init__(self, name: str) -> None:
+        self.queue = _native.Events()
+        self.thread = threading.Thread(target=_serve, args=(self.queue,), name=name, daemon=True)
+        self.thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End the thread; what has gathered is still told."""
+        self.queue.close()
+        if self.thread is not threading.current_thread():
+            self.thread.join(timeout)
+
+
+# Replaced in a forked child, where these threads do not exist and the lock may be held by one of them for ever.
+_lock = threading.Lock()
+_dispatchers: dict[str, _Dispatcher] = {}
+_live: weakref.WeakSet[Closable] = weakref.WeakSet()
+
+
+def events() -> _native.Events:
+    """Give the queue of this process for futures, log records and changes of state."""
+    return _dispatcher("stargate-events").queue
+
+
+def tokens() -> _native.Events:
+    """Give the queue for tokens: on a thread of its own, since a connection waits for the answer."""
+    return _dispatcher("stargate-tokens").queue
+
+
+def close_at_exit(handle: Closable) -> None:
+    """Close `handle` at the exit of the interpreter, if it still lives then."""
+    _live.add(handle)
+
+
+def closed(handle: Closable) -> None:
+    """Take back `close_at_exit`."""
+    _live.discard(handle)
+
+
+def _dispatcher(name: str) -> _Dispatcher:
+    found = _dispatchers.get(name)
+    if found is None:
+        with _lock:
+            found = _dispatchers.get(name)
+            if found is None:
+                found = _dispatchers[name] = _Dispatcher(name)
+    return found
+
+
+def _serve(queue: _native.Events) -> None:
+    while (batch := queue.wait(60.0)) is not None:
+        for kind, *event in batch:
+            try:
+                _TELL[kind](*event)
+            except BaseException:
+                logger.exception("a callback failed")
+        # What it held must not live until the next batch comes.
+        batch.clear()
+        event = []
+
+
+def _done(future: Any, value: object, error: BaseException | None) -> None:
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+
+
+def _log(level: int, target: str, text: str) -> None:
+    logger.log(_LEVELS[level], "%s: %s", target, text)
+
+
+def _state(listener: Callable[[StateChange], object], change: tuple[Any, ...], _: None) -> None:
+    listener(StateChange(*change))
+
+
+def _token(supplier: Callable[[], str], answer: _native.TokenAnswer, _: None) -> None:
+    try:
+        token: object = supplier()
+        if not isinstance(token, str):
+            answer.give(None, f"the token supplier gave {type(token).__name__} instead of str")
+        else:
+            answer.give(token)
+    except BaseException as error:
+        logger.exception("the token supplier failed")
+        answer.give(None, f"the token supplier failed: {error!r}")
+
+
+_TELL: dict[str, Callable[..., None]] = {"done": _done, "log": _log, "state": _state, "token": _token}
+
+
+@atexit.register
+def _at_exit() -> None:
+    deadline = time.monotonic() + EXIT_TIMEOUT
+    for handle in list(_live):
+        try:
+            handle.close(max(0.0, deadline - time.monotonic()))
+        except Exception as error:
+            logger.warning("at exit: %s", error)
+    for dispatcher in list(_dispatchers.values()):
+        dispatcher.stop(1.0)
+
+
+def _in_the_child() -> None:
+    global _lock, _live
+    _lock = threading.Lock()
+    _dispatchers.clear()
+    _live = weakref.WeakSet()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_the_child)

@@ -1,0 +1,168 @@
+"""The options of stargate as types of keyword arguments.
+
+Generated from the core's table by `tools/generate_options.py`; do not edit. Times are in seconds, or `timedelta`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from ._native import MessageId
+    from .state import StateChange
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """How connections are made and kept. Given to a client, and inherited by all it opens; each may override them."""
+
+    on_state: Callable[[StateChange], object] | None
+    """Called at each change of state of a connection, on a thread of stargate."""
+    auth_token: str | None
+    """The JSON web token sent in the `Authorization` header."""
+    auth_token_file: str | os.PathLike[str] | None
+    """A file that holds the token; read again at each connect, so that it may rotate."""
+    tls_ca_file: str | os.PathLike[str] | None
+    """PEM file with the certificate authorities to trust instead of the system's."""
+    tls_cert_file: str | os.PathLike[str] | None
+    """PEM file with the client's certificate chain; needs `tls_key_file`."""
+    tls_key_file: str | os.PathLike[str] | None
+    """PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`."""
+    tls_insecure: bool | None
+    """Accept any server certificate. Whoever is on the path can then read and change everything. Default: False."""
+    connect_timeout: float | timedelta | None
+    """How long one attempt to connect may take, name look-up, TLS and upgrade included. The server answers the upgrade
+    only after it has created the producer, consumer or reader. Seconds; 0.001 to 600. Default: 30."""
+    lazy: bool | None
+    """Open at once and connect in the background, instead of failing when the first attempt fails. Default: False."""
+    ping_interval: float | timedelta | None
+    """Time between pings on a connection. The server closes connections that are idle for 300 s. Seconds; 0.01 to 280.
+    Default: 30."""
+    pong_timeout: float | timedelta | None
+    """How long after a ping anything must arrive, or the connection counts as broken. Seconds; 0.01 to 600. Default:
+    15."""
+    backoff_min: float | timedelta | None
+    """Upper bound of the random wait before the first reconnect; doubled at each further one. Seconds; 0.001 to 600.
+    Default: 0.1."""
+    backoff_max: float | timedelta | None
+    """Largest upper bound of the random wait between reconnects. Seconds; 0.001 to 3600. Default: 10."""
+    max_reconnects: int | None
+    """Give up after this many failed attempts in a row; 0 never gives up. From 0 to 2147483647. Default: 0."""
+    keep_trying: bool | None
+    """Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404). Default: False."""
+    max_frame_bytes: int | None
+    """Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB. From 1024 to
+    1073741824. Default: 67108864."""
+
+
+class ProducerOptions(ConnectionOptions, total=False):
+    """Options of a producer, besides those of its connection."""
+
+    name: str | None
+    """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    unique on its topic."""
+    send_timeout: float | timedelta | None
+    """How long a send may take from the call to its receipt, reconnects included; 0 waits for ever. Seconds; 0 turns
+    it off, else 0.001 to 2.14748e+06. Default: 30."""
+    batch_enabled: bool | None
+    """Let the proxy gather messages into batches: about twice the rate. Not with key_shared subscriptions. Default:
+    False."""
+    batch_max_msg: int | None
+    """Most messages in a batch. From 1 to 2147483647. Default: 1000."""
+    batch_max_delay: float | timedelta | None
+    """Longest wait for a batch to fill. Seconds; 0.001 to 2.14748e+06. Default: 0.01."""
+    max_pending_msg: int | None
+    """Most messages in flight: accepted and without a receipt yet. From 1 to 1000000. Default: 1000."""
+    max_pending_bytes: int | None
+    """Most bytes in flight, counted as encoded frames. One message always fits. From 1 to 1099511627776. Default:
+    67108864."""
+    when_full: Literal["block", "fail"] | None
+    """What a send does when the bounds are reached. Default: "block"."""
+    routing_mode: Literal["single", "round_robin"] | None
+    """To which partition messages without a key go. Default: "single"."""
+    compression_type: Literal["none", "lz4", "zlib", "zstd", "snappy"] | None
+    """How the proxy compresses what it sends to the broker. Default: "none"."""
+    hashing_scheme: Literal["java_string", "murmur3"] | None
+    """How keys are hashed to partitions. Default: "java_string"."""
+    initial_seq_id: int | None
+    """The sequence id before that of the first message. A value below the broker's own drops messages as duplicates.
+    From -1 to 9223372036854775807."""
+    encryption_keys: str | None
+    """Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them."""
+    on_disconnect: Literal["resend", "fail"] | None
+    """What becomes of messages in flight when the connection breaks. Default: "resend"."""
+    effectively_once: bool | None
+    """Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
+    and deduplication enabled on the namespace. Default: False."""
+    max_message_frame_bytes: int | None
+    """The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused
+    here, because the server would close the connection over them. From 1024 to 2147483647. Default: 1048576."""
+
+
+class ConsumerOptions(ConnectionOptions, total=False):
+    """Options of a consumer, besides those of its connection."""
+
+    name: str | None
+    """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    unique on its topic."""
+    subscription_type: Literal["exclusive", "shared", "failover", "key_shared"] | None
+    """How consumers of one subscription share its messages. Default: "exclusive"."""
+    subscription_mode: Literal["durable", "non_durable"] | None
+    """Whether the subscription outlives its consumers. Default: "durable"."""
+    initial_position: Literal["latest", "earliest"] | None
+    """Where the subscription begins when it does not exist yet. Default: "latest"."""
+    ack_timeout: float | timedelta | None
+    """Redeliver what is not acknowledged after this time; 0 never does. Seconds; 0 turns it off, else 1 to
+    2.14748e+06. Default: 0."""
+    negative_ack_delay: float | timedelta | None
+    """How long after a negative acknowledgement the message comes again. On exclusive and failover subscriptions all
+    that is unacknowledged comes again with it. Seconds; 0 turns it off, else 0.001 to 2.14748e+06. Default: 60."""
+    priority: int | None
+    """Which consumers are served first: those with the lowest number. From 0 to 2147483647. Default: 0."""
+    max_redeliver_count: int | None
+    """After this many redeliveries a message goes to the dead letter topic (shared and key_shared only). From 1 to
+    2147483647."""
+    dead_letter_topic: str | None
+    """The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count`."""
+    pull_mode: bool | None
+    """Ask for messages as the application finishes them, instead of letting the server push. Default: False."""
+    crypto_failure_action: Literal["fail", "discard", "consume"] | None
+    """What happens to messages that the proxy cannot decrypt. Default: "fail"."""
+    queue_size: int | None
+    """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
+    read ahead (readers). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
+    queue_bytes: int | None
+    """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
+    1099511627776. Default: 67108864."""
+    processors: int | None
+    """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
+    ordering: Literal["none", "key"] | None
+    """In which order several processors see the messages. Default: "none"."""
+    connections: int | None
+    """How many connections share the work. More than one needs a shared or key_shared subscription. From 1 to 64.
+    Default: 1."""
+
+
+class ReaderOptions(ConnectionOptions, total=False):
+    """Options of a reader, besides those of its connections."""
+
+    name: str | None
+    """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    unique on its topic."""
+    crypto_failure_action: Literal["fail", "discard", "consume"] | None
+    """What happens to messages that the proxy cannot decrypt. Default: "fail"."""
+    queue_size: int | None
+    """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
+    read ahead (readers). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
+    queue_bytes: int | None
+    """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
+    1099511627776. Default: 67108864."""
+    processors: int | None
+    """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
+    ordering: Literal["none", "key"] | None
+    """In which order several processors see the messages. Default: "none"."""
+    starting_message: MessageId | str | None
+    """Where the reader begins: `earliest`, `latest`, or after the message with this id. Default: "latest"."""

@@ -1,0 +1,167 @@
+"""The client: where the servers are, and how to get in."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
+
+from . import _events, _native
+from ._convert import Seconds, option_pairs, seconds
+from .producer import Producer
+from .receiver import Consumer, Reader, Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
+    from .handler import Handler
+
+Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
+"""What a consumer subscribes to: a topic, several, or every persistent topic whose name matches a pattern."""
+
+
+class Client:
+    """The way to a Pulsar cluster. Making one opens no connection; each producer, consumer and reader has its own.
+
+        with Client("ws://localhost:8080") as client:
+            with client.producer("orders") as producer:
+                print(producer.send(b"hello"))
+
+    `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are those of
+    connections; whatever the client opens inherits them. `token_supplier` is asked for a token at each connect, on a
+    thread of stargate; it takes the place of `auth_token`. May be used by many threads at once.
+    """
+
+    _closed = True
+
+    def __init__(
+        self, url: str, *, token_supplier: Callable[[], str] | None = None, **options: Unpack[ConnectionOptions]
+    ) -> None:
+        pairs, listener = _split(options)
+        tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
+        self._native = _native.Client(url, pairs, _events.events(), listener, tokens)
+        self._receivers: weakref.WeakSet[Receiver] = weakref.WeakSet()
+        self._pid = os.getpid()
+        self._closed = False
+        _events.close_at_exit(self)
+
+    @property
+    def url(self) -> str:
+        """The URL, without anything secret."""
+        return self._native.url()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Producer:
+        """Open a producer, and wait for its connection unless `lazy` is set.
+
+        `topic` is `name`, `tenant/namespace/name` or `persistent://tenant/namespace/name`. Raise what the first attempt
+        to connect failed with, or `InvalidArgumentError` for an option that the table or the server refuses.
+        """
+        pairs, listener = _split(options)
+        return Producer(self, self._native.producer(topic, pairs, listener))
+
+    def consumer(self, topic: Topics, subscription: str, **options: Unpack[ConsumerOptions]) -> Consumer:
+        """Open a consumer, and wait for its connection unless `lazy` is set.
+
+        `topic` is one topic, a list of them, or a compiled regular expression for all persistent topics whose name
+        matches it, now and later. The subscription is created when it does not exist.
+        """
+        pairs, listener = _split(options)
+        topics, pattern = _topics(topic)
+        consumer = Consumer(self, self._native.consumer(topics, pattern, subscription, pairs, listener))
+        self._receivers.add(consumer)
+        return consumer
+
+    def consume(
+        self,
+        topic: Topics,
+        subscription: str,
+        handler: Handler,
+        init_args: Sequence[Any] = (),
+        init_kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[ConsumerOptions],
+    ) -> Consumer:
+        """Open a consumer and run a handler on its messages; see `Consumer.listen`."""
+        consumer = self.consumer(topic, subscription, **options)
+        try:
+            consumer.listen(handler, init_args, init_kwargs)
+        except BaseException:
+            consumer.close()
+            raise
+        return consumer
+
+    def reader(self, topic: str, **options: Unpack[ReaderOptions]) -> Reader:
+        """Open a reader, and wait for its connection unless `lazy` is set.
+
+        The option `starting_message` is `MessageId.earliest`, `MessageId.latest` (the default), or the id of the
+        message after which it begins.
+        """
+        pairs, listener = _split(options)
+        reader = Reader(self, self._native.reader(topic, pairs, listener))
+        self._receivers.add(reader)
+        return reader
+
+    def close(self, timeout: Seconds = 10.0) -> None:
+        """Close everything that was opened through this client, in the way of each.
+
+        Raise `TimeoutError` for what is not done within `timeout` seconds. May be called more than once.
+        """
+        self._closed = True
+        deadline = time.monotonic() + (seconds(timeout) or 0.0)
+        receivers = list(self._receivers)
+        for receiver in receivers:
+            receiver._stop_soon()
+        late: Exception | None = None
+        for receiver in receivers:
+            try:
+                receiver.close(max(0.0, deadline - time.monotonic()))
+            except Exception as error:
+                late = late or error
+        self._native.close(max(0.0, deadline - time.monotonic()))
+        _events.closed(self)
+        if late is not None:
+            raise late
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url}{' closed' if self._closed else ''}>"
+
+    def __del__(self) -> None:
+        # In a forked child it belongs to the parent, whose business it is.
+        if not self._closed and self._pid == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+
+_Listener: TypeAlias = tuple[_native.Events, Callable[..., object]] | None
+
+
+def _split(options: Mapping[str, Any]) -> tuple[list[tuple[str, str]], _Listener]:
+    """Give the options of the table as texts, and the listener."""
+    rest = dict(options)
+    listener = rest.pop("on_state", None)
+    return option_pairs(rest), None if listener is None else (_events.events(), listener)
+
+
+def _topics(topic: Topics) -> tuple[list[str], bool]:
+    if isinstance(topic, str):
+        return [topic], False
+    if isinstance(topic, re.Pattern):
+        return [topic.pattern], True
+    return list(topic), False

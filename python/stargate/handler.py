@@ -1,0 +1,224 @@
+"""Handlers: the application's code that messages are given to, on threads that Python made."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ._native import Message
+from .errors import ClosedError, StargateError
+
+if TYPE_CHECKING:
+    from . import _native
+
+logger = logging.getLogger("stargate")
+
+# How many messages a thread takes at once when it has a lane of its own. What it took, nobody else can do.
+_BATCH = 64
+
+
+class Outcome(enum.Enum):
+    """What a handler decides about a message."""
+
+    ACK = "ack"
+    """It is done: acknowledge it."""
+    CONTINUE = "continue"
+    """The application acknowledges it later, with `consumer.ack`."""
+    NACK = "nack"
+    """It failed: the broker delivers it again after `negative_ack_delay`."""
+
+
+ACK = Outcome.ACK
+CONTINUE = Outcome.CONTINUE
+NACK = Outcome.NACK
+
+
+class MessageHandler:
+    """What a class of handlers inherits from. Each processor has an instance of its own, used by one thread only.
+
+    State is kept in the instance:
+
+        class Billing(MessageHandler):
+            def init(self, path):
+                self.database = sqlite3.connect(path)
+
+            def handle_message(self, message):
+                self.database.execute("insert into bills values (?)", (message.data,))
+                return ACK
+    """
+
+    def init(self, *args: Any, **kwargs: Any) -> None:
+        """Prepare the instance, on its own thread. The arguments are the `init_args` and `init_kwargs` of `listen`."""
+
+    def handle_message(self, message: Message) -> Outcome | None:
+        """Handle one message and say what becomes of it; `None` counts as `ACK`. It may block."""
+        raise NotImplementedError
+
+    def on_error(self, message: Message, error: BaseException) -> Outcome | None:  # noqa: ARG002 - for overriding
+        """Say what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
+
+        The error was logged already, with its traceback.
+        """
+        return NACK
+
+
+Handler: TypeAlias = type[MessageHandler] | MessageHandler | Callable[[Message], Outcome | None]
+"""A class, of which each processor has an instance; or an instance or a function, which all processors share."""
+
+
+class _Function(MessageHandler):
+    """A plain function as a handler."""
+
+    def __init__(self, function: Callable[[Message], Outcome | None]) -> None:
+        self._function = function
+
+    def handle_message(self, message: Message) -> Outcome | None:
+        return self._function(message)
+
+
+def maker(handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], MessageHandler]:
+    """Give the function that makes the handler of one processor."""
+    if isinstance(handler, type):
+        if not issubclass(handler, MessageHandler):
+            raise TypeError(f"a class of handlers inherits from MessageHandler, which {handler.__name__} does not")
+        made: type[MessageHandler] = handler
+
+        def make() -> MessageHandler:
+            instance = made()
+            instance.init(*args, **kwargs)
+            return instance
+
+        return make
+    if args or kwargs:
+        raise TypeError("init_args and init_kwargs are for a class of handlers; an instance or a function takes none")
+    if not isinstance(handler, MessageHandler) and not callable(handler):
+        raise TypeError(f"a handler is a MessageHandler or a function of one message; got {handler!r}")
+    shared = handler if isinstance(handler, MessageHandler) else _Function(handler)
+    return lambda: shared
+
+
+class Workers:
+    """The running processors of one consumer or reader.
+
+    Each is a daemon thread, so that it does not keep the interpreter from its exit, which closes it in an orderly way.
+    """
+
+    def __init__(
+        self, owner: object, native: _native.Consumer | _native.Reader, make: Callable[[], MessageHandler]
+    ) -> None:
+        """Start the threads, and wait until each has made its handler; raise what any of them raised."""
+        # Lives as long as its threads do, also when the application keeps no reference to it.
+        self._owner = owner
+        self._native = native
+        self._stopping = False
+        self.error: StargateError | None = None
+        processors, self._lanes = native.begin_work()
+        # With a lane of its own a thread takes from nobody what it takes in advance.
+        self._batch = _BATCH if processors == self._lanes else 1
+        made: SimpleQueue[BaseException | None] = SimpleQueue()
+        # Not Thread.join: in Python 3.11 a join that Ctrl-C ends takes the thread for finished.
+        self._ended = [threading.Event() for _ in range(processors)]
+        self._threads = [
+            threading.Thread(
+                target=self._run, args=(number, make, made), name=f"stargate-handler-{number}", daemon=True
+            )
+            for number in range(processors)
+        ]
+        for thread in self._threads:
+            thread.start()
+        failures = [failure for _ in self._threads if (failure := made.get()) is not None]
+        if failures:
+            self.stop(time.monotonic())
+            raise failures[0]
+
+    def stop(self, deadline: float) -> bool:
+        """Let every handler finish the message it has, until `deadline` of the monotonic clock; whether all did.
+
+        The handler that calls it is not waited for.
+        """
+        self.stop_soon()
+        return self._wait(deadline)
+
+    def stop_soon(self) -> None:
+        """Give no more messages to the handlers."""
+        self._stopping = True
+        self._native.stop_work()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until all handlers have ended; whether they did."""
+        return self._wait(None if timeout is None else time.monotonic() + timeout)
+
+    def _wait(self, deadline: float | None) -> bool:
+        done = True
+        for thread, ended in zip(self._threads, self._ended, strict=True):
+            if thread is not threading.current_thread():
+                done &= ended.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return done
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    def _run(self, number: int, make: Callable[[], MessageHandler], made: SimpleQueue[BaseException | None]) -> None:
+        try:
+            self._serve(number, make, made)
+        finally:
+            self._ended[number].set()
+
+    def _serve(self, number: int, make: Callable[[], MessageHandler], made: SimpleQueue[BaseException | None]) -> None:
+        try:
+            handler = make()
+        except BaseException as failure:
+            made.put(failure)
+            return
+        made.put(None)
+        lane = number % self._lanes
+        message: Message | None
+        while not self._stopping:
+            try:
+                messages = self._native.take_work(lane, self._batch)
+            except StargateError as error:
+                self._failed_with(error)
+                return
+            for message in messages:
+                if self._is_stopping():
+                    return
+                self._native.settle(message, self._outcome(handler, message).value)
+            # What it held must not live until the next message comes.
+            messages.clear()
+            message = None
+
+    def _outcome(self, handler: MessageHandler, message: Message) -> Outcome:
+        try:
+            return _checked(handler.handle_message(message))
+        except BaseException as failure:
+            return self._failed(handler, message, failure)
+
+    def _failed(self, handler: MessageHandler, message: Message, failure: BaseException) -> Outcome:
+        self._native.count_handler_error()
+        logger.error("the handler failed on %r", message, exc_info=failure)
+        try:
+            outcome = handler.on_error(message, failure)
+        except BaseException:
+            logger.exception("on_error failed on %r", message)
+            return NACK
+        return outcome if isinstance(outcome, Outcome) else NACK
+
+    def _failed_with(self, error: StargateError) -> None:
+        if self._stopping or isinstance(error, ClosedError):
+            return
+        if self.error is None:
+            self.error = error
+            logger.error("the handlers ended: %s", error)
+
+
+def _checked(outcome: object) -> Outcome:
+    if outcome is None:
+        return ACK
+    if isinstance(outcome, Outcome):
+        return outcome
+    raise TypeError(f"handle_message returned {outcome!r}; expected ACK, CONTINUE, NACK or None")

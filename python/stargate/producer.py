@@ -1,0 +1,182 @@
+"""The producer: sends messages to one topic."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from . import _events
+from ._convert import Extras, Payload, Seconds, extras, seconds
+from .errors import TimeoutError
+from .state import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+    from types import TracebackType
+
+    from . import _native
+    from ._native import MessageId
+    from .client import Client
+    from .errors import StargateError
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message for `send_many`, where a payload alone is not enough; the fields are the arguments of `send`."""
+
+    payload: Payload
+    key: str | None = None
+    properties: Mapping[str, str] | None = None
+    event_time: datetime | float | None = None
+    deliver_at: datetime | float | None = None
+    deliver_after: Seconds | None = None
+    replication_clusters: Iterable[str] | None = None
+
+    def _packed(self) -> Payload | tuple[Payload, Extras]:
+        packed = extras(
+            self.key,
+            self.properties,
+            self.event_time,
+            self.deliver_at,
+            self.deliver_after,
+            self.replication_clusters,
+        )
+        return self.payload if packed is None else (self.payload, packed)
+
+
+def packed(message: Payload | OutgoingMessage) -> Payload | tuple[Payload, Extras]:
+    """Give a message as the native half takes it."""
+    return message._packed() if isinstance(message, OutgoingMessage) else message
+
+
+class Producer:
+    """Sends messages to one topic. Made by `Client.producer`; may be used by many threads at once.
+
+    Messages of one thread are stored in the order in which they were sent. At most `max_pending_msg` are in flight:
+    further sends wait, or raise `QueueFullError` with `when_full="fail"`.
+    """
+
+    _closed = True
+
+    def __init__(self, client: Client, native: _native.Producer) -> None:
+        self._client = client
+        self._native = native
+        self._pid = os.getpid()
+        self._closed = False
+        self._ended = False
+
+    @property
+    def topic(self) -> str:
+        """The full name of the topic."""
+        return self._native.topic()
+
+    def send(
+        self,
+        payload: Payload,
+        *,
+        key: str | None = None,
+        properties: Mapping[str, str] | None = None,
+        event_time: datetime | float | None = None,
+        deliver_at: datetime | float | None = None,
+        deliver_after: Seconds | None = None,
+        replication_clusters: Iterable[str] | None = None,
+        timeout: Seconds | None = None,
+    ) -> MessageId:
+        """Send a message, wait until the broker has stored it, and return where.
+
+        `key` decides the partition, and the consumer of a key_shared subscription. `event_time` and `deliver_at` are
+        aware datetimes, or seconds since 1970; they are kept to the millisecond. `deliver_at` and `deliver_after`
+        work on shared and key_shared subscriptions. `timeout` in seconds takes the place of the option `send_timeout`;
+        it counts from the call to the receipt, reconnects included.
+
+        Raise `TooBigError` for a message over the server's limit, `TimeoutError` when the time is over (the message
+        may still be stored), and any other `StargateError` that says why it was not stored.
+        """
+        packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
+        return self._native.send(payload, packed, seconds(timeout))
+
+    def send_nowait(
+        self,
+        payload: Payload,
+        *,
+        key: str | None = None,
+        properties: Mapping[str, str] | None = None,
+        event_time: datetime | float | None = None,
+        deliver_at: datetime | float | None = None,
+        deliver_after: Seconds | None = None,
+        replication_clusters: Iterable[str] | None = None,
+    ) -> Future[MessageId]:
+        """Accept a message and return a future of its id, for many messages in flight.
+
+        It waits only for room among those in flight. The future cannot be cancelled, since a message that was accepted
+        cannot be called back. Its callbacks run on a thread of stargate, one after the other.
+        """
+        from concurrent.futures import Future
+
+        future: Future[MessageId] = Future()
+        future.set_running_or_notify_cancel()
+        packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
+        self._native.send_nowait(payload, packed, _events.events(), future)
+        return future
+
+    def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
+        """Send messages in their order, many in flight at a time, and wait for all receipts.
+
+        Return a list with, for each message and in the same order, its id or the error that it ended with. It raises
+        nothing for a message that failed: look at what it returns. This is the fastest way to send.
+        """
+        return self._native.send_many([packed(message) for message in messages])
+
+    def flush(self, timeout: Seconds | None = None) -> None:
+        """Wait until every message accepted before has ended, well or not."""
+        self._native.flush(seconds(timeout))
+
+    def wait_connected(self, timeout: Seconds | None = None) -> None:
+        """Wait until it is connected; raise the error that ended it if it cannot be."""
+        self._native.wait_connected(seconds(timeout))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is connected now."""
+        return self._native.is_connected()
+
+    def stats(self) -> Stats:
+        """Give the counters."""
+        return Stats._from_json(self._native.stats())
+
+    def close(self, timeout: Seconds = 10.0, *, flush: bool = True) -> None:
+        """Accept no more messages, wait until those in flight have ended, and close the connection.
+
+        What is not done within `timeout` ends with an error, and then this raises `TimeoutError`. With `flush=False`
+        nothing is waited for, and nothing raised. May be called more than once.
+        """
+        if self._ended:
+            return
+        self._closed = True
+        try:
+            self._native.close((seconds(timeout) or 0.0) if flush else 0.0)
+        except TimeoutError:
+            self._ended = True
+            if flush:
+                raise
+        self._ended = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Producer of {self.topic}{' closed' if self._closed else ''}>"
+
+    def __del__(self) -> None:
+        # In a forked child it belongs to the parent, whose business it is.
+        if not self._closed and not self._client.closed and self._pid == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)

@@ -1,0 +1,196 @@
+"""What consumers and readers have in common, and both of them."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+from ._convert import Seconds, seconds
+from ._native import MessageId
+from .errors import ClosedError, TimeoutError
+from .handler import Handler, Workers, maker
+from .state import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from . import _native
+    from ._native import Message
+    from .client import Client
+
+
+class Receiver:
+    """Receives the messages of a topic: by a handler, or by waiting for them. The two exclude each other."""
+
+    _closed = True
+
+    def __init__(self, client: Client, native: _native.Consumer | _native.Reader) -> None:
+        self._client = client
+        self._received: _native.Consumer | _native.Reader = native
+        self._workers: Workers | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    @property
+    def topic(self) -> str:
+        """The full name of the topic; of several, the first; for a pattern, a name that stands for it."""
+        return self._received.topic()
+
+    def receive(self, timeout: Seconds | None = None) -> Message:
+        """Wait for the next message, for `timeout` seconds or for ever; raise `TimeoutError` when none came."""
+        return self._received.receive(seconds(timeout))
+
+    def receive_many(self, max_messages: int, timeout: Seconds | None = None) -> Sequence[Message]:
+        """Wait until there are `max_messages` or the time is over, and return a list of what is there.
+
+        An empty list is no error. Without a timeout it waits until there are that many. What is returned counts as
+        finished for the permits of pull mode and for a reader's place, so ask for as many as are worked on at a time.
+        """
+        return self._received.receive_many(max_messages, seconds(timeout))
+
+    def __iter__(self) -> Iterator[Message]:
+        """Give message after message, until it is closed. An error that ends it is raised."""
+        while True:
+            try:
+                message = self._received.receive(None)
+            except ClosedError:
+                return
+            yield message
+
+    def listen(
+        self, handler: Handler, init_args: Sequence[Any] = (), init_kwargs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Run a handler on every message, on as many threads as the option `processors` says.
+
+        `handler` is a subclass of `MessageHandler`, of which each processor makes an instance on its own thread and
+        calls `init` with the arguments given; or an instance or a function, which all processors share. What `init`
+        raises is raised here. One message at a time is given to a processor; with one of them, or with
+        `ordering="key"` for each key, in the order of the topic.
+
+        A handler that raises is logged with its traceback, and costs the message a negative acknowledgement, unless
+        `on_error` says otherwise. Permits of pull mode, and a reader's place, follow what the handlers have finished.
+        """
+        self._workers = Workers(self, self._received, maker(handler, tuple(init_args), dict(init_kwargs or {})))
+
+    def wait(self, timeout: Seconds | None = None) -> None:
+        """Wait until the handler has ended: because of a close, or of an error, which is raised.
+
+        Raise `TimeoutError` if it still runs when the time is over.
+        """
+        if self._workers is None:
+            raise ClosedError(f"wait for {self.topic}: there is no handler")
+        if not self._workers.wait(seconds(timeout)):
+            raise TimeoutError(f"wait for {self.topic}: the handler still runs", topic=self.topic)
+        if self._workers.error is not None:
+            raise self._workers.error
+
+    def run_until_interrupted(self) -> None:
+        """Wait for Ctrl-C, or for the handler's end, and close. An error that ended the handler is raised."""
+        try:
+            self.wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.close()
+
+    def is_end_of_topic(self, timeout: Seconds | None = None) -> bool:
+        """Ask whether the topic was terminated and nothing is left of it."""
+        return self._received.is_end_of_topic(seconds(timeout))
+
+    def wait_connected(self, timeout: Seconds | None = None) -> None:
+        """Wait until it is connected; raise the error that ended it if it cannot be."""
+        self._received.wait_connected(seconds(timeout))
+
+    def stats(self) -> Stats:
+        """Give the counters."""
+        return Stats._from_json(self._received.stats())
+
+    def close(self, timeout: Seconds = 10.0) -> None:
+        """Let handlers finish the message they have, send what is to be acknowledged, and close the connections.
+
+        What was received and not finished is delivered again. After it returns no handler runs; called in a handler it
+        does not wait for that one. Raise `TimeoutError` if a handler still runs when the time is over. May be called
+        more than once.
+        """
+        self._closed = True
+        deadline = time.monotonic() + (seconds(timeout) or 0.0)
+        late = self._workers is not None and not self._workers.stop(deadline)
+        self._received.close(max(0.0, deadline - time.monotonic()))
+        if late:
+            raise TimeoutError(f"close {self.topic}: a handler still runs", topic=self.topic)
+
+    def _stop_soon(self) -> None:
+        if self._workers is not None:
+            self._workers.stop_soon()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.topic}{' closed' if self._closed else ''}>"
+
+    def __del__(self) -> None:
+        # In a forked child it belongs to the parent, whose business it is.
+        if not self._closed and not self._client.closed and self._pid == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+
+class Consumer(Receiver):
+    """Takes part in a subscription. Made by `Client.consumer`; may be used by many threads at once.
+
+    for message in consumer:
+        work(message.data)
+        consumer.ack(message)
+    """
+
+    def __init__(self, client: Client, native: _native.Consumer) -> None:
+        super().__init__(client, native)
+        self._native = native
+
+    @property
+    def subscription(self) -> str:
+        """The name of the subscription."""
+        return self._native.subscription()
+
+    def ack(self, message: Message | MessageId) -> None:
+        """Acknowledge a message, or one by its id.
+
+        Nothing answers an acknowledgement on this API: one that is lost with the connection means that the message
+        comes again. By its id it counts when the present connection delivered the message, or when the message was
+        neither batched nor in a partition.
+        """
+        if isinstance(message, MessageId):
+            self._native.ack_id(message)
+        else:
+            self._native.ack(message)
+
+    def nack(self, message: Message | MessageId) -> None:
+        """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`."""
+        if isinstance(message, MessageId):
+            self._native.nack_id(message)
+        else:
+            self._native.nack(message)
+
+    def permit(self, messages: int) -> None:
+        """In pull mode, ask for more messages than the window gives by itself, on each connection."""
+        self._native.permit(messages)
+
+    def unsubscribe(self, timeout: Seconds = 10.0) -> None:
+        """Delete the subscription and close the consumer; raise if other consumers are on the subscription."""
+        self._native.unsubscribe(seconds(timeout) or 0.0)
+        self.close(timeout)
+
+
+class Reader(Receiver):
+    """Reads a topic from a position, without a subscription. Made by `Client.reader`.
+
+    A reconnect goes on after the last message received, with neither a gap nor a replay.
+    """

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Runs every test there is, and closes with how many passed and failed.
+
+`make test` builds the library and the wheel and then comes here. What needs no broker runs first; then a plain and a
+secure broker are started, and the rest runs against them. `suites.py NAME...` runs only those of these names.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = str(ROOT / ".venv/bin/python")
+
+Counts = tuple[int, int]
+
+
+def cargo_counts(text: str) -> Counts:
+    """Of all the test programs of one `cargo test`."""
+    found = re.findall(r"^test result: .*?(\d+) passed; (\d+) failed", text, re.MULTILINE)
+    return sum(int(passed) for passed, _ in found), sum(int(failed) for _, failed in found)
+
+
+def pytest_counts(text: str) -> Counts:
+    """Of the closing line of pytest."""
+    closing = text.strip().splitlines()[-1] if text.strip() else ""
+    numbers = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", closing)}
+    return numbers.get("passed", 0), numbers.get("failed", 0) + numbers.get("error", 0)
+
+
+def ctest_counts(text: str) -> Counts:
+    """Of the closing line of ctest."""
+    found = re.search(r"(\d+) tests failed out of (\d+)", text)
+    return (int(found[2]) - int(found[1]), int(found[1])) if found else (0, 0)
+
+
+def unittest_counts(text: str) -> Counts:
+    """Of the closing lines of unittest."""
+    ran = re.search(r"^Ran (\d+) tests?", text, re.MULTILINE)
+    failed = sum(int(number) for number in re.findall(r"(?:failures|errors)=(\d+)", text))
+    return (int(ran[1]) - failed, failed) if ran else (0, 0)
+
+
+def program_counts(text: str) -> Counts:
+    """Of a script that prints `name: N passed, N failed`."""
+    found = re.search(r"(\d+) passed, (\d+) failed", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+class Suite(NamedTuple):
+    """Tests that one command runs."""
+
+    name: str
+    command: list[str]
+    counts: Callable[[str], Counts]
+    needs_broker: bool = False
+
+
+CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "stargate-python", "--features", "stargate-core/mock"]
+ON_REAL = ["cargo", "test", "-p", "stargate-core", "--features", "mock"]
+
+SUITES = [
+    Suite("rust", CARGO_TEST, cargo_counts),
+    Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
+    Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
+    Suite("rust-real", [*ON_REAL, "--test", "scenarios", "--test", "security", "--", "--ignored"], cargo_counts, True),
+    Suite("c", ["tests/c/run.sh"], ctest_counts, True),
+    Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
+    Suite("demo-real", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text), True),
+    # Last, because it kills the broker.
+    Suite("outages", [*ON_REAL, "--test", "outages", "--", "--ignored"], cargo_counts, True),
+]
+
+
+def demo_counts(text: str) -> Counts:
+    """Each program of the demo is one test."""
+    found = re.search(r"demo: (\d+) of (\d+) programs", text)
+    return (int(found[1]), int(found[2]) - int(found[1])) if found else (0, 1)
+
+
+class Outcome(NamedTuple):
+    """How a suite went."""
+
+    name: str
+    passed: int
+    failed: int
+    seconds: float
+
+
+def run(suite: Suite) -> Outcome:
+    """Run a suite, its output shown as it comes."""
+    print(f"\n=== {suite.name}: {' '.join(suite.command)}", flush=True)
+    begun = time.monotonic()
+    lines = []
+    with subprocess.Popen(
+        suite.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    passed, failed = suite.counts("".join(lines))
+    # A suite that ran nothing, or died on the way, has failed whatever it counted.
+    if (process.returncode != 0 or passed == 0) and failed == 0:
+        failed = 1
+    return Outcome(suite.name, passed, failed, time.monotonic() - begun)
+
+
+def main() -> int:
+    """Run the suites that need no broker, then those that do, inside a launcher that starts it."""
+    os.chdir(ROOT)
+    names = sys.argv[1:]
+    unknown = set(names) - {suite.name for suite in SUITES}
+    if unknown:
+        print(f"no suite {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SUITES)}", file=sys.stderr)
+        return 2
+    wanted = [suite for suite in SUITES if not names or suite.name in names]
+    results = ROOT / "target/test-results.txt"
+    inside = os.environ.get("STARGATE_SUITES_INSIDE") == "1"
+    if not inside:
+        results.parent.mkdir(exist_ok=True)
+        results.write_text("")
+    outcomes = [run(suite) for suite in wanted if suite.needs_broker == inside]
+    with results.open("a") as file:
+        file.writelines(f"{o.name} {o.passed} {o.failed} {o.seconds:.0f}\n" for o in outcomes)
+    if inside:
+        return 0
+    broker = [suite.name for suite in wanted if suite.needs_broker]
+    status = 0
+    if broker:
+        launcher = [sys.executable, "tests/pulsar/pulsar.py", "run", "--secure", "--", sys.executable, __file__, *broker]
+        status = subprocess.run(launcher, env={**os.environ, "STARGATE_SUITES_INSIDE": "1"}, check=False).returncode
+    return close(results, len(wanted), status)
+
+
+def close(results: Path, expected: int, status: int) -> int:
+    """Print the table and the closing line."""
+    rows = [line.split() for line in results.read_text().splitlines()]
+    passed, failed = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
+    print()
+    for name, good, bad, seconds in rows:
+        print(f"{name:<12} {good:>5} passed {bad:>4} failed {seconds:>6} s")
+    if status != 0 or len(rows) != expected:
+        print(f"{expected - len(rows)} suites did not run", file=sys.stderr)
+        failed += max(1, expected - len(rows))
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Looks whether the tools are there that `make demo`, `make test` or `make lint` need, and says how to get what is not.
+
+    tools.py demo|test|lint [mock|real]
+"""
+
+import shutil
+import subprocess
+import sys
+from typing import NamedTuple
+
+
+class Tool(NamedTuple):
+    """A program, what it is for, and where it comes from."""
+
+    name: str
+    use: str
+    source: str
+
+
+CARGO = Tool("cargo", "builds the Rust code (1.95 or later)", "rustup, or `apt install cargo` where that is new enough")
+CC = Tool("cc", "links, and compiles the C examples", "apt install gcc")
+CXX = Tool("c++", "compiles the C++ tests", "apt install g++")
+CMAKE = Tool("cmake", "builds and runs the tests in C", "apt install cmake")
+JAVA = Tool("java", "runs the real Pulsar broker (17 or later)", "apt install openjdk-17-jre-headless")
+MAVEN = Tool("mvn", "fetches the real Pulsar broker", "apt install maven")
+OPENSSL = Tool("openssl", "makes the certificates of the secure broker", "apt install openssl")
+CLIPPY = Tool("cargo-clippy", "looks for mistakes in the Rust code", "rustup component add clippy")
+RUSTFMT = Tool("rustfmt", "holds the Rust code to one format", "rustup component add rustfmt")
+
+BROKER = [JAVA, MAVEN, OPENSSL]
+NEEDED = {
+    "demo": [CARGO, CC],
+    "test": [CARGO, CC, CXX, CMAKE, *BROKER],
+    "lint": [CARGO, CLIPPY, RUSTFMT],
+}
+
+
+def problems(task: str, pulsar: str) -> list[str]:
+    """What is missing for a task, a sentence each."""
+    needed = NEEDED[task] + (BROKER if task == "demo" and pulsar == "real" else [])
+    found = [f"{tool.name}: {tool.use}; {tool.source}" for tool in needed if shutil.which(tool.name) is None]
+    if sys.version_info < (3, 11):
+        found.append(f"python3 3.11 or later: this is {sys.version.split()[0]}; set PYTHON to a newer one")
+    elif subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:
+        found.append("python3's venv: the wheel and its tests get an environment of their own; apt install python3-venv")
+    return found
+
+
+def main() -> int:
+    """Say what is missing; 2 if anything is."""
+    task = sys.argv[1]
+    missing = problems(task, sys.argv[2] if len(sys.argv) > 2 else "mock")
+    if missing:
+        print(f"make {task} needs what is not on this machine:", file=sys.stderr)
+        print("".join(f"  {problem}\n" for problem in missing), end="", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
