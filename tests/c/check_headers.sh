@@ -21,9 +21,12 @@ compile() {
     done
 }
 
-for pair in gcc:g++ clang:clang++; do
+for pair in gcc:g++ clang:clang++ clang-14:clang++-14; do
     c=${pair%:*} cxx=${pair#*:}
-    command -v "$c" > /dev/null && command -v "$cxx" > /dev/null || { echo "headers: $c is not here, and left out"; continue; }
+    if ! command -v "$c" > /dev/null || ! command -v "$cxx" > /dev/null; then
+        echo "headers: $c is not here, and left out"
+        continue
+    fi
     for header in "$root"/include/*.h; do
         for std in c99 c11 c17 c2x; do
             compile "$c" $std c "$(basename "$header")" -Wstrict-prototypes

@@ -209,6 +209,8 @@ def nulls(declared: list[Function]) -> str:
     """The test of the NULLs."""
     lines = [PRELUDE, NULLS]
     for function in declared:
+        if not function.parameters:
+            continue
         everything = ", ".join("NULL" if p.is_pointer else valid(p) for p in function.parameters)
         lines.append(f"    (void){function.name}({everything});\n")
         if not any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters):
