@@ -466,6 +466,12 @@ public:
         });
     }
 
+    /// Runs the callbacks and handlers of a client with these options in client::poll, and on no thread of the library.
+    options &poll_callbacks()
+    {
+        return note([&](stargate_error **error) { return stargate_options_poll_callbacks(raw_.get(), error); });
+    }
+
     /// Calls `log(log_level, std::string_view target, std::string_view text)` with each record up to `max_level`, from any
     /// thread.
     template <class F>
@@ -948,6 +954,28 @@ public:
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_client_close(get(), timeout.count(), error); });
+    }
+
+    /// With options::poll_callbacks, runs the callbacks that are due, waiting for the first at most for `timeout`; how many.
+    result<std::size_t> poll(milliseconds timeout)
+    {
+        std::size_t served = 0;
+        auto failed = detail::failure(
+            [&](stargate_error **error) { return stargate_client_poll(get(), timeout.count(), &served, error); });
+        if (failed)
+            return std::move(*failed);
+        return served;
+    }
+
+    /// With options::poll_callbacks, a descriptor that is readable while callbacks are due. It is the client's.
+    result<int> event_fd() const
+    {
+        std::int32_t descriptor = -1;
+        auto failed =
+            detail::failure([&](stargate_error **error) { return stargate_client_event_fd(get(), &descriptor, error); });
+        if (failed)
+            return std::move(*failed);
+        return static_cast<int>(descriptor);
     }
 
     explicit client(stargate_client *owned) noexcept : raw_(owned, stargate_client_free) {}

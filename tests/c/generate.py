@@ -34,7 +34,7 @@ class Function(NamedTuple):
 
 
 # Parameters for which NULL has a meaning, and is no error.
-OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results"}
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "served"}
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
 

@@ -239,6 +239,21 @@ TEST(logs_states_and_tokens_are_callables)
     CHECK(!refused && refused.error().status() == stargate::status::authentication);
 }
 
+TEST(callbacks_are_polled_where_that_is_wanted)
+{
+    auto client = stargate::client::create(broker(), stargate::options().poll_callbacks()).value();
+    CHECK(client.event_fd().value() >= 0);
+    auto producer = client.open_producer(new_topic(), {}, limit).value();
+    int sent = 0; // one thread does it all
+    producer.send_async("x", [&, here = std::this_thread::get_id()](const stargate::sent &) {
+        CHECK(std::this_thread::get_id() == here);
+        sent++;
+    }).value();
+    CHECK(client.poll(limit).value() == 1 && sent == 1);
+    CHECK(client.poll(0ms).value() == 0);
+    CHECK(!connect().event_fd());
+}
+
 TEST(handles_close_when_they_go_out_of_scope_in_any_order)
 {
     std::optional<stargate::client> client(connect());
