@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write a C test from the declarations of stargate.h: generate.py {symbols,nulls} HEADER OUTPUT.
 
-symbols: takes the address of every declared function, so that one which is declared and not in the library does not link.
+symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
 """
 
