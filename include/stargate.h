@@ -58,7 +58,9 @@
  *  C6  Free without close is a close with no time to linger, which then waits for a callback that runs. So do not free
  *      a handle while you hold what its callback waits for.
  *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
- *  C8  The log function may be called from any thread and must not block.
+ *  C8  With stargate_options_poll_callbacks all of C1 runs inside of stargate_client_poll instead, on your thread, and
+ *      a file descriptor tells your event loop when. A close and a free then run what is due themselves.
+ *  C9  The log function may be called from any thread and must not block.
  *
  * Threads
  *      Every function may be called on every handle from any thread at any time, except that a stargate_options is for one
@@ -232,6 +234,7 @@ typedef struct stargate_handler {
     size_t struct_size;
     /**
      * Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns STARGATE_OK.
+     * (Where callbacks are polled there are no such threads: `init` runs in the listen, the others in the poll.)
      * Any other status makes the listen call fail with it. NULL: `user_data` is the state of all processors.
      */
     stargate_status (*init)(void *user_data, uint32_t processor, void **state);
@@ -566,6 +569,29 @@ stargate_status stargate_client_new(const char *url,
                                     const struct stargate_options *options,
                                     struct stargate_client **out,
                                     struct stargate_error **error);
+
+/**
+ * With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
+ * for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
+ *
+ * Thread-safe, one thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when none is
+ * left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+ */
+stargate_status stargate_client_poll(struct stargate_client *client,
+                                     int64_t timeout_ms,
+                                     size_t *served,
+                                     struct stargate_error **error);
+
+/**
+ * With `stargate_options_poll_callbacks`, `*out` is a file descriptor that is readable while callbacks are due, for
+ * poll, epoll, libuv, GLib and the like: call `stargate_client_poll` then. It is the client's, and not to be read from
+ * or closed.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+ */
+stargate_status stargate_client_event_fd(struct stargate_client *client,
+                                         int32_t *out,
+                                         struct stargate_error **error);
 
 /**
  * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
@@ -987,6 +1013,16 @@ void stargate_options_free(struct stargate_options *options);
  * Thread-safe. The text lives for ever.
  */
 struct stargate_str stargate_options_describe(void);
+
+/**
+ * For programs with an event loop: the callbacks and handlers of a client with these options run inside of
+ * `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
+ * `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_options_poll_callbacks(struct stargate_options *options,
+                                                struct stargate_error **error);
 
 /**
  * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for

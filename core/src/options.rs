@@ -489,6 +489,7 @@ pub struct Options {
     pub(crate) token_supplier: Option<Arc<dyn TokenSupplier>>,
     pub(crate) on_state: Option<StateListener>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
+    pub(crate) polled: bool,
 }
 
 impl Options {
@@ -544,6 +545,15 @@ impl Options {
     #[must_use]
     pub fn on_state(mut self, listener: impl Fn(&crate::StateChange) + Send + Sync + 'static) -> Options {
         self.on_state = Some(Arc::new(listener));
+        self
+    }
+
+    /// Runs the callbacks and handlers of a client in [`Client::poll_callbacks`](crate::Client::poll_callbacks) and on no
+    /// thread of the library, for programs with an event loop. It is not a key of the table, because it is a matter of how
+    /// a program is written and not of how it is configured.
+    #[must_use]
+    pub fn poll_callbacks(mut self) -> Options {
+        self.polled = true;
         self
     }
 

@@ -34,7 +34,7 @@ class Function(NamedTuple):
 
 
 # Parameters for which NULL has a meaning, and is no error.
-OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results"}
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "served"}
 # The same in one function only.
 OPTIONAL_IN = {
     ("stargate_supervisor_consumer", "subscription"),
@@ -221,6 +221,8 @@ def nulls(declared: list[Function]) -> str:
     """The test of the NULLs."""
     lines = [PRELUDE, NULLS]
     for function in declared:
+        if not function.parameters:
+            continue
         everything = ", ".join("NULL" if p.is_pointer else valid(p) for p in function.parameters)
         lines.append(f"    (void){function.name}({everything});\n")
         if not any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters):
