@@ -183,10 +183,10 @@ impl<T, H> ProducerRole<T, H> {
         (index < self.entries.len()).then_some(index)
     }
 
-    /// The bytes of all texts that are kept.
+    /// The bytes of all texts that are kept, and the number of deadlines.
     #[cfg(test)]
-    pub(crate) fn kept_bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.text.len()).sum()
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.entries.iter().map(|entry| entry.text.len()).sum(), self.deadlines.len())
     }
 
     /// How many messages have not ended yet.
@@ -281,6 +281,11 @@ impl<T, H> Role for ProducerRole<T, H> {
                     return;
                 }
                 if let Some(deadline) = deadline {
+                    // Most messages end long before their deadline; without this, those of `send_timeout` would pile up.
+                    if self.deadlines.len() > 2 * self.entries.len() + 64 {
+                        let first = self.first_context;
+                        self.deadlines.retain(|Reverse((_, context))| *context >= first);
+                    }
                     self.deadlines.push(Reverse((deadline, context)));
                 }
                 self.tick(now);
