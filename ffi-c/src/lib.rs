@@ -11,6 +11,7 @@ pub mod client;
 pub mod consumer;
 pub mod error;
 pub mod message;
+pub mod mock;
 pub mod options;
 pub mod producer;
 pub mod reader;
