@@ -210,6 +210,12 @@ typedef struct stargate_producer stargate_producer;
 typedef struct stargate_reader stargate_reader;
 
 /**
+ * A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor opens again what
+ * ended with an error that does not heal, and leaves down what fails too often.
+ */
+typedef struct stargate_supervisor stargate_supervisor;
+
+/**
  * The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
  * over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
  */
@@ -1120,6 +1126,21 @@ stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
                                              struct stargate_error **error);
 
 /**
+ * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
+ * whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
+ * the server's query parameters if any; `options` are those of connections and producers, or NULL.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
+ */
+stargate_status stargate_produce(const char *url,
+                                 const struct stargate_outgoing *messages,
+                                 size_t count,
+                                 const struct stargate_options *options,
+                                 int64_t timeout_ms,
+                                 struct stargate_send_result *results,
+                                 struct stargate_error **error);
+
+/**
  * Frees what `count` results point to, and clears them. The array itself is the caller's.
  *
  * Thread-safe.
@@ -1284,6 +1305,135 @@ stargate_status stargate_reader_close(struct stargate_reader *reader,
  * Thread-safe; may be called in the handler itself, for which it then does not wait.
  */
 void stargate_reader_free(struct stargate_reader *reader);
+
+/**
+ * Starts a supervisor from JSON:
+ *
+ *     {"name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20000,
+ *      "producer": {"tenant": "public", "namespace": "default", "topic": "orders", "send_timeout": 5000},
+ *      "consumer": [{"topic": "persistent://public/default/orders", "subscription": "billing",
+ *                    "query_params": {"subscription_type": "shared"}}]}
+ *
+ * `producer`, `consumer` and `reader` are one object or a list. Everything that is not a name or a host is an option.
+ * `options`, those of connections, are what the JSON does not say: functions among them; NULL for none. When one
+ * component cannot be opened, none stays.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this name,
+ * and those of `stargate_producer_open`.
+ */
+stargate_status stargate_supervisor_start(const char *json,
+                                          const struct stargate_options *options,
+                                          int64_t timeout_ms,
+                                          struct stargate_supervisor **out,
+                                          struct stargate_error **error);
+
+/**
+ * Gives the running supervisor of this name, to be freed like the one that was started.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND.
+ */
+stargate_status stargate_supervisor_find(const char *name,
+                                         struct stargate_supervisor **out,
+                                         struct stargate_error **error);
+
+/**
+ * Opens one more producer and supervises it. `json` is an object as under `producer` in `stargate_supervisor_start`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when there is one of this topic, and those of
+ * `stargate_producer_open`.
+ */
+stargate_status stargate_supervisor_add_producer(struct stargate_supervisor *supervisor,
+                                                 const char *json,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Opens one more consumer, gives it a handler, and supervises it: after a restart it has the handler again. `handler`
+ * may be NULL, for a consumer to receive from. `destroy` is called with `user_data` when no handler can run any more.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_supervisor_add_producer`, and those of `stargate_consumer_listen`.
+ */
+stargate_status stargate_supervisor_add_consumer(struct stargate_supervisor *supervisor,
+                                                 const char *json,
+                                                 const struct stargate_handler *handler,
+                                                 void *user_data,
+                                                 stargate_destroy_fn destroy,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at its
+ * `starting_message` again.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_supervisor_add_consumer`.
+ */
+stargate_status stargate_supervisor_add_reader(struct stargate_supervisor *supervisor,
+                                               const char *json,
+                                               const struct stargate_handler *handler,
+                                               void *user_data,
+                                               stargate_destroy_fn destroy,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * Gives the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in the
+ * supervisor.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
+ */
+stargate_status stargate_supervisor_producer(struct stargate_supervisor *supervisor,
+                                             const char *topic,
+                                             struct stargate_producer **out,
+                                             struct stargate_error **error);
+
+/**
+ * Gives the consumer of a topic and subscription, as it is now; see `stargate_supervisor_producer`. `subscription` may be
+ * NULL when the topic has one consumer.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer which
+ * stays down.
+ */
+stargate_status stargate_supervisor_consumer(struct stargate_supervisor *supervisor,
+                                             const char *topic,
+                                             const char *subscription,
+                                             struct stargate_consumer **out,
+                                             struct stargate_error **error);
+
+/**
+ * Gives the reader of a topic, as it is now; see `stargate_supervisor_producer`.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader which stays down.
+ */
+stargate_status stargate_supervisor_reader(struct stargate_supervisor *supervisor,
+                                           const char *topic,
+                                           struct stargate_reader **out,
+                                           struct stargate_error **error);
+
+/**
+ * Gives what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of consumers,
+ * `subscription`; for `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_supervisor_keys_json(struct stargate_supervisor *supervisor,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Restarts nothing any more and closes all that the supervisor holds, within `timeout_ms`; its name is free again.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_client_close`.
+ */
+stargate_status stargate_supervisor_close(struct stargate_supervisor *supervisor,
+                                          int64_t timeout_ms,
+                                          struct stargate_error **error);
+
+/**
+ * Frees a supervisor. NULL does nothing. It ends when it was closed, or when its last handle is freed.
+ *
+ * Thread-safe.
+ */
+void stargate_supervisor_free(struct stargate_supervisor *supervisor);
 
 /**
  * Frees a text that a function gave through a `char **`. NULL does nothing.

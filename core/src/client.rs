@@ -250,7 +250,7 @@ impl ClientInner {
 
     /// The client's options under those of a handle.
     pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
-        let merged = options.over(&self.options);
+        let merged = options.or(&self.options);
         merged.check_handle(role)?;
         Ok(merged)
     }

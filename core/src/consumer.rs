@@ -53,7 +53,7 @@ impl Consumer {
         };
         let named = |error: Error| error.during("open consumer").on_topic(&shown);
         let consumer = Consumer::spawn(client, topics, subscription, options).map_err(named)?;
-        if !options.over(&client.options).bool("lazy") {
+        if !options.or(&client.options).bool("lazy") {
             status::connected(&consumer.inner.receiving.status).await.map_err(named)?;
         }
         Ok(consumer)

@@ -34,7 +34,7 @@ impl Reader {
         let shown = topic.to_string();
         let named = |error: Error| error.during("open reader").on_topic(&shown);
         let reader = Reader::spawn(client, topic, options).await.map_err(named)?;
-        if !options.over(&client.options).bool("lazy") {
+        if !options.or(&client.options).bool("lazy") {
             status::connected(&reader.inner.receiving.status).await.map_err(named)?;
         }
         Ok(reader)
