@@ -88,6 +88,7 @@ impl Producer {
                 lot.push(message);
             }
             wait(py, receipts.accept(&self.inner, first, lot))?;
+            py.check_signals()?;
         }
         let results = wait(py, receipts.all())?;
         let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;

@@ -106,8 +106,8 @@ def test_who_is_not_closed_is_warned_of(pulsar_url: str, topic: str) -> None:
         "client.consumer(topic, 's').receive_many(5)",
         "next(iter(client.reader(topic)))",
         "client.consume(topic, 's', print).wait()",
-        "[client.producer(topic, max_pending_msg=1).send_nowait(b'x' * 100_000) for _ in range(10**6)]",
-        "client.producer(topic).send_many([b'x' * 100_000] * 100_000)",
+        "[producer.send_nowait(b'x' * 100_000) for _ in range(10**6)]",
+        "producer.send_many([b'x' * 100_000] * 100_000)",
         "silent(lambda port: stargate.Client(f'ws://127.0.0.1:{port}').producer('t'))",
     ],
 )
@@ -123,6 +123,7 @@ def test_ctrl_c_is_seen_within_200_ms(pulsar_url: str, topic: str, wait: str) ->
             with socket.create_server(("127.0.0.1", 0)) as server:
                 connect(server.getsockname()[1])
         client = stargate.Client(url)
+        producer = client.producer(topic, max_pending_msg=10)
         threading.Thread(target=press).start()
         try:
             {wait}
