@@ -20,7 +20,7 @@ def build() -> list[tuple[str, list[str]]]:
     program = TARGET / "demo-c"
     library = TARGET / "release"
     compiler = os.environ.get("CC", "cc")
-    source = str(ROOT / "examples/c/demo.c")
+    source = str(ROOT / "examples/c/flow.c")
     flags = ["-std=c99", "-Wall", "-Wextra", f"-I{ROOT / 'include'}", f"-L{library}", f"-Wl,-rpath,{library}"]
     subprocess.run([compiler, *flags, source, "-lstargate", "-o", str(program)], check=True)
     return [
