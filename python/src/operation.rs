@@ -1,16 +1,20 @@
 //! Operations that go on while Python does something else: what an event loop starts, and may cancel.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use pyo3::prelude::*;
+use pyo3::{PyClass, PyClassInitializer};
 use stargate_core as core;
 
 use crate::errors::exception;
 use crate::events::{Finished, Queue};
 
-type Work = Pin<Box<dyn Future<Output = Box<dyn Finished>> + Send>>;
+/// What an operation has for Python when it is done; `None` when that comes by another way.
+pub(crate) type Done = Option<Box<dyn Finished>>;
+
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// A future of the core that a task of the library polls. It can be taken away from the task, and then it is certain
 /// that nothing of it happens any more.
@@ -27,7 +31,7 @@ pub(crate) struct Operation {
 
 #[pymethods]
 impl Operation {
-    /// Drops it. False if it was done already, or had done what cannot be undone.
+    /// Drops it. False if it was done already; then its value, if it has one, is in the queue.
     fn cancel(&self, py: Python<'_>) -> bool {
         py.detach(|| {
             let mut running = lock(&self.running);
@@ -40,17 +44,21 @@ impl Operation {
     }
 }
 
-fn lock(running: &Mutex<Running>) -> std::sync::MutexGuard<'_, Running> {
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn poll(running: &Mutex<Running>, cx: &mut Context<'_>) -> Poll<Option<Box<dyn Finished>>> {
+/// Goes on with the work. Its value is in the queue before anybody can see that the work is done.
+fn poll(running: &Mutex<Running>, queue: &Queue, future: &Arc<Py<PyAny>>, cx: &mut Context<'_>) -> Poll<()> {
     let mut running = lock(running);
-    let Some(work) = &mut running.work else { return Poll::Ready(None) };
+    let Some(work) = &mut running.work else { return Poll::Ready(()) };
     match work.as_mut().poll(cx) {
-        Poll::Ready(value) => {
+        Poll::Ready(done) => {
             running.work = None;
-            Poll::Ready(Some(value))
+            if let Some(value) = done {
+                queue.done(future.clone(), value);
+            }
+            Poll::Ready(())
         }
         Poll::Pending => {
             running.task = Some(cx.waker().clone());
@@ -59,42 +67,43 @@ fn poll(running: &Mutex<Running>, cx: &mut Context<'_>) -> Poll<Option<Box<dyn F
     }
 }
 
-/// Starts `work`, whose value goes to `future` through `queue`. `None` when it was done at once.
-///
-/// It is polled here first, so that operations begin in the order in which they were started.
+/// Starts `work` on the threads of the library; its value goes to `future` through `queue`.
 pub(crate) fn start(
     py: Python<'_>,
     client: &core::Client,
     queue: Arc<Queue>,
-    future: Py<PyAny>,
-    work: impl Future<Output = Box<dyn Finished>> + Send + 'static,
-) -> PyResult<Option<Operation>> {
+    future: Arc<Py<PyAny>>,
+    work: impl Future<Output = Done> + Send + 'static,
+) -> PyResult<Operation> {
     let running = Arc::new(Mutex::new(Running { work: Some(Box::pin(work)), task: None }));
-    let future = Arc::new(future);
-    let begun = py.detach(|| {
-        match poll(&running, &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(value)) => queue.done(future, value),
-            Poll::Ready(None) => {}
-            Poll::Pending => {
-                let running = running.clone();
-                client.spawn(async move {
-                    if let Some(value) = std::future::poll_fn(|cx| poll(&running, cx)).await {
-                        queue.done(future, value);
-                    }
-                })?;
-                return Ok(true);
+    let task = running.clone();
+    let begun =
+        py.detach(|| client.spawn(async move { std::future::poll_fn(|cx| poll(&task, &queue, &future, cx)).await }));
+    begun.map(|()| Operation { running }).map_err(|error| exception(py, &error))
+}
+
+/// As [`start`], but begins here: operations begin in the order in which they were started. `None` when that was all.
+pub(crate) fn start_in_order(
+    py: Python<'_>,
+    client: &core::Client,
+    queue: Arc<Queue>,
+    future: Arc<Py<PyAny>>,
+    work: impl Future<Output = Done> + Send + 'static,
+) -> PyResult<Option<Operation>> {
+    let mut work: Work = Box::pin(work);
+    match py.detach(|| work.as_mut().poll(&mut Context::from_waker(Waker::noop()))) {
+        Poll::Ready(done) => {
+            if let Some(value) = done {
+                py.detach(|| queue.done(future, value));
             }
+            Ok(None)
         }
-        Ok(false)
-    });
-    match begun {
-        Ok(goes_on) => Ok(goes_on.then_some(Operation { running })),
-        Err(error) => Err(exception(py, &error)),
+        Poll::Pending => start(py, client, queue, future, work).map(Some),
     }
 }
 
 /// The outcome of an operation as a Python value, made by `convert`.
-pub(crate) struct Value<T, F> {
+struct Value<T, F> {
     outcome: core::Result<T>,
     convert: F,
 }
@@ -113,24 +122,23 @@ where
 }
 
 /// What an operation that gave `outcome` has for Python.
-pub(crate) fn value<T, F>(outcome: core::Result<T>, convert: F) -> Box<dyn Finished>
+pub(crate) fn value<T, F>(outcome: core::Result<T>, convert: F) -> Done
 where
     T: Send + 'static,
     F: FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 {
-    Box::new(Value { outcome, convert })
+    Some(Box::new(Value { outcome, convert }))
 }
 
 /// What an operation without a value has for Python.
-pub(crate) fn nothing(outcome: core::Result<()>) -> Box<dyn Finished> {
+pub(crate) fn nothing(outcome: core::Result<()>) -> Done {
     value(outcome, |py, ()| Ok(py.None()))
 }
 
-/// Nothing for now: the value comes to the future by another way.
-pub(crate) struct Later;
-
-impl Finished for Later {
-    fn into_python(self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(py.None())
-    }
+/// An object of a class of ours as a value.
+pub(crate) fn made<T>(py: Python<'_>, object: T) -> PyResult<Py<PyAny>>
+where
+    T: Into<PyClassInitializer<T>> + PyClass,
+{
+    Ok(Py::new(py, object)?.into_any())
 }

@@ -67,6 +67,6 @@ def test_no_secret_is_printed(pulsar_url: str) -> None:
 def test_the_stub_says_what_the_native_half_has() -> None:
     pytest.importorskip("mypy")
     config = ROOT / "pyproject.toml"
-    command = [sys.executable, "-m", "mypy.stubtest", "stargate._native", "--mypy-config-file", config]
+    command = [sys.executable, "-m", "mypy.stubtest", "stargate._native", "--mypy-config-file", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
