@@ -195,18 +195,23 @@ def test_a_cancelled_send_says_what_became_of_it(run: Run, pulsar_url: str, topi
                     assert [note for note in caught.value.__notes__ if what in note and topic in note]
                 await producer.close(flush=False)
                 assert producer.stats().in_flight == 0
-            # What waits for room and is cancelled is never stored.
+            # What waited for room and was cancelled is never stored.
+            withdrawn = set()
             async with client.producer(topic, max_pending_msg=1) as producer:
                 for number in range(50):
-                    one, two = (asyncio.create_task(producer.send(text)) for text in (b"one", b"two"))
+                    one, two = (asyncio.create_task(producer.send(text)) for text in (b"one", b"two %d" % number))
                     await asyncio.sleep(0)
                     two.cancel()
                     with pytest.raises(asyncio.CancelledError) as caught:
                         await two
-                    assert "was not sent" in caught.value.__notes__[0], number
+                    if "was not sent" in caught.value.__notes__[0]:
+                        withdrawn.add(b"two %d" % number)
                     await one
+            assert withdrawn
             async with client.reader(topic, starting_message="earliest") as reader:
-                assert {message.data for message in await reader.receive_many(60, timeout=0.5)} == {b"one"}
+                stored = {message.data for message in await reader.receive_many(100, timeout=0.5)}
+            assert b"one" in stored
+            assert not stored & withdrawn
 
     logging.getLogger("stargate").setLevel(logging.CRITICAL)
     try:

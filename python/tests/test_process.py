@@ -316,7 +316,7 @@ EXITS = {
             handler = await client.consume(topic, "h", lambda _: None)
             reader = await client.reader(topic)
             globals().update(locals())
-        asyncio.run(main())
+        asyncio.run(main(), debug=False)
         """,
     "asyncio after an exception": """
         import asyncio
@@ -327,7 +327,7 @@ EXITS = {
                 for _ in range(200):
                     producer.send_nowait(b"x" * 1000)
                 raise LookupError
-        asyncio.run(main())
+        asyncio.run(main(), debug=False)
         """,
     "a thread that sends": """
         client = stargate.Client(url)
