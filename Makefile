@@ -29,21 +29,23 @@ test: tools-test library wheel
 lint: tools-lint $(VENV)/ready
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features stargate-core/mock -- -D warnings
-	$(IN_VENV)/ruff check python tests
-	$(IN_VENV)/ruff format --check python tests
+	$(IN_VENV)/ruff check python tests examples
+	$(IN_VENV)/ruff format --check python tests examples
 	cd python && ../$(IN_VENV)/mypy
 
 fmt: $(VENV)/ready
 	cargo fmt --all
-	$(IN_VENV)/ruff format python tests
-	$(IN_VENV)/ruff check --fix python tests
+	$(IN_VENV)/ruff format python tests examples
+	$(IN_VENV)/ruff check --fix python tests examples
 
 docs:
 	UPDATE_DOCS=1 cargo test -q -p stargate-core --test configuration
 	UPDATE_HEADER=1 cargo test -q -p stargate-ffi --test header
 
+# Programs remember the library by its SONAME, which Cargo gives no file.
 library:
 	cargo build --release -p stargate-ffi
+	ln -sf libstargate.so target/release/$$(objdump -p $(LIBRARY) | sed -n 's/^ *SONAME *//p')
 
 $(VENV)/ready: python/requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)

@@ -20,9 +20,9 @@ def build() -> list[tuple[str, list[str]]]:
     program = TARGET / "demo-c"
     library = TARGET / "release"
     compiler = os.environ.get("CC", "cc")
-    source = str(ROOT / "examples/c/flow.c")
+    source = str(ROOT / "examples/c/demo.c")
     flags = ["-std=c99", "-Wall", "-Wextra", f"-I{ROOT / 'include'}", f"-L{library}", f"-Wl,-rpath,{library}"]
-    subprocess.run([compiler, *flags, source, "-lstargate", "-o", str(program)], check=True)
+    subprocess.run([compiler, *flags, source, "-lstargate", "-lpthread", "-o", str(program)], check=True)
     return [
         ("Rust", [str(TARGET / "release/examples/demo")]),
         ("C", [str(program)]),
@@ -51,8 +51,21 @@ def main() -> int:
     if os.environ.get("PULSAR") == "real":
         launcher = [sys.executable, "tests/pulsar/pulsar.py", "run", "--", sys.executable, __file__]
         return subprocess.run(launcher, check=False).returncode
-    mock = ["cargo", "run", "--quiet", "--release", "-p", "stargate-core", "--features", "mock", "--bin", "stargate-mock"]
-    with subprocess.Popen([*mock, "--", "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as broker:
+    mock = [
+        "cargo",
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        "stargate-core",
+        "--features",
+        "mock",
+        "--bin",
+        "stargate-mock",
+    ]
+    with subprocess.Popen(
+        [*mock, "--", "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as broker:
         assert broker.stdin and broker.stdout
         url = broker.stdout.readline().strip()
         failed = run_all(programs, url)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Looks whether the tools are there that `make demo`, `make test` or `make lint` need, and says how to get what is not.
 
-    tools.py demo|test|lint [mock|real]
+tools.py demo|test|lint [mock|real]
 """
 
 import shutil
@@ -43,7 +43,9 @@ def problems(task: str, pulsar: str) -> list[str]:
     if sys.version_info < (3, 11):
         found.append(f"python3 3.11 or later: this is {sys.version.split()[0]}; set PYTHON to a newer one")
     elif subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:
-        found.append("python3's venv: the wheel and its tests get an environment of their own; apt install python3-venv")
+        found.append(
+            "python3's venv: the wheel and its tests get an environment of their own; apt install python3-venv"
+        )
     return found
 
 

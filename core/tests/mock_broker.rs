@@ -7,6 +7,8 @@ mod client;
 mod consumer;
 #[path = "mock_suite/faults.rs"]
 mod faults;
+#[path = "mock_suite/flow.rs"]
+mod flow;
 #[path = "mock_suite/http.rs"]
 mod http;
 #[path = "mock_suite/producer.rs"]

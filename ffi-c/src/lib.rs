@@ -14,5 +14,6 @@ pub mod message;
 pub mod options;
 pub mod producer;
 pub mod reader;
+pub mod supervisor;
 pub mod util;
 pub mod version;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write a C test from the declarations of stargate.h: generate.py {symbols,nulls} HEADER OUTPUT.
 
-symbols: takes the address of every declared function, so that one which is declared and not in the library does not link.
+symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
 """
 
@@ -34,7 +34,13 @@ class Function(NamedTuple):
 
 
 # Parameters for which NULL has a meaning, and is no error.
-OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results"}
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "served"}
+# The same in one function only.
+OPTIONAL_IN = {
+    ("stargate_supervisor_consumer", "subscription"),
+    ("stargate_supervisor_add_consumer", "handler"),
+    ("stargate_supervisor_add_reader", "handler"),
+}
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
 
@@ -45,12 +51,14 @@ BY_NAME = {
     "right": '"CAUQATAA"',
     "timeout_ms": "0",
     "topics": "names",
+    "json": '"{}"',
 }
 BY_TYPE = {
     "stargate_client*": "client",
     "stargate_producer*": "producer",
     "stargate_consumer*": "consumer",
     "stargate_reader*": "reader",
+    "stargate_supervisor*": "supervisor",
     "stargate_options*": "options",
     "stargate_message*": "NULL",  # There is none without a broker, and nothing comes before it.
     "stargate_error*": "NULL",
@@ -61,6 +69,7 @@ BY_TYPE = {
     "stargate_producer**": "&out_producer",
     "stargate_consumer**": "&out_consumer",
     "stargate_reader**": "&out_reader",
+    "stargate_supervisor**": "&out_supervisor",
     "stargate_message**": "out_messages",
     "stargate_error**": "&error",
     "stargate_str*": "&view",
@@ -117,6 +126,7 @@ TEST(null_in_every_parameter_of_every_function)
     stargate_producer *producer = NULL, *out_producer = NULL;
     stargate_consumer *consumer = NULL, *out_consumer = NULL;
     stargate_reader *reader = NULL, *out_reader = NULL;
+    stargate_supervisor *supervisor = NULL, *out_supervisor = NULL;
     stargate_message *out_messages[4] = {NULL, NULL, NULL, NULL};
     stargate_error *error = NULL;
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
@@ -135,12 +145,14 @@ TEST(null_in_every_parameter_of_every_function)
     OK(stargate_producer_open(client, "t", NULL, -1, &producer, &error));
     OK(stargate_consumer_open(client, "t", "s", NULL, -1, &consumer, &error));
     OK(stargate_reader_open(client, "t", NULL, -1, &reader, &error));
+    OK(stargate_supervisor_start("{\\"host\\": \\"127.0.0.1:9\\"}", NULL, -1, &supervisor, &error));
 
 """
 
 NULLS_END = """
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
-    (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    (void)out_supervisor, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    stargate_supervisor_free(supervisor);
     stargate_reader_free(reader);
     stargate_consumer_free(consumer);
     stargate_producer_free(producer);
@@ -209,12 +221,15 @@ def nulls(declared: list[Function]) -> str:
     """The test of the NULLs."""
     lines = [PRELUDE, NULLS]
     for function in declared:
+        if not function.parameters:
+            continue
         everything = ", ".join("NULL" if p.is_pointer else valid(p) for p in function.parameters)
         lines.append(f"    (void){function.name}({everything});\n")
         if not any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters):
             continue
         for missing in function.parameters:
-            required = missing.name not in OPTIONAL or missing == function.parameters[0]
+            optional = missing.name in OPTIONAL or (function.name, missing.name) in OPTIONAL_IN
+            required = not optional or missing == function.parameters[0]
             if not missing.is_pointer or not required:
                 continue
             if ENDING.search(function.name) and missing.name != function.parameters[0].name:

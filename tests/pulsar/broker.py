@@ -150,7 +150,7 @@ class Broker:
         self._launch("broker", "org.apache.pulsar.PulsarStandaloneStarter", arguments, heap="512m")
 
     def kill_broker(self) -> None:
-        """kill -9, as a crash would: nothing is flushed, closed or said to the clients. The proxies stay."""
+        """Kill -9, as a crash would: nothing is flushed, closed or said to the clients. The proxies stay."""
         self._kill("broker")
 
     def wait_until_ready(self) -> None:
@@ -163,7 +163,8 @@ class Broker:
 
     def admin(self, method: str, path: str, body: object = None, token: str | None = None) -> tuple[int, bytes]:
         """One request to the REST API, over TLS where there is TLS: status and body. As the superuser unless `token` is
-        given ("": without a token). Raises OSError when there is no answer."""
+        given ("": without a token). Raises OSError when there is no answer.
+        """
         headers = {"Content-Type": "application/json"}
         token = self._security()["tokens"]["admin"] if self.wanted.jwt and token is None else token
         if token:
@@ -201,7 +202,7 @@ class Broker:
         )
 
     def kill_proxy(self, index: int) -> None:
-        """kill -9 of proxy `index`."""
+        """Kill -9 of proxy `index`."""
         self._check_proxy(index)
         self._kill(f"proxy-{index}")
 
@@ -401,7 +402,8 @@ def _suffix(kind: str) -> str:
 
 def _free_ports(count: int) -> list[int]:
     """Ports nobody listens on, below those the kernel gives to outgoing connections: a client that keeps trying to
-    connect while the broker is down must not be given the broker's port for its own end."""
+    connect while the broker is down must not be given the broker's port for its own end.
+    """
     lowest_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     candidates = random.sample(range(max(1024, lowest_ephemeral - 16000), lowest_ephemeral), 200)
     free: list[int] = []

@@ -34,7 +34,7 @@ def find(folder: Path, part: str = "") -> list[int]:
 
 
 def kill(folder: Path, part: str = "") -> None:
-    """kill -9 them, and return when they are gone. Nothing they hold is worth a slower end."""
+    """Kill -9 them, and return when they are gone. Nothing they hold is worth a slower end."""
     while ids := find(folder, part):
         for process in ids:
             with contextlib.suppress(ProcessLookupError):

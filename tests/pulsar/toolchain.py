@@ -34,7 +34,8 @@ class MissingTool(PulsarError):
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
     """Hold an exclusive lock on the file `path`. The kernel drops it when this process has ended, however it ended,
-    and with it every process that was given the descriptor."""
+    and with it every process that was given the descriptor.
+    """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()

@@ -109,7 +109,8 @@ pub enum Fault {
     NoReceipt,
     /// `duplicate`: send the reply, or deliver the message, twice.
     Duplicate,
-    /// `lost-ack`: take the command off the wire, and forget it.
+    /// `lost-ack`: take the command, and have it come to nothing. An acknowledgement, positive or negative, still opens
+    /// the window, as with a proxy that loses it on the way to the broker; a permit or an unsubscribe is just gone.
     LostAck,
     /// `no-pong`: answer no ping on this connection from now on.
     NoPong,

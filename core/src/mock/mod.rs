@@ -232,7 +232,7 @@ impl Mock {
                 key: message.key,
                 properties: message.properties,
                 event_time: message.event_time,
-                deliver_at: if message.deliver_after_ms > 0 { now + message.deliver_after_ms } else { 0 },
+                deliver_at: if message.deliver_after_ms > 0 { now.saturating_add(message.deliver_after_ms) } else { 0 },
                 publish_time: now,
                 // one name each, so that deduplication lets it pass
                 producer: Arc::from(format!("stargate-mock-{}-{stored}", now)),

@@ -68,7 +68,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: MockOptions) -> Shared {
+    pub(super) fn new(mut options: MockOptions) -> Shared {
+        // what is meant as "never" must still be an instant, and what is meant as "at once" must not spin
+        const NEVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+        options.idle_timeout = options.idle_timeout.min(NEVER);
+        options.ping_interval = options.ping_interval.map(|every| every.clamp(Duration::from_millis(1), NEVER));
         let broker = Broker::new(options.auto_create_topics);
         Shared {
             options,

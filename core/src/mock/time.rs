@@ -87,21 +87,22 @@ impl Cursor<'_> {
         Some((((days * 24 + hour) * 60 + minute) * 60 + second - offset) * 1000 + fraction)
     }
 
-    /// Seconds east of UTC: `Z`, `+01:00` or `+01:00:00`.
+    /// Seconds east of UTC: `Z`, `+01`, `+01:00` or `+01:00:00`.
     fn offset(&mut self) -> Option<i64> {
         if self.peek(b"Zz") {
             self.at += 1;
             return Some(0);
         }
         let sign = if self.peek(b"-") { -1 } else { 1 };
-        let hours = self.after(b"+-")?.number(2).filter(|hours| *hours <= 18)?;
-        let minutes = self.after(b":")?.number(2).filter(|minutes| *minutes < 60)?;
-        let mut seconds = 0;
-        if self.peek(b":") {
+        let mut offset = self.after(b"+-")?.number(2).filter(|hours| *hours <= 18)? * 3600;
+        for unit in [60, 1] {
+            if !self.peek(b":") {
+                break;
+            }
             self.at += 1;
-            seconds = self.number(2).filter(|seconds| *seconds < 60)?;
+            offset += self.number(2).filter(|value| *value < 60)? * unit;
         }
-        Some(sign * (hours * 3600 + minutes * 60 + seconds))
+        Some(sign * offset)
     }
 
     fn peek(&self, any: &[u8]) -> bool {
@@ -163,10 +164,13 @@ mod tests {
     fn dates_need_an_offset_and_nothing_else() {
         assert_eq!(parse_iso("2024-01-02T03:04:05.678+01:00"), Ok(1_704_161_045_678));
         assert_eq!(parse_iso("2024-01-02T02:04:05.678999999Z"), Ok(1_704_161_045_678));
+        assert_eq!(parse_iso("2024-01-02T03:04:05.678+01"), Ok(1_704_161_045_678));
         assert_eq!(parse_iso("2024-01-02T02:04Z"), Ok(1_704_161_040_000));
         for bad in ["", "1704161045678", "2024-01-02T03:04:05", "2024-01-02 03:04:05Z", "2024-01-02T03:04:05+0100"] {
             assert!(parse_iso(bad).is_err(), "{bad}");
         }
+        let found = parse_iso("2024-01-02T03:04:05+0100").unwrap_err();
+        assert_eq!(found, "Text '2024-01-02T03:04:05+0100' could not be parsed, unparsed text found at index 22");
         for bad in ["2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-02T03:04:05Zx", "é"] {
             assert!(parse_iso(bad).is_err(), "{bad}");
         }

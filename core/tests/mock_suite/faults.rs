@@ -356,10 +356,14 @@ fn connections_are_dropped_by_topic() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_with_1001_and_a_ping_keeps_it() {
+fn an_idle_connection_is_closed_with_1001_and_traffic_keeps_it() {
     let options = MockOptions { idle_timeout: Duration::from_millis(200), ..MockOptions::default() };
     let mock = Mock::start(options).unwrap();
     let mut producer = Client::producer(&mock, "t");
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(400) {
+        producer.assert_quiet();
+    }
     let connected = Instant::now();
     let reason = "java.util.concurrent.TimeoutException: Idle timeout expired: 200/200 ms";
     assert_eq!(producer.next(), Next::Close(1001, reason.into()));
@@ -373,4 +377,17 @@ fn the_server_pings_if_it_was_told_to() {
     let mut producer = Client::producer(&mock, "t");
     assert!(matches!(producer.socket.read(), Ok(Message::Ping(payload)) if payload.as_ref() == b"PING"));
     mock.publish("t", MockMessage::new("x")).unwrap();
+}
+
+#[test]
+fn extreme_times_mean_never_and_break_nothing() {
+    let options = MockOptions { idle_timeout: Duration::MAX, ..MockOptions::default() };
+    let mock = Mock::start(MockOptions { ping_interval: Some(Duration::MAX), ..options }).unwrap();
+    let mut consumer = Client::consumer(&mock, "t/s?subscriptionType=Shared");
+    mock.publish("t", MockMessage { deliver_after_ms: u64::MAX, ..MockMessage::new("never") }).unwrap();
+    let mut producer = Client::producer(&mock, "t");
+    producer.send(r#"{"payload":"YQ==","deliverAfterMs":9223372036854775807}"#);
+    assert_eq!(producer.json()["result"], "ok");
+    consumer.assert_quiet();
+    assert_eq!(mock.wait("receive", None, 1, Duration::ZERO), Ok(false));
 }

@@ -1,9 +1,13 @@
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 use stargate_core::mock::{Mock, MockMessage, MockOptions, MockTls};
 use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_tungstenite::tungstenite;
 
 use crate::client::{Client, LONG, exchange, get, http, http_with, mock};
 
@@ -13,6 +17,7 @@ const PATH: &str = "/admin/v2/persistent/public/default";
 fn tokens_are_taken_from_the_header_before_the_query() {
     let options =
         MockOptions { tokens: vec!["good".into()], forbidden_tokens: vec!["weak".into()], ..MockOptions::default() };
+    assert!(!format!("{options:?}").contains("good"), "a token in a Debug");
     let mock = Mock::start(options).unwrap();
     let path = "/admin/v2/clusters";
     let cases = [
@@ -231,30 +236,63 @@ fn a_bad_call_of_the_handle_is_an_error_that_names_it() {
     assert!(Mock::start(MockOptions { port: mock.port(), ..MockOptions::default() }).is_err());
 }
 
-#[test]
-fn tls_is_served_with_the_certificate_given() {
-    let files = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock_suite").join(name);
-    let tls = MockTls { certificates: files("cert.pem"), key: files("key.pem"), client_ca: None };
-    let mock = Mock::start(MockOptions { tls: Some(tls), ..MockOptions::default() }).unwrap();
-    assert!(mock.url().starts_with("wss://") && mock.http_url().starts_with("https://"));
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock_suite").join(name)
+}
+
+fn tls(client_ca: Option<PathBuf>) -> Option<MockTls> {
+    Some(MockTls { certificates: file("cert.pem"), key: file("key.pem"), client_ca })
+}
+
+type Secure = rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream>;
+
+/// A TLS connection that trusts the mock's certificate, and shows the same one as its own if asked.
+fn secure(mock: &Mock, certified: bool) -> Secure {
+    let certificate = CertificateDer::from_pem_file(file("cert.pem")).unwrap();
     let mut roots = rustls::RootCertStore::empty();
-    use rustls::pki_types::pem::PemObject;
-    roots.add(rustls::pki_types::CertificateDer::from_pem_file(files("cert.pem")).unwrap()).unwrap();
+    roots.add(certificate.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = if certified {
+        let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
+        builder.with_client_auth_cert(vec![certificate], key).unwrap()
+    } else {
+        builder.with_no_client_auth()
+    };
     let session = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
     let stream = std::net::TcpStream::connect(("127.0.0.1", mock.port())).unwrap();
-    let stream = rustls::StreamOwned::new(session, stream);
+    rustls::StreamOwned::new(session, stream)
+}
+
+#[test]
+fn tls_is_served_with_the_certificate_given() {
+    let mock = Mock::start(MockOptions { tls: tls(None), ..MockOptions::default() }).unwrap();
+    assert!(mock.url().starts_with("wss://") && mock.http_url().starts_with("https://"));
     let url = format!("{}/ws/v2/producer/persistent/public/default/t", mock.url());
-    let (mut socket, _) = tokio_tungstenite::tungstenite::client::client(url, stream).unwrap();
-    socket.send(tokio_tungstenite::tungstenite::Message::text(r#"{"payload":"YQ=="}"#)).unwrap();
+    let (mut socket, _) = tungstenite::client::client(url, secure(&mock, false)).unwrap();
+    socket.send(tungstenite::Message::text(r#"{"payload":"YQ=="}"#)).unwrap();
     assert!(socket.read().unwrap().to_text().unwrap().contains("\"ok\""));
     // plain HTTP on a TLS port gets no answer that is one
     assert_eq!(http(&mock, "GET", "/", "").0, 0);
+}
+
+#[test]
+fn a_client_certificate_does_for_a_token() {
+    let options =
+        MockOptions { tls: tls(Some(file("cert.pem"))), tokens: vec!["good".into()], ..MockOptions::default() };
+    let mock = Mock::start(options).unwrap();
+    let url = format!("{}/ws/v2/producer/persistent/public/default/t", mock.url());
+    assert!(tungstenite::client::client(url.as_str(), secure(&mock, true)).is_ok());
+    match tungstenite::client::client(url.as_str(), secure(&mock, false)).unwrap_err() {
+        tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response)) => {
+            assert_eq!(response.status().as_u16(), 401);
+        }
+        other => panic!("{other}"),
+    }
+    assert!(tungstenite::client::client(format!("{url}?token=good"), secure(&mock, false)).is_ok());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 """Produce 1,000 messages, consume them with a handler that acknowledges, and read them again from the earliest.
 
-    python thousand.py [URL]
+    python demo.py [URL]
 
 The URL is that of a Pulsar broker or proxy, such as ws://localhost:8080; without one it is taken from PULSAR_URL. The
 program prints what it did, and exits with status 1 if a count is off.
@@ -68,5 +68,5 @@ def main(url: str) -> int:
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("PULSAR_URL")
     if not chosen:
-        sys.exit("usage: thousand.py URL, or set PULSAR_URL")
+        sys.exit("usage: demo.py URL, or set PULSAR_URL")
     sys.exit(main(chosen))
