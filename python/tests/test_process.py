@@ -391,7 +391,7 @@ def test_ctrl_c_ends_asyncio_in_an_orderly_way(pulsar_url: str, topic: str) -> N
                 finally:
                     print(consumer.stats().acked)
         try:
-            asyncio.run(main())
+            asyncio.run(main(), debug=False)
         except KeyboardInterrupt:
             print("interrupted")
         """
