@@ -12,6 +12,7 @@ mod errors;
 mod events;
 mod held;
 mod message;
+mod mock;
 mod operation;
 mod producer;
 mod receiver;
@@ -28,6 +29,8 @@ mod _native {
     use crate::events::{Events, TokenAnswer};
     #[pymodule_export]
     use crate::message::{Message, MessageId};
+    #[pymodule_export]
+    use crate::mock::Mock;
     #[pymodule_export]
     use crate::operation::Operation;
     #[pymodule_export]
