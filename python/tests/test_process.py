@@ -163,11 +163,15 @@ def test_run_until_interrupted_closes_in_an_orderly_way(pulsar_url: str, topic: 
     script = """
         with stargate.Client(url) as client, client.producer(topic) as producer:
             producer.send(b"x")
+            ready = threading.Event()
             def work(message):
+                ready.wait()
+                time.sleep(0.2)
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.3)
                 print("finished")
             consumer = client.consume(topic, "s", work, initial_position="earliest")
+            ready.set()
             consumer.run_until_interrupted()
             print(consumer.stats().acked)
         """
@@ -380,6 +384,7 @@ def test_ctrl_c_ends_asyncio_in_an_orderly_way(pulsar_url: str, topic: str) -> N
         async def main():
             async with stargate.AsyncClient(url) as client:
                 async def work(message):
+                    await asyncio.sleep(0.2)
                     os.kill(os.getpid(), signal.SIGINT)
                     await asyncio.sleep(0.2)
                     print("finished")
