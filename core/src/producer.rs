@@ -236,6 +236,16 @@ impl Producer {
         self.submit(message.into(), Completion::Inline(Box::new(callback)), None).await
     }
 
+    /// As [`Producer::send_inline`], with a time of its own instead of `send_timeout`.
+    pub async fn send_inline_within(
+        &self,
+        message: impl Into<Outgoing>,
+        timeout: Duration,
+        callback: impl FnOnce(Sent) + Send + 'static,
+    ) -> Result<()> {
+        self.submit(message.into(), Completion::Inline(Box::new(callback)), Some(timeout)).await
+    }
+
     /// Waits until every message accepted before has ended, well or not.
     pub async fn flush(&self) -> Result<()> {
         let fail = |error: Error| error.during("flush").on_topic(&self.inner.topic.to_string());

@@ -12,6 +12,8 @@ mod errors;
 mod events;
 mod held;
 mod message;
+mod mock;
+mod operation;
 mod producer;
 mod receiver;
 mod wait;
@@ -28,7 +30,11 @@ mod _native {
     #[pymodule_export]
     use crate::message::{Message, MessageId};
     #[pymodule_export]
-    use crate::producer::Producer;
+    use crate::mock::Mock;
+    #[pymodule_export]
+    use crate::operation::Operation;
+    #[pymodule_export]
+    use crate::producer::{Producer, Receipts};
     #[pymodule_export]
     use crate::receiver::{Consumer, Reader};
 
