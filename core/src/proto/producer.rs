@@ -59,6 +59,8 @@ struct Entry<T> {
     attempts: u32,
     /// Nothing more is expected of it.
     ended: bool,
+    /// The broker refused it, so that nobody knows whether its sequence id was used.
+    refused: bool,
 }
 
 pub(crate) struct ProducerRole<T> {
@@ -73,6 +75,8 @@ pub(crate) struct ProducerRole<T> {
     resend: Resend,
     /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still here.
     sequence: i64,
+    /// Everything before this context has its number behind it: one of them or the one before it has a receipt.
+    passed: u64,
     /// In [`Resend::Numbered`], a message failed, and the count of sequence ids is only certain again after a reconnect.
     resync: bool,
     /// The sequence id that the caller wants the first connection to begin after. A later one must not begin there again:
@@ -97,6 +101,7 @@ impl<T> ProducerRole<T> {
             events: VecDeque::new(),
             resend,
             sequence,
+            passed: 0,
             resync: false,
             first_connection,
             failed: None,
@@ -199,7 +204,10 @@ impl<T> Role for ProducerRole<T> {
         };
         let entry = &self.entries[index];
         if entry.ended || !entry.written {
-            self.counters.unexpected.add(1);
+            // What was written again for the sake of its number only is confirmed again.
+            if !(entry.written && entry.attempts > 1 && self.numbered()) {
+                self.counters.unexpected.add(1);
+            }
             return Ok(());
         }
         let outcome = answer.outcome.and_then(|id| {
@@ -213,8 +221,19 @@ impl<T> Role for ProducerRole<T> {
             }
             Ok(Stored { id, duplicate })
         });
-        if outcome.is_err() && self.numbered() {
-            self.resync = true;
+        match outcome.is_ok() {
+            true => {
+                self.passed = self.passed.max(context);
+                // Whoever gave up on these has been told, and the broker takes their numbers no more.
+                for entry in self.entries.range_mut(..index) {
+                    entry.ended |= entry.ticket.is_none();
+                }
+            }
+            false if self.numbered() => {
+                self.entries[index].refused = true;
+                self.resync = true;
+            }
+            false => {}
         }
         self.end(index, outcome);
         self.trim();
@@ -227,7 +246,8 @@ impl<T> Role for ProducerRole<T> {
                 self.counters.in_flight.add(1);
                 let context = self.first_context + self.entries.len() as u64;
                 let text = Text::from(frame.close(context));
-                let entry = Entry { text, ticket: Some(ticket), written: false, attempts: 0, ended: false };
+                let entry =
+                    Entry { text, ticket: Some(ticket), written: false, attempts: 0, ended: false, refused: false };
                 self.entries.push_back(entry);
                 if let Some(error) = self.failed.clone() {
                     self.end(self.entries.len() - 1, Err(error));
@@ -272,8 +292,10 @@ impl<T> Role for ProducerRole<T> {
                 }
             };
             self.end(index, Err(Error::new(ErrorKind::Timeout, message)));
-            // The numbers of the messages after it count on this one being sent again.
-            self.entries[index].ended = !(attempted && self.numbered());
+            // The numbers of the messages after it count on this one being sent again, unless one of them is stored. While
+            // there is no connection the next one may have been asked to begin at this number.
+            let needed = !(self.entries[index].written && context < self.passed);
+            self.entries[index].ended = !(attempted && self.numbered() && needed);
             any = true;
         }
         if any {
@@ -285,11 +307,13 @@ impl<T> Role for ProducerRole<T> {
         if self.resync {
             return None;
         }
+        let numbered = self.numbered();
         loop {
             let entry = self.entries.get_mut(self.next)?;
             self.next += 1;
-            // What has ended is not sent, except that a number once used must be used again.
-            if !entry.ended {
+            // What has ended is not sent, except that a number once used must be used again, or what follows would get it
+            // and be dropped as a duplicate.
+            if !entry.ended || (numbered && entry.attempts > 0 && !entry.refused) {
                 match entry.attempts {
                     0 => self.counters.sent.add(1),
                     _ => self.counters.resent.add(1),
