@@ -440,7 +440,7 @@ def test_the_loop_is_never_blocked_and_gets_no_thread_a_call(pulsar_url: str, to
                 await reader.receive()
             task.cancel()
             assert turns >= 500 // 64
-            assert threading.active_count() == before
+            assert threading.active_count() <= before
 
     asyncio.run(main())
 
