@@ -557,6 +557,11 @@ impl Options {
         self
     }
 
+    /// Whether [`Options::poll_callbacks`] is on.
+    pub fn polls_callbacks(&self) -> bool {
+        self.polled
+    }
+
     /// Gives every log record of the client to `sink`, besides `tracing`.
     #[must_use]
     pub fn log_sink(mut self, sink: impl LogSink + 'static) -> Options {
@@ -683,6 +688,9 @@ impl Options {
 
     /// As [`Options::check`] for a handle, which takes its own options and those of connections.
     pub(crate) fn check_handle(&self, role: Roles) -> Result<()> {
+        if self.polled {
+            return Err(Error::invalid("polling the callbacks is a matter of the client: give it the option"));
+        }
         self.check(role.and(Roles::CONNECTION))
     }
 
@@ -939,6 +947,13 @@ mod tests {
         ] {
             assert!(options.check(Roles(15)).is_err(), "{options:?}");
         }
+    }
+
+    #[test]
+    fn polling_is_for_clients_only() {
+        assert!(Options::new().poll_callbacks().check_handle(PRODUCER).is_err());
+        let inherited = Options::new().or(&Options::new().poll_callbacks());
+        assert!(inherited.check_handle(PRODUCER).is_ok());
     }
 
     #[test]

@@ -420,6 +420,9 @@ impl Supervisor {
     ///
     /// Fails when another supervisor of the process has its name.
     pub async fn start(config: SupervisorConfig) -> Result<Supervisor> {
+        if config.options.polls_callbacks() {
+            return Err(Error::invalid("a supervisor has no client to poll callbacks of").during("start supervisor"));
+        }
         let supervisor = Supervisor::empty(&config).map_err(|error| error.during("start supervisor"))?;
         let added = async {
             for producer in config.producers {

@@ -1,7 +1,7 @@
-//! `include/stargate.h` is generated from the sources of this crate. This test fails when it is not what they say;
-//! `UPDATE_HEADER=1 cargo test -p stargate-ffi --test header` writes it anew.
+//! The headers in `include` are generated from the sources of this crate. These tests fail when they are not what the
+//! sources say; `UPDATE_HEADER=1 cargo test -p stargate-ffi --test header` writes them anew.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cbindgen::{Builder, Config, DocumentationStyle, Language, SortKey, Style};
 
@@ -31,14 +31,14 @@ fn macros() -> String {
     )
 }
 
-fn generated() -> String {
-    let config = Config {
+/// What both headers have in common.
+fn config(guard: &str, rules: &str) -> Config {
+    Config {
         language: Language::C,
-        header: Some(include_str!("../header_rules.h").trim_end().to_owned()),
-        include_guard: Some("STARGATE_H".into()),
+        header: Some(rules.trim_end().to_owned()),
+        include_guard: Some(guard.to_owned()),
         no_includes: true,
         sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
-        after_includes: Some(macros()),
         cpp_compat: true,
         documentation_style: DocumentationStyle::Doxy,
         style: Style::Both,
@@ -47,34 +47,72 @@ fn generated() -> String {
         tab_width: 4,
         sort_by: SortKey::None,
         ..Config::default()
-    };
+    }
+}
+
+fn source(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)
+}
+
+fn written(builder: Builder, config: Config) -> String {
     let mut header = Vec::new();
-    let bindings = Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")).with_config(config).generate();
+    let bindings = builder.with_config(config).generate();
     bindings.expect("the sources are what cbindgen understands").write(&mut header);
     String::from_utf8(header).expect("the sources are UTF-8")
 }
 
-#[test]
-fn the_committed_header_is_what_the_sources_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/stargate.h");
-    let wanted = generated();
+/// Everything but the mock.
+fn main_header() -> String {
+    let mut config = config("STARGATE_H", include_str!("../header_rules.h"));
+    config.after_includes = Some(macros());
+    let mock = std::fs::read_to_string(source("mock.rs")).expect("the sources are UTF-8");
+    let names =
+        mock.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| word.starts_with("stargate_mock"));
+    config.export.exclude = names.map(str::to_owned).collect();
+    written(Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")), config)
+}
+
+fn mock_header() -> String {
+    let mut config = config("STARGATE_MOCK_H", include_str!("../mock_rules.h"));
+    config.includes = vec!["stargate.h".into()];
+    config.after_includes = Some(
+        "\n/** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */\n\
+         #define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0 }\n"
+            .into(),
+    );
+    written(Builder::new().with_src(source("mock.rs")), config)
+}
+
+fn compare(name: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include").join(name);
     if std::env::var_os("UPDATE_HEADER").is_some() {
         std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder can be made");
-        std::fs::write(&path, &wanted).expect("the header can be written");
+        std::fs::write(&path, wanted).expect("the header can be written");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     let differ = committed.lines().zip(wanted.lines()).position(|(old, new)| old != new);
     assert!(
         committed == wanted,
-        "include/stargate.h is not what the sources say, from line {} on; write it anew with UPDATE_HEADER=1",
+        "include/{name} is not what the sources say, from line {} on; write it anew with UPDATE_HEADER=1",
         differ.unwrap_or_else(|| committed.lines().count().min(wanted.lines().count())) + 1
     );
 }
 
 #[test]
+fn the_committed_header_is_what_the_sources_say() {
+    compare("stargate.h", &main_header());
+}
+
+#[test]
+fn the_committed_header_of_the_mock_is_what_the_sources_say() {
+    compare("stargate_mock.h", &mock_header());
+}
+
+#[test]
 fn every_function_runs_inside_the_boundary() {
     // A panic that leaves an `extern "C"` function ends the process, so no function is without one of these.
-    const CHECKED: [&str; 9] = [
+    const CHECKED: [&str; 10] = [
+        "with_mock(",
         "enter(",
         "enter_or(",
         "enter_receive(",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write a C test from the declarations of stargate.h: generate.py {symbols,nulls} HEADER OUTPUT.
+"""Write a C test from the declarations of the headers: generate.py {symbols,nulls} OUTPUT HEADERS...
 
 symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
@@ -40,6 +40,11 @@ OPTIONAL_IN = {
     ("stargate_supervisor_consumer", "subscription"),
     ("stargate_supervisor_add_consumer", "handler"),
     ("stargate_supervisor_add_reader", "handler"),
+    ("stargate_mock_start", "options"),
+    ("stargate_mock_fault", "topic"),
+    ("stargate_mock_wait", "topic"),
+    ("stargate_mock_drop_connections", "topic"),
+    ("stargate_mock_drop_connections", "out"),
 }
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
@@ -65,6 +70,9 @@ BY_TYPE = {
     "stargate_outgoing*": "&message",
     "stargate_handler*": "&handler",
     "stargate_send_result*": "results",
+    "stargate_mock*": "mock",
+    "stargate_mock_options*": "NULL",
+    "stargate_mock**": "&out_mock",
     "stargate_client**": "&out_client",
     "stargate_producer**": "&out_producer",
     "stargate_consumer**": "&out_consumer",
@@ -86,8 +94,10 @@ BY_TYPE = {
 }
 
 PRELUDE = """\
-/* Written by generate.py from stargate.h. */
+/* Written by generate.py from the headers. */
 #include "testing.h"
+
+#include <stargate_mock.h>
 
 """
 
@@ -126,6 +136,7 @@ TEST(null_in_every_parameter_of_every_function)
     stargate_producer *producer = NULL, *out_producer = NULL;
     stargate_consumer *consumer = NULL, *out_consumer = NULL;
     stargate_reader *reader = NULL, *out_reader = NULL;
+    stargate_mock *mock = NULL, *out_mock = NULL;
     stargate_supervisor *supervisor = NULL, *out_supervisor = NULL;
     stargate_message *out_messages[4] = {NULL, NULL, NULL, NULL};
     stargate_error *error = NULL;
@@ -145,14 +156,16 @@ TEST(null_in_every_parameter_of_every_function)
     OK(stargate_producer_open(client, "t", NULL, -1, &producer, &error));
     OK(stargate_consumer_open(client, "t", "s", NULL, -1, &consumer, &error));
     OK(stargate_reader_open(client, "t", NULL, -1, &reader, &error));
+    OK(stargate_mock_start(NULL, &mock, &error));
     OK(stargate_supervisor_start("{\\"host\\": \\"127.0.0.1:9\\"}", NULL, -1, &supervisor, &error));
 
 """
 
 NULLS_END = """
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
-    (void)out_supervisor, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
     stargate_supervisor_free(supervisor);
+    stargate_mock_free(mock);
     stargate_reader_free(reader);
     stargate_consumer_free(consumer);
     stargate_producer_free(producer);
@@ -229,7 +242,9 @@ def nulls(declared: list[Function]) -> str:
             continue
         for missing in function.parameters:
             optional = missing.name in OPTIONAL or (function.name, missing.name) in OPTIONAL_IN
-            required = not optional or missing == function.parameters[0]
+            # Options are what some functions are about, and only an addition to others.
+            about_options = function.name.startswith("stargate_options_") and missing == function.parameters[0]
+            required = about_options or not optional
             if not missing.is_pointer or not required:
                 continue
             if ENDING.search(function.name) and missing.name != function.parameters[0].name:
@@ -243,8 +258,8 @@ def nulls(declared: list[Function]) -> str:
 
 def main() -> None:
     """Do what the command line says."""
-    kind, header, output = sys.argv[1:]
-    declared = functions(Path(header).read_text(encoding="utf-8"))
+    kind, output, *headers = sys.argv[1:]
+    declared = [function for header in headers for function in functions(Path(header).read_text(encoding="utf-8"))]
     text = {"symbols": symbols, "nulls": nulls}[kind](declared)
     Path(output).write_text(text, encoding="utf-8")
 

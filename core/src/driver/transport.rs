@@ -75,7 +75,9 @@ impl AsyncWrite for Link {
 pub(crate) enum Incoming {
     Text(Text),
     Pong,
-    /// A ping, which is answered by itself, or a binary frame, which is not part of the protocol.
+    /// A binary frame, which is not part of the protocol.
+    Malformed(Error),
+    /// A ping, which is answered by itself.
     Other,
     /// The connection has ended, for this reason.
     End(Error),
@@ -89,6 +91,10 @@ impl Socket {
         Pin::new(&mut self.0).poll_next(cx).map(|next| match next {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Pong(_))) => Incoming::Pong,
+            Some(Ok(Message::Binary(bytes))) => Incoming::Malformed(Error::new(
+                ErrorKind::Protocol,
+                format!("expected text, got a binary frame of {} bytes", bytes.len()),
+            )),
             Some(Ok(Message::Close(frame))) => Incoming::End(closed(frame)),
             Some(Ok(_)) => Incoming::Other,
             Some(Err(error)) => Incoming::End(broken(error)),

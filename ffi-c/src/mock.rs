@@ -1,0 +1,437 @@
+//! The mock broker, for the tests of applications; `include/stargate_mock.h`.
+
+use std::ffi::c_char;
+use std::mem::offset_of;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls};
+use stargate_core::{Error, ErrorKind, Result};
+
+use crate::error::{stargate_error, stargate_status};
+use crate::producer::stargate_outgoing;
+use crate::util::boundary::{self, Out, Sized_, enter, enter_or, invalid};
+use crate::util::handle::{self, Handle, OfProcess};
+use crate::util::time;
+use crate::util::values::{Text, owned_string, stargate_str};
+
+/// A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
+/// moment. Any WebSocket client can use it, other processes too.
+pub struct stargate_mock {
+    _private: [u8; 0],
+}
+
+/// What is behind a `stargate_mock`.
+pub struct Inner {
+    mock: Mock,
+    url: Text,
+    http_url: Text,
+}
+
+// SAFETY: `stargate_mock_start` gives nothing else to C.
+unsafe impl Handle for stargate_mock {
+    type Inner = OfProcess<Inner>;
+}
+
+/// How a mock broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT; what is 0 or NULL is as a real broker has it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_mock_options {
+    /// sizeof(stargate_mock_options).
+    pub struct_size: usize,
+    /// The port at 127.0.0.1; 0 is any free one.
+    pub port: u16,
+    /// 1: connecting to a topic that is missing does not create it.
+    pub no_auto_create_topics: i32,
+    /// The token that may do everything; without one nobody has to authenticate.
+    pub token: *const c_char,
+    /// A token that is known and may do nothing (HTTP 403).
+    pub forbidden_token: *const c_char,
+    /// Serve TLS with this certificate chain (PEM file); needs tls_key_file.
+    pub tls_cert_file: *const c_char,
+    /// The private key (PEM file).
+    pub tls_key_file: *const c_char,
+    /// Largest message in bytes, as Pulsar's webSocketMaxTextFrameSize; 0 is 1,048,576.
+    pub max_text_size: usize,
+}
+
+// SAFETY: numbers and pointers, of which zero and NULL mean "not given".
+unsafe impl Sized_ for stargate_mock_options {
+    const FIRST_SIZE: usize = offset_of!(stargate_mock_options, max_text_size) + size_of::<usize>();
+}
+
+fn failed(error: MockError) -> Error {
+    let kind = match &error {
+        MockError::Invalid(_) => ErrorKind::InvalidArgument,
+        MockError::NotFound(_) => ErrorKind::NotFound,
+        MockError::Failed(_) => ErrorKind::Broker,
+    };
+    Error::new(kind, error.to_string())
+}
+
+/// # Safety
+/// `from` is NULL or begins with its size, and what it points to is valid.
+unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
+    let mut options = MockOptions::default();
+    if from.is_null() {
+        return Ok(options);
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        let from = boundary::sized(from, "options")?;
+        options.port = from.port;
+        options.auto_create_topics = from.no_auto_create_topics == 0;
+        options.tokens.extend(boundary::optional_text(from.token, "options.token")?.map(str::to_owned));
+        let forbidden = boundary::optional_text(from.forbidden_token, "options.forbidden_token")?;
+        options.forbidden_tokens.extend(forbidden.map(str::to_owned));
+        if from.max_text_size != 0 {
+            options.max_text_size = from.max_text_size;
+        }
+        let certificates = boundary::optional_text(from.tls_cert_file, "options.tls_cert_file")?;
+        let key = boundary::optional_text(from.tls_key_file, "options.tls_key_file")?;
+        options.tls = match (certificates, key) {
+            (None, None) => None,
+            (Some(certificates), Some(key)) => {
+                Some(MockTls { certificates: PathBuf::from(certificates), key: PathBuf::from(key), client_ca: None })
+            }
+            _ => return Err(invalid("options.tls_cert_file and options.tls_key_file need each other")),
+        };
+    }
+    Ok(options)
+}
+
+/// The mock behind a handle.
+///
+/// # Safety
+/// `mock` is NULL or live while `'a` lasts.
+unsafe fn live<'a>(mock: *const stargate_mock) -> Result<&'a Mock> {
+    // SAFETY: the caller's promise.
+    Ok(&unsafe { handle::inner(mock, "mock") }?.get()?.mock)
+}
+
+/// Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CONNECT (the port is taken).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_start(
+    options: *const stargate_mock_options,
+    out: *mut *mut stargate_mock,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let mock = Mock::start(self::options(options)?)
+                .map_err(|error| Error::new(ErrorKind::Connect, format!("start the mock broker: {error}")))?;
+            let (url, http_url) = (Text::new(mock.url()), Text::new(mock.http_url()));
+            out.set(handle::into_raw(OfProcess::new(Inner { mock, url, http_url })));
+            Ok(())
+        })
+    }
+}
+
+/// Its service URL, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the mock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_url(mock: *const stargate_mock) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(stargate_str::NONE, || {
+        inner.and_then(|mock| mock.get().ok()).map_or(stargate_str::NONE, |it| it.url.view())
+    })
+}
+
+/// The URL of its REST API, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the mock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_http_url(mock: *const stargate_mock) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(stargate_str::NONE, || {
+        inner.and_then(|mock| mock.get().ok()).map_or(stargate_str::NONE, |it| it.http_url.view())
+    })
+}
+
+/// Stores a message as if a producer had sent it: payload, key, properties, event_time_ms and deliver_after_ms of
+/// `message`. The topic is created if need be. `*out_message_id` (which may be NULL) is its id, for
+/// `stargate_string_free`.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_publish(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    message: *const stargate_outgoing,
+    out_message_id: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out =
+                (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
+            let topic = boundary::text(topic, "topic")?;
+            let from = boundary::sized(message, "message")?;
+            let mut message = MockMessage::new(from.payload.get("message.payload")?);
+            if let Some(key) = boundary::optional_text(from.key, "message.key")? {
+                message = message.key(key);
+            }
+            for property in boundary::items(from.properties, from.property_count, "message.properties")? {
+                let name = boundary::text(property.key, "message.properties[].key")?;
+                message = message.property(name, boundary::text(property.value, "message.properties[].value")?);
+            }
+            message.event_time = from.event_time_ms;
+            message.deliver_after_ms = u64::try_from(from.deliver_after_ms).unwrap_or(0);
+            let id = live(mock)?.publish(topic, message).map_err(failed)?;
+            if let Some(out) = out {
+                out.set(owned_string(&id)?);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// How many messages (a batch counts as one) a subscription has not acknowledged.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_backlog(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    subscription: *const c_char,
+    out: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, 0, "out")?;
+            let (topic, subscription) =
+                (boundary::text(topic, "topic")?, boundary::text(subscription, "subscription")?);
+            out.set(live(mock)?.backlog(topic, subscription).map_err(failed)?);
+            Ok(())
+        })
+    }
+}
+
+/// Creates a namespace ("tenant/namespace") and its tenant. "public/default" is there from the start.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_namespace(
+    mock: *mut stargate_mock,
+    name: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || live(mock)?.create_namespace(boundary::text(name, "name")?).map_err(failed)) }
+}
+
+/// Creates a topic with partitions.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_partitioned(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    partitions: u32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || live(mock)?.create_partitioned(boundary::text(topic, "topic")?, partitions).map_err(failed))
+    }
+}
+
+/// Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_terminate(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || live(mock)?.terminate(boundary::text(topic, "topic")?).map_err(failed)) }
+}
+
+/// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
+/// SIZE_MAX is for ever.
+///
+/// Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
+/// "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
+/// "send-error:N[:text]", "close[:CODE[:reason]]", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
+/// "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "lost-ack", "no-pong", "stall".
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_fault(
+    mock: *mut stargate_mock,
+    op: *const c_char,
+    topic: *const c_char,
+    fault: *const c_char,
+    count: usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let topic = boundary::optional_text(topic, "topic")?;
+            live(mock)?.fault(boundary::text(op, "op")?, topic, boundary::text(fault, "fault")?, count).map_err(failed)
+        })
+    }
+}
+
+/// How many faults have not happened yet; 0 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_faults_left(mock: *const stargate_mock) -> usize {
+    // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(0, || inner.and_then(|mock| mock.get().ok()).map_or(0, |it| it.mock.faults_left()))
+}
+
+/// Forgets the faults that have not happened yet.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_clear_faults(
+    mock: *mut stargate_mock,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            live(mock)?.clear_faults();
+            Ok(())
+        })
+    }
+}
+
+/// Takes the broker down (`up` is 0) or up again. Down, connections are dropped and new ones refused; its data and its
+/// port stay.
+///
+/// Thread-safe. Errors: STARGATE_BROKER.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_set_up(
+    mock: *mut stargate_mock,
+    up: i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || live(mock)?.set_up(up != 0).map_err(failed)) }
+}
+
+/// Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how many
+/// they were.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_drop_connections(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    out: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = (!out.is_null()).then(|| Out::new(out, 0, "out")).transpose()?;
+            let dropped = live(mock)?.drop_connections(boundary::optional_text(topic, "topic")?).map_err(failed)?;
+            if let Some(out) = out {
+                out.set(dropped);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// How many WebSocket connections are open; 0 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_connections(mock: *const stargate_mock) -> usize {
+    // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(0, || inner.and_then(|mock| mock.get().ok()).map_or(0, |it| it.mock.connections()))
+}
+
+/// Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
+/// since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_wait(
+    mock: *mut stargate_mock,
+    op: *const c_char,
+    topic: *const c_char,
+    at_least: usize,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let (op, topic) = (boundary::text(op, "op")?, boundary::optional_text(topic, "topic")?);
+            let limit: Duration = time::limit(timeout_ms)?;
+            if live(mock)?.wait(op, topic, at_least, limit).map_err(failed)? {
+                return Ok(());
+            }
+            Err(Error::new(
+                ErrorKind::Timeout,
+                format!("mock broker: {op} did not happen {at_least} times in {limit:?}"),
+            ))
+        })
+    }
+}
+
+/// What clients did and got, in order and at most the last 100,000, as a JSON array in `*out` for
+/// `stargate_string_free`.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_requests_json(
+    mock: *mut stargate_mock,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            out.set(owned_string(&live(mock)?.requests_json())?);
+            Ok(())
+        })
+    }
+}
+
+/// Empties that list, and counts from zero again.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_clear_requests(
+    mock: *mut stargate_mock,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            live(mock)?.clear_requests();
+            Ok(())
+        })
+    }
+}
+
+/// Ends the broker and every connection to it. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_free(mock: *mut stargate_mock) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(mock) }));
+}

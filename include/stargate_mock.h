@@ -1,0 +1,252 @@
+/*
+ * A Pulsar broker for the tests of your own programs, inside of libstargate: no JVM, no network, no waiting.
+ *
+ * This file is generated from ffi-c/src/mock.rs; do not edit it. The rules at the top of stargate.h hold here, too, apart
+ * from one: this header may change in a minor version, and CHANGELOG says how.
+ *
+ *     stargate_mock *mock = NULL;
+ *
+ *     stargate_mock_start(NULL, &mock, &error);
+ *     stargate_client_new(stargate_mock_url(mock).ptr, NULL, &client, &error);
+ *     stargate_mock_fault(mock, "send", "orders", "no-receipt", 1, &error);
+ *     ... what you want to test ...
+ *     stargate_mock_wait(mock, "ack", "orders", 1, 5000, &error);
+ *     stargate_mock_free(mock);
+ */
+
+#ifndef STARGATE_MOCK_H
+#define STARGATE_MOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "stargate.h"
+
+/** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
+#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0 }
+
+
+/**
+ * A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
+ * moment. Any WebSocket client can use it, other processes too.
+ */
+typedef struct stargate_mock stargate_mock;
+
+/**
+ * How a mock broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT; what is 0 or NULL is as a real broker has it.
+ */
+typedef struct stargate_mock_options {
+    /**
+     * sizeof(stargate_mock_options).
+     */
+    size_t struct_size;
+    /**
+     * The port at 127.0.0.1; 0 is any free one.
+     */
+    uint16_t port;
+    /**
+     * 1: connecting to a topic that is missing does not create it.
+     */
+    int32_t no_auto_create_topics;
+    /**
+     * The token that may do everything; without one nobody has to authenticate.
+     */
+    const char *token;
+    /**
+     * A token that is known and may do nothing (HTTP 403).
+     */
+    const char *forbidden_token;
+    /**
+     * Serve TLS with this certificate chain (PEM file); needs tls_key_file.
+     */
+    const char *tls_cert_file;
+    /**
+     * The private key (PEM file).
+     */
+    const char *tls_key_file;
+    /**
+     * Largest message in bytes, as Pulsar's webSocketMaxTextFrameSize; 0 is 1,048,576.
+     */
+    size_t max_text_size;
+} stargate_mock_options;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CONNECT (the port is taken).
+ */
+stargate_status stargate_mock_start(const struct stargate_mock_options *options,
+                                    struct stargate_mock **out,
+                                    stargate_error **error);
+
+/**
+ * Its service URL, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the mock.
+ */
+stargate_str stargate_mock_url(const struct stargate_mock *mock);
+
+/**
+ * The URL of its REST API, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the mock.
+ */
+stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
+
+/**
+ * Stores a message as if a producer had sent it: payload, key, properties, event_time_ms and deliver_after_ms of
+ * `message`. The topic is created if need be. `*out_message_id` (which may be NULL) is its id, for
+ * `stargate_string_free`.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
+ */
+stargate_status stargate_mock_publish(struct stargate_mock *mock,
+                                      const char *topic,
+                                      const stargate_outgoing *message,
+                                      char **out_message_id,
+                                      stargate_error **error);
+
+/**
+ * How many messages (a batch counts as one) a subscription has not acknowledged.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_backlog(struct stargate_mock *mock,
+                                      const char *topic,
+                                      const char *subscription,
+                                      size_t *out,
+                                      stargate_error **error);
+
+/**
+ * Creates a namespace ("tenant/namespace") and its tenant. "public/default" is there from the start.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_create_namespace(struct stargate_mock *mock,
+                                               const char *name,
+                                               stargate_error **error);
+
+/**
+ * Creates a topic with partitions.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
+ */
+stargate_status stargate_mock_create_partitioned(struct stargate_mock *mock,
+                                                 const char *topic,
+                                                 uint32_t partitions,
+                                                 stargate_error **error);
+
+/**
+ * Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_terminate(struct stargate_mock *mock,
+                                        const char *topic,
+                                        stargate_error **error);
+
+/**
+ * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
+ * SIZE_MAX is for ever.
+ *
+ * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
+ * "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
+ * "send-error:N[:text]", "close[:CODE[:reason]]", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
+ * "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "lost-ack", "no-pong", "stall".
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_fault(struct stargate_mock *mock,
+                                    const char *op,
+                                    const char *topic,
+                                    const char *fault,
+                                    size_t count,
+                                    stargate_error **error);
+
+/**
+ * How many faults have not happened yet; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+size_t stargate_mock_faults_left(const struct stargate_mock *mock);
+
+/**
+ * Forgets the faults that have not happened yet.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_mock_clear_faults(struct stargate_mock *mock, stargate_error **error);
+
+/**
+ * Takes the broker down (`up` is 0) or up again. Down, connections are dropped and new ones refused; its data and its
+ * port stay.
+ *
+ * Thread-safe. Errors: STARGATE_BROKER.
+ */
+stargate_status stargate_mock_set_up(struct stargate_mock *mock,
+                                     int32_t up,
+                                     stargate_error **error);
+
+/**
+ * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how many
+ * they were.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_drop_connections(struct stargate_mock *mock,
+                                               const char *topic,
+                                               size_t *out,
+                                               stargate_error **error);
+
+/**
+ * How many WebSocket connections are open; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+size_t stargate_mock_connections(const struct stargate_mock *mock);
+
+/**
+ * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
+ * since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_wait(struct stargate_mock *mock,
+                                   const char *op,
+                                   const char *topic,
+                                   size_t at_least,
+                                   int64_t timeout_ms,
+                                   stargate_error **error);
+
+/**
+ * What clients did and got, in order and at most the last 100,000, as a JSON array in `*out` for
+ * `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_mock_requests_json(struct stargate_mock *mock,
+                                            char **out,
+                                            stargate_error **error);
+
+/**
+ * Empties that list, and counts from zero again.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_mock_clear_requests(struct stargate_mock *mock, stargate_error **error);
+
+/**
+ * Ends the broker and every connection to it. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_mock_free(struct stargate_mock *mock);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* STARGATE_MOCK_H */
