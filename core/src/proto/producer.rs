@@ -169,13 +169,12 @@ impl<T, H> ProducerRole<T, H> {
         }
         let text = why.broker_text().unwrap_or_default();
         let limit = text.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']')?.0.parse::<usize>().ok());
-        let of_written = |entry: &Entry<T, H>| if entry.written && !entry.ended { entry.text.len() } else { 0 };
-        // Without a number it can only have been the largest.
-        let largest = self.entries.iter().map(of_written).max().unwrap_or(0);
-        let over = limit.map_or(largest, |limit| limit + 1).max(1);
+        // Without the limit nobody knows which message it was; all are sent again, until their timeout.
+        let Some(limit) = limit else { return };
         for index in 0..self.entries.len() {
-            let bytes = of_written(&self.entries[index]);
-            if bytes >= over {
+            let entry = &self.entries[index];
+            let bytes = entry.text.len();
+            if entry.written && !entry.ended && bytes > limit {
                 let too_big = Error::new(
                     ErrorKind::TooBig,
                     format!(
