@@ -61,7 +61,8 @@ class Suite(NamedTuple):
     needs_broker: bool = False
 
 
-CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "stargate-python", "--features", "stargate-core/mock"]
+FEATURES = "stargate-core/mock,stargate-core/fuzzing"
+CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "stargate-python", "--features", FEATURES]
 ON_REAL = ["cargo", "test", "-p", "stargate-core", "--features", "mock"]
 REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 
