@@ -303,7 +303,7 @@ async fn read_body(link: &mut Link, head: &Head, mut body: Vec<u8>) -> Vec<u8> {
 }
 
 /// The error of an upgrade that was not answered with 101.
-fn refused(status: u16, page: &str) -> Error {
+pub(crate) fn refused(status: u16, page: &str) -> Error {
     let reason = page_message(page);
     let kind = match status {
         400 => ErrorKind::InvalidArgument,
