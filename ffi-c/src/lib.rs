@@ -11,6 +11,10 @@ pub mod client;
 pub mod consumer;
 pub mod error;
 pub mod message;
+// It has a header of its own, which has to be left out of the other one:
+/// cbindgen:ignore
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod options;
 pub mod producer;
 pub mod reader;

@@ -1,5 +1,5 @@
-//! `include/stargate.h` is generated from the sources of this crate. This test fails when it is not what they say;
-//! `UPDATE_HEADER=1 cargo test -p stargate-ffi --test header` writes it anew.
+//! `include/stargate.h` and `include/stargate_mock.h` are generated from the sources of this crate. This test fails when
+//! they are not what those say; `UPDATE_HEADER=1 cargo test -p stargate-ffi --test header` writes them anew.
 
 use std::path::Path;
 
@@ -31,14 +31,11 @@ fn macros() -> String {
     )
 }
 
-fn generated() -> String {
-    let config = Config {
+/// What the headers have in common.
+fn config() -> Config {
+    Config {
         language: Language::C,
-        header: Some(include_str!("../header_rules.h").trim_end().to_owned()),
-        include_guard: Some("STARGATE_H".into()),
         no_includes: true,
-        sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
-        after_includes: Some(macros()),
         cpp_compat: true,
         documentation_style: DocumentationStyle::Doxy,
         style: Style::Both,
@@ -47,26 +44,65 @@ fn generated() -> String {
         tab_width: 4,
         sort_by: SortKey::None,
         ..Config::default()
+    }
+}
+
+fn generated() -> String {
+    let config = Config {
+        header: Some(include_str!("../header_rules.h").trim_end().to_owned()),
+        include_guard: Some("STARGATE_H".into()),
+        sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
+        after_includes: Some(macros()),
+        ..config()
     };
+    written(Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")).with_config(config))
+}
+
+/// The header of the mock, from its one file.
+fn generated_mock() -> String {
+    let init = r#"
+/** The defaults: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
+#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
+"#;
+    let config = Config {
+        header: Some(include_str!("../mock_rules.h").trim_end().to_owned()),
+        include_guard: Some("STARGATE_MOCK_H".into()),
+        sys_includes: Vec::new(),
+        includes: vec!["stargate.h".into()],
+        after_includes: Some(init.into()),
+        ..config()
+    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mock.rs");
+    written(Builder::new().with_src(source).with_config(config))
+}
+
+fn written(builder: Builder) -> String {
     let mut header = Vec::new();
-    let bindings = Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")).with_config(config).generate();
-    bindings.expect("the sources are what cbindgen understands").write(&mut header);
+    builder.generate().expect("the sources are what cbindgen understands").write(&mut header);
     String::from_utf8(header).expect("the sources are UTF-8")
 }
 
 #[test]
 fn the_committed_header_is_what_the_sources_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/stargate.h");
-    let wanted = generated();
+    compare("include/stargate.h", &generated());
+}
+
+#[test]
+fn the_committed_header_of_the_mock_is_what_its_source_says() {
+    compare("include/stargate_mock.h", &generated_mock());
+}
+
+fn compare(name: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     if std::env::var_os("UPDATE_HEADER").is_some() {
         std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder can be made");
-        std::fs::write(&path, &wanted).expect("the header can be written");
+        std::fs::write(&path, wanted).expect("the header can be written");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     let differ = committed.lines().zip(wanted.lines()).position(|(old, new)| old != new);
     assert!(
         committed == wanted,
-        "include/stargate.h is not what the sources say, from line {} on; write it anew with UPDATE_HEADER=1",
+        "{name} is not what the sources say, from line {} on; write it anew with UPDATE_HEADER=1",
         differ.unwrap_or_else(|| committed.lines().count().min(wanted.lines().count())) + 1
     );
 }

@@ -1,0 +1,628 @@
+//! The mock broker. Its header is one of its own, `include/stargate_mock.h`, with `mock_rules.h` at the top.
+
+use std::ffi::{c_char, c_void};
+use std::io;
+use std::mem::offset_of;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls};
+use stargate_core::{Error, ErrorKind, Result};
+
+use crate::error::{stargate_error, stargate_status};
+use crate::producer::stargate_outgoing;
+use crate::util::boundary::{self, Out, Sized_, enter, enter_or, invalid};
+use crate::util::handle::{self, Handle, OfProcess};
+use crate::util::time;
+use crate::util::values::{Text, owned_string, stargate_bytes, stargate_property, stargate_str};
+
+/// A running broker.
+pub struct stargate_mock {
+    _private: [u8; 0],
+}
+
+/// What is behind a `stargate_mock`.
+pub struct Inner {
+    mock: OfProcess<Mock>,
+    url: Text,
+    http_url: Text,
+}
+
+// SAFETY: `stargate_mock_start` gives nothing else to C.
+unsafe impl Handle for stargate_mock {
+    type Inner = Inner;
+}
+
+/// The mock behind a pointer.
+///
+/// # Safety
+/// `mock` is NULL or live while `'a` lasts.
+unsafe fn inner<'a>(mock: *const stargate_mock) -> Result<&'a Mock> {
+    // SAFETY: the caller's promise.
+    unsafe { handle::inner(mock, "mock") }?.mock.get()
+}
+
+/// The same where there is no error to give.
+///
+/// # Safety
+/// As [`inner`].
+unsafe fn optional<'a>(mock: *const stargate_mock) -> Option<&'a Mock> {
+    // SAFETY: the caller's promise.
+    unsafe { handle::optional(mock) }?.mock.get().ok()
+}
+
+fn failed(error: MockError) -> Error {
+    let kind = match error {
+        MockError::Invalid(_) => ErrorKind::InvalidArgument,
+        MockError::NotFound(_) => ErrorKind::NotFound,
+        MockError::Failed(_) => ErrorKind::Broker,
+    };
+    Error::new(kind, error.to_string())
+}
+
+fn not_started(error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::AddrInUse => ErrorKind::Busy,
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => ErrorKind::InvalidArgument,
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, format!("start mock broker: {error}"))
+}
+
+/// How a broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT, which sets `struct_size` and leaves everything else to the
+/// defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_mock_options {
+    /// sizeof(stargate_mock_options).
+    pub struct_size: usize,
+    /// The port at 127.0.0.1; 0 is any free one.
+    pub port: u16,
+    /// The token that every client must have, or NULL: nobody has to authenticate. Without it the answer is 401.
+    pub token: *const c_char,
+    /// A token that is known and may do nothing, or NULL: the answer to it is 403.
+    pub forbidden_token: *const c_char,
+    /// File of the certificate chain in PEM, or NULL; with it and the key the broker serves TLS and nothing else.
+    pub tls_certificates: *const c_char,
+    /// File of its private key in PEM, or NULL.
+    pub tls_key: *const c_char,
+    /// File of the CA, in PEM, of whose client certificates are as good as the token, or NULL.
+    pub tls_client_ca: *const c_char,
+    /// Bytes of the longest message on the wire, beyond which the close code is 1009; 0 is Pulsar's 1,048,576.
+    pub max_text_size: usize,
+    /// Milliseconds without traffic after which the close code is 1001; 0 is Pulsar's 300,000.
+    pub idle_timeout_ms: i64,
+}
+
+// SAFETY: numbers and pointers, of which zero and NULL mean "not given".
+unsafe impl Sized_ for stargate_mock_options {
+    const FIRST_SIZE: usize = offset_of!(stargate_mock_options, idle_timeout_ms) + size_of::<i64>();
+}
+
+/// # Safety
+/// `from` is NULL or begins with its size, and what it points to is valid.
+unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
+    let mut options = MockOptions::default();
+    if from.is_null() {
+        return Ok(options);
+    }
+    // SAFETY: the caller's promise.
+    let (from, token, forbidden, certificates, key, client_ca) = unsafe {
+        let from = boundary::sized(from, "options")?;
+        (
+            from,
+            boundary::optional_text(from.token, "options.token")?,
+            boundary::optional_text(from.forbidden_token, "options.forbidden_token")?,
+            boundary::optional_text(from.tls_certificates, "options.tls_certificates")?,
+            boundary::optional_text(from.tls_key, "options.tls_key")?,
+            boundary::optional_text(from.tls_client_ca, "options.tls_client_ca")?,
+        )
+    };
+    options.port = from.port;
+    options.tokens.extend(token.map(str::to_owned));
+    options.forbidden_tokens.extend(forbidden.map(str::to_owned));
+    options.tls = match (certificates, key) {
+        (Some(certificates), Some(key)) => Some(MockTls {
+            certificates: PathBuf::from(certificates),
+            key: PathBuf::from(key),
+            client_ca: client_ca.map(PathBuf::from),
+        }),
+        (None, None) if client_ca.is_none() => None,
+        _ => return Err(invalid("TLS needs both options.tls_certificates and options.tls_key")),
+    };
+    if from.max_text_size > 0 {
+        options.max_text_size = from.max_text_size;
+    }
+    if from.idle_timeout_ms != 0 {
+        let millis = u64::try_from(from.idle_timeout_ms);
+        options.idle_timeout =
+            Duration::from_millis(millis.map_err(|_| invalid("options.idle_timeout_ms is negative"))?);
+    }
+    Ok(options)
+}
+
+/// Starts a broker; NULL options are the defaults. Free it with `stargate_mock_free`, which ends it.
+///
+/// Errors: STARGATE_BUSY when the port is taken, STARGATE_INVALID_ARGUMENT for options and TLS files.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_start(
+    options: *const stargate_mock_options,
+    out: *mut *mut stargate_mock,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let mock = Mock::start(self::options(options)?).map_err(not_started)?;
+            let (url, http_url) = (Text::new(mock.url()), Text::new(mock.http_url()));
+            out.set(handle::into_raw(Inner { mock: OfProcess::new(mock), url, http_url }));
+            Ok(())
+        })
+    }
+}
+
+/// Ends the broker and every connection to it. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_free(mock: *mut stargate_mock) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(mock) }));
+}
+
+/// The service URL: "ws://127.0.0.1:PORT", or "wss:..." with TLS. A view that lives as long as the mock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_url(mock: *const stargate_mock) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(stargate_str::NONE, || unsafe { handle::optional(mock) }.map_or(stargate_str::NONE, |it| it.url.view()))
+}
+
+/// The URL of the REST API: "http://127.0.0.1:PORT", or "https:..." with TLS. A view that lives as long as the mock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_http_url(mock: *const stargate_mock) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(stargate_str::NONE, || {
+        unsafe { handle::optional(mock) }.map_or(stargate_str::NONE, |it| it.http_url.view())
+    })
+}
+
+/// The mock's message for one of C.
+///
+/// # Safety
+/// `from` is NULL or begins with its size, and what it points to is valid.
+unsafe fn message(from: *const stargate_outgoing) -> Result<MockMessage> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let from = boundary::sized(from, "message")?;
+        let mut message = MockMessage::new(from.payload.get("message.payload")?);
+        message.key = boundary::optional_text(from.key, "message.key")?.map(str::to_owned);
+        for property in boundary::items(from.properties, from.property_count, "message.properties")? {
+            let name = boundary::text(property.key, "message.properties[].key")?;
+            message = message.property(name, boundary::text(property.value, "message.properties[].value")?);
+        }
+        message.event_time = from.event_time_ms;
+        message.deliver_after_ms = match (from.deliver_after_ms, from.deliver_at_ms) {
+            (after, 0) => u64::try_from(after).map_err(|_| invalid("message.deliver_after_ms is negative"))?,
+            (0, at) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+                u64::try_from(i128::from(at).saturating_sub_unsigned(now)).unwrap_or(0)
+            }
+            _ => return Err(invalid("message has both deliver_at_ms and deliver_after_ms")),
+        };
+        Ok(message)
+    }
+}
+
+/// Stores a message as if a producer had sent it, and gives its id in `*out_message_id`, for `stargate_string_free`;
+/// `out_message_id` may be NULL. The topic is created if need be; of a partitioned one the key picks the partition. The
+/// fields `context` and `replication_clusters` mean nothing here.
+///
+/// Errors: STARGATE_NOT_FOUND (tenant or namespace), STARGATE_BROKER (the topic is terminated).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_publish(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    message: *const stargate_outgoing,
+    out_message_id: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out =
+                (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
+            let mock = inner(mock)?;
+            let topic = boundary::text(topic, "topic")?;
+            let id = mock.publish(topic, self::message(message)?).map_err(failed)?;
+            if let Some(out) = out {
+                out.set(owned_string(&id)?);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A message as the broker stored it. All of it lives for the call that it is given to.
+#[repr(C)]
+pub struct stargate_mock_message {
+    /// The size of this struct in the library that runs; later versions append fields.
+    pub struct_size: usize,
+    /// The full name of the topic; of a partitioned one, the partition.
+    pub topic: stargate_str,
+    /// The id as a consumer gets it.
+    pub message_id: stargate_str,
+    /// The content; `ptr` is NULL for a null value, which only native clients send.
+    pub payload: stargate_bytes,
+    /// The key; `ptr` is NULL when it has none.
+    pub key: stargate_str,
+    /// The properties, in the order of their names.
+    pub properties: *const stargate_property,
+    /// How many there are.
+    pub property_count: usize,
+    /// The application's time, in milliseconds since 1970 UTC, or 0.
+    pub event_time_ms: i64,
+    /// When it was stored, in milliseconds since 1970 UTC.
+    pub publish_time_ms: i64,
+    /// Before this time shared and key_shared subscriptions do not deliver it, in milliseconds since 1970 UTC, or 0.
+    pub deliver_at_ms: i64,
+    /// The producer's name, given or generated.
+    pub producer_name: stargate_str,
+    /// The sequence id that the broker keeps for it.
+    pub sequence_id: i64,
+}
+
+/// Is shown a stored message.
+pub type stargate_mock_visit_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const stargate_mock_message)>;
+
+/// Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
+/// thread and before it returns. Their number goes to `*count`. One of `visit` and `count` may be NULL.
+///
+/// Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_messages(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    visit: stargate_mock_visit_fn,
+    user_data: *mut c_void,
+    count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets views that outlive its calls.
+    unsafe {
+        enter(error, || {
+            let out = (!count.is_null()).then(|| Out::new(count, 0, "count")).transpose()?;
+            let mock = inner(mock)?;
+            let stored = mock.messages(boundary::text(topic, "topic")?).map_err(failed)?;
+            let total = stored.len();
+            match visit {
+                Some(visit) => stored.into_iter().for_each(|message| show(message, |it| visit(user_data, it))),
+                None if out.is_none() => return Err(invalid("visit is NULL, and count too")),
+                None => {}
+            }
+            if let Some(out) = out {
+                out.set(total);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Shows a stored message to C.
+fn show(message: stargate_core::mock::StoredMessage, visit: impl FnOnce(*const stargate_mock_message)) {
+    let (topic, id, producer) =
+        (Text::new(message.topic), Text::new(message.message_id), Text::new(message.producer_name));
+    let key = message.key.map(Text::new);
+    let texts: Vec<_> =
+        message.properties.into_iter().map(|(name, value)| (Text::new(name), Text::new(value))).collect();
+    let properties: Vec<_> =
+        texts.iter().map(|(name, value)| stargate_property { key: name.view().ptr, value: value.view().ptr }).collect();
+    let millis = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    visit(&stargate_mock_message {
+        struct_size: size_of::<stargate_mock_message>(),
+        topic: topic.view(),
+        message_id: id.view(),
+        payload: message.payload.as_deref().map_or(stargate_bytes::NONE, stargate_bytes::view),
+        key: key.as_ref().map_or(stargate_str::NONE, Text::view),
+        properties: properties.as_ptr(),
+        property_count: properties.len(),
+        event_time_ms: message.event_time,
+        publish_time_ms: millis(message.publish_time),
+        deliver_at_ms: millis(message.deliver_at),
+        producer_name: producer.view(),
+        sequence_id: message.sequence_id,
+    });
+}
+
+/// The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload" (in
+/// base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms", "producer_name",
+/// "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_messages_json(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let text = inner(mock)?.messages_json(boundary::text(topic, "topic")?).map_err(failed)?;
+            out.set(owned_string(&text)?);
+            Ok(())
+        })
+    }
+}
+
+/// How many messages a subscription has not acknowledged, all partitions together; a batch counts as one.
+///
+/// Errors: STARGATE_NOT_FOUND when there is no such subscription on the topic.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_backlog(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    subscription: *const c_char,
+    count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(count, 0, "count")?;
+            let mock = inner(mock)?;
+            let (topic, subscription) =
+                (boundary::text(topic, "topic")?, boundary::text(subscription, "subscription")?);
+            out.set(mock.backlog(topic, subscription).map_err(failed)?);
+            Ok(())
+        })
+    }
+}
+
+/// Creates a partitioned topic, or gives one more partitions.
+///
+/// Errors: STARGATE_BROKER when the topic exists and cannot have that many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_partitioned(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    partitions: u32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || inner(mock)?.create_partitioned(boundary::text(topic, "topic")?, partitions).map_err(failed))
+    }
+}
+
+/// Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
+/// messages can wait for a consumer that has not come yet. The topic is created if need be.
+///
+/// Errors: STARGATE_BROKER when it exists already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_subscription(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    subscription: *const c_char,
+    earliest: i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let mock = inner(mock)?;
+            let (topic, subscription) =
+                (boundary::text(topic, "topic")?, boundary::text(subscription, "subscription")?);
+            mock.create_subscription(topic, subscription, earliest != 0).map_err(failed)
+        })
+    }
+}
+
+/// Creates a namespace, "tenant/namespace", and its tenant. "public/default" is there from the start.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_namespace(
+    mock: *mut stargate_mock,
+    name: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || inner(mock)?.create_namespace(boundary::text(name, "name")?).map_err(failed)) }
+}
+
+/// Whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_set_deduplication(
+    mock: *mut stargate_mock,
+    name: *const c_char,
+    on: i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || inner(mock)?.set_deduplication(boundary::text(name, "name")?, on != 0).map_err(failed)) }
+}
+
+/// Ends a topic: nothing more can be sent, and consumers learn that it has ended once they have everything.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_terminate(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || inner(mock)?.terminate(boundary::text(topic, "topic")?).map_err(failed)) }
+}
+
+/// Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_delete_topic(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || inner(mock)?.delete_topic(boundary::text(topic, "topic")?).map_err(failed)) }
+}
+
+/// Scripts a fault for the next `count` times (SIZE_MAX: for ever) that `op` happens on `topic` (NULL: on any), first in
+/// first out. For the operation "http" the topic is a path of the REST API.
+///
+/// Operations: connect send ack nack permit receive ping close unsubscribe end_of_topic http.
+///
+/// Faults: http:STATUS[:reason] send-error:N[:text] close[:CODE[:reason]] delay:MS drop drop-after reset half-frame garbage
+/// binary no-context wrong-context no-receipt duplicate lost-ack no-pong stall. docs/TESTING.md says what each does.
+///
+/// Errors: STARGATE_INVALID_ARGUMENT for names that do not exist, with those that do, and for a fault that means nothing
+/// at that operation.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_fault(
+    mock: *mut stargate_mock,
+    op: *const c_char,
+    topic_or_null: *const c_char,
+    fault: *const c_char,
+    count: usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let mock = inner(mock)?;
+            let op = boundary::text(op, "op")?;
+            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
+            mock.fault(op, topic, boundary::text(fault, "fault")?, count).map_err(failed)
+        })
+    }
+}
+
+/// How many faults have not happened yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_faults_left(mock: *const stargate_mock) -> usize {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(0, || unsafe { optional(mock) }.map_or(0, Mock::faults_left))
+}
+
+/// Forgets the faults that have not happened yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_clear_faults(mock: *mut stargate_mock) {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or((), || unsafe { optional(mock) }.map_or((), Mock::clear_faults));
+}
+
+/// Takes the broker down if `up` is 0, and up again if not. Down, connections are dropped and new ones refused; its
+/// port and all that it holds stay.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_set_up(
+    mock: *mut stargate_mock,
+    up: i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || inner(mock)?.set_up(up != 0).map_err(failed)) }
+}
+
+/// Drops the connections about a topic (NULL: all) without a close frame, and gives their number in `*count`, which may be
+/// NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_drop_connections(
+    mock: *mut stargate_mock,
+    topic_or_null: *const c_char,
+    count_or_null: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = (!count_or_null.is_null()).then(|| Out::new(count_or_null, 0, "count_or_null")).transpose()?;
+            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
+            let dropped = inner(mock)?.drop_connections(topic).map_err(failed)?;
+            if let Some(out) = out {
+                out.set(dropped);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// How many connections of producers, consumers and readers are open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_connections(mock: *const stargate_mock) -> usize {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or(0, || unsafe { optional(mock) }.map_or(0, Mock::connections))
+}
+
+/// Waits until `op` (see `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
+/// since the start or the last `stargate_mock_clear_requests`. Tests that use it need no sleep.
+///
+/// Blocks. Errors: STARGATE_TIMEOUT, with an error that says how often it did happen.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_wait(
+    mock: *mut stargate_mock,
+    op: *const c_char,
+    topic_or_null: *const c_char,
+    at_least: usize,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let mock = inner(mock)?;
+            let op = boundary::text(op, "op")?;
+            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
+            if mock.wait(op, topic, at_least, time::limit(timeout_ms)?).map_err(failed)? {
+                return Ok(());
+            }
+            let happened = mock.count(op.parse().map_err(failed)?, topic).map_err(failed)?;
+            let on = topic.map(|topic| format!(" on {topic}")).unwrap_or_default();
+            let text =
+                format!("mock broker: {op}{on} happened {happened} times within {timeout_ms} ms, not {at_least}");
+            Err(Error::new(ErrorKind::Timeout, text))
+        })
+    }
+}
+
+/// How often `op` has happened on `topic` (NULL: on any) since the start or the last `stargate_mock_clear_requests`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_count(
+    mock: *mut stargate_mock,
+    op: *const c_char,
+    topic_or_null: *const c_char,
+    count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(count, 0, "count")?;
+            let mock = inner(mock)?;
+            let op = boundary::text(op, "op")?.parse().map_err(failed)?;
+            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
+            out.set(mock.count(op, topic).map_err(failed)?);
+            Ok(())
+        })
+    }
+}
+
+/// What clients did and got, in order, at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array of
+/// objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection" (counted
+/// from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_requests_json(
+    mock: *mut stargate_mock,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            out.set(owned_string(&inner(mock)?.requests_json())?);
+            Ok(())
+        })
+    }
+}
+
+/// Empties that log, and counts from zero again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_clear_requests(mock: *mut stargate_mock) {
+    // SAFETY: NULL or live, by the rules of the header.
+    enter_or((), || unsafe { optional(mock) }.map_or((), Mock::clear_requests));
+}
