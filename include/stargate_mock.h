@@ -144,11 +144,11 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Starts a broker; NULL options are the defaults. Free it with `stargate_mock_free`, which ends it.
+ * Starts a broker; NULL for the defaults. Free it with `stargate_mock_free`, which ends it.
  *
  * Errors: STARGATE_BUSY when the port is taken, STARGATE_INVALID_ARGUMENT for options and TLS files.
  */
-stargate_status stargate_mock_start(const struct stargate_mock_options *options,
+stargate_status stargate_mock_start(const struct stargate_mock_options *options_or_null,
                                     struct stargate_mock **out,
                                     stargate_error **error);
 
@@ -182,7 +182,7 @@ stargate_status stargate_mock_publish(struct stargate_mock *mock,
 
 /**
  * Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
- * thread and before it returns. Their number goes to `*count`. One of `visit` and `count` may be NULL.
+ * thread and before it returns. Their number goes to `*count_or_null`. `visit` may be NULL too.
  *
  * Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
  */
@@ -190,7 +190,7 @@ stargate_status stargate_mock_messages(struct stargate_mock *mock,
                                        const char *topic,
                                        stargate_mock_visit_fn visit,
                                        void *user_data,
-                                       size_t *count,
+                                       size_t *count_or_null,
                                        stargate_error **error);
 
 /**

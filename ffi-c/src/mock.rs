@@ -141,12 +141,12 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
     Ok(options)
 }
 
-/// Starts a broker; NULL options are the defaults. Free it with `stargate_mock_free`, which ends it.
+/// Starts a broker; NULL for the defaults. Free it with `stargate_mock_free`, which ends it.
 ///
 /// Errors: STARGATE_BUSY when the port is taken, STARGATE_INVALID_ARGUMENT for options and TLS files.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_start(
-    options: *const stargate_mock_options,
+    options_or_null: *const stargate_mock_options,
     out: *mut *mut stargate_mock,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn stargate_mock_start(
     unsafe {
         enter(error, || {
             let out = Out::pointer(out, "out")?;
-            let mock = Mock::start(self::options(options)?).map_err(not_started)?;
+            let mock = Mock::start(self::options(options_or_null)?).map_err(not_started)?;
             let (url, http_url) = (Text::new(mock.url()), Text::new(mock.http_url()));
             out.set(handle::into_raw(Inner { mock: OfProcess::new(mock), url, http_url }));
             Ok(())
@@ -275,7 +275,7 @@ pub type stargate_mock_visit_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const stargate_mock_message)>;
 
 /// Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
-/// thread and before it returns. Their number goes to `*count`. One of `visit` and `count` may be NULL.
+/// thread and before it returns. Their number goes to `*count_or_null`. `visit` may be NULL too.
 ///
 /// Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
 #[unsafe(no_mangle)]
@@ -284,20 +284,18 @@ pub unsafe extern "C" fn stargate_mock_messages(
     topic: *const c_char,
     visit: stargate_mock_visit_fn,
     user_data: *mut c_void,
-    count: *mut usize,
+    count_or_null: *mut usize,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets views that outlive its calls.
     unsafe {
         enter(error, || {
-            let out = (!count.is_null()).then(|| Out::new(count, 0, "count")).transpose()?;
+            let out = (!count_or_null.is_null()).then(|| Out::new(count_or_null, 0, "count_or_null")).transpose()?;
             let mock = inner(mock)?;
             let stored = mock.messages(boundary::text(topic, "topic")?).map_err(failed)?;
             let total = stored.len();
-            match visit {
-                Some(visit) => stored.into_iter().for_each(|message| show(message, |it| visit(user_data, it))),
-                None if out.is_none() => return Err(invalid("visit is NULL, and count too")),
-                None => {}
+            if let Some(visit) = visit {
+                stored.into_iter().for_each(|message| show(message, |it| visit(user_data, it)));
             }
             if let Some(out) = out {
                 out.set(total);

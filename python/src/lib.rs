@@ -12,6 +12,7 @@ mod errors;
 mod events;
 mod held;
 mod message;
+mod mock;
 mod producer;
 mod receiver;
 mod wait;
@@ -27,6 +28,8 @@ mod _native {
     use crate::events::{Events, TokenAnswer};
     #[pymodule_export]
     use crate::message::{Message, MessageId};
+    #[pymodule_export]
+    use crate::mock::MockBroker;
     #[pymodule_export]
     use crate::producer::Producer;
     #[pymodule_export]

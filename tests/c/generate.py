@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write a C test from the declarations of stargate.h: generate.py {symbols,nulls} HEADER OUTPUT.
+"""Write a C test from the declarations of the headers: generate.py {symbols,nulls} OUTPUT HEADER...
 
 symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
@@ -33,13 +33,15 @@ class Function(NamedTuple):
     parameters: list[Parameter]
 
 
-# Parameters for which NULL has a meaning, and is no error.
-OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results"}
+# Parameters for which NULL has a meaning, and is no error; so it is for all that end in _or_null.
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "visit"}
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
 
 # Valid values for the other parameters, by type or, where it says more, by name.
 BY_NAME = {
+    "op": '"send"',
+    "fault": '"drop"',
     "message_id": '"CAUQATAA"',
     "left": '"CAUQATAA"',
     "right": '"CAUQATAA"',
@@ -74,11 +76,17 @@ BY_TYPE = {
     "stargate_token_fn": "on_token",
     "stargate_state_fn": "on_state",
     "stargate_sent_fn": "on_sent",
+    "stargate_mock_options*": "NULL",
+    "stargate_mock*": "mock",
+    "stargate_mock**": "&out_mock",
+    "stargate_mock_visit_fn": "on_visit",
 }
 
 PRELUDE = """\
-/* Written by generate.py from stargate.h. */
+/* Written by generate.py from the headers. */
 #include "testing.h"
+
+#include <stargate_mock.h>
 
 """
 
@@ -104,6 +112,11 @@ static void on_sent(void *data, const stargate_sent *sent)
     (void)data, (void)sent;
 }
 
+static void on_visit(void *data, const stargate_mock_message *message)
+{
+    (void)data, (void)message;
+}
+
 static int32_t handle(void *state, const stargate_message *message)
 {
     (void)state, (void)message;
@@ -117,6 +130,7 @@ TEST(null_in_every_parameter_of_every_function)
     stargate_producer *producer = NULL, *out_producer = NULL;
     stargate_consumer *consumer = NULL, *out_consumer = NULL;
     stargate_reader *reader = NULL, *out_reader = NULL;
+    stargate_mock *mock = NULL, *out_mock = NULL;
     stargate_message *out_messages[4] = {NULL, NULL, NULL, NULL};
     stargate_error *error = NULL;
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
@@ -130,6 +144,7 @@ TEST(null_in_every_parameter_of_every_function)
 
     /* Nothing listens there: the handles are open and have no connection. */
     handler.handle = handle;
+    OK(stargate_mock_start(NULL, &mock, &error));
     OK(stargate_options_set(options, "lazy", "true", &error));
     OK(stargate_client_new("ws://127.0.0.1:9", options, &client, &error));
     OK(stargate_producer_open(client, "t", NULL, -1, &producer, &error));
@@ -139,8 +154,9 @@ TEST(null_in_every_parameter_of_every_function)
 """
 
 NULLS_END = """
-    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
+    (void)out_mock, (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
     (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    stargate_mock_free(mock);
     stargate_reader_free(reader);
     stargate_consumer_free(consumer);
     stargate_producer_free(producer);
@@ -215,7 +231,7 @@ def nulls(declared: list[Function]) -> str:
             continue
         for missing in function.parameters:
             required = missing.name not in OPTIONAL or missing == function.parameters[0]
-            if not missing.is_pointer or not required:
+            if not missing.is_pointer or not required or missing.name.endswith("_or_null"):
                 continue
             if ENDING.search(function.name) and missing.name != function.parameters[0].name:
                 continue
@@ -228,8 +244,8 @@ def nulls(declared: list[Function]) -> str:
 
 def main() -> None:
     """Do what the command line says."""
-    kind, header, output = sys.argv[1:]
-    declared = functions(Path(header).read_text(encoding="utf-8"))
+    kind, output, *headers = sys.argv[1:]
+    declared = [found for header in headers for found in functions(Path(header).read_text(encoding="utf-8"))]
     text = {"symbols": symbols, "nulls": nulls}[kind](declared)
     Path(output).write_text(text, encoding="utf-8")
 

@@ -153,6 +153,15 @@ fn as_base64<S: Serializer>(payload: &Option<Vec<u8>>, serializer: S) -> Result<
     payload.as_ref().map(|payload| STANDARD.encode(payload)).serialize(serializer)
 }
 
+/// Why a topic cannot be had; the proxy's words for it are meant for clients.
+fn missing(broker: &topics::Broker, topic: &str) -> MockError {
+    let namespace = names::namespace_of(topic);
+    match broker.namespaces.contains_key(namespace) {
+        true => MockError::NotFound(format!("no topic {topic}")),
+        false => MockError::NotFound(format!("no namespace {namespace:?}")),
+    }
+}
+
 /// A running mock broker. Dropping it ends it and every connection to it.
 ///
 /// It has a runtime of its own, on one thread named `stargate-mock`: its methods block for a moment at most, and may be
@@ -232,7 +241,7 @@ impl Mock {
     fn store(&self, topic: &str, messages: Vec<MockMessage>, batch: bool) -> Result<String, MockError> {
         let topic = full_name(topic)?;
         self.shared.broker(|broker, now| {
-            let topics = broker.resolve(&topic).map_err(|refusal| MockError::NotFound(refusal.reason))?;
+            let topics = broker.resolve(&topic).map_err(|_| missing(broker, &topic))?;
             let stored: usize = broker.existing(&topic).iter().map(|topic| topic.log.entries.len()).sum();
             let key = messages.first().and_then(|message| message.key.as_deref());
             let Some(target) = producer::partition_of(&topics, key, stored) else {
@@ -348,7 +357,7 @@ impl Mock {
         let topic = full_name(topic)?;
         let start = if earliest { topics::Start::Earliest } else { topics::Start::Latest };
         self.shared.broker(|broker, _| {
-            let topics = broker.resolve(&topic).map_err(|refusal| MockError::NotFound(refusal.reason))?;
+            let topics = broker.resolve(&topic).map_err(|_| missing(broker, &topic))?;
             let created = topics.iter().filter(|topic| broker.create_subscription(topic, subscription, start)).count();
             match created {
                 0 => Err(MockError::Failed(format!("subscription {subscription:?} exists on {topic}"))),
