@@ -58,7 +58,9 @@
  *  C6  Free without close is a close with no time to linger, which then waits for a callback that runs. So do not free
  *      a handle while you hold what its callback waits for.
  *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
- *  C8  The log function may be called from any thread and must not block.
+ *  C8  With stargate_options_poll_callbacks all of C1 runs inside of stargate_client_poll instead, on your thread, and
+ *      a file descriptor tells your event loop when. A close and a free then run what is due themselves.
+ *  C9  The log function may be called from any thread and must not block.
  *
  * Threads
  *      Every function may be called on every handle from any thread at any time, except that a stargate_options is for one

@@ -58,7 +58,9 @@
  *  C6  Free without close is a close with no time to linger, which then waits for a callback that runs. So do not free
  *      a handle while you hold what its callback waits for.
  *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
- *  C8  The log function may be called from any thread and must not block.
+ *  C8  With stargate_options_poll_callbacks all of C1 runs inside of stargate_client_poll instead, on your thread, and
+ *      a file descriptor tells your event loop when. A close and a free then run what is due themselves.
+ *  C9  The log function may be called from any thread and must not block.
  *
  * Threads
  *      Every function may be called on every handle from any thread at any time, except that a stargate_options is for one
@@ -208,6 +210,12 @@ typedef struct stargate_producer stargate_producer;
 typedef struct stargate_reader stargate_reader;
 
 /**
+ * A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor opens again what
+ * ended with an error that does not heal, and leaves down what fails too often.
+ */
+typedef struct stargate_supervisor stargate_supervisor;
+
+/**
  * The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
  * over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
  */
@@ -226,6 +234,7 @@ typedef struct stargate_handler {
     size_t struct_size;
     /**
      * Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns STARGATE_OK.
+     * (Where callbacks are polled there are no such threads: `init` runs in the listen, the others in the poll.)
      * Any other status makes the listen call fail with it. NULL: `user_data` is the state of all processors.
      */
     stargate_status (*init)(void *user_data, uint32_t processor, void **state);
@@ -560,6 +569,29 @@ stargate_status stargate_client_new(const char *url,
                                     const struct stargate_options *options,
                                     struct stargate_client **out,
                                     struct stargate_error **error);
+
+/**
+ * With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
+ * for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
+ *
+ * Thread-safe, one thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when none is
+ * left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+ */
+stargate_status stargate_client_poll(struct stargate_client *client,
+                                     int64_t timeout_ms,
+                                     size_t *served,
+                                     struct stargate_error **error);
+
+/**
+ * With `stargate_options_poll_callbacks`, `*out` is a file descriptor that is readable while callbacks are due, for
+ * poll, epoll, libuv, GLib and the like: call `stargate_client_poll` then. It is the client's, and not to be read from
+ * or closed.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+ */
+stargate_status stargate_client_event_fd(struct stargate_client *client,
+                                         int32_t *out,
+                                         struct stargate_error **error);
 
 /**
  * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
@@ -983,6 +1015,16 @@ void stargate_options_free(struct stargate_options *options);
 struct stargate_str stargate_options_describe(void);
 
 /**
+ * For programs with an event loop: the callbacks and handlers of a client with these options run inside of
+ * `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
+ * `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_options_poll_callbacks(struct stargate_options *options,
+                                                struct stargate_error **error);
+
+/**
  * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
  * all). Given to a client it holds for all that the client opens.
  *
@@ -1082,6 +1124,21 @@ stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
                                              int64_t timeout_ms,
                                              struct stargate_send_result *results,
                                              struct stargate_error **error);
+
+/**
+ * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
+ * whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
+ * the server's query parameters if any; `options` are those of connections and producers, or NULL.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
+ */
+stargate_status stargate_produce(const char *url,
+                                 const struct stargate_outgoing *messages,
+                                 size_t count,
+                                 const struct stargate_options *options,
+                                 int64_t timeout_ms,
+                                 struct stargate_send_result *results,
+                                 struct stargate_error **error);
 
 /**
  * Frees what `count` results point to, and clears them. The array itself is the caller's.
@@ -1248,6 +1305,135 @@ stargate_status stargate_reader_close(struct stargate_reader *reader,
  * Thread-safe; may be called in the handler itself, for which it then does not wait.
  */
 void stargate_reader_free(struct stargate_reader *reader);
+
+/**
+ * Starts a supervisor from JSON:
+ *
+ *     {"name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20000,
+ *      "producer": {"tenant": "public", "namespace": "default", "topic": "orders", "send_timeout": 5000},
+ *      "consumer": [{"topic": "persistent://public/default/orders", "subscription": "billing",
+ *                    "query_params": {"subscription_type": "shared"}}]}
+ *
+ * `producer`, `consumer` and `reader` are one object or a list. Everything that is not a name or a host is an option.
+ * `options`, those of connections, are what the JSON does not say: functions among them; NULL for none. When one
+ * component cannot be opened, none stays.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this name,
+ * and those of `stargate_producer_open`.
+ */
+stargate_status stargate_supervisor_start(const char *json,
+                                          const struct stargate_options *options,
+                                          int64_t timeout_ms,
+                                          struct stargate_supervisor **out,
+                                          struct stargate_error **error);
+
+/**
+ * Gives the running supervisor of this name, to be freed like the one that was started.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND.
+ */
+stargate_status stargate_supervisor_find(const char *name,
+                                         struct stargate_supervisor **out,
+                                         struct stargate_error **error);
+
+/**
+ * Opens one more producer and supervises it. `json` is an object as under `producer` in `stargate_supervisor_start`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when there is one of this topic, and those of
+ * `stargate_producer_open`.
+ */
+stargate_status stargate_supervisor_add_producer(struct stargate_supervisor *supervisor,
+                                                 const char *json,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Opens one more consumer, gives it a handler, and supervises it: after a restart it has the handler again. `handler`
+ * may be NULL, for a consumer to receive from. `destroy` is called with `user_data` when no handler can run any more.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_supervisor_add_producer`, and those of `stargate_consumer_listen`.
+ */
+stargate_status stargate_supervisor_add_consumer(struct stargate_supervisor *supervisor,
+                                                 const char *json,
+                                                 const struct stargate_handler *handler,
+                                                 void *user_data,
+                                                 stargate_destroy_fn destroy,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at its
+ * `starting_message` again.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_supervisor_add_consumer`.
+ */
+stargate_status stargate_supervisor_add_reader(struct stargate_supervisor *supervisor,
+                                               const char *json,
+                                               const struct stargate_handler *handler,
+                                               void *user_data,
+                                               stargate_destroy_fn destroy,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * Gives the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in the
+ * supervisor.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
+ */
+stargate_status stargate_supervisor_producer(struct stargate_supervisor *supervisor,
+                                             const char *topic,
+                                             struct stargate_producer **out,
+                                             struct stargate_error **error);
+
+/**
+ * Gives the consumer of a topic and subscription, as it is now; see `stargate_supervisor_producer`. `subscription` may be
+ * NULL when the topic has one consumer.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer which
+ * stays down.
+ */
+stargate_status stargate_supervisor_consumer(struct stargate_supervisor *supervisor,
+                                             const char *topic,
+                                             const char *subscription,
+                                             struct stargate_consumer **out,
+                                             struct stargate_error **error);
+
+/**
+ * Gives the reader of a topic, as it is now; see `stargate_supervisor_producer`.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader which stays down.
+ */
+stargate_status stargate_supervisor_reader(struct stargate_supervisor *supervisor,
+                                           const char *topic,
+                                           struct stargate_reader **out,
+                                           struct stargate_error **error);
+
+/**
+ * Gives what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of consumers,
+ * `subscription`; for `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_supervisor_keys_json(struct stargate_supervisor *supervisor,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Restarts nothing any more and closes all that the supervisor holds, within `timeout_ms`; its name is free again.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_client_close`.
+ */
+stargate_status stargate_supervisor_close(struct stargate_supervisor *supervisor,
+                                          int64_t timeout_ms,
+                                          struct stargate_error **error);
+
+/**
+ * Frees a supervisor. NULL does nothing. It ends when it was closed, or when its last handle is freed.
+ *
+ * Thread-safe.
+ */
+void stargate_supervisor_free(struct stargate_supervisor *supervisor);
 
 /**
  * Frees a text that a function gave through a `char **`. NULL does nothing.

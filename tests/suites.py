@@ -71,6 +71,7 @@ SUITES = [
     Suite("rust-real", [*ON_REAL, "--test", "scenarios", "--test", "security", "--", "--ignored"], cargo_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
+    Suite("readme", [sys.executable, "tests/readme.py"], program_counts, True),
     Suite("demo-real", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text), True),
     # Last, because it kills the broker.
     Suite("outages", [*ON_REAL, "--test", "outages", "--", "--ignored"], cargo_counts, True),

@@ -124,7 +124,10 @@ impl Client {
             access(&url, &options)?;
             let inner = ClientInner {
                 runtime: Runtime::shared()?,
-                callbacks: Callbacks::new(Log::new("client", options.log.clone())),
+                callbacks: match options.polled {
+                    true => Callbacks::polled(Log::new("client", options.log.clone()))?,
+                    false => Callbacks::new(Log::new("client", options.log.clone())),
+                },
                 children: Mutex::default(),
                 closed: AtomicBool::new(false),
                 url,
@@ -183,6 +186,21 @@ impl Client {
         Ok(())
     }
 
+    /// With [`Options::poll_callbacks`], runs the callbacks that are due on this thread, waiting for the first of them at
+    /// most for `timeout` (`None` is for ever); how many ran. [`ErrorKind::Closed`] after the close, when none is left.
+    pub fn poll_callbacks(&self, timeout: Option<Duration>) -> Result<usize> {
+        self.inner.runtime.check_fork()?;
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        self.inner.callbacks.poll(deadline).map_err(|error| error.during("poll callbacks"))
+    }
+
+    /// With [`Options::poll_callbacks`], a descriptor that is readable while callbacks are due, for an event loop. It is
+    /// the client's, and not to be read from.
+    #[cfg(unix)]
+    pub fn callbacks_fd(&self) -> Option<std::os::fd::RawFd> {
+        self.inner.callbacks.fd()
+    }
+
     /// Closes everything that was opened through this client, in the way of each; after `Ok` no callback runs any more.
     /// May be called anywhere, also in a callback, and more than once.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
@@ -232,7 +250,7 @@ impl ClientInner {
 
     /// The client's options under those of a handle.
     pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
-        let merged = options.over(&self.options);
+        let merged = options.or(&self.options);
         merged.check_handle(role)?;
         Ok(merged)
     }

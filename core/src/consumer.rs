@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Child, ClientInner};
-use crate::delivery::processors::{Handler, Outcome};
+use crate::delivery::processors::{Handler, Outcome, Settle};
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
@@ -53,7 +53,7 @@ impl Consumer {
         };
         let named = |error: Error| error.during("open consumer").on_topic(&shown);
         let consumer = Consumer::spawn(client, topics, subscription, options).map_err(named)?;
-        if !options.over(&client.options).bool("lazy") {
+        if !options.or(&client.options).bool("lazy") {
             status::connected(&consumer.inner.receiving.status).await.map_err(named)?;
         }
         Ok(consumer)
@@ -158,15 +158,31 @@ impl Consumer {
     /// # }
     /// ```
     pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
+        self.inner.receiving.listen(init, self.settling())
+    }
+
+    /// As [`Consumer::listen`] for a client with [`Options::poll_callbacks`]: the handlers are made here, and run in
+    /// [`Client::poll_callbacks`](crate::Client::poll_callbacks).
+    pub fn listen_polled<H: Handler + Send>(
+        &self,
+        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
+    ) -> Result<()> {
+        self.inner.receiving.listen_polled(init, &self.settling())
+    }
+
+    /// Whether the client's callbacks are polled, so that [`Consumer::listen_polled`] is the way to listen.
+    pub fn is_polled(&self) -> bool {
+        self.inner.receiving.client.callbacks.is_polled()
+    }
+
+    /// Tells the connection of a message what its handler decided.
+    fn settling(&self) -> Settle {
         let sessions = self.inner.receiving.sessions.clone();
-        self.inner.receiving.listen(
-            init,
-            Arc::new(move |message, outcome| {
-                if let Some(orders) = sessions.get(message.origin.session) {
-                    let _ = orders.send(crate::driver::Order::Do(settled(message, outcome)));
-                }
-            }),
-        )
+        Arc::new(move |message, outcome| {
+            if let Some(orders) = sessions.get(message.origin.session) {
+                let _ = orders.send(crate::driver::Order::Do(settled(message, outcome)));
+            }
+        })
     }
 
     /// Hands the messages to handlers that run on threads of the caller, instead of [`Consumer::listen`]: made for

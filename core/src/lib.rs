@@ -27,6 +27,11 @@
 //! # }
 //! ```
 
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 mod auth;
 mod client;
 mod consumer;

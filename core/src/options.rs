@@ -489,6 +489,7 @@ pub struct Options {
     pub(crate) token_supplier: Option<Arc<dyn TokenSupplier>>,
     pub(crate) on_state: Option<StateListener>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
+    pub(crate) polled: bool,
 }
 
 impl Options {
@@ -547,6 +548,15 @@ impl Options {
         self
     }
 
+    /// Runs the callbacks and handlers of a client in [`Client::poll_callbacks`](crate::Client::poll_callbacks) and on no
+    /// thread of the library, for programs with an event loop. It is not a key of the table, because it is a matter of how
+    /// a program is written and not of how it is configured.
+    #[must_use]
+    pub fn poll_callbacks(mut self) -> Options {
+        self.polled = true;
+        self
+    }
+
     /// Gives every log record of the client to `sink`, besides `tracing`.
     #[must_use]
     pub fn log_sink(mut self, sink: impl LogSink + 'static) -> Options {
@@ -554,13 +564,13 @@ impl Options {
         self
     }
 
-    /// These options with what they do not set taken from `base`, connection options only.
-    pub(crate) fn over(&self, base: &Options) -> Options {
+    /// These options, and of `base` what they do not set. Another way to authenticate replaces that of `base`.
+    #[must_use]
+    pub fn or(&self, base: &Options) -> Options {
         let mut merged = self.clone();
         for (key, value) in &base.values {
             merged.values.entry(key).or_insert_with(|| value.clone());
         }
-        // Another way to authenticate replaces the inherited one, it does not clash with it.
         if self.token_supplier.is_some() || self.is_set("auth_token") || self.is_set("auth_token_file") {
             for key in ["auth_token", "auth_token_file"] {
                 if !self.is_set(key) {
@@ -927,7 +937,7 @@ mod tests {
     #[test]
     fn an_own_token_replaces_the_inherited_one() {
         let base = Options::new().auth_token_file("f").ping_interval(Duration::from_secs(1));
-        let merged = Options::new().auth_token("t").over(&base);
+        let merged = Options::new().auth_token("t").or(&base);
         assert!(!merged.is_set("auth_token_file"));
         assert_eq!(merged.int("ping_interval"), 1000);
     }

@@ -96,7 +96,7 @@ impl Producer {
         let named = |error: Error| error.during("open producer").on_topic(topic);
         let topic_name: TopicName = topic.parse().map_err(|error: Error| error.during("open producer"))?;
         let producer = Producer::spawn(client, topic_name, options).map_err(named)?;
-        if !options.over(&client.options).bool("lazy") {
+        if !options.or(&client.options).bool("lazy") {
             status::connected(&producer.inner.status)
                 .await
                 .map_err(|error| error.during("open producer").on_topic(&producer.inner.topic.to_string()))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Child, ClientInner};
-use crate::delivery::processors::{Handler, Outcome};
+use crate::delivery::processors::{Handler, Outcome, Settle};
 use crate::driver::Order;
 use crate::error::{Error, Result};
 use crate::lookup;
@@ -34,7 +34,7 @@ impl Reader {
         let shown = topic.to_string();
         let named = |error: Error| error.during("open reader").on_topic(&shown);
         let reader = Reader::spawn(client, topic, options).await.map_err(named)?;
-        if !options.over(&client.options).bool("lazy") {
+        if !options.or(&client.options).bool("lazy") {
             status::connected(&reader.inner.receiving.status).await.map_err(named)?;
         }
         Ok(reader)
@@ -119,15 +119,31 @@ impl Reader {
     /// Runs a handler on every message, as [`Consumer::listen`](crate::Consumer::listen) does. Every outcome means that
     /// the reader goes on: a reader acknowledges nothing.
     pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
+        self.inner.receiving.listen(init, self.settling())
+    }
+
+    /// As [`Reader::listen`] for a client with [`Options::poll_callbacks`]: the handlers are made here, and run in
+    /// [`Client::poll_callbacks`](crate::Client::poll_callbacks).
+    pub fn listen_polled<H: Handler + Send>(
+        &self,
+        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
+    ) -> Result<()> {
+        self.inner.receiving.listen_polled(init, &self.settling())
+    }
+
+    /// Whether the client's callbacks are polled, so that [`Reader::listen_polled`] is the way to listen.
+    pub fn is_polled(&self) -> bool {
+        self.inner.receiving.client.callbacks.is_polled()
+    }
+
+    /// Tells the connection of a message what its handler decided.
+    fn settling(&self) -> Settle {
         let sessions = self.inner.receiving.sessions.clone();
-        self.inner.receiving.listen(
-            init,
-            Arc::new(move |message, _| {
-                if let Some(orders) = sessions.get(message.origin.session) {
-                    let _ = orders.send(Order::Do(finished(message)));
-                }
-            }),
-        )
+        Arc::new(move |message, _| {
+            if let Some(orders) = sessions.get(message.origin.session) {
+                let _ = orders.send(Order::Do(finished(message)));
+            }
+        })
     }
 
     /// Hands the messages to handlers that run on threads of the caller, instead of [`Reader::listen`]: made for

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::client::ClientInner;
 use crate::delivery::inbox::Inbox;
+use crate::delivery::polled::PolledProcessors;
 use crate::delivery::processors::{Handler, Processors, Settle, ended_within};
 use crate::driver::{Driver, Order, Outlet, Route};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +37,7 @@ pub(crate) struct Receiving<C> {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) counters: Arc<Counters>,
     processors: OnceLock<Processors>,
+    polled: OnceLock<PolledProcessors>,
     starting: Mutex<bool>,
     taken_from: AtomicBool,
     /// A close has told that acknowledgements were left; a later one has nothing to add.
@@ -59,6 +61,7 @@ impl<C: Send + 'static> Receiving<C> {
             inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
             counters,
             processors: OnceLock::new(),
+            polled: OnceLock::new(),
             starting: Mutex::new(false),
             taken_from: AtomicBool::new(false),
             told_left: AtomicBool::new(false),
@@ -169,6 +172,20 @@ impl<C: Send + 'static> Receiving<C> {
         Ok(())
     }
 
+    /// As [`Receiving::listen`], where callbacks are polled.
+    pub(crate) fn listen_polled<H: Handler + Send>(
+        &self,
+        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
+        settle: &Settle,
+    ) -> Result<()> {
+        let name = |error| self.name(error, "listen to");
+        self.claim()?;
+        let (client, count) = (&self.client, self.processor_count);
+        let polled = PolledProcessors::start(client, &self.inbox, count, init, settle, &self.log).map_err(name)?;
+        let _ = self.polled.set(polled);
+        Ok(())
+    }
+
     pub(crate) async fn wait_connected(&self) -> Result<()> {
         self.client.runtime.check_fork()?;
         status::connected(&self.status).await.map_err(|error| self.name(error, "connect to"))
@@ -193,6 +210,21 @@ impl<C: Send + 'static> Receiving<C> {
                 return Ok(());
             }
             late = !ended_within(processors, runtime, timeout).await;
+        }
+        if let Some(polled) = self.polled.get() {
+            if self.client.callbacks.is_callback_thread() {
+                // As above: first the callback that closes returns, which may be a handler with a message.
+                let sessions = self.sessions.clone();
+                self.client.callbacks.run(move || {
+                    for session in sessions {
+                        let _ = session.send(Order::Close { linger: timeout });
+                    }
+                });
+                polled.let_go();
+                return Ok(());
+            }
+            late |= !self.client.callbacks_passed(deadline).await;
+            polled.let_go();
         }
         let linger = deadline.saturating_duration_since(Instant::now());
         for session in &self.sessions {

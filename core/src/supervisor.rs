@@ -75,6 +75,11 @@ pub fn registry_key(tenant: &str, namespace: &str, topic: &str) -> Result<Regist
 }
 
 impl RegistryKey {
+    /// The key of what a supervisor of this name has for a topic.
+    pub fn new(supervisor: impl Into<String>, component: Component, topic: TopicName) -> RegistryKey {
+        RegistryKey { supervisor: supervisor.into(), component, topic, subscription: None }
+    }
+
     /// In the supervisor of this name.
     #[must_use]
     pub fn name(mut self, supervisor: impl Into<String>) -> RegistryKey {
@@ -109,6 +114,21 @@ impl RegistryKey {
     }
 }
 
+impl RegistryKey {
+    /// Its parts as a JSON object: `supervisor`, `component`, `topic`, and `subscription` of a consumer.
+    pub fn to_json(&self) -> String {
+        let mut parts = serde_json::json!({
+            "supervisor": self.supervisor,
+            "component": self.component.as_str(),
+            "topic": self.topic.to_string(),
+        });
+        if let Some(subscription) = &self.subscription {
+            parts["subscription"] = subscription.as_str().into();
+        }
+        parts.to_string()
+    }
+}
+
 impl fmt::Display for RegistryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.component.as_str(), self.topic)?;
@@ -136,9 +156,17 @@ pub struct ComponentConfig {
 }
 
 impl ComponentConfig {
-    /// With the supervisor's URL and no options.
+    /// Of this topic, with the supervisor's URL and no options.
     pub fn new(topic: TopicName) -> ComponentConfig {
         ComponentConfig { topic, subscription: None, options: Options::new(), url: None }
+    }
+
+    /// From JSON, as a component stands in [`SupervisorConfig::from_json`].
+    pub fn from_json(component: Component, text: &str) -> Result<ComponentConfig> {
+        let json = serde_json::from_str(text);
+        let json =
+            json.map_err(|error| Error::invalid(format!("expected JSON: {error}")).during(component.as_str()))?;
+        component_of(component, json).map_err(|error| error.during(component.as_str()))
     }
 
     /// On this subscription.

@@ -42,6 +42,57 @@ pub unsafe extern "C" fn stargate_client_new(
     }
 }
 
+/// With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
+/// for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
+///
+/// Thread-safe, one thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when none is
+/// left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_poll(
+    client: *mut stargate_client,
+    timeout_ms: i64,
+    served: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let served = (!served.is_null()).then(|| Out::new(served, 0, "served")).transpose()?;
+            let client = handle::inner(client, "client")?.get()?;
+            let count = client.poll_callbacks(time::timeout(timeout_ms)?)?;
+            if let Some(served) = served {
+                served.set(count);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// With `stargate_options_poll_callbacks`, `*out` is a file descriptor that is readable while callbacks are due, for
+/// poll, epoll, libuv, GLib and the like: call `stargate_client_poll` then. It is the client's, and not to be read from
+/// or closed.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_event_fd(
+    client: *mut stargate_client,
+    out: *mut i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, -1, "out")?;
+            let client = handle::inner(client, "client")?.get()?;
+            let descriptor = client.callbacks_fd().ok_or_else(|| {
+                boundary::invalid("the client runs its callbacks on a thread; see stargate_options_poll_callbacks")
+            })?;
+            out.set(descriptor);
+            Ok(())
+        })
+    }
+}
+
 /// Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
 /// callback runs any more. The handles still have to be freed.
 ///

@@ -200,7 +200,8 @@ pub unsafe extern "C" fn stargate_consumer_listen(
     unsafe {
         enter(error, || {
             let consumer = handle::inner(consumer, "consumer")?.get()?;
-            consumer.listen(handler::init_of(handler, user_data)?)
+            let init = handler::init_of(handler, user_data)?;
+            if consumer.is_polled() { consumer.listen_polled(init) } else { consumer.listen(init) }
         })
     }
 }

@@ -18,5 +18,6 @@ pub mod mock;
 pub mod options;
 pub mod producer;
 pub mod reader;
+pub mod supervisor;
 pub mod util;
 pub mod version;

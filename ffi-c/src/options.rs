@@ -85,6 +85,26 @@ pub extern "C" fn stargate_options_describe() -> stargate_str {
     enter_or(stargate_str::NONE, || TEXT.get_or_init(|| Text::new(stargate_core::options::describe())).view())
 }
 
+/// For programs with an event loop: the callbacks and handlers of a client with these options run inside of
+/// `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
+/// `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
+///
+/// Errors: STARGATE_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_poll_callbacks(
+    options: *mut stargate_options,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            *options = std::mem::take(options).poll_callbacks();
+            Ok(())
+        })
+    }
+}
+
 /// Something failed for good.
 pub const STARGATE_LOG_ERROR: i32 = 1;
 /// Something is wrong and is being dealt with, such as a lost connection.

@@ -279,33 +279,81 @@ pub unsafe extern "C" fn stargate_producer_send_batch(
     // SAFETY: pointers are NULL or as the rules of the header want them; `results` has `count` places.
     unsafe {
         enter(error, || {
-            if !results.is_null() {
-                for index in 0..count {
-                    results.add(index).write(stargate_send_result {
-                        status: ErrorKind::InvalidArgument.code(),
-                        message_id: std::ptr::null_mut(),
-                        error: std::ptr::null_mut(),
-                    });
-                }
-            }
+            nothing_sent(results, count);
             let producer = handle::inner(producer, "producer")?.get()?;
             let batch = batch(messages, count)?;
             let timeout = time::timeout(timeout_ms)?;
             let outcomes = blocking::wait(send_all(producer, batch, timeout), None)?;
-            let mut failed = None;
-            for (index, outcome) in outcomes.into_iter().enumerate() {
-                if !results.is_null() {
-                    let (status, message_id, error) = match &outcome {
-                        Ok(receipt) => (STARGATE_OK, id_for_c(receipt)?, std::ptr::null_mut()),
-                        Err(error) => (error.kind().code(), std::ptr::null_mut(), error::into_raw(error.clone())),
-                    };
-                    results.add(index).write(stargate_send_result { status, message_id, error });
-                }
-                failed = failed.or(outcome.err());
-            }
-            failed.map_or(Ok(()), Err)
+            write_results(outcomes, results)
         })
     }
+}
+
+/// Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
+/// whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
+/// the server's query parameters if any; `options` are those of connections and producers, or NULL.
+///
+/// Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_produce(
+    url: *const c_char,
+    messages: *const stargate_outgoing,
+    count: usize,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    results: *mut stargate_send_result,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them; `results` has `count` places.
+    unsafe {
+        enter(error, || {
+            nothing_sent(results, count);
+            let url = boundary::text(url, "url")?;
+            let batch = batch(messages, count)?;
+            let produced = stargate_core::produce(url, batch, options_or_default(options));
+            write_results(blocking::wait(produced, time::timeout(timeout_ms)?)?, results)
+        })
+    }
+}
+
+/// What stands in the results when nothing was sent.
+///
+/// # Safety
+/// `results` is NULL or has `count` places.
+unsafe fn nothing_sent(results: *mut stargate_send_result, count: usize) {
+    if results.is_null() {
+        return;
+    }
+    for index in 0..count {
+        // SAFETY: the caller's promise.
+        unsafe {
+            results.add(index).write(stargate_send_result {
+                status: ErrorKind::InvalidArgument.code(),
+                message_id: std::ptr::null_mut(),
+                error: std::ptr::null_mut(),
+            });
+        }
+    }
+}
+
+/// Writes the results for C; the error of the first message that failed.
+///
+/// # Safety
+/// `results` is NULL or has a place for each outcome.
+unsafe fn write_results(outcomes: Vec<Result<Receipt>>, results: *mut stargate_send_result) -> Result<()> {
+    let mut failed = None;
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        if !results.is_null() {
+            let (status, message_id, error) = match &outcome {
+                Ok(receipt) => (STARGATE_OK, id_for_c(receipt)?, std::ptr::null_mut()),
+                Err(error) => (error.kind().code(), std::ptr::null_mut(), error::into_raw(error.clone())),
+            };
+            // SAFETY: the caller's promise.
+            unsafe { results.add(index).write(stargate_send_result { status, message_id, error }) };
+        }
+        failed = failed.or(outcome.err());
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// The messages of an array whose items have the size that the first of them says.

@@ -122,7 +122,8 @@ pub unsafe extern "C" fn stargate_reader_listen(
     unsafe {
         enter(error, || {
             let reader = handle::inner(reader, "reader")?.get()?;
-            reader.listen(handler::init_of(handler, user_data)?)
+            let init = handler::init_of(handler, user_data)?;
+            if reader.is_polled() { reader.listen_polled(init) } else { reader.listen(init) }
         })
     }
 }

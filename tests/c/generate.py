@@ -34,7 +34,13 @@ class Function(NamedTuple):
 
 
 # Parameters for which NULL has a meaning, and is no error; so it is for all that end in _or_null.
-OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "visit"}
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "served", "visit"}
+# The same in one function only.
+OPTIONAL_IN = {
+    ("stargate_supervisor_consumer", "subscription"),
+    ("stargate_supervisor_add_consumer", "handler"),
+    ("stargate_supervisor_add_reader", "handler"),
+}
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
 
@@ -47,12 +53,14 @@ BY_NAME = {
     "right": '"CAUQATAA"',
     "timeout_ms": "0",
     "topics": "names",
+    "json": '"{}"',
 }
 BY_TYPE = {
     "stargate_client*": "client",
     "stargate_producer*": "producer",
     "stargate_consumer*": "consumer",
     "stargate_reader*": "reader",
+    "stargate_supervisor*": "supervisor",
     "stargate_options*": "options",
     "stargate_message*": "NULL",  # There is none without a broker, and nothing comes before it.
     "stargate_error*": "NULL",
@@ -63,6 +71,7 @@ BY_TYPE = {
     "stargate_producer**": "&out_producer",
     "stargate_consumer**": "&out_consumer",
     "stargate_reader**": "&out_reader",
+    "stargate_supervisor**": "&out_supervisor",
     "stargate_message**": "out_messages",
     "stargate_error**": "&error",
     "stargate_str*": "&view",
@@ -131,6 +140,7 @@ TEST(null_in_every_parameter_of_every_function)
     stargate_consumer *consumer = NULL, *out_consumer = NULL;
     stargate_reader *reader = NULL, *out_reader = NULL;
     stargate_mock *mock = NULL, *out_mock = NULL;
+    stargate_supervisor *supervisor = NULL, *out_supervisor = NULL;
     stargate_message *out_messages[4] = {NULL, NULL, NULL, NULL};
     stargate_error *error = NULL;
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
@@ -150,12 +160,14 @@ TEST(null_in_every_parameter_of_every_function)
     OK(stargate_producer_open(client, "t", NULL, -1, &producer, &error));
     OK(stargate_consumer_open(client, "t", "s", NULL, -1, &consumer, &error));
     OK(stargate_reader_open(client, "t", NULL, -1, &reader, &error));
+    OK(stargate_supervisor_start("{\\"host\\": \\"127.0.0.1:9\\"}", NULL, -1, &supervisor, &error));
 
 """
 
 NULLS_END = """
-    (void)out_mock, (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
-    (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
+    (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
+    stargate_supervisor_free(supervisor);
     stargate_mock_free(mock);
     stargate_reader_free(reader);
     stargate_consumer_free(consumer);
@@ -225,12 +237,15 @@ def nulls(declared: list[Function]) -> str:
     """The test of the NULLs."""
     lines = [PRELUDE, NULLS]
     for function in declared:
+        if not function.parameters:
+            continue
         everything = ", ".join("NULL" if p.is_pointer else valid(p) for p in function.parameters)
         lines.append(f"    (void){function.name}({everything});\n")
         if not any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters):
             continue
         for missing in function.parameters:
-            required = missing.name not in OPTIONAL or missing == function.parameters[0]
+            optional = missing.name in OPTIONAL or (function.name, missing.name) in OPTIONAL_IN
+            required = not optional or missing == function.parameters[0]
             if not missing.is_pointer or not required or missing.name.endswith("_or_null"):
                 continue
             if ENDING.search(function.name) and missing.name != function.parameters[0].name:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the tests in C against the library in target/release and runs them, against the broker at PULSAR_URL.
+# Builds the tests in C and C++ against the library in target/release and runs them, against the broker at PULSAR_URL.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$root/target/tests-c

@@ -185,12 +185,13 @@ typedef struct {
     stargate_client *client;
     stargate_producer *producer;
     stargate_consumer *consumer;
+    counter entered;
     counter done;
     counter destroyed;
     counter dropped;
 } handles;
 
-#define HANDLES_INIT { NULL, NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT }
+#define HANDLES_INIT { NULL, NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT }
 
 static void handles_destroyed(void *data)
 {
@@ -320,14 +321,12 @@ TEST(a_consumer_may_be_freed_in_its_handler)
     stargate_client_free(all.client);
 }
 
-static counter entered = COUNTER_INIT;
-
 static int32_t slow(void *state, const stargate_message *message)
 {
     handles *all = state;
 
     (void)message;
-    counter_add(&entered);
+    counter_add(&all->entered);
     sleep_ms(500);
     counter_add(&all->done);
     return STARGATE_ACK;
@@ -339,7 +338,7 @@ TEST(a_close_waits_for_the_handler_that_runs)
     stargate_error *error = NULL;
 
     listen_and_send(&all, slow);
-    counter_wait(&entered, 1);
+    counter_wait(&all.entered, 1);
     FAILS(STARGATE_TIMEOUT, "still runs", stargate_consumer_close(all.consumer, 10, &error));
     CHECK(counter_get(&all.done) == 0 && counter_get(&all.destroyed) == 0);
     (void)stargate_consumer_close(all.consumer, TIMEOUT_MS, NULL);
@@ -354,7 +353,7 @@ TEST(a_free_waits_for_the_handler_that_runs)
     handles all = HANDLES_INIT;
 
     listen_and_send(&all, slow);
-    counter_wait(&entered, 1);
+    counter_wait(&all.entered, 1);
     stargate_consumer_free(all.consumer);
     CHECK(counter_get(&all.done) == 1 && counter_get(&all.dropped) == 1 && counter_get(&all.destroyed) == 1);
     stargate_producer_free(all.producer);

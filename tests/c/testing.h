@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { TIMEOUT_MS = 20000 };
 
 /* Registers the function that follows. */
@@ -82,4 +86,7 @@ void counter_wait(counter *counter, int count);
 /* A destroy function that counts. */
 void count_destroy(void *counter);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -1,4 +1,5 @@
-//! The thread that runs the application's callbacks, so that a slow one stops no socket.
+//! Where the application's callbacks run, so that a slow one stops no socket: on a thread of their own, or wherever the
+//! application polls for them.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -21,12 +23,14 @@ pub(crate) struct Callbacks {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Where the application polls: what its event loop waits for. Otherwise there is a thread.
+    bell: Option<Bell>,
 }
 
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// The thread, from the first job to the close.
+    /// The thread, from the first job to the close; or whoever polls, while it does.
     thread: Option<ThreadId>,
     running: bool,
     closed: bool,
@@ -41,10 +45,69 @@ impl Shared {
 
 impl Callbacks {
     pub(crate) fn new(log: Log) -> Callbacks {
-        Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }), log }
+        Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), bell: None }), log }
     }
 
-    /// Runs `job` on the callback thread, which begins with the first one.
+    /// Callbacks that run in [`Callbacks::poll`] only.
+    pub(crate) fn polled(log: Log) -> Result<Callbacks> {
+        let bell = Some(Bell::new()?);
+        Ok(Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), bell }), log })
+    }
+
+    pub(crate) fn is_polled(&self) -> bool {
+        self.shared.bell.is_some()
+    }
+
+    /// Readable while there is something to poll for.
+    #[cfg(unix)]
+    pub(crate) fn fd(&self) -> Option<std::os::fd::RawFd> {
+        self.shared.bell.as_ref().map(Bell::fd)
+    }
+
+    /// Runs the callbacks that are due, on this thread, and waits for the first of them until `deadline` (`None` is for
+    /// ever); how many ran. What becomes due meanwhile is for the next time, so that this ends.
+    pub(crate) fn poll(&self, deadline: Option<Instant>) -> Result<usize> {
+        let Some(bell) = &self.shared.bell else {
+            return Err(Error::invalid(
+                "the client runs its callbacks on a thread; polling them is an option of its own",
+            ));
+        };
+        let mut state = self.shared.state();
+        if state.thread == Some(thread::current().id()) {
+            let inside = "polling in a callback would wait for that callback";
+            return Err(Error::new(ErrorKind::WouldDeadlock, inside));
+        }
+        while state.thread.is_some() || state.jobs.is_empty() {
+            if state.closed && state.jobs.is_empty() {
+                return Err(Error::closed());
+            }
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return Ok(0),
+                Some(left) => self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.thread = Some(thread::current().id());
+        let due = state.jobs.len();
+        for _ in 0..due {
+            let Some(job) = state.jobs.pop_front() else { break };
+            state = run_job(&self.shared, state, job, &self.log);
+        }
+        state.thread = None;
+        if state.jobs.is_empty() {
+            bell.silence();
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+        Ok(due)
+    }
+
+    /// Where callbacks are polled, whoever waits for them runs them itself, unless somebody else is at it.
+    fn serve_if_polled(&self) {
+        while self.is_polled() && matches!(self.poll(Some(Instant::now())), Ok(served) if served > 0) {}
+    }
+
+    /// Runs `job` on the callback thread, which begins with the first one, or where the application polls.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut state = self.shared.state();
         if state.closed && state.thread.is_none() {
@@ -53,7 +116,11 @@ impl Callbacks {
             return;
         }
         state.jobs.push_back(Box::new(job));
-        if state.thread.is_none() {
+        if let Some(bell) = &self.shared.bell {
+            if state.jobs.len() == 1 {
+                bell.ring();
+            }
+        } else if state.thread.is_none() {
             let shared = self.shared.clone();
             let log = self.log.clone();
             let begun = thread::Builder::new().name("stargate-callback".into()).spawn(move || serve(&shared, &log));
@@ -66,7 +133,8 @@ impl Callbacks {
         self.shared.changed.notify_all();
     }
 
-    fn is_callback_thread(&self) -> bool {
+    /// Whether the calling thread runs a callback now.
+    pub(crate) fn is_callback_thread(&self) -> bool {
         self.shared.state().thread == Some(thread::current().id())
     }
 
@@ -76,6 +144,7 @@ impl Callbacks {
         if self.is_callback_thread() {
             return true;
         }
+        self.serve_if_polled();
         let mut state = self.shared.state();
         while state.running || !state.jobs.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -83,6 +152,9 @@ impl Callbacks {
                 return false;
             }
             state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            drop(state);
+            self.serve_if_polled();
+            state = self.shared.state();
         }
         true
     }
@@ -90,6 +162,7 @@ impl Callbacks {
     /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
     /// wait, since the job that asks is one of them.
     pub(crate) async fn passed(&self) {
+        self.serve_if_polled();
         let (done, passed) = oneshot::channel();
         {
             let state = self.shared.state();
@@ -118,17 +191,69 @@ impl Drop for Callbacks {
     }
 }
 
+/// Runs one job without the lock.
+fn run_job<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, job: Job, log: &Log) -> MutexGuard<'a, State> {
+    state.running = true;
+    drop(state);
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        log.write(Level::Error, "a callback panicked");
+    }
+    state = shared.state();
+    state.running = false;
+    state
+}
+
+/// A descriptor that is readable while jobs wait. All of this happens under the lock of the state.
+struct Bell {
+    #[cfg(unix)]
+    ends: (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream),
+}
+
+#[cfg(unix)]
+impl Bell {
+    fn new() -> Result<Bell> {
+        let make = || {
+            let ends = std::os::unix::net::UnixStream::pair()?;
+            ends.0.set_nonblocking(true)?;
+            ends.1.set_nonblocking(true)?;
+            Ok(Bell { ends })
+        };
+        make().map_err(|error: std::io::Error| {
+            Error::new(ErrorKind::Internal, "no descriptor to poll callbacks by").caused_by(error)
+        })
+    }
+
+    fn fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.ends.0)
+    }
+
+    fn ring(&self) {
+        // Full means that it rings already.
+        let _ = std::io::Write::write(&mut &self.ends.1, &[1]);
+    }
+
+    fn silence(&self) {
+        let mut rung = [0; 64];
+        while matches!(std::io::Read::read(&mut &self.ends.0, &mut rung), Ok(1..)) {}
+    }
+}
+
+#[cfg(not(unix))]
+impl Bell {
+    fn new() -> Result<Bell> {
+        Err(Error::invalid("callbacks can be polled on Unix only"))
+    }
+
+    fn ring(&self) {}
+
+    fn silence(&self) {}
+}
+
 fn serve(shared: &Shared, log: &Log) {
     let mut state = shared.state();
     loop {
         if let Some(job) = state.jobs.pop_front() {
-            state.running = true;
-            drop(state);
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                log.write(Level::Error, "a callback panicked");
-            }
-            state = shared.state();
-            state.running = false;
+            state = run_job(shared, state, job, log);
             shared.changed.notify_all();
         } else if state.closed {
             state.thread = None;
@@ -174,6 +299,32 @@ mod tests {
         assert!(crate::runtime::block_on(callbacks.passed(), limit(5)).unwrap().is_err());
         release.send(()).unwrap();
         assert!(crate::runtime::block_on(callbacks.passed(), limit(10_000)).unwrap().is_ok());
+    }
+
+    #[test]
+    fn polled_callbacks_run_where_they_are_polled_and_nowhere_else() {
+        let callbacks = Callbacks::polled(Log::new("test", None)).unwrap();
+        let (sender, ran) = std::sync::mpsc::channel();
+        for _ in 0..2 {
+            let sender = sender.clone();
+            callbacks.run(move || sender.send(thread::current().id()).unwrap());
+        }
+        assert!(ran.recv_timeout(Duration::from_millis(20)).is_err());
+        assert_eq!(callbacks.poll(Some(soon())).unwrap(), 2);
+        assert!(ran.try_iter().all(|thread| thread == thread::current().id()));
+        assert_eq!(callbacks.poll(Some(Instant::now())).unwrap(), 0);
+        callbacks.run(|| {});
+        assert!(callbacks.drain(soon()));
+        callbacks.close();
+        assert_eq!(callbacks.poll(None).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn polling_in_a_callback_is_an_error_and_not_a_deadlock() {
+        let callbacks = Arc::new(Callbacks::polled(Log::new("test", None)).unwrap());
+        let inner = callbacks.clone();
+        callbacks.run(move || assert_eq!(inner.poll(None).unwrap_err().kind(), ErrorKind::WouldDeadlock));
+        assert_eq!(callbacks.poll(Some(soon())).unwrap(), 1);
     }
 
     #[test]

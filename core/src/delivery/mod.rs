@@ -2,4 +2,5 @@
 
 pub(crate) mod callbacks;
 pub(crate) mod inbox;
+pub(crate) mod polled;
 pub(crate) mod processors;

@@ -138,26 +138,25 @@ fn serve<H: Handler>(
     // One at a time, so that a slow processor holds nothing that another could do.
     while let Ok(Ok(Ok(messages))) = block_on(inbox.take(lane, 1), None) {
         for message in messages {
-            let outcome = match catch_unwind(AssertUnwindSafe(|| handler.handle(&message))) {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(error)) => {
-                    log.write(Level::Error, &format!("the handler failed on message {}: {error}", message.id()));
-                    inbox.count_handler_error();
-                    Outcome::Nack
-                }
-                Err(panic) => {
-                    let text = panic_text(&*panic);
-                    log.write(Level::Error, &format!("the handler panicked on message {}: {text}", message.id()));
-                    inbox.count_handler_error();
-                    Outcome::Nack
-                }
-            };
+            let outcome = decide(&mut handler, &message, inbox, log);
             settle(&message, outcome);
         }
     }
     if catch_unwind(AssertUnwindSafe(|| drop(handler))).is_err() {
         log.write(Level::Error, "the handler panicked when it was dropped");
     }
+}
+
+/// Runs a handler on a message. One that fails costs the message a negative acknowledgement, and nothing else.
+pub(crate) fn decide(handler: &mut impl Handler, message: &Message, inbox: &Inbox, log: &Log) -> Outcome {
+    let why = match catch_unwind(AssertUnwindSafe(|| handler.handle(message))) {
+        Ok(Ok(outcome)) => return outcome,
+        Ok(Err(error)) => format!("the handler failed on message {}: {error}", message.id()),
+        Err(panic) => format!("the handler panicked on message {}: {}", message.id(), panic_text(&*panic)),
+    };
+    log.write(Level::Error, &why);
+    inbox.count_handler_error();
+    Outcome::Nack
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

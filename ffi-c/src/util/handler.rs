@@ -27,6 +27,7 @@ pub struct stargate_handler {
     /// sizeof(stargate_handler).
     pub struct_size: usize,
     /// Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns STARGATE_OK.
+    /// (Where callbacks are polled there are no such threads: `init` runs in the listen, the others in the poll.)
     /// Any other status makes the listen call fail with it. NULL: `user_data` is the state of all processors.
     pub init: Option<
         unsafe extern "C" fn(user_data: *mut c_void, processor: u32, state: *mut *mut c_void) -> stargate_status,
@@ -49,6 +50,9 @@ pub(crate) struct Processor {
     drop: Option<unsafe extern "C" fn(*mut c_void)>,
     state: *mut c_void,
 }
+
+// SAFETY: only where callbacks are polled does it move, to whichever thread of the application polls; the header says so.
+unsafe impl Send for Processor {}
 
 impl Handler for Processor {
     fn handle(&mut self, message: &Message) -> HandlerResult {

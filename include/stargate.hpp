@@ -1,0 +1,1001 @@
+/*
+ * stargate.hpp: stargate in C++17, header only, over the C library (link with -lstargate).
+ *
+ *     stargate::client client = stargate::client::create("ws://localhost:8080").value();
+ *     stargate::consumer consumer = client.open_consumer("orders", "billing").value();
+ *     consumer.listen([](const stargate::message_view &message) {
+ *         std::cout << message.payload() << '\n';
+ *         return stargate::outcome::ack;
+ *     }).value();
+ *     stargate::producer producer = client.open_producer("orders").value();
+ *     producer.send("one pizza").value();
+ *
+ * Every call that can fail gives a result<T>, which holds a value or an error and throws nothing: `if (result)`, then
+ * `*result` or `result.error()`. Its twin that throws is `.value()`: the value, or stargate::exception. The header works
+ * with -fno-exceptions, where value() ends the program instead.
+ *
+ * Handles are move-only, and close when they go out of scope, without waiting for receipts; call close() first to wait.
+ * Callables given to the library are kept until their last call has ended. An exception that leaves one goes no further:
+ * a handler's costs its message a negative acknowledgement, any other is dropped.
+ *
+ * Ownership, callbacks, threads, time and fork are as the rules at the top of stargate.h say.
+ */
+#ifndef STARGATE_HPP
+#define STARGATE_HPP
+
+#include "stargate.h"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define STARGATE_HAS_EXCEPTIONS 1
+#else
+#define STARGATE_HAS_EXCEPTIONS 0
+#endif
+
+namespace stargate {
+
+using milliseconds = std::chrono::milliseconds;
+
+/// Waits for ever; for an open or a send: as long as the options connect_timeout and send_timeout allow.
+inline constexpr milliseconds forever{-1};
+
+/// What went wrong; the numbers of stargate_status.
+enum class status : std::int32_t {
+    ok = STARGATE_OK,
+    timeout = STARGATE_TIMEOUT,
+    closed = STARGATE_CLOSED,
+    end_of_topic = STARGATE_END_OF_TOPIC,
+    invalid_argument = STARGATE_INVALID_ARGUMENT,
+    connect = STARGATE_CONNECT,
+    authentication = STARGATE_AUTHENTICATION,
+    authorization = STARGATE_AUTHORIZATION,
+    not_found = STARGATE_NOT_FOUND,
+    busy = STARGATE_BUSY,
+    queue_full = STARGATE_QUEUE_FULL,
+    too_big = STARGATE_TOO_BIG,
+    broker = STARGATE_BROKER,
+    protocol = STARGATE_PROTOCOL,
+    outcome_unknown = STARGATE_OUTCOME_UNKNOWN,
+    topic_terminated = STARGATE_TOPIC_TERMINATED,
+    forked = STARGATE_FORKED,
+    would_deadlock = STARGATE_WOULD_DEADLOCK,
+    internal = STARGATE_INTERNAL,
+};
+
+/// What a handler decides about a message.
+enum class outcome : std::int32_t {
+    /// It is done: acknowledge it.
+    ack = STARGATE_ACK,
+    /// The application acknowledges it later, by its id.
+    later = STARGATE_CONTINUE,
+    /// It failed: the broker delivers it again after the option negative_ack_delay.
+    nack = STARGATE_NACK,
+};
+
+enum class log_level : std::int32_t {
+    error = STARGATE_LOG_ERROR,
+    warn = STARGATE_LOG_WARN,
+    info = STARGATE_LOG_INFO,
+    debug = STARGATE_LOG_DEBUG,
+};
+
+enum class connection_state : std::int32_t {
+    connecting = STARGATE_STATE_CONNECTING,
+    connected = STARGATE_STATE_CONNECTED,
+    disconnected = STARGATE_STATE_DISCONNECTED,
+    closed = STARGATE_STATE_CLOSED,
+    failed = STARGATE_STATE_FAILED,
+    stalled = STARGATE_STATE_STALLED,
+};
+
+namespace detail {
+
+inline std::string_view view(stargate_str text) noexcept
+{
+    return text.ptr == nullptr ? std::string_view() : std::string_view(text.ptr, text.len);
+}
+
+inline std::optional<std::string_view> optional_view(stargate_str text) noexcept
+{
+    return text.ptr == nullptr ? std::nullopt : std::optional<std::string_view>(std::in_place, text.ptr, text.len);
+}
+
+/// Runs `body`, and lets no exception out: `otherwise` is the answer then.
+template <class Body, class Answer>
+Answer guarded(Body &&body, Answer otherwise) noexcept
+{
+#if STARGATE_HAS_EXCEPTIONS
+    try {
+        return body();
+    } catch (...) {
+        return otherwise;
+    }
+#else
+    (void)otherwise;
+    return body();
+#endif
+}
+
+/// What every callable is held by while C has it.
+template <class F>
+void *keep(F &&callable)
+{
+    return new std::decay_t<F>(std::forward<F>(callable));
+}
+
+template <class F>
+void release(void *kept) noexcept
+{
+    guarded([kept] { delete static_cast<F *>(kept); return 0; }, 0);
+}
+
+} // namespace detail
+
+/// Why a call failed. A plain value, to keep and to copy.
+class error {
+public:
+    error(stargate::status status, std::string message) : status_(status), message_(std::move(message)) {}
+
+    /// A copy of an error of C, which stays its owner's. NULL is an error without text.
+    explicit error(stargate_status status, const stargate_error *from)
+        : status_(static_cast<stargate::status>(status)),
+          message_(from == nullptr ? std::string(stargate_status_name(status))
+                                   : std::string(detail::view(stargate_error_message(from)))),
+          topic_(detail::view(stargate_error_topic(from))),
+          broker_text_(detail::view(stargate_error_broker_text(from))),
+          http_status_(stargate_error_http_status(from)),
+          retriable_(stargate_error_is_retriable(from) != 0)
+    {
+    }
+
+    /// The kind of failure, to act on.
+    stargate::status status() const noexcept { return status_; }
+    /// The whole story on one line: operation, topic and every cause.
+    const std::string &message() const noexcept { return message_; }
+    /// The full name of the topic concerned, or empty.
+    const std::string &topic() const noexcept { return topic_; }
+    /// The server's own words, or empty.
+    const std::string &broker_text() const noexcept { return broker_text_; }
+    /// The HTTP status with which the server refused the connection, or 0.
+    int http_status() const noexcept { return http_status_; }
+    /// Whether the same call may succeed later. After a timeout a second send can store the message twice.
+    bool is_retriable() const noexcept { return retriable_; }
+
+private:
+    stargate::status status_;
+    std::string message_;
+    std::string topic_;
+    std::string broker_text_;
+    int http_status_ = 0;
+    bool retriable_ = false;
+};
+
+/// What value() throws.
+class exception : public std::exception {
+public:
+    explicit exception(stargate::error error) : error_(std::make_shared<stargate::error>(std::move(error))) {}
+
+    const char *what() const noexcept override { return error_->message().c_str(); }
+    const stargate::error &error() const noexcept { return *error_; }
+
+private:
+    std::shared_ptr<const stargate::error> error_; // so that copying the exception cannot throw
+};
+
+namespace detail {
+
+[[noreturn]] inline void fail(const stargate::error &error)
+{
+#if STARGATE_HAS_EXCEPTIONS
+    throw exception(error);
+#else
+    (void)error;
+    std::abort();
+#endif
+}
+
+} // namespace detail
+
+/// A value or an error.
+template <class T>
+class [[nodiscard]] result {
+public:
+    result(T value) : held_(std::in_place_index<0>, std::move(value)) {}
+    result(stargate::error error) : held_(std::in_place_index<1>, std::move(error)) {}
+
+    bool has_value() const noexcept { return held_.index() == 0; }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    /// The value; there must be one.
+    T &operator*() & noexcept { return *std::get_if<0>(&held_); }
+    const T &operator*() const & noexcept { return *std::get_if<0>(&held_); }
+    T &&operator*() && noexcept { return std::move(*std::get_if<0>(&held_)); }
+    T *operator->() noexcept { return std::get_if<0>(&held_); }
+    const T *operator->() const noexcept { return std::get_if<0>(&held_); }
+
+    /// The error; there must be one.
+    const stargate::error &error() const & noexcept { return *std::get_if<1>(&held_); }
+
+    /// The value, or stargate::exception.
+    T &value() &
+    {
+        check();
+        return **this;
+    }
+    const T &value() const &
+    {
+        check();
+        return **this;
+    }
+    T value() &&
+    {
+        check();
+        return std::move(**this);
+    }
+
+private:
+    void check() const
+    {
+        if (!has_value())
+            detail::fail(error());
+    }
+
+    std::variant<T, stargate::error> held_;
+};
+
+/// Success or an error.
+template <>
+class [[nodiscard]] result<void> {
+public:
+    result() = default;
+    result(stargate::error error) : error_(std::move(error)) {}
+
+    bool has_value() const noexcept { return !error_.has_value(); }
+    explicit operator bool() const noexcept { return has_value(); }
+    /// The error; there must be one.
+    const stargate::error &error() const & noexcept { return *error_; }
+
+    /// Nothing, or stargate::exception.
+    void value() const
+    {
+        if (error_)
+            detail::fail(*error_);
+    }
+
+private:
+    std::optional<stargate::error> error_;
+};
+
+namespace detail {
+
+/// Calls a function of C whose last argument is the error: what it says, as an error or nothing.
+template <class Call>
+std::optional<error> failure(Call &&call)
+{
+    stargate_error *from = nullptr;
+    const stargate_status status = call(&from);
+    if (status == STARGATE_OK)
+        return std::nullopt;
+    const std::unique_ptr<stargate_error, void (*)(stargate_error *)> owner(from, stargate_error_free);
+    return error(status, from);
+}
+
+template <class Call>
+result<void> attempt(Call &&call)
+{
+    if (auto failed = failure(std::forward<Call>(call)))
+        return std::move(*failed);
+    return {};
+}
+
+template <class Call>
+result<std::string> text_of(Call &&call)
+{
+    char *text = nullptr;
+    if (auto failed = failure([&](stargate_error **error) { return call(&text, error); }))
+        return std::move(*failed);
+    std::string copy(text == nullptr ? "" : text);
+    stargate_string_free(text);
+    return copy;
+}
+
+} // namespace detail
+
+/// Compares message ids by the positions that they name: below, at or above 0.
+inline result<int> compare_message_ids(const std::string &left, const std::string &right)
+{
+    std::int32_t order = 0;
+    auto failed = detail::failure([&](stargate_error **error) {
+        return stargate_message_id_compare(left.c_str(), right.c_str(), &order, error);
+    });
+    if (failed)
+        return std::move(*failed);
+    return static_cast<int>(order);
+}
+
+/// A received message that somebody else owns, as a handler is given it; it lives for that call.
+class message_view {
+public:
+    explicit message_view(const stargate_message *message) noexcept : message_(message) {}
+
+    std::string_view payload() const noexcept
+    {
+        const stargate_bytes bytes = stargate_message_payload(message_);
+        return {static_cast<const char *>(bytes.ptr), bytes.len};
+    }
+    /// In base64: to acknowledge it later, or for a reader to start after it.
+    std::string_view id() const noexcept { return detail::view(stargate_message_id(message_)); }
+    std::string_view topic() const noexcept { return detail::view(stargate_message_topic(message_)); }
+    std::optional<std::string_view> key() const noexcept
+    {
+        return detail::optional_view(stargate_message_key(message_));
+    }
+    std::optional<std::string_view> property(const std::string &name) const noexcept
+    {
+        return detail::optional_view(stargate_message_property(message_, name.c_str()));
+    }
+    /// All of them, in the order of their names.
+    std::vector<std::pair<std::string_view, std::string_view>> properties() const
+    {
+        std::vector<std::pair<std::string_view, std::string_view>> all;
+        stargate_str name, value;
+        for (std::size_t i = 0; stargate_message_property_at(message_, i, &name, &value) != 0; i++)
+            all.emplace_back(detail::view(name), detail::view(value));
+        return all;
+    }
+    /// Milliseconds since 1970 UTC; 0 when there is no such time.
+    std::int64_t publish_time_ms() const noexcept { return stargate_message_publish_time_ms(message_); }
+    std::int64_t event_time_ms() const noexcept { return stargate_message_event_time_ms(message_); }
+    std::uint32_t redelivery_count() const noexcept { return stargate_message_redelivery_count(message_); }
+    std::optional<std::string_view> encryption_context() const noexcept
+    {
+        return detail::optional_view(stargate_message_encryption_context(message_));
+    }
+    const stargate_message *get() const noexcept { return message_; }
+
+private:
+    const stargate_message *message_;
+};
+
+/// A received message of one's own.
+class message : public message_view {
+public:
+    /// Takes over a message of C.
+    explicit message(stargate_message *owned) noexcept : message_view(owned), owner_(owned, stargate_message_free) {}
+    /// A copy that outlives the handler's call. The payload is shared.
+    explicit message(const message_view &view) noexcept : message(stargate_message_clone(view.get())) {}
+
+private:
+    std::unique_ptr<stargate_message, void (*)(stargate_message *)> owner_;
+};
+
+/// A message to send: a payload, and what goes with it.
+class outgoing {
+public:
+    outgoing(std::string payload) : payload_(std::move(payload)) {}
+    outgoing(std::string_view payload) : payload_(payload) {}
+    outgoing(const char *payload) : payload_(payload) {}
+
+    outgoing &key(std::string key) { return key_ = std::move(key), *this; }
+    outgoing &property(std::string name, std::string value)
+    {
+        return properties_.emplace_back(std::move(name), std::move(value)), *this;
+    }
+    /// Comes back with the receipt; it is not sent.
+    outgoing &context(std::string context) { return context_ = std::move(context), *this; }
+    outgoing &event_time_ms(std::int64_t since_1970) { return event_time_ms_ = since_1970, *this; }
+    outgoing &deliver_at_ms(std::int64_t since_1970) { return deliver_at_ms_ = since_1970, *this; }
+    outgoing &deliver_after(milliseconds delay) { return deliver_after_ = delay, *this; }
+    outgoing &replicate_to(std::string cluster) { return clusters_.push_back(std::move(cluster)), *this; }
+
+private:
+    friend class producer;
+
+    /// The struct of C, which points into this and into the two lists, for one call.
+    stargate_outgoing raw(std::vector<stargate_property> &properties, std::vector<const char *> &clusters) const
+    {
+        for (const auto &[name, value] : properties_)
+            properties.push_back({name.c_str(), value.c_str()});
+        for (const auto &cluster : clusters_)
+            clusters.push_back(cluster.c_str());
+        stargate_outgoing raw = STARGATE_OUTGOING_INIT;
+        raw.payload = {payload_.data(), payload_.size()};
+        raw.key = key_ ? key_->c_str() : nullptr;
+        raw.properties = properties.data();
+        raw.property_count = properties.size();
+        raw.context = context_ ? context_->c_str() : nullptr;
+        raw.event_time_ms = event_time_ms_;
+        raw.deliver_at_ms = deliver_at_ms_;
+        raw.deliver_after_ms = deliver_after_.count();
+        raw.replication_clusters = clusters.data();
+        raw.replication_cluster_count = clusters.size();
+        return raw;
+    }
+
+    std::string payload_;
+    std::optional<std::string> key_;
+    std::vector<std::pair<std::string, std::string>> properties_;
+    std::optional<std::string> context_;
+    std::int64_t event_time_ms_ = 0;
+    std::int64_t deliver_at_ms_ = 0;
+    milliseconds deliver_after_{0};
+    std::vector<std::string> clusters_;
+};
+
+/// A change of state of a connection; its texts live for the call.
+struct state_change {
+    connection_state state;
+    /// Which of the handle's connections it is.
+    std::uint32_t session;
+    std::string_view topic;
+    /// As "name:port"; may be empty.
+    std::string_view host;
+    std::optional<stargate::error> error;
+    /// Until the next attempt, where one follows.
+    std::optional<milliseconds> retry_in;
+};
+
+/// Options as texts. A mistake is kept, and is the error of whatever is opened with these options.
+class options {
+public:
+    options() : raw_(stargate_options_new(), stargate_options_free) {}
+    options(std::initializer_list<std::pair<std::string, std::string>> values) : options()
+    {
+        for (const auto &[key, value] : values)
+            set(key, value);
+    }
+
+    options &set(const std::string &key, const std::string &value)
+    {
+        return note([&](stargate_error **error) {
+            return stargate_options_set(raw_.get(), key.c_str(), value.c_str(), error);
+        });
+    }
+
+    /// Runs the callbacks and handlers of a client with these options in client::poll, and on no thread of the library.
+    options &poll_callbacks()
+    {
+        return note([&](stargate_error **error) { return stargate_options_poll_callbacks(raw_.get(), error); });
+    }
+
+    /// Calls `log(log_level, std::string_view target, std::string_view text)` with each record up to `max_level`, from any
+    /// thread.
+    template <class F>
+    options &on_log(log_level max_level, F &&log)
+    {
+        using Kept = std::decay_t<F>;
+        const auto trampoline = [](void *kept, std::int32_t level, stargate_str target, stargate_str text) noexcept {
+            detail::guarded(
+                [&] {
+                    auto &call = *static_cast<Kept *>(kept);
+                    call(static_cast<log_level>(level), detail::view(target), detail::view(text));
+                    return 0;
+                },
+                0);
+        };
+        void *kept = detail::keep(std::forward<F>(log));
+        return note([&](stargate_error **error) {
+            return stargate_options_on_log(raw_.get(), static_cast<std::int32_t>(max_level), trampoline, kept,
+                                           detail::release<Kept>, error);
+        });
+    }
+
+    /// Calls `listener(const state_change &)` at each change, on the client's callback thread.
+    template <class F>
+    options &on_state(F &&listener)
+    {
+        using Kept = std::decay_t<F>;
+        const auto trampoline = [](void *kept, const stargate_state_change *from) noexcept {
+            detail::guarded(
+                [&] {
+                    state_change change{static_cast<connection_state>(from->state), from->session,
+                                        detail::view(from->topic), detail::view(from->host), std::nullopt,
+                                        std::nullopt};
+                    if (from->error != nullptr)
+                        change.error = stargate::error(stargate_error_status(from->error), from->error);
+                    if (from->retry_in_ms >= 0)
+                        change.retry_in = milliseconds(from->retry_in_ms);
+                    (*static_cast<Kept *>(kept))(static_cast<const state_change &>(change));
+                    return 0;
+                },
+                0);
+        };
+        void *kept = detail::keep(std::forward<F>(listener));
+        return note([&](stargate_error **error) {
+            return stargate_options_on_state(raw_.get(), trampoline, kept, detail::release<Kept>, error);
+        });
+    }
+
+    /// Asks `token()` for the token, a std::string, at each connect. An exception, or an empty string, fails the attempt.
+    template <class F>
+    options &on_token(F &&token)
+    {
+        using Kept = std::decay_t<F>;
+        const auto trampoline = [](void *kept, char *buffer, std::size_t capacity, std::size_t *length) noexcept {
+            return detail::guarded(
+                [&]() -> stargate_status {
+                    const std::string text = (*static_cast<Kept *>(kept))();
+                    *length = text.size();
+                    if (text.size() > capacity)
+                        return STARGATE_TOO_BIG;
+                    text.copy(buffer, capacity);
+                    return STARGATE_OK;
+                },
+                static_cast<stargate_status>(STARGATE_AUTHENTICATION));
+        };
+        void *kept = detail::keep(std::forward<F>(token));
+        return note([&](stargate_error **error) {
+            return stargate_options_on_token(raw_.get(), trampoline, kept, detail::release<Kept>, error);
+        });
+    }
+
+    const stargate_options *get() const noexcept { return raw_.get(); }
+    /// The first mistake, if there was one.
+    const std::optional<stargate::error> &mistake() const noexcept { return mistake_; }
+
+private:
+    template <class Call>
+    options &note(Call &&call)
+    {
+        auto failed = detail::failure(std::forward<Call>(call));
+        if (failed && !mistake_)
+            mistake_ = std::move(failed);
+        return *this;
+    }
+
+    std::unique_ptr<stargate_options, void (*)(stargate_options *)> raw_;
+    std::optional<stargate::error> mistake_;
+};
+
+/// The receipt of a message: the broker has it.
+struct receipt {
+    /// Empty when the broker had the message already (effectively-once producers).
+    std::string message_id;
+};
+
+/// How a send with a callback ended; its texts live for the call.
+struct sent {
+    /// Why there is no receipt.
+    std::optional<stargate::error> error;
+    std::string_view message_id;
+    std::optional<std::string_view> context;
+    bool duplicate;
+};
+
+/// Sends messages to one topic.
+class producer {
+public:
+    explicit producer(stargate_producer *owned) noexcept : raw_(owned, stargate_producer_free) {}
+
+    /// Sends a message and waits for its receipt.
+    result<receipt> send(const outgoing &message, milliseconds timeout = forever)
+    {
+        std::vector<stargate_property> properties;
+        std::vector<const char *> clusters;
+        const stargate_outgoing raw = message.raw(properties, clusters);
+        auto id = detail::text_of([&](char **text, stargate_error **error) {
+            return stargate_producer_send(raw_.get(), &raw, timeout.count(), text, error);
+        });
+        if (!id)
+            return id.error();
+        return receipt{*std::move(id)};
+    }
+
+    /// Accepts a message, and calls `on_sent(const sent &)` once with its end, on the client's callback thread. After an
+    /// error it is not called. `timeout` is that of the wait for room.
+    template <class F>
+    result<void> send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
+    {
+        using Kept = std::decay_t<F>;
+        const auto trampoline = [](void *kept, const stargate_sent *from) noexcept {
+            detail::guarded(
+                [&] {
+                    sent end{std::nullopt, detail::view(from->message_id), detail::optional_view(from->context),
+                             from->duplicate != 0};
+                    if (from->error != nullptr)
+                        end.error = stargate::error(stargate_error_status(from->error), from->error);
+                    (*static_cast<Kept *>(kept))(static_cast<const sent &>(end));
+                    return 0;
+                },
+                0);
+        };
+        std::vector<stargate_property> properties;
+        std::vector<const char *> clusters;
+        const stargate_outgoing raw = message.raw(properties, clusters);
+        void *kept = detail::keep(std::forward<F>(on_sent));
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_producer_send_async(raw_.get(), &raw, timeout.count(), trampoline, kept,
+                                                detail::release<Kept>, error);
+        });
+    }
+
+    /// Sends messages in their order, many in flight at a time; one result for each, in the same order.
+    std::vector<result<receipt>> send_batch(const std::vector<outgoing> &messages, milliseconds timeout = forever)
+    {
+        std::vector<std::vector<stargate_property>> properties(messages.size());
+        std::vector<std::vector<const char *>> clusters(messages.size());
+        std::vector<stargate_outgoing> raw;
+        for (std::size_t i = 0; i < messages.size(); i++)
+            raw.push_back(messages[i].raw(properties[i], clusters[i]));
+        std::vector<stargate_send_result> ends(messages.size());
+        const auto failed = detail::failure([&](stargate_error **error) {
+            return stargate_producer_send_batch(raw_.get(), raw.data(), raw.size(), timeout.count(), ends.data(), error);
+        });
+        std::vector<result<receipt>> results;
+        for (const auto &end : ends) {
+            if (end.status == STARGATE_OK)
+                results.emplace_back(receipt{end.message_id == nullptr ? "" : end.message_id});
+            else if (end.error != nullptr || !failed)
+                results.emplace_back(stargate::error(end.status, end.error));
+            else
+                results.emplace_back(*failed); // Nothing was sent.
+        }
+        stargate_send_results_free(ends.data(), ends.size());
+        return results;
+    }
+
+    /// Waits until every message accepted before has ended.
+    result<void> flush(milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_producer_flush(raw_.get(), timeout.count(), error); });
+    }
+    result<void> wait_connected(milliseconds timeout = forever)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_producer_wait_connected(raw_.get(), timeout.count(), error);
+        });
+    }
+    bool is_connected() const noexcept { return stargate_producer_is_connected(raw_.get()) != 0; }
+    /// The counters as a JSON object.
+    result<std::string> stats_json() const
+    {
+        return detail::text_of([&](char **text, stargate_error **error) {
+            return stargate_producer_stats_json(raw_.get(), text, error);
+        });
+    }
+    /// Waits for the receipts and callbacks of what was accepted, and closes.
+    result<void> close(milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_producer_close(raw_.get(), timeout.count(), error); });
+    }
+    stargate_producer *get() const noexcept { return raw_.get(); }
+
+private:
+    std::unique_ptr<stargate_producer, void (*)(stargate_producer *)> raw_;
+};
+
+namespace detail {
+
+/// The functions of C for a consumer.
+struct consumer_functions {
+    using handle = stargate_consumer;
+    static constexpr auto receive = stargate_consumer_receive;
+    static constexpr auto receive_many = stargate_consumer_receive_many;
+    static constexpr auto listen = stargate_consumer_listen;
+    static constexpr auto is_end_of_topic = stargate_consumer_is_end_of_topic;
+    static constexpr auto wait_connected = stargate_consumer_wait_connected;
+    static constexpr auto stats_json = stargate_consumer_stats_json;
+    static constexpr auto close = stargate_consumer_close;
+    static constexpr auto free = stargate_consumer_free;
+};
+
+/// The functions of C for a reader.
+struct reader_functions {
+    using handle = stargate_reader;
+    static constexpr auto receive = stargate_reader_receive;
+    static constexpr auto receive_many = stargate_reader_receive_many;
+    static constexpr auto listen = stargate_reader_listen;
+    static constexpr auto is_end_of_topic = stargate_reader_is_end_of_topic;
+    static constexpr auto wait_connected = stargate_reader_wait_connected;
+    static constexpr auto stats_json = stargate_reader_stats_json;
+    static constexpr auto close = stargate_reader_close;
+    static constexpr auto free = stargate_reader_free;
+};
+
+/// The state of one processor: the callable that `init` made for it.
+template <class Init>
+struct processor {
+    using callable = std::invoke_result_t<Init &, std::uint32_t>;
+
+    static stargate_status init(void *kept, std::uint32_t number, void **state) noexcept
+    {
+        return guarded(
+            [&]() -> stargate_status {
+                *state = new callable((*static_cast<Init *>(kept))(number));
+                return STARGATE_OK;
+            },
+            static_cast<stargate_status>(STARGATE_INTERNAL));
+    }
+
+    static std::int32_t handle(void *state, const stargate_message *message) noexcept
+    {
+        return guarded(
+            [&]() -> std::int32_t {
+                auto &call = *static_cast<callable *>(state);
+                const message_view view(message);
+                if constexpr (std::is_void_v<std::invoke_result_t<callable &, const message_view &>>) {
+                    call(view);
+                    return STARGATE_ACK;
+                } else {
+                    return static_cast<std::int32_t>(static_cast<outcome>(call(view)));
+                }
+            },
+            threw);
+    }
+
+    static void drop(void *state) noexcept { release<callable>(state); }
+
+    /// No outcome of the library: it counts as a handler that failed, and costs the message a negative acknowledgement.
+    static constexpr std::int32_t threw = -1;
+};
+
+/// What consumers and readers have in common.
+template <class Functions>
+class receiver {
+public:
+    using handle = typename Functions::handle;
+
+    /// Waits for the next message; none when nothing came in time.
+    result<std::optional<message>> receive(milliseconds timeout = forever)
+    {
+        stargate_message *raw = nullptr;
+        auto failed =
+            failure([&](stargate_error **error) { return Functions::receive(raw_.get(), timeout.count(), &raw, error); });
+        if (failed && failed->status() == status::timeout)
+            return std::optional<message>();
+        if (failed)
+            return std::move(*failed);
+        return std::optional<message>(std::in_place, raw);
+    }
+
+    /// Waits for the next message, and takes up to `max` that are there; none when nothing came in time.
+    result<std::vector<message>> receive_many(std::size_t max, milliseconds timeout = forever)
+    {
+        std::vector<stargate_message *> raw(max);
+        std::size_t count = 0;
+        auto failed = failure([&](stargate_error **error) {
+            return Functions::receive_many(raw_.get(), max, timeout.count(), raw.data(), &count, error);
+        });
+        if (failed && failed->status() != status::timeout)
+            return std::move(*failed);
+        std::vector<message> messages;
+        messages.reserve(count);
+        for (std::size_t i = 0; i < count; i++)
+            messages.emplace_back(raw[i]);
+        return messages;
+    }
+
+    /// Runs `init(std::uint32_t processor)` on the thread of each processor, and what it returns, which is called as
+    /// `(const message_view &) -> outcome` (or void, to acknowledge), on each of that processor's messages.
+    template <class Init>
+    result<void> listen_each(Init &&init)
+    {
+        using Kept = std::decay_t<Init>;
+        stargate_handler handler = STARGATE_HANDLER_INIT;
+        handler.init = processor<Kept>::init;
+        handler.handle = processor<Kept>::handle;
+        handler.drop = processor<Kept>::drop;
+        void *kept = keep(std::forward<Init>(init));
+        return attempt([&](stargate_error **error) {
+            return Functions::listen(raw_.get(), &handler, kept, release<Kept>, error);
+        });
+    }
+
+    /// Runs `handle(const message_view &) -> outcome` (or void, to acknowledge) on every message. With the option
+    /// processors above 1 several threads call it at once.
+    template <class F>
+    result<void> listen(F &&handle)
+    {
+        auto shared = std::make_shared<std::decay_t<F>>(std::forward<F>(handle));
+        return listen_each([shared](std::uint32_t) {
+            return [shared](const message_view &message) { return (*shared)(message); };
+        });
+    }
+
+    /// Whether the topic was terminated and nothing is left of it.
+    result<bool> is_end_of_topic(milliseconds timeout = forever)
+    {
+        std::int32_t end = 0;
+        auto failed = failure([&](stargate_error **error) {
+            return Functions::is_end_of_topic(raw_.get(), timeout.count(), &end, error);
+        });
+        if (failed)
+            return std::move(*failed);
+        return end != 0;
+    }
+    result<void> wait_connected(milliseconds timeout = forever)
+    {
+        return attempt(
+            [&](stargate_error **error) { return Functions::wait_connected(raw_.get(), timeout.count(), error); });
+    }
+    /// The counters as a JSON object.
+    result<std::string> stats_json() const
+    {
+        return text_of(
+            [&](char **text, stargate_error **error) { return Functions::stats_json(raw_.get(), text, error); });
+    }
+    /// Lets handlers finish what they have, and closes. After success no handler runs.
+    result<void> close(milliseconds timeout = forever)
+    {
+        return attempt([&](stargate_error **error) { return Functions::close(raw_.get(), timeout.count(), error); });
+    }
+    handle *get() const noexcept { return raw_.get(); }
+
+protected:
+    explicit receiver(handle *owned) noexcept : raw_(owned, Functions::free) {}
+
+    std::unique_ptr<handle, void (*)(handle *)> raw_;
+};
+
+} // namespace detail
+
+/// Takes part in a subscription.
+class consumer : public detail::receiver<detail::consumer_functions> {
+public:
+    explicit consumer(stargate_consumer *owned) noexcept : receiver(owned) {}
+
+    /// Acknowledges a message.
+    result<void> ack(const message_view &message)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_ack(get(), message.get(), error); });
+    }
+    /// Acknowledges a message by its id, as after outcome::later.
+    result<void> ack(const std::string &message_id)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_ack_id(get(), message_id.c_str(), error); });
+    }
+    /// Asks for a message to be delivered again, after the option negative_ack_delay.
+    result<void> nack(const message_view &message)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_nack(get(), message.get(), error); });
+    }
+    result<void> nack(const std::string &message_id)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_nack_id(get(), message_id.c_str(), error); });
+    }
+    /// In pull mode, asks for so many messages more.
+    result<void> permit(std::uint32_t messages)
+    {
+        return detail::attempt([&](stargate_error **error) { return stargate_consumer_permit(get(), messages, error); });
+    }
+    /// Deletes the subscription and closes the consumer.
+    result<void> unsubscribe(milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_unsubscribe(get(), timeout.count(), error); });
+    }
+};
+
+/// Reads a topic from the option starting_message, without a subscription.
+class reader : public detail::receiver<detail::reader_functions> {
+public:
+    explicit reader(stargate_reader *owned) noexcept : receiver(owned) {}
+};
+
+/// The way to a Pulsar cluster.
+class client {
+public:
+    /// A client for the servers at `url` ("ws://host:port", several hosts after commas). It does not connect.
+    static result<client> create(const std::string &url, const options &options = {})
+    {
+        return open<client, stargate_client>(options, [&](stargate_client **out, stargate_error **error) {
+            return stargate_client_new(url.c_str(), options.get(), out, error);
+        });
+    }
+
+    result<producer> open_producer(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    {
+        return open<producer, stargate_producer>(options, [&](stargate_producer **out, stargate_error **error) {
+            return stargate_producer_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
+        });
+    }
+
+    result<consumer> open_consumer(const std::string &topic, const std::string &subscription,
+                                   const options &options = {}, milliseconds timeout = forever)
+    {
+        return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
+            return stargate_consumer_open(get(), topic.c_str(), subscription.c_str(), options.get(), timeout.count(),
+                                          out, error);
+        });
+    }
+
+    /// A consumer of several topics, on one connection.
+    result<consumer> open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
+                                   const options &options = {}, milliseconds timeout = forever)
+    {
+        std::vector<const char *> names;
+        for (const auto &topic : topics)
+            names.push_back(topic.c_str());
+        return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
+            return stargate_consumer_open_topics(get(), names.data(), names.size(), subscription.c_str(), options.get(),
+                                                 timeout.count(), out, error);
+        });
+    }
+
+    /// A consumer of every persistent topic whose full name matches a regular expression.
+    result<consumer> open_pattern(const std::string &pattern, const std::string &subscription,
+                                  const options &options = {}, milliseconds timeout = forever)
+    {
+        return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
+            return stargate_consumer_open_pattern(get(), pattern.c_str(), subscription.c_str(), options.get(),
+                                                  timeout.count(), out, error);
+        });
+    }
+
+    result<reader> open_reader(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    {
+        return open<reader, stargate_reader>(options, [&](stargate_reader **out, stargate_error **error) {
+            return stargate_reader_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
+        });
+    }
+
+    /// Closes everything that was opened through this client. After success no callback runs any more.
+    result<void> close(milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_client_close(get(), timeout.count(), error); });
+    }
+
+    /// With options::poll_callbacks, runs the callbacks that are due, waiting for the first at most for `timeout`; how many.
+    result<std::size_t> poll(milliseconds timeout)
+    {
+        std::size_t served = 0;
+        auto failed = detail::failure(
+            [&](stargate_error **error) { return stargate_client_poll(get(), timeout.count(), &served, error); });
+        if (failed)
+            return std::move(*failed);
+        return served;
+    }
+
+    /// With options::poll_callbacks, a descriptor that is readable while callbacks are due. It is the client's.
+    result<int> event_fd() const
+    {
+        std::int32_t descriptor = -1;
+        auto failed =
+            detail::failure([&](stargate_error **error) { return stargate_client_event_fd(get(), &descriptor, error); });
+        if (failed)
+            return std::move(*failed);
+        return static_cast<int>(descriptor);
+    }
+
+    explicit client(stargate_client *owned) noexcept : raw_(owned, stargate_client_free) {}
+    stargate_client *get() const noexcept { return raw_.get(); }
+
+private:
+    template <class Handle, class Raw, class Call>
+    static result<Handle> open(const options &options, Call &&call)
+    {
+        if (options.mistake())
+            return *options.mistake();
+        Raw *raw = nullptr;
+        if (auto failed = detail::failure([&](stargate_error **error) { return call(&raw, error); }))
+            return std::move(*failed);
+        return Handle(raw);
+    }
+
+    std::unique_ptr<stargate_client, void (*)(stargate_client *)> raw_;
+};
+
+} // namespace stargate
+
+#endif

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Compiles each public header alone, and twice, with every compiler there is (gcc, clang) in every standard it claims:
+# stargate.h in C99 to C2x and C++98 to C++20, stargate.hpp in C++17 and C++20, without a warning.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+warnings="-Wall -Wextra -pedantic -Werror -Wconversion"
+passed=0
+
+# compile COMPILER STANDARD SUFFIX HEADER
+compile() {
+    printf '#include "%s"\n' "$4" > "$work/once.$3"
+    printf '#include "%s"\n#include "%s"\nint main(void) { return 0; }\n' "$4" "$4" > "$work/twice.$3"
+    for file in once twice; do
+        # shellcheck disable=SC2086 # words are wanted
+        "$1" "-std=$2" $warnings $5 "-I$root/include" -c -o "$work/out.o" "$work/$file.$3" \
+            || { echo "not ok headers: $4 $file with $1 -std=$2"; exit 1; }
+        passed=$((passed + 1))
+    done
+}
+
+for pair in gcc:g++ clang:clang++ clang-14:clang++-14; do
+    c=${pair%:*} cxx=${pair#*:}
+    if ! command -v "$c" > /dev/null || ! command -v "$cxx" > /dev/null; then
+        echo "headers: $c is not here, and left out"
+        continue
+    fi
+    for header in "$root"/include/*.h; do
+        for std in c99 c11 c17 c2x; do
+            compile "$c" $std c "$(basename "$header")" -Wstrict-prototypes
+        done
+        for std in c++98 c++11 c++14 c++17 c++20; do
+            compile "$cxx" $std cpp "$(basename "$header")" ""
+        done
+    done
+    for header in "$root"/include/*.hpp; do
+        for std in c++17 c++20; do
+            compile "$cxx" $std cpp "$(basename "$header")" ""
+        done
+    done
+done
+echo "headers: $passed passed"

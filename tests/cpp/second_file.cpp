@@ -1,0 +1,43 @@
+// Every part of stargate.hpp made real in a second file, and without exceptions where the build says so.
+#include <stargate.hpp>
+#include <stargate.hpp>
+
+#include <string>
+
+namespace {
+
+static_assert(!std::is_copy_constructible_v<stargate::client> && std::is_move_constructible_v<stargate::client>);
+static_assert(!std::is_copy_constructible_v<stargate::producer> && std::is_nothrow_move_assignable_v<stargate::producer>);
+static_assert(!std::is_copy_constructible_v<stargate::consumer> && std::is_move_constructible_v<stargate::consumer>);
+static_assert(!std::is_copy_constructible_v<stargate::message> && std::is_nothrow_move_constructible_v<stargate::message>);
+static_assert(std::is_copy_constructible_v<stargate::error> && std::is_copy_constructible_v<stargate::exception>);
+
+} // namespace
+
+int use_everything(const std::string &url);
+int use_everything(const std::string &url)
+{
+    stargate::options options{{"lazy", "true"}};
+    options.on_log(stargate::log_level::debug, [](stargate::log_level, std::string_view, std::string_view) {})
+        .on_state([](const stargate::state_change &) {})
+        .on_token([] { return std::string("token"); });
+    auto client = stargate::client::create(url, options);
+    if (!client)
+        return 1;
+    auto producer = client->open_producer("t");
+    auto consumer = client->open_consumer("t", "s");
+    auto several = client->open_consumer(std::vector<std::string>{"t", "u"}, "s");
+    auto pattern = client->open_pattern("persistent://public/default/t-.*", "s");
+    auto reader = client->open_reader("t", {{"starting_message", "earliest"}});
+    if (!producer || !consumer || !several || !pattern || !reader)
+        return 1;
+    (void)producer->send("x", stargate::milliseconds(0));
+    (void)producer->send_async("x", [](const stargate::sent &) {}, stargate::milliseconds(0));
+    (void)producer->send_batch({"x", "y"}, stargate::milliseconds(0));
+    (void)consumer->listen([](const stargate::message_view &) { return stargate::outcome::ack; });
+    (void)reader->listen_each([](std::uint32_t) { return [](const stargate::message_view &) {}; });
+    (void)several->receive(stargate::milliseconds(0));
+    (void)pattern->receive_many(10, stargate::milliseconds(0));
+    client->close(stargate::milliseconds(0)).value();
+    return 0;
+}

@@ -1,0 +1,91 @@
+#!/bin/sh
+# Does what a stranger does with an installed libstargate, in folders outside the repository: installs it into a DESTDIR,
+# moves it, and builds and runs programs with pkg-config (shared and static), with find_package (both targets, and C++)
+# and without any header at all.
+#
+#     tests/install/run.sh [FOLDER WITH libstargate.so, by default target/release]
+#
+# With PULSAR_URL the programs are the examples, which send and receive; without it they only start.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+from=${1:-$root/target/release}
+from=$(cd "$from" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+
+# Runs a command, quietly unless it fails.
+check() {
+    what=$1
+    shift
+    if "$@" > "$work/log" 2>&1; then
+        echo "ok install: $what"
+        passed=$((passed + 1))
+    else
+        echo "not ok install: $what: $*"
+        cat "$work/log"
+        exit 1
+    fi
+}
+
+# An example with a broker, a program that only starts without one.
+source_of() {
+    if [ -n "${PULSAR_URL:-}" ]; then
+        cp "$root/examples/$1/flow.$1" "$2"
+    else
+        printf '#include <stargate.%s>\nint main(void) { return stargate_version_compatible(STARGATE_VERSION_NUMBER) ? 0 : 1; }\n' \
+            "$3" > "$2"
+    fi
+}
+mkdir "$work/app"
+source_of c "$work/app/flow.c" h
+source_of cpp "$work/app/flow.cpp" hpp
+
+check "install with DESTDIR and PREFIX" env DESTDIR="$work/stage" PREFIX=/opt/stargate "$root/ffi-c/install/install.sh" "$from"
+mv "$work/stage/opt/stargate" "$work/moved"
+soname=$(basename "$(readlink "$work/moved/lib/libstargate.so")")
+check "the SONAME is a link to the library" test -f "$work/moved/lib/$soname"
+check "the installed library has that SONAME" sh -c "readelf -d '$work/moved/lib/libstargate.so' | grep -q '\[$soname\]'"
+
+cat > "$work/app/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.16)
+project(consumer C CXX)
+find_package(stargate 0.1 REQUIRED)
+find_package(Threads REQUIRED)
+foreach(kind stargate static)
+  add_executable(c_${kind} flow.c)
+  target_link_libraries(c_${kind} PRIVATE stargate::${kind} Threads::Threads)
+  add_executable(cpp_${kind} flow.cpp)
+  target_compile_features(cpp_${kind} PRIVATE cxx_std_17)
+  target_link_libraries(cpp_${kind} PRIVATE stargate::${kind} Threads::Threads)
+endforeach()
+CMAKE
+check "find_package after the move" cmake -S "$work/app" -B "$work/build" "-DCMAKE_PREFIX_PATH=$work/moved"
+check "programs with stargate::stargate and stargate::static" cmake --build "$work/build"
+for program in c_stargate c_static cpp_stargate cpp_static; do
+    check "$program runs" "$work/build/$program"
+done
+sed 's/stargate 0.1/stargate 0.2/' "$work/app/CMakeLists.txt" > "$work/later.txt"
+mkdir "$work/later" && cp "$work/app/"*.c "$work/app/"*.cpp "$work/later/" && cp "$work/later.txt" "$work/later/CMakeLists.txt"
+check "another line of versions is refused" \
+    sh -c "! cmake -S '$work/later' -B '$work/later/build' '-DCMAKE_PREFIX_PATH=$work/moved'"
+
+PKG_CONFIG_PATH=$work/moved/lib/pkgconfig
+export PKG_CONFIG_PATH
+check "pkg-config has the version of the header" \
+    grep -q "STARGATE_VERSION \"$(pkg-config --modversion stargate)\"" "$work/moved/include/stargate.h"
+# shellcheck disable=SC2046 # words are wanted
+check "pkg-config, shared" cc -o "$work/shared" "$work/app/flow.c" $(pkg-config --cflags --libs stargate) -lpthread
+check "it runs with the shared library" env LD_LIBRARY_PATH="$work/moved/lib" "$work/shared"
+# shellcheck disable=SC2046
+check "pkg-config, static" cc -o "$work/static" "$work/app/flow.c" $(pkg-config --cflags stargate) \
+    "$work/moved/lib/libstargate.a" $(pkg-config --static --libs stargate | sed 's/-lstargate//')
+check "it runs without the shared library" "$work/static"
+check "it does not want the shared library" sh -c "! readelf -d '$work/static' | grep -q libstargate"
+check "any language that can load a library" python3 -c '
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+library.stargate_version.restype = ctypes.c_char_p
+print(library.stargate_version().decode())' "$work/moved/lib/$soname"
+echo "install: $passed passed"

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Runs the programs of README.md as printed, against the broker at PULSAR_URL (Rust's is compiled by its doc test).
+
+Closes with `readme: N passed, N failed`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def programs(language: str) -> list[str]:
+    """Return the code blocks of one language."""
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run_c(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Compile with the strictest of settings, and run."""
+    (folder / "program.c").write_text(source)
+    library = ROOT / "target/release"
+    flags = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}", f"-L{library}"]
+    command = [os.environ.get("CC", "cc"), "program.c", *flags, f"-Wl,-rpath,{library}", "-lstargate", "-o", "program"]
+    subprocess.run(command, cwd=folder, check=True)
+    return subprocess.run(["./program", url], cwd=folder, check=False, capture_output=True, text=True, timeout=60)
+
+
+def run_python(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Run with the wheel that is installed in .venv."""
+    (folder / "program.py").write_text(source)
+    command = [str(ROOT / ".venv/bin/python"), "-W", "error", "program.py", url]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=60)
+
+
+def main() -> int:
+    """Run all; 1 if any failed."""
+    url = os.environ["PULSAR_URL"]
+    expected = {
+        "c": (run_c, ["received one pizza"]),
+        "python": (run_python, ["stored as", "read again: [b'one pizza'"]),
+    }
+    passed = failed = 0
+    for language, (run, lines) in expected.items():
+        found = programs(language)
+        assert found, f"README.md has no program in {language}"
+        for source in found:
+            with tempfile.TemporaryDirectory() as folder:
+                done = run(Path(folder), source, url)
+            print(done.stdout, done.stderr, sep="", end="")
+            if done.returncode == 0 and all(line in done.stdout for line in lines):
+                passed += 1
+            else:
+                print(f"the {language} program of README.md failed with status {done.returncode}", file=sys.stderr)
+                failed += 1
+    print(f"readme: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
