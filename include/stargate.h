@@ -1429,7 +1429,8 @@ stargate_status stargate_supervisor_close(struct stargate_supervisor *supervisor
                                           struct stargate_error **error);
 
 /**
- * Frees a supervisor. NULL does nothing. It ends when it was closed, or when its last handle is freed.
+ * Frees a supervisor. NULL does nothing. It ends when it was closed, or when its last handle is freed; without a close
+ * its handlers may run a moment longer.
  *
  * Thread-safe.
  */

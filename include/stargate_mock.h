@@ -1,45 +1,38 @@
 /*
- * The mock broker of stargate, for tests of applications: a Pulsar broker at 127.0.0.1 with everything in memory, which
- * does on request what a real one does at the worst moment. It is part of libstargate.
+ * A Pulsar broker for the tests of your own programs, inside of libstargate: no JVM, no network, no waiting.
  *
- * This file is generated from ffi-c/src/mock.rs (UPDATE_HEADER=1 cargo test -p stargate-ffi --test header); do not edit it.
- *
- * Unlike stargate.h it may change in a minor version; the CHANGELOG says so then. A library built without the feature
- * `mock` does not have these functions.
+ * This file is generated from ffi-c/src/mock.rs; do not edit it. The rules at the top of stargate.h hold here, too, apart
+ * from one: this header may change in a minor version, and CHANGELOG says how.
  *
  *     stargate_mock *mock = NULL;
- *     stargate_error *error = NULL;
  *
  *     stargate_mock_start(NULL, &mock, &error);
- *     stargate_mock_fault(mock, "send", "orders", "no-receipt", 1, &error);  -- stored, and never confirmed
- *     run_the_application(stargate_mock_url(mock).ptr);
- *     stargate_mock_wait(mock, "send", "orders", 2, 5000, &error);           -- so it was sent again
+ *     stargate_client_new(stargate_mock_url(mock).ptr, NULL, &client, &error);
+ *     stargate_mock_fault(mock, "send", "orders", "no-receipt", 1, &error);
+ *     ... what you want to test ...
+ *     stargate_mock_wait(mock, "ack", "orders", 1, 5000, &error);
  *     stargate_mock_free(mock);
- *
- * The rules at the top of stargate.h hold here too. A topic is `name`, `tenant/namespace/name` or a full name. Missing
- * topics, subscriptions and namespaces are STARGATE_NOT_FOUND; what makes no sense is STARGATE_INVALID_ARGUMENT; what the
- * broker cannot do in its present state is STARGATE_BROKER. All functions are thread-safe.
- *
- * docs/TESTING.md has the operations, the faults, whole examples, and what the mock does not do.
  */
 
 #ifndef STARGATE_MOCK_H
 #define STARGATE_MOCK_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include "stargate.h"
 
-/** The defaults: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
-#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
+/** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
+#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL }
 
 
 /**
- * A running broker.
+ * A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
+ * moment. Any WebSocket client can use it, other processes too.
  */
 typedef struct stargate_mock stargate_mock;
 
 /**
- * How a broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT, which sets `struct_size` and leaves everything else to the
- * defaults.
+ * How a mock broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT; what is 0 or NULL is as a real broker has it.
  */
 typedef struct stargate_mock_options {
     /**
@@ -51,33 +44,37 @@ typedef struct stargate_mock_options {
      */
     uint16_t port;
     /**
-     * The token that every client must have, or NULL: nobody has to authenticate. Without it the answer is 401.
+     * 1: connecting to a topic that is missing does not create it.
+     */
+    int32_t no_auto_create_topics;
+    /**
+     * The token that may do everything; without one nobody has to authenticate.
      */
     const char *token;
     /**
-     * A token that is known and may do nothing, or NULL: the answer to it is 403.
+     * A token that is known and may do nothing (HTTP 403).
      */
     const char *forbidden_token;
     /**
-     * File of the certificate chain in PEM, or NULL; with it and the key the broker serves TLS and nothing else.
+     * Serve TLS with this certificate chain (PEM file); needs tls_key_file.
      */
-    const char *tls_certificates;
+    const char *tls_cert_file;
     /**
-     * File of its private key in PEM, or NULL.
+     * The private key (PEM file).
      */
-    const char *tls_key;
+    const char *tls_key_file;
     /**
-     * File of the CA, in PEM, of whose client certificates are as good as the token, or NULL.
-     */
-    const char *tls_client_ca;
-    /**
-     * Bytes of the longest message on the wire, beyond which the close code is 1009; 0 is Pulsar's 1,048,576.
+     * Largest message in bytes, as Pulsar's webSocketMaxTextFrameSize; 0 is 1,048,576.
      */
     size_t max_text_size;
     /**
-     * Milliseconds without traffic after which the close code is 1001; 0 is Pulsar's 300,000.
+     * Milliseconds without traffic after which the connection is closed with 1001; 0 is Pulsar's 300,000.
      */
     int64_t idle_timeout_ms;
+    /**
+     * Accept client certificates of this CA (PEM file) in place of a token.
+     */
+    const char *tls_client_ca_file;
 } stargate_mock_options;
 
 /**
@@ -144,35 +141,35 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Starts a broker; NULL for the defaults. Free it with `stargate_mock_free`, which ends it.
+ * Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
  *
- * Errors: STARGATE_BUSY when the port is taken, STARGATE_INVALID_ARGUMENT for options and TLS files.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT (options, TLS files), STARGATE_CONNECT (the port is taken).
  */
-stargate_status stargate_mock_start(const struct stargate_mock_options *options_or_null,
+stargate_status stargate_mock_start(const struct stargate_mock_options *options,
                                     struct stargate_mock **out,
                                     stargate_error **error);
 
 /**
- * Ends the broker and every connection to it. NULL does nothing.
- */
-void stargate_mock_free(struct stargate_mock *mock);
-
-/**
- * The service URL: "ws://127.0.0.1:PORT", or "wss:..." with TLS. A view that lives as long as the mock.
+ * Its service URL, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the mock.
  */
 stargate_str stargate_mock_url(const struct stargate_mock *mock);
 
 /**
- * The URL of the REST API: "http://127.0.0.1:PORT", or "https:..." with TLS. A view that lives as long as the mock.
+ * The URL of its REST API, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the mock.
  */
 stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
 
 /**
- * Stores a message as if a producer had sent it, and gives its id in `*out_message_id`, for `stargate_string_free`;
- * `out_message_id` may be NULL. The topic is created if need be; of a partitioned one the key picks the partition. The
- * fields `context` and `replication_clusters` mean nothing here.
+ * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. The topic is
+ * created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
+ * `stargate_string_free`.
  *
- * Errors: STARGATE_NOT_FOUND (tenant or namespace), STARGATE_BROKER (the topic is terminated).
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
+ * terminated).
  */
 stargate_status stargate_mock_publish(struct stargate_mock *mock,
                                       const char *topic,
@@ -182,21 +179,23 @@ stargate_status stargate_mock_publish(struct stargate_mock *mock,
 
 /**
  * Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
- * thread and before it returns. Their number goes to `*count_or_null`. `visit` may be NULL too.
+ * thread and before it returns. Their number goes to `*count`. `visit` and `count` may be NULL.
  *
- * Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
+ * Thread-safe. Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
  */
 stargate_status stargate_mock_messages(struct stargate_mock *mock,
                                        const char *topic,
                                        stargate_mock_visit_fn visit,
                                        void *user_data,
-                                       size_t *count_or_null,
+                                       size_t *count,
                                        stargate_error **error);
 
 /**
  * The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload" (in
  * base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms", "producer_name",
  * "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_messages_json(struct stargate_mock *mock,
                                             const char *topic,
@@ -204,20 +203,29 @@ stargate_status stargate_mock_messages_json(struct stargate_mock *mock,
                                             stargate_error **error);
 
 /**
- * How many messages a subscription has not acknowledged, all partitions together; a batch counts as one.
+ * How many messages (a batch counts as one) a subscription has not acknowledged.
  *
- * Errors: STARGATE_NOT_FOUND when there is no such subscription on the topic.
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_backlog(struct stargate_mock *mock,
                                       const char *topic,
                                       const char *subscription,
-                                      size_t *count,
+                                      size_t *out,
                                       stargate_error **error);
 
 /**
- * Creates a partitioned topic, or gives one more partitions.
+ * Creates a namespace ("tenant/namespace") and its tenant. "public/default" is there from the start.
  *
- * Errors: STARGATE_BROKER when the topic exists and cannot have that many.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_create_namespace(struct stargate_mock *mock,
+                                               const char *name,
+                                               stargate_error **error);
+
+/**
+ * Creates a topic with partitions.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
  */
 stargate_status stargate_mock_create_partitioned(struct stargate_mock *mock,
                                                  const char *topic,
@@ -228,7 +236,7 @@ stargate_status stargate_mock_create_partitioned(struct stargate_mock *mock,
  * Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
  * messages can wait for a consumer that has not come yet. The topic is created if need be.
  *
- * Errors: STARGATE_BROKER when it exists already.
+ * Thread-safe. Errors: STARGATE_BROKER (it exists), STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_create_subscription(struct stargate_mock *mock,
                                                   const char *topic,
@@ -237,14 +245,9 @@ stargate_status stargate_mock_create_subscription(struct stargate_mock *mock,
                                                   stargate_error **error);
 
 /**
- * Creates a namespace, "tenant/namespace", and its tenant. "public/default" is there from the start.
- */
-stargate_status stargate_mock_create_namespace(struct stargate_mock *mock,
-                                               const char *name,
-                                               stargate_error **error);
-
-/**
  * Whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND.
  */
 stargate_status stargate_mock_set_deduplication(struct stargate_mock *mock,
                                                 const char *name,
@@ -252,7 +255,9 @@ stargate_status stargate_mock_set_deduplication(struct stargate_mock *mock,
                                                 stargate_error **error);
 
 /**
- * Ends a topic: nothing more can be sent, and consumers learn that it has ended once they have everything.
+ * Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_terminate(struct stargate_mock *mock,
                                         const char *topic,
@@ -260,97 +265,121 @@ stargate_status stargate_mock_terminate(struct stargate_mock *mock,
 
 /**
  * Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_delete_topic(struct stargate_mock *mock,
                                            const char *topic,
                                            stargate_error **error);
 
 /**
- * Scripts a fault for the next `count` times (SIZE_MAX: for ever) that `op` happens on `topic` (NULL: on any), first in
- * first out. For the operation "http" the topic is a path of the REST API.
+ * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
+ * SIZE_MAX is for ever.
  *
- * Operations: connect send ack nack permit receive ping close unsubscribe end_of_topic http.
+ * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
+ * "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
+ * "send-error:N[:text]", "close[:CODE[:reason]]", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
+ * "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "lost-ack", "no-pong", "stall".
  *
- * Faults: http:STATUS[:reason] send-error:N[:text] close[:CODE[:reason]] delay:MS drop drop-after reset half-frame garbage
- * binary no-context wrong-context no-receipt duplicate lost-ack no-pong stall. docs/TESTING.md says what each does.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for names that do not exist, with those that do, and for a fault that means nothing
- * at that operation.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_fault(struct stargate_mock *mock,
                                     const char *op,
-                                    const char *topic_or_null,
+                                    const char *topic,
                                     const char *fault,
                                     size_t count,
                                     stargate_error **error);
 
 /**
- * How many faults have not happened yet.
+ * How many faults have not happened yet; 0 for NULL.
+ *
+ * Thread-safe.
  */
 size_t stargate_mock_faults_left(const struct stargate_mock *mock);
 
 /**
  * Forgets the faults that have not happened yet.
+ *
+ * Thread-safe.
  */
-void stargate_mock_clear_faults(struct stargate_mock *mock);
+stargate_status stargate_mock_clear_faults(struct stargate_mock *mock, stargate_error **error);
 
 /**
- * Takes the broker down if `up` is 0, and up again if not. Down, connections are dropped and new ones refused; its
- * port and all that it holds stay.
+ * Takes the broker down (`up` is 0) or up again. Down, connections are dropped and new ones refused; its data and its
+ * port stay.
+ *
+ * Thread-safe. Errors: STARGATE_BROKER.
  */
 stargate_status stargate_mock_set_up(struct stargate_mock *mock,
                                      int32_t up,
                                      stargate_error **error);
 
 /**
- * Drops the connections about a topic (NULL: all) without a close frame, and gives their number in `*count`, which may be
- * NULL.
+ * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how many
+ * they were.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_drop_connections(struct stargate_mock *mock,
-                                               const char *topic_or_null,
-                                               size_t *count_or_null,
+                                               const char *topic,
+                                               size_t *out,
                                                stargate_error **error);
 
 /**
- * How many connections of producers, consumers and readers are open.
+ * How many WebSocket connections are open; 0 for NULL.
+ *
+ * Thread-safe.
  */
 size_t stargate_mock_connections(const struct stargate_mock *mock);
 
 /**
- * Waits until `op` (see `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
- * since the start or the last `stargate_mock_clear_requests`. Tests that use it need no sleep.
+ * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
+ * since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
  *
- * Blocks. Errors: STARGATE_TIMEOUT, with an error that says how often it did happen.
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_wait(struct stargate_mock *mock,
                                    const char *op,
-                                   const char *topic_or_null,
+                                   const char *topic,
                                    size_t at_least,
                                    int64_t timeout_ms,
                                    stargate_error **error);
 
 /**
  * How often `op` has happened on `topic` (NULL: on any) since the start or the last `stargate_mock_clear_requests`.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_count(struct stargate_mock *mock,
                                     const char *op,
-                                    const char *topic_or_null,
-                                    size_t *count,
+                                    const char *topic,
+                                    size_t *out,
                                     stargate_error **error);
 
 /**
- * What clients did and got, in order, at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array of
- * objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection" (counted
- * from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
+ * What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array
+ * of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
+ * (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
+ *
+ * Thread-safe.
  */
 stargate_status stargate_mock_requests_json(struct stargate_mock *mock,
                                             char **out,
                                             stargate_error **error);
 
 /**
- * Empties that log, and counts from zero again.
+ * Empties that list, and counts from zero again.
+ *
+ * Thread-safe.
  */
-void stargate_mock_clear_requests(struct stargate_mock *mock);
+stargate_status stargate_mock_clear_requests(struct stargate_mock *mock, stargate_error **error);
+
+/**
+ * Ends the broker and every connection to it. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_mock_free(struct stargate_mock *mock);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Outgoing, Receipt};
 use crate::options::Options;
 use crate::producer::Sent;
-use crate::runtime::block_on;
+use crate::runtime::{block_on, deadline_in};
 use crate::stats::Stats;
 use crate::topic::TopicName;
 
@@ -155,7 +155,7 @@ macro_rules! receiver {
 
             /// Waits until there are `max` messages or the time is over, and takes what is there; none is no error.
             pub fn receive_many(&self, max: usize, timeout: Duration) -> Result<Vec<Message>> {
-                let deadline = Instant::now() + timeout;
+                let deadline = deadline_in(timeout);
                 let mut messages = Vec::new();
                 while messages.len() < max {
                     let left = deadline.saturating_duration_since(Instant::now());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::auth::Auth;
@@ -18,7 +18,7 @@ use crate::options::{Options, Roles};
 use crate::producer::Producer;
 use crate::proto::session::Policy;
 use crate::reader::Reader;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, deadline_in};
 use crate::topic::{Endpoint, ServiceUrl, TopicName};
 
 /// The state of a connection.
@@ -190,7 +190,7 @@ impl Client {
     /// most for `timeout` (`None` is for ever); how many ran. [`ErrorKind::Closed`] after the close, when none is left.
     pub fn poll_callbacks(&self, timeout: Option<Duration>) -> Result<usize> {
         self.inner.runtime.check_fork()?;
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = timeout.map(deadline_in);
         self.inner.callbacks.poll(deadline).map_err(|error| error.during("poll callbacks"))
     }
 
@@ -205,20 +205,21 @@ impl Client {
     /// May be called anywhere, also in a callback, and more than once.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.runtime.check_fork()?;
-        let deadline = Instant::now() + timeout;
-        self.inner.closed.store(true, Ordering::SeqCst);
+        let deadline = deadline_in(timeout);
         let children: Vec<Arc<dyn Child>> = {
-            let mut children = self.inner.children.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *children).iter().filter_map(Weak::upgrade).collect()
+            let children = self.inner.children();
+            // Under the lock: whatever is being opened is either here already, or finds the client closed.
+            self.inner.closed.store(true, Ordering::SeqCst);
+            children.iter().filter_map(Weak::upgrade).collect()
         };
         let closings = children.into_iter().map(|child| child.close_within(timeout));
         let outcomes = futures_util::future::join_all(closings).await;
-        let drained = self.inner.callbacks.drain(deadline.max(Instant::now() + Duration::from_millis(100)));
+        let passed = self.inner.callbacks_passed(deadline.max(deadline_in(Duration::from_millis(100)))).await;
         self.inner.callbacks.close();
         if let Some(error) = outcomes.into_iter().find_map(Result::err) {
             return Err(error);
         }
-        if !drained {
+        if !passed {
             return Err(Error::new(ErrorKind::Timeout, "a callback still runs").during("close client"));
         }
         Ok(())
@@ -241,11 +242,17 @@ impl ClientInner {
         }
     }
 
-    /// The client closes `child` with itself.
-    pub(crate) fn adopt(&self, child: Weak<dyn Child>) {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+    fn children(&self) -> MutexGuard<'_, Vec<Weak<dyn Child>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client closes `child` with itself; fails when it is closed already.
+    pub(crate) fn adopt(&self, child: Weak<dyn Child>) -> Result<()> {
+        let mut children = self.children();
+        self.check_open()?;
         children.retain(|other| other.strong_count() > 0);
         children.push(child);
+        Ok(())
     }
 
     /// The client's options under those of a handle.

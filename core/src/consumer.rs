@@ -13,7 +13,7 @@ use crate::proto::consumer::{Command, ConsumerRole, Settings};
 use crate::receiving::{Receiving, Ticket};
 use crate::stats::Stats;
 use crate::status;
-use crate::topic::{Endpoint, TopicName};
+use crate::topic::{Endpoint, Persistence, TopicName};
 
 /// What a consumer subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +67,15 @@ impl Consumer {
         let options = client.options_for(options, Roles::CONSUMER)?;
         let (endpoint, list, topic) = endpoint_of(topics, subscription)?;
         let mut route = client.route(endpoint, &options, Roles::CONSUMER)?;
-        // Ids of several topics do not tell which of them they are in, and count on their own connection only.
-        let acks_travel = list.is_none();
+        // Ids of several topics do not tell which of them they are in, and count on their own connection only. With
+        // several connections nobody could tell which of them an id came from.
+        let acks_travel = list.is_none() && options.count("connections") == 1;
+        let one_id = topic.persistence() == Persistence::NonPersistent;
         route.query.extend(list);
         let connections = options.count("connections");
-        let mut receiving = Receiving::new(client, Arc::new(topic), &options);
+        // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
+        let durable = options.text("subscription_mode").as_deref() != Some("non_durable");
+        let mut receiving = Receiving::new(client, Arc::new(topic), &options, durable && !one_id, usize::MAX);
         for session in 0..connections {
             let settings = Settings {
                 topic: receiving.topic.clone(),
@@ -79,13 +83,14 @@ impl Consumer {
                 pull: options.bool("pull_mode"),
                 window: options.count("queue_size"),
                 acks_travel,
+                one_id,
             };
             let role = ConsumerRole::new(settings, receiving.counters.clone());
             receiving.add(role, route.clone(), &options);
         }
-        let inner = Arc::new(Inner { receiving, subscription: subscription.to_owned() });
+        let inner = Arc::new(Inner { receiving: receiving.sealed(), subscription: subscription.to_owned() });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child));
+        client.adopt(Arc::downgrade(&child))?;
         Ok(Consumer { inner })
     }
 
@@ -124,7 +129,8 @@ impl Consumer {
     fn took(&self, messages: Vec<Message>) -> Vec<Message> {
         let sessions = self.inner.receiving.sessions.len();
         for session in 0..sessions {
-            let count = messages.iter().filter(|message| message.origin.session == session).count();
+            let new = |message: &&Message| message.origin.session == session && !message.origin.counted;
+            let count = messages.iter().filter(new).count();
             if count > 0 {
                 self.inner.receiving.tell(session, Command::Finished { messages: count });
             }
@@ -370,10 +376,10 @@ fn endpoint_of(topics: Topics, subscription: &str) -> Result<(Endpoint, Option<P
             Ok((Endpoint::MultiTopicConsumer { subscription }, Some(("topics", list)), first))
         }
         Topics::Pattern(pattern) => {
-            let full = if pattern.contains("://") {
-                pattern.clone()
-            } else {
-                format!("persistent://public/default/{pattern}")
+            let full = match (pattern.contains("://"), pattern.matches('/').count()) {
+                (true, _) => pattern.clone(),
+                (false, 2) => format!("persistent://{pattern}"),
+                (false, _) => format!("persistent://public/default/{pattern}"),
             };
             let Some(rest) = full.strip_prefix("persistent://") else {
                 return Err(Error::invalid(format!(

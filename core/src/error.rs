@@ -138,6 +138,8 @@ struct Inner {
     message: String,
     broker_text: Option<String>,
     http_status: Option<u16>,
+    /// The code of the close frame that ended the connection.
+    close_code: Option<u16>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -154,6 +156,7 @@ impl Error {
             message: message.into(),
             broker_text: None,
             http_status: None,
+            close_code: None,
             source: None,
         }))
     }
@@ -191,6 +194,14 @@ impl Error {
 
     pub(crate) fn with_http_status(self, status: u16) -> Error {
         self.edit(|inner| inner.http_status = Some(status))
+    }
+
+    pub(crate) fn with_close_code(self, code: u16) -> Error {
+        self.edit(|inner| inner.close_code = Some(code))
+    }
+
+    pub(crate) fn close_code(&self) -> Option<u16> {
+        self.0.close_code
     }
 
     pub(crate) fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Error {

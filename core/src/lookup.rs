@@ -17,12 +17,8 @@ pub(crate) async fn partitions(client: &ClientInner, route: &Route, topic: &Topi
     struct Metadata {
         partitions: u32,
     }
-    let (status, body) = get(client, route, format!("/admin/v2/{}/partitions", topic.path())).await?;
-    match status {
-        200 => serde_json::from_slice::<Metadata>(&body).ok().map(|metadata| metadata.partitions),
-        // A topic that does not exist yet is created without partitions, unless the namespace says otherwise.
-        _ => None,
-    }
+    let body = get(client, route, format!("/admin/v2/{}/partitions", topic.path())).await?;
+    serde_json::from_slice::<Metadata>(&body).ok().map(|metadata| metadata.partitions)
 }
 
 /// The last message of a topic as a position to read on from; `earliest` when it is empty.
@@ -35,10 +31,7 @@ pub(crate) async fn last_position(client: &ClientInner, route: &Route, topic: &T
         partition_index: i32,
         batch_index: i32,
     }
-    let (status, body) = get(client, route, format!("/admin/v2/{}/lastMessageId", topic.path())).await?;
-    if status != 200 {
-        return None;
-    }
+    let body = get(client, route, format!("/admin/v2/{}/lastMessageId", topic.path())).await?;
     let last: Last = serde_json::from_slice(&body).ok()?;
     if last.entry_id < 0 {
         return Some("earliest".to_owned());
@@ -47,16 +40,18 @@ pub(crate) async fn last_position(client: &ClientInner, route: &Route, topic: &T
     Some(id.as_str().to_owned())
 }
 
-/// Asks the hosts in turn, on the runtime, since the caller may be on no runtime or on another.
-async fn get(client: &ClientInner, route: &Route, path: String) -> Option<(u16, Vec<u8>)> {
+/// Asks the hosts in turn until one knows, on the runtime, since the caller may be on no runtime or on another. In a
+/// cluster it is the broker that owns the topic, and the others would redirect, which a client with a token does not
+/// follow to hosts that it was not told of.
+async fn get(client: &ClientInner, route: &Route, path: String) -> Option<Vec<u8>> {
     let (sender, answer) = tokio::sync::oneshot::channel();
     let (hosts, mut access) = (route.hosts.clone(), route.access.clone());
     // An answer is useful and not necessary: it must not hold up the connection that is.
     access.timeout = access.timeout.min(std::time::Duration::from_secs(5));
     client.runtime.spawn(async move {
         for host in hosts {
-            if let Ok(answer) = transport::get(host, path.clone(), access.clone()).await {
-                let _ = sender.send(answer);
+            if let Ok((200, body)) = transport::get(host, path.clone(), access.clone()).await {
+                let _ = sender.send(body);
                 return;
             }
         }

@@ -214,6 +214,8 @@ pub(crate) struct Origin {
     pub(crate) connection: u64,
     /// The size of the frame, for the bound of the queue.
     pub(crate) frame_bytes: usize,
+    /// It was taken once and put back: the connection has been told already that it is finished.
+    pub(crate) counted: bool,
 }
 
 impl Message {

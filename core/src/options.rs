@@ -371,7 +371,7 @@ table! {
     /// Most messages in a batch.
     batch_max_msg: u32 = int(1, I32), "1000", &[(PRODUCER, "batchingMaxMessages")], PRODUCER;
     /// Longest wait for a batch to fill.
-    batch_max_delay: Duration = millis(1, I32), "10", &[(PRODUCER, "batchingMaxPublishDelay")], PRODUCER;
+    batch_max_delay: Duration = millis(1, I32), "1", &[(PRODUCER, "batchingMaxPublishDelay")], PRODUCER;
     /// Most messages in flight: accepted and without a receipt yet.
     max_pending_msg: u32 = int(1, 1_000_000), "1000", &[(PRODUCER, "maxPendingMessages")], PRODUCER;
     /// Most bytes in flight, counted as encoded frames. One message always fits.
@@ -391,7 +391,7 @@ table! {
     /// What becomes of messages in flight when the connection breaks.
     on_disconnect: OnDisconnect = OnDisconnect::KIND, "resend", &[], PRODUCER;
     /// Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
-    /// and deduplication enabled on the namespace.
+    /// deduplication enabled on the namespace, and a topic without partitions; excludes `batch_enabled`.
     effectively_once: bool = Kind::Bool, "false", &[], PRODUCER;
     /// The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused here,
     /// because the server would close the connection over them.
@@ -557,6 +557,11 @@ impl Options {
         self
     }
 
+    /// Whether [`Options::poll_callbacks`] is on.
+    pub fn polls_callbacks(&self) -> bool {
+        self.polled
+    }
+
     /// Gives every log record of the client to `sink`, besides `tracing`.
     #[must_use]
     pub fn log_sink(mut self, sink: impl LogSink + 'static) -> Options {
@@ -666,6 +671,12 @@ impl Options {
                 return refuse("effectively_once sends again after a disconnect, which on_disconnect=fail forbids");
             }
         }
+        if self.bool("effectively_once") && self.bool("batch_enabled") {
+            return refuse(
+                "effectively_once excludes batch_enabled: the broker judges a batch by its first message, and would drop \
+                 one that holds both old and new messages",
+            );
+        }
         if self.int("connections") > 1 {
             let kind = self.text("subscription_type").unwrap_or_default();
             if kind != "shared" && kind != "key_shared" {
@@ -677,6 +688,9 @@ impl Options {
 
     /// As [`Options::check`] for a handle, which takes its own options and those of connections.
     pub(crate) fn check_handle(&self, role: Roles) -> Result<()> {
+        if self.polled {
+            return Err(Error::invalid("polling the callbacks is a matter of the client: give it the option"));
+        }
         self.check(role.and(Roles::CONNECTION))
     }
 
@@ -925,6 +939,7 @@ mod tests {
         for options in [
             Options::new().dead_letter_topic("d"),
             Options::new().effectively_once(true),
+            Options::new().effectively_once(true).name("p").batch_enabled(true),
             Options::new().tls_cert_file("c"),
             Options::new().auth_token("a").auth_token_file("b"),
             Options::new().connections(2),
@@ -932,6 +947,13 @@ mod tests {
         ] {
             assert!(options.check(Roles(15)).is_err(), "{options:?}");
         }
+    }
+
+    #[test]
+    fn polling_is_for_clients_only() {
+        assert!(Options::new().poll_callbacks().check_handle(PRODUCER).is_err());
+        let inherited = Options::new().or(&Options::new().poll_callbacks());
+        assert!(inherited.check_handle(PRODUCER).is_ok());
     }
 
     #[test]

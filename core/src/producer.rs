@@ -12,11 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::client::{Child, ClientInner};
 use crate::driver::{Driver, Order, Outlet};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lookup;
 use crate::message::{Outgoing, Receipt};
 use crate::options::{OnDisconnect, Options, Roles, WhenFull};
 use crate::proto::frame::OpenFrame;
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
 use crate::proto::session::{Change, Session};
+use crate::runtime::deadline_in;
 use crate::stats::{Counters, Stats};
 use crate::status::{self, Reporter, Status};
 use crate::topic::{Endpoint, Host, TopicName};
@@ -31,7 +33,7 @@ pub struct Producer {
 struct Inner {
     client: Arc<ClientInner>,
     topic: Arc<TopicName>,
-    orders: mpsc::UnboundedSender<Order<Command<Ticket>>>,
+    orders: mpsc::UnboundedSender<Order<Command<Ticket, Room>>>,
     status: [watch::Receiver<Status>; 1],
     messages: Arc<Semaphore>,
     /// In units of [`BYTES_UNIT`].
@@ -51,7 +53,7 @@ const BYTES_UNIT: usize = 1024;
 
 /// What is kept of a message, or of a flush, until it ends.
 enum Ticket {
-    Message { completion: Completion, context: Option<String>, _room: Room },
+    Message { completion: Completion, context: Option<String> },
     Flush(oneshot::Sender<Result<()>>),
 }
 
@@ -95,8 +97,17 @@ impl Producer {
     pub(crate) async fn open(client: &Arc<ClientInner>, topic: &str, options: &Options) -> Result<Producer> {
         let named = |error: Error| error.during("open producer").on_topic(topic);
         let topic_name: TopicName = topic.parse().map_err(|error: Error| error.during("open producer"))?;
+        let merged = options.or(&client.options);
+        if merged.bool("effectively_once") {
+            let route =
+                client.route(Endpoint::Producer(topic_name.clone()), &merged, Roles::PRODUCER).map_err(named)?;
+            if lookup::partitions(client, &route, &topic_name).await.is_some_and(|partitions| partitions > 0) {
+                let many = "effectively_once needs a topic without partitions: each partition counts for itself";
+                return Err(named(Error::invalid(many)));
+            }
+        }
         let producer = Producer::spawn(client, topic_name, options).map_err(named)?;
-        if !options.or(&client.options).bool("lazy") {
+        if !merged.bool("lazy") {
             status::connected(&producer.inner.status)
                 .await
                 .map_err(|error| error.during("open producer").on_topic(&producer.inner.topic.to_string()))?;
@@ -157,7 +168,7 @@ impl Producer {
             told_left: AtomicBool::new(false),
         });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child));
+        client.adopt(Arc::downgrade(&child))?;
         Ok(Producer { inner })
     }
 
@@ -225,6 +236,16 @@ impl Producer {
         self.submit(message.into(), Completion::Inline(Box::new(callback)), None).await
     }
 
+    /// As [`Producer::send_inline`], with a time of its own instead of `send_timeout`.
+    pub async fn send_inline_within(
+        &self,
+        message: impl Into<Outgoing>,
+        timeout: Duration,
+        callback: impl FnOnce(Sent) + Send + 'static,
+    ) -> Result<()> {
+        self.submit(message.into(), Completion::Inline(Box::new(callback)), Some(timeout)).await
+    }
+
     /// Waits until every message accepted before has ended, well or not.
     pub async fn flush(&self) -> Result<()> {
         let fail = |error: Error| error.during("flush").on_topic(&self.inner.topic.to_string());
@@ -276,8 +297,11 @@ impl Producer {
         let deadline = limit.and_then(|limit| inner.begun.elapsed().checked_add(limit));
         let room = self.room(frame.bytes(), limit).await.map_err(name)?;
         inner.counters.sent_bytes.add(message.payload.len() as u64);
-        let ticket = Ticket::Message { completion, context: message.context, _room: room };
-        inner.orders.send(Order::Do(Command::Send { frame, ticket, deadline })).map_err(|_| name(status::gone()))
+        let ticket = Ticket::Message { completion, context: message.context };
+        inner
+            .orders
+            .send(Order::Do(Command::Send { frame, ticket, hold: room, deadline }))
+            .map_err(|_| name(status::gone()))
     }
 
     /// Takes a place among the messages in flight.
@@ -336,7 +360,7 @@ impl Child for Inner {
     fn close_within(self: Arc<Self>, timeout: Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
         Box::pin(async move {
             self.client.runtime.check_fork()?;
-            let deadline = Instant::now() + timeout;
+            let deadline = deadline_in(timeout);
             // Who waits for room is told now; what was accepted goes on.
             self.messages.close();
             self.bytes.close();
@@ -365,11 +389,10 @@ struct ProducerOutlet {
     bytes: Arc<Semaphore>,
 }
 
-impl Outlet<Event<Ticket>> for ProducerOutlet {
-    fn event(&mut self, event: Event<Ticket>) {
+impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
+    fn event(&mut self, event: Event<Ticket, Room>) {
         match event {
-            Event::Sent(Ticket::Message { completion, context, _room }, outcome) => {
-                drop(_room);
+            Event::Sent(Ticket::Message { completion, context }, outcome, room) => {
                 let result = match outcome {
                     Ok(Stored { id, duplicate }) => Ok(Receipt { message_id: id, duplicate, context: context.clone() }),
                     Err(error) => Err(error.during("send to").on_topic(&self.topic.to_string())),
@@ -380,7 +403,12 @@ impl Outlet<Event<Ticket>> for ProducerOutlet {
                         let _ = sender.send(result);
                     }
                     Completion::Callback(callback) => {
-                        self.reporter.callbacks().run(move || callback(Sent { result, context }));
+                        // A message that is done with and not told yet still takes room: callbacks that are slower
+                        // than the broker slow the sender down.
+                        self.reporter.callbacks().run(move || {
+                            drop(room);
+                            callback(Sent { result, context });
+                        });
                     }
                     Completion::Inline(callback) => callback(Sent { result, context }),
                 }
@@ -388,7 +416,7 @@ impl Outlet<Event<Ticket>> for ProducerOutlet {
             Event::Flushed(Ticket::Flush(sender), outcome) => {
                 let _ = sender.send(outcome);
             }
-            Event::Sent(Ticket::Flush(_), _) | Event::Flushed(Ticket::Message { .. }, _) => {
+            Event::Sent(Ticket::Flush(_), ..) | Event::Flushed(Ticket::Message { .. }, _) => {
                 debug_assert!(false, "the state machine gave a ticket to the wrong event");
             }
         }

@@ -57,22 +57,25 @@ impl Reader {
             0 => vec![topic.clone()],
             count => (0..count).map(|index| topic.partition(index)).collect(),
         };
-        let mut receiving = Receiving::new(client, Arc::new(topic), &options);
         let window = options.count("queue_size");
-        for (session, part) in parts.into_iter().enumerate() {
-            let position = match start.as_str() {
-                // A connection that breaks before the first message could not go on from `latest` without a gap.
-                "latest" => lookup::last_position(client, &route, &part).await.unwrap_or_else(|| start.clone()),
-                _ => start.clone(),
-            };
-            let role = ReaderRole::new(receiving.topic.clone(), session, position, window, receiving.counters.clone());
+        // Each connection has a window of its own, and what the last one delivered is kept.
+        let most_queued = window * parts.len();
+        let mut receiving = Receiving::new(client, Arc::new(topic), &options, false, most_queued);
+        // A connection that breaks before the first message could not go on from `latest` without a gap.
+        let positions = futures_util::future::join_all(parts.iter().map(|part| async {
+            let last = if start == "latest" { lookup::last_position(client, &route, part).await } else { None };
+            last.unwrap_or_else(|| start.clone())
+        }));
+        for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
+            let (topic, counters) = (receiving.topic.clone(), receiving.counters.clone());
+            let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
             let mut route = route.clone();
             route.endpoint = Endpoint::Reader(part);
             receiving.add(role, route, &options);
         }
-        let inner = Arc::new(Inner { receiving });
+        let inner = Arc::new(Inner { receiving: receiving.sealed() });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child));
+        client.adopt(Arc::downgrade(&child))?;
         Ok(Reader { inner })
     }
 
@@ -104,7 +107,7 @@ impl Reader {
     }
 
     fn took(&self, messages: Vec<Message>) -> Vec<Message> {
-        for message in &messages {
+        for message in messages.iter().filter(|message| !message.origin.counted) {
             self.inner.receiving.tell(message.origin.session, finished(message));
         }
         messages

@@ -18,6 +18,7 @@ use crate::message::Message;
 use crate::options::{Options, Ordering as KeyOrdering};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Change, Role, Session};
+use crate::runtime::deadline_in;
 use crate::stats::Counters;
 use crate::status::{self, Reporter, Status};
 use crate::topic::{Host, TopicName};
@@ -43,12 +44,22 @@ pub(crate) struct Receiving<C> {
     /// A close has told that acknowledgements were left; a later one has nothing to add.
     told_left: AtomicBool,
     pub(crate) processor_count: usize,
+    comes_again: bool,
     log: Log,
 }
 
 impl<C: Send + 'static> Receiving<C> {
     /// Nothing connected yet; [`Receiving::add`] adds the sessions.
-    pub(crate) fn new(client: &Arc<ClientInner>, topic: Arc<TopicName>, options: &Options) -> Receiving<C> {
+    ///
+    /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect; `most_queued` bounds the
+    /// queue where the server's window does not.
+    pub(crate) fn new(
+        client: &Arc<ClientInner>,
+        topic: Arc<TopicName>,
+        options: &Options,
+        comes_again: bool,
+        most_queued: usize,
+    ) -> Receiving<C> {
         let counters: Arc<Counters> = Arc::default();
         let processor_count = options.count("processors");
         let lanes = if options.get_ordering() == KeyOrdering::Key { processor_count } else { 1 };
@@ -58,7 +69,8 @@ impl<C: Send + 'static> Receiving<C> {
             topic,
             sessions: Vec::new(),
             status: Vec::new(),
-            inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
+            inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), most_queued, counters.clone())),
+            comes_again,
             counters,
             processors: OnceLock::new(),
             polled: OnceLock::new(),
@@ -77,11 +89,35 @@ impl<C: Send + 'static> Receiving<C> {
         let number = self.sessions.len();
         let (orders, inbound) = mpsc::unbounded_channel();
         let (reporter, status) = Reporter::new(&self.client, &self.topic, number, options, &self.counters);
-        let outlet = ReceiverOutlet { reporter, inbox: self.inbox.clone(), arrived: Vec::new() };
+        self.inbox.open_session();
+        let outlet = ReceiverOutlet {
+            reporter,
+            inbox: self.inbox.clone(),
+            arrived: Vec::new(),
+            session: number,
+            comes_again: self.comes_again,
+            ended: false,
+        };
         let session = Session::new(role, self.client.policy(options, number));
         self.client.runtime.spawn(Driver::run(session, inbound, outlet, route, Instant::now()));
         self.sessions.push(orders);
         self.status.push(status);
+    }
+
+    /// All sessions are added: when one of them fails, the others end too, or they would hold messages for nobody.
+    pub(crate) fn sealed(self) -> Receiving<C> {
+        if self.sessions.len() > 1 {
+            let status = self.status.clone();
+            let others: Vec<_> = self.sessions.iter().map(mpsc::UnboundedSender::downgrade).collect();
+            self.client.runtime.spawn(async move {
+                if status::failed(&status).await.is_some() {
+                    for other in others.iter().filter_map(mpsc::WeakUnboundedSender::upgrade) {
+                        let _ = other.send(Order::Close { linger: Duration::ZERO });
+                    }
+                }
+            });
+        }
+        self
     }
 
     pub(crate) fn name(&self, error: Error, operation: &str) -> Error {
@@ -159,6 +195,12 @@ impl<C: Send + 'static> Receiving<C> {
         Ok(())
     }
 
+    /// There is no handler after all.
+    fn unclaim(&self, error: Error) -> Error {
+        *self.starting.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        error
+    }
+
     pub(crate) fn listen<H: Handler>(
         &self,
         init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
@@ -166,9 +208,10 @@ impl<C: Send + 'static> Receiving<C> {
     ) -> Result<()> {
         let name = |error| self.name(error, "listen to");
         self.claim()?;
-        let processors = Processors::start(&self.inbox, self.processor_count, init, settle, &self.log).map_err(name)?;
-        // The flag above lets nobody else come here.
-        let _ = self.processors.set(processors);
+        let started = Processors::start(&self.inbox, self.processor_count, init, settle, &self.log);
+        let started = started.map_err(|error| self.unclaim(name(error)))?;
+        // The claim lets nobody else come here. A close that comes from now on finds them.
+        self.processors.get_or_init(|| started).begin();
         Ok(())
     }
 
@@ -181,7 +224,8 @@ impl<C: Send + 'static> Receiving<C> {
         let name = |error| self.name(error, "listen to");
         self.claim()?;
         let (client, count) = (&self.client, self.processor_count);
-        let polled = PolledProcessors::start(client, &self.inbox, count, init, settle, &self.log).map_err(name)?;
+        let polled = PolledProcessors::start(client, &self.inbox, count, init, settle, &self.log);
+        let polled = polled.map_err(|error| self.unclaim(name(error)))?;
         let _ = self.polled.set(polled);
         Ok(())
     }
@@ -194,7 +238,7 @@ impl<C: Send + 'static> Receiving<C> {
     /// Lets nothing more in, lets handlers finish what they have, sends what is gathered, and closes the connections.
     pub(crate) async fn close(&self, timeout: Duration, operation: &str) -> Result<()> {
         self.client.runtime.check_fork()?;
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_in(timeout);
         self.inbox.close();
         let mut late = false;
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
@@ -242,6 +286,10 @@ impl<C: Send + 'static> Receiving<C> {
 
 impl<C> Drop for Receiving<C> {
     fn drop(&mut self) {
+        if self.client.runtime.check_fork().is_err() {
+            // The queue's lock may be held by a thread that does not exist in this process.
+            return;
+        }
         // Processors end with the queue, sessions with their orders.
         self.inbox.close();
     }
@@ -251,6 +299,18 @@ struct ReceiverOutlet {
     reporter: Reporter,
     inbox: Arc<Inbox>,
     arrived: Vec<Message>,
+    session: usize,
+    comes_again: bool,
+    ended: bool,
+}
+
+impl Drop for ReceiverOutlet {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The task was torn down or panicked: whoever waits for messages is told.
+            self.inbox.end(status::gone());
+        }
+    }
 }
 
 impl Outlet<Event<Ticket>> for ReceiverOutlet {
@@ -273,9 +333,21 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
     fn changed(&mut self, change: Change, hosts: &[Host]) {
         if let Change::Ended { error, .. } = &change {
             self.inbox.push(&mut self.arrived);
-            self.inbox.end(error.clone().unwrap_or_else(Error::closed));
+            self.ended = true;
+            match error {
+                Some(error) => self.inbox.end(error.clone()),
+                None => self.inbox.end_session(),
+            }
         }
         self.reporter.changed(change, hosts);
+    }
+
+    fn disconnected(&mut self) -> usize {
+        if !self.comes_again {
+            return 0;
+        }
+        let arrived = std::mem::take(&mut self.arrived).len();
+        arrived + self.inbox.forget(self.session)
     }
 
     fn settle(&mut self) {

@@ -127,15 +127,15 @@ pub(crate) fn block_on<T>(
     let mut future = std::pin::pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
+    if IS_IO_THREAD.get() {
+        return Err(Error::new(
+            ErrorKind::WouldDeadlock,
+            "a blocking call on a thread of the library's runtime would wait for itself; use the async form",
+        ));
+    }
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(Ok(output));
-        }
-        if IS_IO_THREAD.get() {
-            return Err(Error::new(
-                ErrorKind::WouldDeadlock,
-                "a blocking call on a thread of the library's runtime would wait for itself; use the async form",
-            ));
         }
         match deadline {
             None => thread::park(),
@@ -148,6 +148,20 @@ pub(crate) fn block_on<T>(
             }
         }
     }
+}
+
+/// The moment after `timeout` from now; a time too long to be counted is as good as for ever.
+pub(crate) fn deadline_in(timeout: std::time::Duration) -> std::time::Instant {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);
+    std::time::Instant::now() + timeout.min(LONG)
+}
+
+/// Runs what may block on a thread of the runtime that was made for it, where [`block_on`] is no mistake.
+pub(crate) fn may_block<T>(work: impl FnOnce() -> T) -> T {
+    let before = IS_IO_THREAD.replace(false);
+    let done = work();
+    IS_IO_THREAD.set(before);
+    done
 }
 
 /// The time given to [`block_on`] has passed.

@@ -20,6 +20,7 @@ use crate::log::{Level, Log};
 use crate::options::{Options, Roles};
 use crate::producer::Producer;
 use crate::reader::Reader;
+use crate::runtime::may_block;
 use crate::topic::{Persistence, TopicName};
 
 /// The wait before a component that failed is opened again.
@@ -355,9 +356,8 @@ fn options_of(fields: Fields, roles: Roles) -> Result<Options> {
             Value::String(text) => text,
             Value::Bool(flag) => flag.to_string(),
             Value::Number(number) => number.to_string(),
-            other => {
-                return Err(Error::invalid(format!("option {key:?}: expected a text, number or boolean, got {other}")));
-            }
+            // What it is instead is not repeated: it may hold a secret.
+            _ => return Err(Error::invalid(format!("option {key:?}: expected a text, a number or a boolean"))),
         };
         options.set(&key, &text)?;
     }
@@ -403,7 +403,7 @@ struct Inner {
     max_restarts: usize,
     max_seconds: u64,
     log: Log,
-    parts: Mutex<BTreeMap<RegistryKey, watch::Receiver<Result<Handle>>>>,
+    parts: Mutex<Parts>,
     /// Dropped or set when the supervisor ends.
     closing: watch::Sender<bool>,
 }
@@ -420,6 +420,9 @@ impl Supervisor {
     ///
     /// Fails when another supervisor of the process has its name.
     pub async fn start(config: SupervisorConfig) -> Result<Supervisor> {
+        if config.options.polls_callbacks() {
+            return Err(Error::invalid("a supervisor has no client to poll callbacks of").during("start supervisor"));
+        }
         let supervisor = Supervisor::empty(&config).map_err(|error| error.during("start supervisor"))?;
         let added = async {
             for producer in config.producers {
@@ -539,18 +542,13 @@ impl Supervisor {
             topic: config.topic,
             subscription: config.subscription,
         };
-        let clash = || Error::new(ErrorKind::Busy, format!("there is a {key} already"));
-        if self.inner.parts().contains_key(&key) {
-            return Err(clash());
-        }
+        self.inner.check_free(&self.inner.parts(), &key)?;
         let handle = open().await?;
         let (current, watcher) = watch::channel(Ok(handle.clone()));
         {
             let mut parts = self.inner.parts();
             // Somebody may have been faster while this one was opened; dropping it closes it.
-            if parts.contains_key(&key) {
-                return Err(clash());
-            }
+            self.inner.check_free(&parts, &key)?;
             parts.insert(key.clone(), watcher);
         }
         let watch = Watch {
@@ -604,26 +602,27 @@ impl Supervisor {
 
     /// Restarts nothing any more and closes all that it holds; its name is free again.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
-        self.inner.closing.send_replace(true);
-        let closed = self.inner.client.close(timeout).await;
         let handles: Vec<Handle> = {
             let mut parts = self.inner.parts();
+            // Under the lock: what is being added is either here already, or finds the supervisor closed.
+            self.inner.closing.send_replace(true);
             std::mem::take(&mut *parts).into_values().filter_map(|handle| handle.borrow().clone().ok()).collect()
         };
-        for handle in handles {
-            // Those of the client are closed already; those with hosts of their own are closed here.
+        // Those of the client are closed with it; those with hosts of their own have clients of their own.
+        let handles = futures_util::future::join_all(handles.iter().map(|handle| async move {
             match handle {
-                Handle::Producer(producer) => producer.close(timeout).await?,
-                Handle::Consumer(consumer) => consumer.close(timeout).await?,
-                Handle::Reader(reader) => reader.close(timeout).await?,
+                Handle::Producer(producer) => producer.close(timeout).await,
+                Handle::Consumer(consumer) => consumer.close(timeout).await,
+                Handle::Reader(reader) => reader.close(timeout).await,
             }
-        }
+        }));
+        let (closed, others) = futures_util::future::join(self.inner.client.close(timeout), handles).await;
         if let Some(all) = supervisors().as_mut()
             && all.get(&self.inner.name).is_some_and(|held| std::ptr::eq(held.as_ptr(), Arc::as_ptr(&self.inner)))
         {
             all.remove(&self.inner.name);
         }
-        closed
+        closed.and(others.into_iter().collect())
     }
 }
 
@@ -633,9 +632,24 @@ impl fmt::Debug for Supervisor {
     }
 }
 
+/// What a supervisor holds: each with what is open now, or why nothing is.
+type Parts = BTreeMap<RegistryKey, watch::Receiver<Result<Handle>>>;
+
 impl Inner {
-    fn parts(&self) -> MutexGuard<'_, BTreeMap<RegistryKey, watch::Receiver<Result<Handle>>>> {
+    fn parts(&self) -> MutexGuard<'_, Parts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a component may take this key. One that stays down, or that the application closed, has given it up.
+    fn check_free(&self, parts: &Parts, key: &RegistryKey) -> Result<()> {
+        if *self.closing.borrow() {
+            return Err(Error::new(ErrorKind::Closed, format!("supervisor {:?} is closed", self.name)));
+        }
+        let watched = parts.get(key).is_some_and(|held| held.has_changed().is_ok());
+        match watched {
+            true => Err(Error::new(ErrorKind::Busy, format!("there is a {key} already"))),
+            false => Ok(()),
+        }
     }
 }
 
@@ -643,7 +657,7 @@ impl Inner {
 async fn attach_to<T: Send + 'static>(client: &Client, target: T, attach: Option<Attach<T>>) -> Result<()> {
     let Some(attach) = attach else { return Ok(()) };
     let Some(runtime) = client.inner.runtime.handle() else { return Err(crate::status::gone()) };
-    let attached = runtime.spawn_blocking(move || attach(&target)).await;
+    let attached = runtime.spawn_blocking(move || may_block(|| attach(&target))).await;
     attached.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "attaching the handler panicked")))
 }
 

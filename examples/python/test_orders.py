@@ -24,4 +24,4 @@ def test_nothing_acknowledged_is_lost(pulsar_mock: MockBroker) -> None:
         acknowledged = sending.result(timeout=30)
     stored = pulsar_mock.messages("orders")
     assert {message.id for message in stored} >= set(acknowledged)
-    assert {message.payload.decode() for message in stored} == set(ORDERS)
+    assert {message.data.decode() for message in stored} == set(ORDERS)

@@ -406,7 +406,7 @@ pub unsafe extern "C" fn stargate_consumer_free(consumer: *mut stargate_consumer
     enter_or((), || {
         // SAFETY: NULL or live, and freed once, by the rules of the header.
         let Some(owned) = (unsafe { handle::take(consumer) }) else { return };
-        if let Ok(consumer) = owned.get() {
+        if let Some(consumer) = owned.to_close() {
             time::close_for_good(|linger| blocking::wait(consumer.close(linger), None));
         }
     });

@@ -11,9 +11,6 @@ pub mod client;
 pub mod consumer;
 pub mod error;
 pub mod message;
-// It has a header of its own, which has to be left out of the other one:
-/// cbindgen:ignore
-#[cfg(feature = "mock")]
 pub mod mock;
 pub mod options;
 pub mod producer;
@@ -21,3 +18,18 @@ pub mod reader;
 pub mod supervisor;
 pub mod util;
 pub mod version;
+
+// The sizes of the public structs on 64-bit machines; tests/c/test_values.c has the same numbers for the C side.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<util::values::stargate_str>() == 16);
+    assert!(size_of::<util::values::stargate_bytes>() == 16);
+    assert!(size_of::<util::values::stargate_property>() == 16);
+    assert!(size_of::<producer::stargate_outgoing>() == 96);
+    assert!(size_of::<producer::stargate_send_result>() == 24);
+    assert!(size_of::<producer::stargate_sent>() == 56);
+    assert!(size_of::<options::stargate_state_change>() == 64);
+    assert!(size_of::<util::handler::stargate_handler>() == 32);
+    assert!(size_of::<mock::stargate_mock_options>() == 72);
+    assert!(size_of::<mock::stargate_mock_message>() == 136);
+};

@@ -1,4 +1,4 @@
-//! The mock broker. Its header is one of its own, `include/stargate_mock.h`, with `mock_rules.h` at the top.
+//! The mock broker, for the tests of applications; `include/stargate_mock.h`.
 
 use std::ffi::{c_char, c_void};
 use std::io;
@@ -16,43 +16,57 @@ use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
 use crate::util::values::{Text, owned_string, stargate_bytes, stargate_property, stargate_str};
 
-/// A running broker.
+/// A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
+/// moment. Any WebSocket client can use it, other processes too.
 pub struct stargate_mock {
     _private: [u8; 0],
 }
 
 /// What is behind a `stargate_mock`.
 pub struct Inner {
-    mock: OfProcess<Mock>,
+    mock: Mock,
     url: Text,
     http_url: Text,
 }
 
 // SAFETY: `stargate_mock_start` gives nothing else to C.
 unsafe impl Handle for stargate_mock {
-    type Inner = Inner;
+    type Inner = OfProcess<Inner>;
 }
 
-/// The mock behind a pointer.
-///
-/// # Safety
-/// `mock` is NULL or live while `'a` lasts.
-unsafe fn inner<'a>(mock: *const stargate_mock) -> Result<&'a Mock> {
-    // SAFETY: the caller's promise.
-    unsafe { handle::inner(mock, "mock") }?.mock.get()
+/// How a mock broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT; what is 0 or NULL is as a real broker has it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_mock_options {
+    /// sizeof(stargate_mock_options).
+    pub struct_size: usize,
+    /// The port at 127.0.0.1; 0 is any free one.
+    pub port: u16,
+    /// 1: connecting to a topic that is missing does not create it.
+    pub no_auto_create_topics: i32,
+    /// The token that may do everything; without one nobody has to authenticate.
+    pub token: *const c_char,
+    /// A token that is known and may do nothing (HTTP 403).
+    pub forbidden_token: *const c_char,
+    /// Serve TLS with this certificate chain (PEM file); needs tls_key_file.
+    pub tls_cert_file: *const c_char,
+    /// The private key (PEM file).
+    pub tls_key_file: *const c_char,
+    /// Largest message in bytes, as Pulsar's webSocketMaxTextFrameSize; 0 is 1,048,576.
+    pub max_text_size: usize,
+    /// Milliseconds without traffic after which the connection is closed with 1001; 0 is Pulsar's 300,000.
+    pub idle_timeout_ms: i64,
+    /// Accept client certificates of this CA (PEM file) in place of a token.
+    pub tls_client_ca_file: *const c_char,
 }
 
-/// The same where there is no error to give.
-///
-/// # Safety
-/// As [`inner`].
-unsafe fn optional<'a>(mock: *const stargate_mock) -> Option<&'a Mock> {
-    // SAFETY: the caller's promise.
-    unsafe { handle::optional(mock) }?.mock.get().ok()
+// SAFETY: numbers and pointers, of which zero and NULL mean "not given".
+unsafe impl Sized_ for stargate_mock_options {
+    const FIRST_SIZE: usize = offset_of!(stargate_mock_options, tls_client_ca_file) + size_of::<*const c_char>();
 }
 
 fn failed(error: MockError) -> Error {
-    let kind = match error {
+    let kind = match &error {
         MockError::Invalid(_) => ErrorKind::InvalidArgument,
         MockError::NotFound(_) => ErrorKind::NotFound,
         MockError::Failed(_) => ErrorKind::Broker,
@@ -62,41 +76,10 @@ fn failed(error: MockError) -> Error {
 
 fn not_started(error: io::Error) -> Error {
     let kind = match error.kind() {
-        io::ErrorKind::AddrInUse => ErrorKind::Busy,
         io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => ErrorKind::InvalidArgument,
-        _ => ErrorKind::Internal,
+        _ => ErrorKind::Connect,
     };
-    Error::new(kind, format!("start mock broker: {error}"))
-}
-
-/// How a broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT, which sets `struct_size` and leaves everything else to the
-/// defaults.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct stargate_mock_options {
-    /// sizeof(stargate_mock_options).
-    pub struct_size: usize,
-    /// The port at 127.0.0.1; 0 is any free one.
-    pub port: u16,
-    /// The token that every client must have, or NULL: nobody has to authenticate. Without it the answer is 401.
-    pub token: *const c_char,
-    /// A token that is known and may do nothing, or NULL: the answer to it is 403.
-    pub forbidden_token: *const c_char,
-    /// File of the certificate chain in PEM, or NULL; with it and the key the broker serves TLS and nothing else.
-    pub tls_certificates: *const c_char,
-    /// File of its private key in PEM, or NULL.
-    pub tls_key: *const c_char,
-    /// File of the CA, in PEM, of whose client certificates are as good as the token, or NULL.
-    pub tls_client_ca: *const c_char,
-    /// Bytes of the longest message on the wire, beyond which the close code is 1009; 0 is Pulsar's 1,048,576.
-    pub max_text_size: usize,
-    /// Milliseconds without traffic after which the close code is 1001; 0 is Pulsar's 300,000.
-    pub idle_timeout_ms: i64,
-}
-
-// SAFETY: numbers and pointers, of which zero and NULL mean "not given".
-unsafe impl Sized_ for stargate_mock_options {
-    const FIRST_SIZE: usize = offset_of!(stargate_mock_options, idle_timeout_ms) + size_of::<i64>();
+    Error::new(kind, format!("start the mock broker: {error}"))
 }
 
 /// # Safety
@@ -107,46 +90,52 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
         return Ok(options);
     }
     // SAFETY: the caller's promise.
-    let (from, token, forbidden, certificates, key, client_ca) = unsafe {
+    unsafe {
         let from = boundary::sized(from, "options")?;
-        (
-            from,
-            boundary::optional_text(from.token, "options.token")?,
-            boundary::optional_text(from.forbidden_token, "options.forbidden_token")?,
-            boundary::optional_text(from.tls_certificates, "options.tls_certificates")?,
-            boundary::optional_text(from.tls_key, "options.tls_key")?,
-            boundary::optional_text(from.tls_client_ca, "options.tls_client_ca")?,
-        )
-    };
-    options.port = from.port;
-    options.tokens.extend(token.map(str::to_owned));
-    options.forbidden_tokens.extend(forbidden.map(str::to_owned));
-    options.tls = match (certificates, key) {
-        (Some(certificates), Some(key)) => Some(MockTls {
-            certificates: PathBuf::from(certificates),
-            key: PathBuf::from(key),
-            client_ca: client_ca.map(PathBuf::from),
-        }),
-        (None, None) if client_ca.is_none() => None,
-        _ => return Err(invalid("TLS needs both options.tls_certificates and options.tls_key")),
-    };
-    if from.max_text_size > 0 {
-        options.max_text_size = from.max_text_size;
-    }
-    if from.idle_timeout_ms != 0 {
-        let millis = u64::try_from(from.idle_timeout_ms);
-        options.idle_timeout =
-            Duration::from_millis(millis.map_err(|_| invalid("options.idle_timeout_ms is negative"))?);
+        options.port = from.port;
+        options.auto_create_topics = from.no_auto_create_topics == 0;
+        options.tokens.extend(boundary::optional_text(from.token, "options.token")?.map(str::to_owned));
+        let forbidden = boundary::optional_text(from.forbidden_token, "options.forbidden_token")?;
+        options.forbidden_tokens.extend(forbidden.map(str::to_owned));
+        if from.max_text_size != 0 {
+            options.max_text_size = from.max_text_size;
+        }
+        if from.idle_timeout_ms != 0 {
+            let millis =
+                u64::try_from(from.idle_timeout_ms).map_err(|_| invalid("options.idle_timeout_ms is negative"))?;
+            options.idle_timeout = Duration::from_millis(millis);
+        }
+        let certificates = boundary::optional_text(from.tls_cert_file, "options.tls_cert_file")?;
+        let key = boundary::optional_text(from.tls_key_file, "options.tls_key_file")?;
+        let client_ca = boundary::optional_text(from.tls_client_ca_file, "options.tls_client_ca_file")?;
+        options.tls = match (certificates, key) {
+            (None, None) if client_ca.is_none() => None,
+            (Some(certificates), Some(key)) => Some(MockTls {
+                certificates: PathBuf::from(certificates),
+                key: PathBuf::from(key),
+                client_ca: client_ca.map(PathBuf::from),
+            }),
+            _ => return Err(invalid("options.tls_cert_file and options.tls_key_file need each other")),
+        };
     }
     Ok(options)
 }
 
-/// Starts a broker; NULL for the defaults. Free it with `stargate_mock_free`, which ends it.
+/// The mock behind a handle.
 ///
-/// Errors: STARGATE_BUSY when the port is taken, STARGATE_INVALID_ARGUMENT for options and TLS files.
+/// # Safety
+/// `mock` is NULL or live while `'a` lasts.
+unsafe fn live<'a>(mock: *const stargate_mock) -> Result<&'a Mock> {
+    // SAFETY: the caller's promise.
+    Ok(&unsafe { handle::inner(mock, "mock") }?.get()?.mock)
+}
+
+/// Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT (options, TLS files), STARGATE_CONNECT (the port is taken).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_start(
-    options_or_null: *const stargate_mock_options,
+    options: *const stargate_mock_options,
     out: *mut *mut stargate_mock,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
@@ -154,34 +143,35 @@ pub unsafe extern "C" fn stargate_mock_start(
     unsafe {
         enter(error, || {
             let out = Out::pointer(out, "out")?;
-            let mock = Mock::start(self::options(options_or_null)?).map_err(not_started)?;
+            let mock = Mock::start(self::options(options)?).map_err(not_started)?;
             let (url, http_url) = (Text::new(mock.url()), Text::new(mock.http_url()));
-            out.set(handle::into_raw(Inner { mock: OfProcess::new(mock), url, http_url }));
+            out.set(handle::into_raw(OfProcess::new(Inner { mock, url, http_url })));
             Ok(())
         })
     }
 }
 
-/// Ends the broker and every connection to it. NULL does nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_mock_free(mock: *mut stargate_mock) {
-    // SAFETY: NULL or live, and freed once, by the rules of the header.
-    enter_or((), || drop(unsafe { handle::take(mock) }));
-}
-
-/// The service URL: "ws://127.0.0.1:PORT", or "wss:..." with TLS. A view that lives as long as the mock.
+/// Its service URL, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the mock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_url(mock: *const stargate_mock) -> stargate_str {
     // SAFETY: NULL or live, by the rules of the header.
-    enter_or(stargate_str::NONE, || unsafe { handle::optional(mock) }.map_or(stargate_str::NONE, |it| it.url.view()))
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(stargate_str::NONE, || {
+        inner.and_then(|mock| mock.get().ok()).map_or(stargate_str::NONE, |it| it.url.view())
+    })
 }
 
-/// The URL of the REST API: "http://127.0.0.1:PORT", or "https:..." with TLS. A view that lives as long as the mock.
+/// The URL of its REST API, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the mock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_http_url(mock: *const stargate_mock) -> stargate_str {
     // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(mock) };
     enter_or(stargate_str::NONE, || {
-        unsafe { handle::optional(mock) }.map_or(stargate_str::NONE, |it| it.http_url.view())
+        inner.and_then(|mock| mock.get().ok()).map_or(stargate_str::NONE, |it| it.http_url.view())
     })
 }
 
@@ -212,11 +202,12 @@ unsafe fn message(from: *const stargate_outgoing) -> Result<MockMessage> {
     }
 }
 
-/// Stores a message as if a producer had sent it, and gives its id in `*out_message_id`, for `stargate_string_free`;
-/// `out_message_id` may be NULL. The topic is created if need be; of a partitioned one the key picks the partition. The
-/// fields `context` and `replication_clusters` mean nothing here.
+/// Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. The topic is
+/// created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
+/// `stargate_string_free`.
 ///
-/// Errors: STARGATE_NOT_FOUND (tenant or namespace), STARGATE_BROKER (the topic is terminated).
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
+/// terminated).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_publish(
     mock: *mut stargate_mock,
@@ -230,9 +221,9 @@ pub unsafe extern "C" fn stargate_mock_publish(
         enter(error, || {
             let out =
                 (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
-            let mock = inner(mock)?;
             let topic = boundary::text(topic, "topic")?;
-            let id = mock.publish(topic, self::message(message)?).map_err(failed)?;
+            let message = self::message(message)?;
+            let id = live(mock)?.publish(topic, message).map_err(failed)?;
             if let Some(out) = out {
                 out.set(owned_string(&id)?);
             }
@@ -275,23 +266,23 @@ pub type stargate_mock_visit_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const stargate_mock_message)>;
 
 /// Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
-/// thread and before it returns. Their number goes to `*count_or_null`. `visit` may be NULL too.
+/// thread and before it returns. Their number goes to `*count`. `visit` and `count` may be NULL.
 ///
-/// Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
+/// Thread-safe. Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_messages(
     mock: *mut stargate_mock,
     topic: *const c_char,
     visit: stargate_mock_visit_fn,
     user_data: *mut c_void,
-    count_or_null: *mut usize,
+    count: *mut usize,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets views that outlive its calls.
     unsafe {
         enter(error, || {
-            let out = (!count_or_null.is_null()).then(|| Out::new(count_or_null, 0, "count_or_null")).transpose()?;
-            let mock = inner(mock)?;
+            let out = (!count.is_null()).then(|| Out::new(count, 0, "count")).transpose()?;
+            let mock = live(mock)?;
             let stored = mock.messages(boundary::text(topic, "topic")?).map_err(failed)?;
             let total = stored.len();
             if let Some(visit) = visit {
@@ -334,6 +325,8 @@ fn show(message: stargate_core::mock::StoredMessage, visit: impl FnOnce(*const s
 /// The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload" (in
 /// base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms", "producer_name",
 /// "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_messages_json(
     mock: *mut stargate_mock,
@@ -345,40 +338,52 @@ pub unsafe extern "C" fn stargate_mock_messages_json(
     unsafe {
         enter(error, || {
             let out = Out::pointer(out, "out")?;
-            let text = inner(mock)?.messages_json(boundary::text(topic, "topic")?).map_err(failed)?;
+            let text = live(mock)?.messages_json(boundary::text(topic, "topic")?).map_err(failed)?;
             out.set(owned_string(&text)?);
             Ok(())
         })
     }
 }
 
-/// How many messages a subscription has not acknowledged, all partitions together; a batch counts as one.
+/// How many messages (a batch counts as one) a subscription has not acknowledged.
 ///
-/// Errors: STARGATE_NOT_FOUND when there is no such subscription on the topic.
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_backlog(
     mock: *mut stargate_mock,
     topic: *const c_char,
     subscription: *const c_char,
-    count: *mut usize,
+    out: *mut usize,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let out = Out::new(count, 0, "count")?;
-            let mock = inner(mock)?;
+            let out = Out::new(out, 0, "out")?;
             let (topic, subscription) =
                 (boundary::text(topic, "topic")?, boundary::text(subscription, "subscription")?);
-            out.set(mock.backlog(topic, subscription).map_err(failed)?);
+            out.set(live(mock)?.backlog(topic, subscription).map_err(failed)?);
             Ok(())
         })
     }
 }
 
-/// Creates a partitioned topic, or gives one more partitions.
+/// Creates a namespace ("tenant/namespace") and its tenant. "public/default" is there from the start.
 ///
-/// Errors: STARGATE_BROKER when the topic exists and cannot have that many.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_namespace(
+    mock: *mut stargate_mock,
+    name: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || live(mock)?.create_namespace(boundary::text(name, "name")?).map_err(failed)) }
+}
+
+/// Creates a topic with partitions.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_create_partitioned(
     mock: *mut stargate_mock,
@@ -388,14 +393,14 @@ pub unsafe extern "C" fn stargate_mock_create_partitioned(
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
-        enter(error, || inner(mock)?.create_partitioned(boundary::text(topic, "topic")?, partitions).map_err(failed))
+        enter(error, || live(mock)?.create_partitioned(boundary::text(topic, "topic")?, partitions).map_err(failed))
     }
 }
 
 /// Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
 /// messages can wait for a consumer that has not come yet. The topic is created if need be.
 ///
-/// Errors: STARGATE_BROKER when it exists already.
+/// Thread-safe. Errors: STARGATE_BROKER (it exists), STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_create_subscription(
     mock: *mut stargate_mock,
@@ -407,7 +412,7 @@ pub unsafe extern "C" fn stargate_mock_create_subscription(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let mock = inner(mock)?;
+            let mock = live(mock)?;
             let (topic, subscription) =
                 (boundary::text(topic, "topic")?, boundary::text(subscription, "subscription")?);
             mock.create_subscription(topic, subscription, earliest != 0).map_err(failed)
@@ -415,18 +420,9 @@ pub unsafe extern "C" fn stargate_mock_create_subscription(
     }
 }
 
-/// Creates a namespace, "tenant/namespace", and its tenant. "public/default" is there from the start.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_mock_create_namespace(
-    mock: *mut stargate_mock,
-    name: *const c_char,
-    error: *mut *mut stargate_error,
-) -> stargate_status {
-    // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || inner(mock)?.create_namespace(boundary::text(name, "name")?).map_err(failed)) }
-}
-
 /// Whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_set_deduplication(
     mock: *mut stargate_mock,
@@ -435,10 +431,12 @@ pub unsafe extern "C" fn stargate_mock_set_deduplication(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || inner(mock)?.set_deduplication(boundary::text(name, "name")?, on != 0).map_err(failed)) }
+    unsafe { enter(error, || live(mock)?.set_deduplication(boundary::text(name, "name")?, on != 0).map_err(failed)) }
 }
 
-/// Ends a topic: nothing more can be sent, and consumers learn that it has ended once they have everything.
+/// Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_terminate(
     mock: *mut stargate_mock,
@@ -446,10 +444,12 @@ pub unsafe extern "C" fn stargate_mock_terminate(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || inner(mock)?.terminate(boundary::text(topic, "topic")?).map_err(failed)) }
+    unsafe { enter(error, || live(mock)?.terminate(boundary::text(topic, "topic")?).map_err(failed)) }
 }
 
 /// Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_delete_topic(
     mock: *mut stargate_mock,
@@ -457,24 +457,23 @@ pub unsafe extern "C" fn stargate_mock_delete_topic(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || inner(mock)?.delete_topic(boundary::text(topic, "topic")?).map_err(failed)) }
+    unsafe { enter(error, || live(mock)?.delete_topic(boundary::text(topic, "topic")?).map_err(failed)) }
 }
 
-/// Scripts a fault for the next `count` times (SIZE_MAX: for ever) that `op` happens on `topic` (NULL: on any), first in
-/// first out. For the operation "http" the topic is a path of the REST API.
+/// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
+/// SIZE_MAX is for ever.
 ///
-/// Operations: connect send ack nack permit receive ping close unsubscribe end_of_topic http.
+/// Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
+/// "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
+/// "send-error:N[:text]", "close[:CODE[:reason]]", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
+/// "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "lost-ack", "no-pong", "stall".
 ///
-/// Faults: http:STATUS[:reason] send-error:N[:text] close[:CODE[:reason]] delay:MS drop drop-after reset half-frame garbage
-/// binary no-context wrong-context no-receipt duplicate lost-ack no-pong stall. docs/TESTING.md says what each does.
-///
-/// Errors: STARGATE_INVALID_ARGUMENT for names that do not exist, with those that do, and for a fault that means nothing
-/// at that operation.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_fault(
     mock: *mut stargate_mock,
     op: *const c_char,
-    topic_or_null: *const c_char,
+    topic: *const c_char,
     fault: *const c_char,
     count: usize,
     error: *mut *mut stargate_error,
@@ -482,30 +481,43 @@ pub unsafe extern "C" fn stargate_mock_fault(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let mock = inner(mock)?;
-            let op = boundary::text(op, "op")?;
-            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
-            mock.fault(op, topic, boundary::text(fault, "fault")?, count).map_err(failed)
+            let topic = boundary::optional_text(topic, "topic")?;
+            live(mock)?.fault(boundary::text(op, "op")?, topic, boundary::text(fault, "fault")?, count).map_err(failed)
         })
     }
 }
 
-/// How many faults have not happened yet.
+/// How many faults have not happened yet; 0 for NULL.
+///
+/// Thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_faults_left(mock: *const stargate_mock) -> usize {
     // SAFETY: NULL or live, by the rules of the header.
-    enter_or(0, || unsafe { optional(mock) }.map_or(0, Mock::faults_left))
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(0, || inner.and_then(|mock| mock.get().ok()).map_or(0, |it| it.mock.faults_left()))
 }
 
 /// Forgets the faults that have not happened yet.
+///
+/// Thread-safe.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_mock_clear_faults(mock: *mut stargate_mock) {
-    // SAFETY: NULL or live, by the rules of the header.
-    enter_or((), || unsafe { optional(mock) }.map_or((), Mock::clear_faults));
+pub unsafe extern "C" fn stargate_mock_clear_faults(
+    mock: *mut stargate_mock,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            live(mock)?.clear_faults();
+            Ok(())
+        })
+    }
 }
 
-/// Takes the broker down if `up` is 0, and up again if not. Down, connections are dropped and new ones refused; its
-/// port and all that it holds stay.
+/// Takes the broker down (`up` is 0) or up again. Down, connections are dropped and new ones refused; its data and its
+/// port stay.
+///
+/// Thread-safe. Errors: STARGATE_BROKER.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_set_up(
     mock: *mut stargate_mock,
@@ -513,24 +525,25 @@ pub unsafe extern "C" fn stargate_mock_set_up(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || inner(mock)?.set_up(up != 0).map_err(failed)) }
+    unsafe { enter(error, || live(mock)?.set_up(up != 0).map_err(failed)) }
 }
 
-/// Drops the connections about a topic (NULL: all) without a close frame, and gives their number in `*count`, which may be
-/// NULL.
+/// Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how many
+/// they were.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_drop_connections(
     mock: *mut stargate_mock,
-    topic_or_null: *const c_char,
-    count_or_null: *mut usize,
+    topic: *const c_char,
+    out: *mut usize,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let out = (!count_or_null.is_null()).then(|| Out::new(count_or_null, 0, "count_or_null")).transpose()?;
-            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
-            let dropped = inner(mock)?.drop_connections(topic).map_err(failed)?;
+            let out = (!out.is_null()).then(|| Out::new(out, 0, "out")).transpose()?;
+            let dropped = live(mock)?.drop_connections(boundary::optional_text(topic, "topic")?).map_err(failed)?;
             if let Some(out) = out {
                 out.set(dropped);
             }
@@ -539,22 +552,25 @@ pub unsafe extern "C" fn stargate_mock_drop_connections(
     }
 }
 
-/// How many connections of producers, consumers and readers are open.
+/// How many WebSocket connections are open; 0 for NULL.
+///
+/// Thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_connections(mock: *const stargate_mock) -> usize {
     // SAFETY: NULL or live, by the rules of the header.
-    enter_or(0, || unsafe { optional(mock) }.map_or(0, Mock::connections))
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(0, || inner.and_then(|mock| mock.get().ok()).map_or(0, |it| it.mock.connections()))
 }
 
-/// Waits until `op` (see `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
-/// since the start or the last `stargate_mock_clear_requests`. Tests that use it need no sleep.
+/// Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
+/// since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
 ///
-/// Blocks. Errors: STARGATE_TIMEOUT, with an error that says how often it did happen.
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_wait(
     mock: *mut stargate_mock,
     op: *const c_char,
-    topic_or_null: *const c_char,
+    topic: *const c_char,
     at_least: usize,
     timeout_ms: i64,
     error: *mut *mut stargate_error,
@@ -562,9 +578,8 @@ pub unsafe extern "C" fn stargate_mock_wait(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let mock = inner(mock)?;
-            let op = boundary::text(op, "op")?;
-            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
+            let (op, topic) = (boundary::text(op, "op")?, boundary::optional_text(topic, "topic")?);
+            let mock = live(mock)?;
             if mock.wait(op, topic, at_least, time::limit(timeout_ms)?).map_err(failed)? {
                 return Ok(());
             }
@@ -578,30 +593,34 @@ pub unsafe extern "C" fn stargate_mock_wait(
 }
 
 /// How often `op` has happened on `topic` (NULL: on any) since the start or the last `stargate_mock_clear_requests`.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_count(
     mock: *mut stargate_mock,
     op: *const c_char,
-    topic_or_null: *const c_char,
-    count: *mut usize,
+    topic: *const c_char,
+    out: *mut usize,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let out = Out::new(count, 0, "count")?;
-            let mock = inner(mock)?;
+            let out = Out::new(out, 0, "out")?;
+            let mock = live(mock)?;
             let op = boundary::text(op, "op")?.parse().map_err(failed)?;
-            let topic = boundary::optional_text(topic_or_null, "topic_or_null")?;
+            let topic = boundary::optional_text(topic, "topic")?;
             out.set(mock.count(op, topic).map_err(failed)?);
             Ok(())
         })
     }
 }
 
-/// What clients did and got, in order, at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array of
-/// objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection" (counted
-/// from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
+/// What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array
+/// of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
+/// (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
+///
+/// Thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_requests_json(
     mock: *mut stargate_mock,
@@ -612,15 +631,34 @@ pub unsafe extern "C" fn stargate_mock_requests_json(
     unsafe {
         enter(error, || {
             let out = Out::pointer(out, "out")?;
-            out.set(owned_string(&inner(mock)?.requests_json())?);
+            out.set(owned_string(&live(mock)?.requests_json())?);
             Ok(())
         })
     }
 }
 
-/// Empties that log, and counts from zero again.
+/// Empties that list, and counts from zero again.
+///
+/// Thread-safe.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_mock_clear_requests(mock: *mut stargate_mock) {
-    // SAFETY: NULL or live, by the rules of the header.
-    enter_or((), || unsafe { optional(mock) }.map_or((), Mock::clear_requests));
+pub unsafe extern "C" fn stargate_mock_clear_requests(
+    mock: *mut stargate_mock,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            live(mock)?.clear_requests();
+            Ok(())
+        })
+    }
+}
+
+/// Ends the broker and every connection to it. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_free(mock: *mut stargate_mock) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    enter_or((), || drop(unsafe { handle::take(mock) }));
 }

@@ -514,7 +514,7 @@ pub unsafe extern "C" fn stargate_producer_free(producer: *mut stargate_producer
     enter_or((), || {
         // SAFETY: NULL or live, and freed once, by the rules of the header.
         let Some(owned) = (unsafe { handle::take(producer) }) else { return };
-        if let Ok(producer) = owned.get() {
+        if let Some(producer) = owned.to_close() {
             time::close_for_good(|linger| blocking::wait(producer.close(linger), None));
         }
     });

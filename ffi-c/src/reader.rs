@@ -220,7 +220,7 @@ pub unsafe extern "C" fn stargate_reader_free(reader: *mut stargate_reader) {
     enter_or((), || {
         // SAFETY: NULL or live, and freed once, by the rules of the header.
         let Some(owned) = (unsafe { handle::take(reader) }) else { return };
-        if let Ok(reader) = owned.get() {
+        if let Some(reader) = owned.to_close() {
             time::close_for_good(|linger| blocking::wait(reader.close(linger), None));
         }
     });

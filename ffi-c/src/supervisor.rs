@@ -57,7 +57,11 @@ pub unsafe extern "C" fn stargate_supervisor_start(
         enter(error, || {
             let out = Out::pointer(out, "out")?;
             let mut config = SupervisorConfig::from_json(boundary::text(json, "json")?)?;
-            config.options = config.options.or(&options_or_default(options));
+            let options = options_or_default(options);
+            if options.polls_callbacks() {
+                return Err(boundary::invalid("options: a supervisor has no client to poll callbacks of"));
+            }
+            config.options = config.options.or(&options);
             let supervisor = blocking::wait(Supervisor::start(config), time::timeout(timeout_ms)?)?;
             out.set(handle::into_raw(OfProcess::new(supervisor)));
             Ok(())
@@ -214,7 +218,7 @@ pub unsafe extern "C" fn stargate_supervisor_producer(
             let out = Out::pointer(out, "out")?;
             let supervisor = handle::inner(supervisor, "supervisor")?.get()?;
             let producer = supervisor.producer(&key(supervisor, Component::Producer, topic, std::ptr::null())?)?;
-            out.set(handle::into_raw(OfProcess::new(producer)));
+            out.set(handle::into_raw(OfProcess::shared(producer)));
             Ok(())
         })
     }
@@ -239,7 +243,7 @@ pub unsafe extern "C" fn stargate_supervisor_consumer(
             let out = Out::pointer(out, "out")?;
             let supervisor = handle::inner(supervisor, "supervisor")?.get()?;
             let consumer = supervisor.consumer(&key(supervisor, Component::Consumer, topic, subscription)?)?;
-            out.set(handle::into_raw(OfProcess::new(consumer)));
+            out.set(handle::into_raw(OfProcess::shared(consumer)));
             Ok(())
         })
     }
@@ -261,7 +265,7 @@ pub unsafe extern "C" fn stargate_supervisor_reader(
             let out = Out::pointer(out, "out")?;
             let supervisor = handle::inner(supervisor, "supervisor")?.get()?;
             let reader = supervisor.reader(&key(supervisor, Component::Reader, topic, std::ptr::null())?)?;
-            out.set(handle::into_raw(OfProcess::new(reader)));
+            out.set(handle::into_raw(OfProcess::shared(reader)));
             Ok(())
         })
     }
@@ -307,7 +311,8 @@ pub unsafe extern "C" fn stargate_supervisor_close(
     }
 }
 
-/// Frees a supervisor. NULL does nothing. It ends when it was closed, or when its last handle is freed.
+/// Frees a supervisor. NULL does nothing. It ends when it was closed, or when its last handle is freed; without a close
+/// its handlers may run a moment longer.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stargate_core::{self as core, Topics};
+use stargate_core::{self as core, TopicName, Topics};
 
 use crate::convert::options;
 use crate::errors::exception;
 use crate::events::Events;
 use crate::held::Held;
+use crate::operation::{Operation, made, nothing, start, value};
 use crate::producer::Producer;
 use crate::receiver::{Consumer, Reader};
 use crate::wait::{close_limit, wait};
@@ -56,7 +57,7 @@ impl Client {
     /// Opens a producer.
     fn producer(&self, py: Python<'_>, topic: &str, pairs: Pairs, on_state: Listener) -> PyResult<Producer> {
         let options = options(py, pairs, on_state)?;
-        wait(py, self.inner.producer(topic, options)).map(Producer::new)
+        wait(py, self.inner.producer(topic, options)).map(|producer| Producer::new(&self.inner, producer))
     }
 
     /// Opens a consumer of topics: one, several, or with `pattern` all that match it.
@@ -70,28 +71,102 @@ impl Client {
         on_state: Listener,
     ) -> PyResult<Consumer> {
         let options = options(py, pairs, on_state)?;
-        let opened = match (&topics[..], pattern) {
-            ([topic], true) => wait(py, self.inner.consumer_of(Topics::Pattern(topic.clone()), subscription, options)),
-            ([topic], false) => wait(py, self.inner.consumer(topic, subscription, options)),
-            _ => {
-                let parsed: core::Result<Vec<_>> = topics.iter().map(|topic| topic.parse()).collect();
-                let topics = parsed.map_err(|error| exception(py, &error))?;
-                wait(py, self.inner.consumer_of(Topics::Several(topics), subscription, options))
-            }
-        };
-        opened.map(Consumer::new)
+        let topics = topics_of(py, topics, pattern)?;
+        let opened = wait(py, self.inner.consumer_of(topics, subscription, options));
+        opened.map(|consumer| Consumer::new(&self.inner, consumer))
     }
 
     /// Opens a reader.
     fn reader(&self, py: Python<'_>, topic: &str, pairs: Pairs, on_state: Listener) -> PyResult<Reader> {
         let options = options(py, pairs, on_state)?;
-        wait(py, self.inner.reader(topic, options)).map(Reader::new)
+        wait(py, self.inner.reader(topic, options)).map(|reader| Reader::new(&self.inner, reader))
+    }
+
+    /// As `producer`, for an event loop.
+    fn producer_async(
+        &self,
+        py: Python<'_>,
+        topic: String,
+        pairs: Pairs,
+        on_state: Listener,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let options = options(py, pairs, on_state)?;
+        let client = self.inner.clone();
+        start(py, &self.inner, events.get().queue(), future.into(), async move {
+            let opened = client.producer(topic, options).await;
+            value(opened, move |py, producer| made(py, Producer::new(&client, producer)))
+        })
+    }
+
+    /// As `consumer`, for an event loop.
+    #[allow(clippy::too_many_arguments)] // those of `consumer`, and who waits
+    fn consumer_async(
+        &self,
+        py: Python<'_>,
+        topics: Vec<String>,
+        pattern: bool,
+        subscription: String,
+        pairs: Pairs,
+        on_state: Listener,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let options = options(py, pairs, on_state)?;
+        let topics = topics_of(py, topics, pattern)?;
+        let client = self.inner.clone();
+        start(py, &self.inner, events.get().queue(), future.into(), async move {
+            let opened = client.consumer_of(topics, subscription, options).await;
+            value(opened, move |py, consumer| made(py, Consumer::new(&client, consumer)))
+        })
+    }
+
+    /// As `reader`, for an event loop.
+    fn reader_async(
+        &self,
+        py: Python<'_>,
+        topic: String,
+        pairs: Pairs,
+        on_state: Listener,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let options = options(py, pairs, on_state)?;
+        let client = self.inner.clone();
+        start(py, &self.inner, events.get().queue(), future.into(), async move {
+            let opened = client.reader(topic, options).await;
+            value(opened, move |py, reader| made(py, Reader::new(&client, reader)))
+        })
+    }
+
+    /// As `close`, for an event loop.
+    fn close_async(
+        &self,
+        py: Python<'_>,
+        timeout: f64,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let timeout = close_limit(py, timeout)?;
+        let client = self.inner.clone();
+        start(py, &self.inner, events.get().queue(), future.into(), async move { nothing(client.close(timeout).await) })
     }
 
     /// Closes everything that was opened through it.
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let timeout = close_limit(py, timeout)?;
         wait(py, self.inner.close(timeout))
+    }
+}
+
+/// What a consumer subscribes to.
+fn topics_of(py: Python<'_>, topics: Vec<String>, pattern: bool) -> PyResult<Topics> {
+    let parse = |topic: &String| topic.parse().map_err(|error| exception(py, &error));
+    match &topics[..] {
+        [topic] if pattern => Ok(Topics::Pattern(topic.clone())),
+        [topic] => parse(topic).map(Topics::One),
+        _ => topics.iter().map(parse).collect::<PyResult<Vec<TopicName>>>().map(Topics::Several),
     }
 }
 

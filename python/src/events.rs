@@ -3,6 +3,8 @@
 //! A thread of the library pushes and, when nobody was woken yet, wakes; it never touches the interpreter. A thread
 //! that Python made takes whatever has gathered, in one crossing.
 
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,7 @@ pub(crate) trait Finished: Send {
 enum Event {
     /// An operation is done, and somebody holds a future of it.
     Done {
-        future: Py<PyAny>,
+        future: Arc<Py<PyAny>>,
         value: Box<dyn Finished>,
     },
     Log {
@@ -48,10 +50,11 @@ enum Event {
     },
 }
 
-#[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
+    /// For an event loop, which waits for a byte here instead. It lives as long as anybody may still write to it.
+    pipe: Option<(PipeReader, PipeWriter)>,
 }
 
 #[derive(Default)]
@@ -86,12 +89,34 @@ impl Queue {
         let first = state.events.len() == 1;
         drop(state);
         if first {
-            self.arrived.notify_all();
+            self.wake();
         }
     }
 
+    fn wake(&self) {
+        self.arrived.notify_all();
+        if let Some((_, writer)) = &self.pipe {
+            // One byte for each time that the queue was empty, so the pipe cannot be full.
+            let _ = (&*writer).write(&[0]);
+        }
+    }
+
+    /// Waits until there is something, or no more comes, or the time in seconds is over.
+    fn waited(&self, timeout: f64) -> MutexGuard<'_, State> {
+        let deadline = Instant::now() + Duration::try_from_secs_f64(timeout).unwrap_or_default();
+        let mut state = self.state();
+        while state.events.is_empty() && !state.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
     /// An operation is done.
-    pub(crate) fn done(&self, future: Py<PyAny>, value: Box<dyn Finished>) {
+    pub(crate) fn done(&self, future: Arc<Py<PyAny>>, value: Box<dyn Finished>) {
         self.push(Event::Done { future, value });
     }
 
@@ -134,9 +159,37 @@ impl Events {
 
 #[pymethods]
 impl Events {
+    /// With `pipe`, an event loop can wait for it through `fileno`.
     #[new]
-    fn new() -> Events {
-        Events { queue: Held::new(Arc::default()) }
+    #[pyo3(signature = (pipe = false))]
+    fn new(pipe: bool) -> PyResult<Events> {
+        let pipe = if pipe { Some(std::io::pipe()?) } else { None };
+        let queue = Queue { state: Mutex::default(), arrived: Condvar::new(), pipe };
+        Ok(Events { queue: Held::new(Arc::new(queue)) })
+    }
+
+    /// The descriptor that can be read when something has happened; -1 without a pipe.
+    fn fileno(&self) -> i32 {
+        self.queue.pipe.as_ref().map_or(-1, |(reader, _)| reader.as_raw_fd())
+    }
+
+    /// Takes what has happened, in the thread of the event loop; `readable` says that `fileno` is.
+    fn drain<'py>(&self, py: Python<'py>, readable: bool) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let queue = self.queue();
+        let (events, lost) = py.detach(|| {
+            if let Some((reader, _)) = queue.pipe.as_ref().filter(|_| readable) {
+                // More bytes than one are wake-ups that came too late to be needed.
+                let _ = (&*reader).read(&mut [0; 64]);
+            }
+            take(queue.state())
+        });
+        tell(py, events, lost)
+    }
+
+    /// Waits until something has happened, for `timeout` seconds, and takes nothing; false after `close`.
+    fn ready(&self, py: Python<'_>, timeout: f64) -> bool {
+        let queue = self.queue();
+        py.detach(|| !queue.waited(timeout).closed)
     }
 
     /// Waits until something has happened, for `timeout` seconds, and gives all of it as tuples: `("done", future,
@@ -145,15 +198,7 @@ impl Events {
     fn wait<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
         let queue = self.queue();
         let taken = py.detach(|| {
-            let deadline = Instant::now() + Duration::try_from_secs_f64(timeout).unwrap_or_default();
-            let mut state = queue.state();
-            while state.events.is_empty() && !state.closed {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                state = queue.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
+            let state = queue.waited(timeout);
             (!state.closed || !state.events.is_empty()).then(|| take(state))
         });
         taken.map(|(events, lost)| tell(py, events, lost)).transpose()
@@ -167,7 +212,7 @@ impl Events {
         let queue = self.queue();
         py.detach(|| {
             queue.state().closed = true;
-            queue.arrived.notify_all();
+            queue.wake();
         });
     }
 }
@@ -192,7 +237,7 @@ fn tell<'py>(py: Python<'py>, events: Vec<Event>, lost: u64) -> PyResult<Vec<Bou
                     Ok(value) => (Some(value), None),
                     Err(error) => (None, Some(error)),
                 };
-                ("done", future, value, error).into_pyobject(py)?
+                ("done", future.clone_ref(py), value, error).into_pyobject(py)?
             }
             Event::Log { level, target, text } => ("log", level as i32, target, text).into_pyobject(py)?,
             Event::State { listener, change } => {

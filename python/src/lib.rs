@@ -13,6 +13,7 @@ mod events;
 mod held;
 mod message;
 mod mock;
+mod operation;
 mod producer;
 mod receiver;
 mod wait;
@@ -31,7 +32,9 @@ mod _native {
     #[pymodule_export]
     use crate::mock::MockBroker;
     #[pymodule_export]
-    use crate::producer::Producer;
+    use crate::operation::Operation;
+    #[pymodule_export]
+    use crate::producer::{Producer, Receipts};
     #[pymodule_export]
     use crate::receiver::{Consumer, Reader};
 

@@ -71,11 +71,10 @@ fn failed(py: Python<'_>, error: &MockError) -> PyErr {
 
 fn not_started(py: Python<'_>, error: &io::Error) -> PyErr {
     let kind = match error.kind() {
-        io::ErrorKind::AddrInUse => ErrorKind::Busy,
         io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => ErrorKind::InvalidArgument,
-        _ => ErrorKind::Internal,
+        _ => ErrorKind::Connect,
     };
-    exception(py, &Error::new(kind, format!("start mock broker: {error}")))
+    exception(py, &Error::new(kind, format!("start the mock broker: {error}")))
 }
 
 #[pymethods]

@@ -11,17 +11,19 @@ use crate::errors::{exception, timeout as timed_out};
 use crate::events::{Events, Finished};
 use crate::held::Held;
 use crate::message::MessageId;
+use crate::operation::{Operation, nothing, start, start_in_order, value};
 use crate::wait::{close_limit, limit, wait, wait_within};
 
 /// Sends messages to one topic.
 #[pyclass(frozen, module = "stargate._native")]
 pub(crate) struct Producer {
     inner: Held<core::Producer>,
+    client: Held<core::Client>,
 }
 
 impl Producer {
-    pub(crate) fn new(producer: core::Producer) -> Producer {
-        Producer { inner: Held::new(producer) }
+    pub(crate) fn new(client: &core::Client, producer: core::Producer) -> Producer {
+        Producer { inner: Held::new(producer), client: Held::new(client.clone()) }
     }
 }
 
@@ -71,8 +73,108 @@ impl Producer {
         future: Py<PyAny>,
     ) -> PyResult<()> {
         let message = outgoing(payload, extras)?;
-        let queue = events.get().queue();
+        let (queue, future) = (events.get().queue(), Arc::new(future));
         wait(py, self.inner.send_inline(message, move |sent| queue.done(future, Box::new(Sent(sent.result)))))
+    }
+
+    /// As `send`, for an event loop. The operation is the wait for room: once that is over, the send goes on.
+    fn send_async(
+        &self,
+        py: Python<'_>,
+        payload: &Bound<'_, PyAny>,
+        extras: Option<Extras>,
+        timeout: Option<f64>,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Option<Operation>> {
+        let message = outgoing(payload, extras)?;
+        let timeout = limit(py, timeout)?;
+        let (queue, future) = (events.get().queue(), Arc::new(future));
+        let (told, waiting) = (queue.clone(), future.clone());
+        let producer = self.inner.clone();
+        start_in_order(py, &self.client, queue, future, async move {
+            let ended = move |sent: core::Sent| told.done(waiting, Box::new(Sent(sent.result)));
+            let accepted = match timeout {
+                Some(timeout) => producer.send_inline_within(message, timeout, ended).await,
+                None => producer.send_inline(message, ended).await,
+            };
+            accepted.err().map(|error| -> Box<dyn Finished> { Box::new(Sent(Err(error))) })
+        })
+    }
+
+    /// Accepts messages, which have the numbers from `first` on in `receipts`, for an event loop.
+    fn accept_async(
+        &self,
+        py: Python<'_>,
+        receipts: &Bound<'_, Receipts>,
+        first: usize,
+        items: Vec<Bound<'_, PyAny>>,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
+        let (receipts, producer) = (receipts.get().clone(), self.inner.clone());
+        start(py, &self.client, events.get().queue(), future.into(), async move {
+            nothing(receipts.accept(&producer, first, messages).await)
+        })
+    }
+
+    /// Waits for all receipts, for an event loop.
+    fn receipts_async(
+        &self,
+        py: Python<'_>,
+        receipts: &Bound<'_, Receipts>,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let receipts = receipts.get().clone();
+        start(py, &self.client, events.get().queue(), future.into(), async move {
+            value(receipts.all().await, |py, results| {
+                Ok(results_of(py, results)?.into_pyobject(py)?.into_any().unbind())
+            })
+        })
+    }
+
+    /// As `flush`, for an event loop.
+    fn flush_async(&self, py: Python<'_>, events: &Bound<'_, Events>, future: Py<PyAny>) -> PyResult<Operation> {
+        let producer = self.inner.clone();
+        start(py, &self.client, events.get().queue(), future.into(), async move { nothing(producer.flush().await) })
+    }
+
+    /// As `wait_connected`, for an event loop.
+    fn wait_connected_async(
+        &self,
+        py: Python<'_>,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let producer = self.inner.clone();
+        start(
+            py,
+            &self.client,
+            events.get().queue(),
+            future.into(),
+            async move { nothing(producer.wait_connected().await) },
+        )
+    }
+
+    /// As `close`, for an event loop.
+    fn close_async(
+        &self,
+        py: Python<'_>,
+        timeout: f64,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let timeout = close_limit(py, timeout)?;
+        let producer = self.inner.clone();
+        start(
+            py,
+            &self.client,
+            events.get().queue(),
+            future.into(),
+            async move { nothing(producer.close(timeout).await) },
+        )
     }
 
     /// Sends messages in their order, many in flight at a time; an id or an exception for each.
@@ -88,19 +190,10 @@ impl Producer {
                 lot.push(message);
             }
             wait(py, receipts.accept(&self.inner, first, lot))?;
+            py.check_signals()?;
         }
         let results = wait(py, receipts.all())?;
-        let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
-        if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {
-            return Err(exception(py, error));
-        }
-        results
-            .into_iter()
-            .map(|result| match Box::new(Sent(result)).into_python(py) {
-                Ok(id) => Ok(id),
-                Err(error) => Ok(error.into_value(py).into_any()),
-            })
-            .collect()
+        results_of(py, results)
     }
 
     /// Waits until every message accepted before has ended.
@@ -133,25 +226,46 @@ impl Producer {
     }
 }
 
+/// An id or an exception for each message. A fork is told as an exception of the whole, since it is no message's fault.
+fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<PyAny>>> {
+    let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
+    if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {
+        return Err(exception(py, error));
+    }
+    results
+        .into_iter()
+        .map(|result| match Box::new(Sent(result)).into_python(py) {
+            Ok(id) => Ok(id),
+            Err(error) => Ok(error.into_value(py).into_any()),
+        })
+        .collect()
+}
+
 /// How many messages are made ready at a time, and of how many bytes.
 const LOT: usize = 64;
 const LOT_BYTES: usize = 256 * 1024;
 
 /// The results of many sends. Whoever waits for them is woken once, with the last, and not with each.
+#[pyclass(frozen, module = "stargate._native")]
 #[derive(Clone)]
-struct Receipts(Arc<Mutex<Gathered>>);
+pub(crate) struct Receipts(Arc<Mutex<Gathered>>);
 
-struct Gathered {
+pub(crate) struct Gathered {
     results: Vec<Option<Result<Receipt>>>,
     missing: usize,
     waiting: Option<Waker>,
 }
 
+#[pymethods]
 impl Receipts {
+    /// Room for the results of `count` sends.
+    #[new]
     fn new(count: usize) -> Receipts {
         Receipts(Arc::new(Mutex::new(Gathered { results: vec![None; count], missing: count, waiting: None })))
     }
+}
 
+impl Receipts {
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

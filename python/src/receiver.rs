@@ -7,8 +7,10 @@ use pyo3::prelude::*;
 use stargate_core::{self as core, Outcome, blocking};
 
 use crate::errors::{exception, timeout as timed_out};
+use crate::events::{Events, Finished};
 use crate::held::Held;
 use crate::message::{Message, MessageId};
+use crate::operation::{Operation, nothing, start, value};
 use crate::wait::{close_limit, limit, wait, wait_within};
 
 /// How long a thread of a handler waits before it looks up; a close wakes it at once.
@@ -16,16 +18,38 @@ const NAP: Duration = Duration::from_secs(60);
 
 /// What both classes can do. pyo3 allows one block of methods a class, hence the blocks of their own as an argument.
 macro_rules! receiver {
-    ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
+    ($(#[$doc:meta])* $name:ident, $Taken:ident { $($own:tt)* }) => {
         $(#[$doc])*
         #[pyclass(frozen, module = "stargate._native")]
         pub(crate) struct $name {
             inner: Held<core::$name>,
+            client: Held<core::Client>,
+        }
+
+        /// Messages on their way to an event loop. Those that do not get there go back to the queue.
+        struct $Taken {
+            messages: Vec<core::Message>,
+            from: core::$name,
+        }
+
+        impl Finished for $Taken {
+            fn into_python(mut self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
+                let messages = Message::list(py, std::mem::take(&mut self.messages))?;
+                Ok(messages.into_pyobject(py)?.into_any().unbind())
+            }
+        }
+
+        impl Drop for $Taken {
+            fn drop(&mut self) {
+                if !self.messages.is_empty() {
+                    self.from.put_back(std::mem::take(&mut self.messages));
+                }
+            }
         }
 
         impl $name {
-            pub(crate) fn new(inner: core::$name) -> $name {
-                $name { inner: Held::new(inner) }
+            pub(crate) fn new(client: &core::Client, inner: core::$name) -> $name {
+                $name { inner: Held::new(inner), client: Held::new(client.clone()) }
             }
 
             /// Waits until there are `max` messages or the time is over. A signal puts back what was taken.
@@ -77,6 +101,113 @@ macro_rules! receiver {
             fn receive_many(&self, py: Python<'_>, max: usize, timeout: Option<f64>) -> PyResult<Vec<Py<Message>>> {
                 let limit = limit(py, timeout)?;
                 Message::list(py, self.gather(py, max, limit)?)
+            }
+
+            /// Takes up to `max` messages that are here, without waiting.
+            fn try_receive(&self, py: Python<'_>, max: usize) -> PyResult<Vec<Py<Message>>> {
+                let taken = py.detach(|| self.inner.try_receive_many(max)).map_err(|error| exception(py, &error))?;
+                Message::list(py, taken)
+            }
+
+            /// Waits until there are `min` messages or the time is over, and takes up to `max`, for an event loop.
+            fn receive_async(
+                &self,
+                py: Python<'_>,
+                min: usize,
+                max: usize,
+                timeout: Option<f64>,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let timeout = limit(py, timeout)?;
+                let mut taken = Box::new($Taken { messages: Vec::new(), from: self.inner.clone() });
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    let gathering = async {
+                        while taken.messages.len() < min {
+                            match taken.from.receive_many(max - taken.messages.len()).await {
+                                Ok(more) => taken.messages.extend(more),
+                                Err(error) if taken.messages.is_empty() => return Err(error),
+                                // What was taken belongs to the caller; the end is told at the next call.
+                                Err(_) => break,
+                            }
+                        }
+                        Ok(())
+                    };
+                    let outcome = match timeout {
+                        // A time that is over gives what is there.
+                        Some(timeout) => tokio::time::timeout(timeout, gathering).await.unwrap_or(Ok(())),
+                        None => gathering.await,
+                    };
+                    match outcome {
+                        Ok(()) => Some(taken as Box<dyn Finished>),
+                        Err(error) => nothing(Err(error)),
+                    }
+                })
+            }
+
+            /// As `take_work`, for an event loop; without the nap.
+            fn take_work_async(
+                &self,
+                py: Python<'_>,
+                lane: usize,
+                max: usize,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let receiver = self.inner.clone();
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    value(receiver.take_work(lane, max).await, |py, messages| {
+                        Ok(Message::list(py, messages)?.into_pyobject(py)?.into_any().unbind())
+                    })
+                })
+            }
+
+            /// Puts back, in front, what was received and could not be given to the application.
+            fn put_back(&self, py: Python<'_>, messages: Vec<Bound<'_, Message>>) {
+                let messages: Vec<core::Message> =
+                    messages.iter().map(|message| core::Message::clone(&message.get().inner)).collect();
+                py.detach(|| self.inner.put_back(messages));
+            }
+
+            /// As `is_end_of_topic`, for an event loop.
+            fn is_end_of_topic_async(
+                &self,
+                py: Python<'_>,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let receiver = self.inner.clone();
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    value(receiver.is_end_of_topic().await, |py, end| Ok(end.into_pyobject(py)?.to_owned().into_any().unbind()))
+                })
+            }
+
+            /// As `wait_connected`, for an event loop.
+            fn wait_connected_async(
+                &self,
+                py: Python<'_>,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let receiver = self.inner.clone();
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    nothing(receiver.wait_connected().await)
+                })
+            }
+
+            /// As `close`, for an event loop.
+            fn close_async(
+                &self,
+                py: Python<'_>,
+                timeout: f64,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let timeout = close_limit(py, timeout)?;
+                let receiver = self.inner.clone();
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    nothing(receiver.close(timeout).await)
+                })
             }
 
             /// Claims the messages for handlers on threads of Python; the numbers of processors and of lanes.
@@ -150,7 +281,7 @@ macro_rules! receiver {
 
 receiver! {
     /// Takes part in a subscription.
-    Consumer {
+    Consumer, ConsumerTaken {
         /// The subscription.
         fn subscription(&self) -> String {
             self.inner.subscription().to_owned()
@@ -185,6 +316,21 @@ receiver! {
             py.detach(|| self.inner.permit(messages)).map_err(|error| exception(py, &error))
         }
 
+        /// As `unsubscribe`, for an event loop.
+        fn unsubscribe_async(
+            &self,
+            py: Python<'_>,
+            timeout: f64,
+            events: &Bound<'_, Events>,
+            future: Py<PyAny>,
+        ) -> PyResult<Operation> {
+            let timeout = close_limit(py, timeout)?;
+            let consumer = self.inner.clone();
+            start(py, &self.client, events.get().queue(), future.into(), async move {
+                nothing(consumer.unsubscribe(timeout).await)
+            })
+        }
+
         /// Deletes the subscription and closes the consumer.
         fn unsubscribe(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
             let timeout = close_limit(py, timeout)?;
@@ -195,7 +341,7 @@ receiver! {
 
 receiver! {
     /// Reads a topic from a position.
-    Reader {}
+    Reader, ReaderTaken {}
 }
 
 fn message_of<'a>(py: Python<'_>, id: &'a Bound<'_, MessageId>) -> PyResult<&'a core::MessageId> {

@@ -14,6 +14,8 @@ Times are in seconds, or `timedelta`. Options are keyword arguments; `docs/CONFI
 subclasses of `StargateError`. The logger is `logging.getLogger("stargate")`.
 """
 
+from typing import TYPE_CHECKING
+
 from ._native import Message, MessageId, __version__
 from .client import Client
 from .errors import (
@@ -42,10 +44,18 @@ from .producer import OutgoingMessage, Producer
 from .receiver import Consumer, Reader
 from .state import ConnectionState, StateChange, Stats
 
+if TYPE_CHECKING:
+    from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader
+
 __all__ = [
     "ACK",
     "CONTINUE",
     "NACK",
+    "AsyncClient",
+    "AsyncConsumer",
+    "AsyncMessageHandler",
+    "AsyncProducer",
+    "AsyncReader",
     "AuthenticationError",
     "AuthorizationError",
     "BrokerError",
@@ -79,3 +89,14 @@ __all__ = [
     "WouldDeadlockError",
     "__version__",
 ]
+
+_ASYNC = {"AsyncClient", "AsyncConsumer", "AsyncMessageHandler", "AsyncProducer", "AsyncReader"}
+
+
+def __getattr__(name: str) -> object:
+    """Load the classes for asyncio when they are asked for: asyncio takes longer to import than all the rest."""
+    if name not in _ASYNC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import aio
+
+    return getattr(aio, name)

@@ -32,7 +32,7 @@ EXIT_TIMEOUT = 2.0
 class Closable(Protocol):
     """What is closed at exit."""
 
-    def close(self, timeout: float = ...) -> None:
+    def _close_at_exit(self, timeout: float) -> None:
         """Close it within a time."""
 
 
@@ -134,7 +134,7 @@ def _at_exit() -> None:
     deadline = time.monotonic() + EXIT_TIMEOUT
     for handle in list(_live):
         try:
-            handle.close(max(0.0, deadline - time.monotonic()))
+            handle._close_at_exit(max(0.0, deadline - time.monotonic()))
         except Exception as error:
             logger.warning("at exit: %s", error)
     for dispatcher in list(_dispatchers.values()):

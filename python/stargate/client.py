@@ -43,7 +43,7 @@ class Client:
     def __init__(
         self, url: str, *, token_supplier: Callable[[], str] | None = None, **options: Unpack[ConnectionOptions]
     ) -> None:
-        pairs, listener = _split(options)
+        pairs, listener = split_options(options)
         tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
         self._native = _native.Client(url, pairs, _events.events(), listener, tokens)
         self._receivers: weakref.WeakSet[Receiver] = weakref.WeakSet()
@@ -67,7 +67,7 @@ class Client:
         `topic` is `name`, `tenant/namespace/name` or `persistent://tenant/namespace/name`. Raise what the first attempt
         to connect failed with, or `InvalidArgumentError` for an option that the table or the server refuses.
         """
-        pairs, listener = _split(options)
+        pairs, listener = split_options(options)
         return Producer(self, self._native.producer(topic, pairs, listener))
 
     def consumer(self, topic: Topics, subscription: str, **options: Unpack[ConsumerOptions]) -> Consumer:
@@ -76,8 +76,8 @@ class Client:
         `topic` is one topic, a list of them, or a compiled regular expression for all persistent topics whose name
         matches it, now and later. The subscription is created when it does not exist.
         """
-        pairs, listener = _split(options)
-        topics, pattern = _topics(topic)
+        pairs, listener = split_options(options)
+        topics, pattern = topics_of(topic)
         consumer = Consumer(self, self._native.consumer(topics, pattern, subscription, pairs, listener))
         self._receivers.add(consumer)
         return consumer
@@ -106,7 +106,7 @@ class Client:
         The option `starting_message` is `MessageId.earliest`, `MessageId.latest` (the default), or the id of the
         message after which it begins.
         """
-        pairs, listener = _split(options)
+        pairs, listener = split_options(options)
         reader = Reader(self, self._native.reader(topic, pairs, listener))
         self._receivers.add(reader)
         return reader
@@ -132,6 +132,9 @@ class Client:
         if late is not None:
             raise late
 
+    def _close_at_exit(self, timeout: float) -> None:
+        self.close(timeout)
+
     def __enter__(self) -> Self:
         return self
 
@@ -152,14 +155,15 @@ class Client:
 _Listener: TypeAlias = tuple[_native.Events, Callable[..., object]] | None
 
 
-def _split(options: Mapping[str, Any]) -> tuple[list[tuple[str, str]], _Listener]:
+def split_options(options: Mapping[str, Any]) -> tuple[list[tuple[str, str]], _Listener]:
     """Give the options of the table as texts, and the listener."""
     rest = dict(options)
     listener = rest.pop("on_state", None)
     return option_pairs(rest), None if listener is None else (_events.events(), listener)
 
 
-def _topics(topic: Topics) -> tuple[list[str], bool]:
+def topics_of(topic: Topics) -> tuple[list[str], bool]:
+    """Give topics as the native half takes them, and whether they are a pattern."""
     if isinstance(topic, str):
         return [topic], False
     if isinstance(topic, re.Pattern):

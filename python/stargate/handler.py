@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from inspect import CO_COROUTINE
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("stargate")
 
 # How many messages a thread takes at once when it has a lane of its own. What it took, nobody else can do.
-_BATCH = 64
+BATCH = 64
 
 
 class Outcome(enum.Enum):
@@ -81,25 +82,42 @@ class _Function(MessageHandler):
         return self._function(message)
 
 
-def maker(handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], MessageHandler]:
-    """Give the function that makes the handler of one processor."""
-    if isinstance(handler, type):
-        if not issubclass(handler, MessageHandler):
-            raise TypeError(f"a class of handlers inherits from MessageHandler, which {handler.__name__} does not")
-        made: type[MessageHandler] = handler
+def maker(
+    handler: Any, base: type | tuple[type, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[], tuple[Any, Any]]:
+    """Give the function that makes the handler of one processor, and with it what its `init` returned.
 
-        def make() -> MessageHandler:
-            instance = made()
-            instance.init(*args, **kwargs)
-            return instance
+    `base` is what classes of handlers inherit from.
+    """
+    if isinstance(handler, type):
+        if not issubclass(handler, base):
+            raise TypeError(f"{handler.__name__} does not inherit from MessageHandler, as a class of handlers does")
+        made = handler
+
+        def make() -> tuple[Any, Any]:
+            instance: Any = made()
+            return instance, instance.init(*args, **kwargs)
 
         return make
     if args or kwargs:
         raise TypeError("init_args and init_kwargs are for a class of handlers; an instance or a function takes none")
-    if not isinstance(handler, MessageHandler) and not callable(handler):
+    if isinstance(handler, base):
+        return lambda: (handler, None)
+    if not callable(handler):
         raise TypeError(f"a handler is a MessageHandler or a function of one message; got {handler!r}")
-    shared = handler if isinstance(handler, MessageHandler) else _Function(handler)
-    return lambda: shared
+    function = _Function(handler)
+    return lambda: (function, None)
+
+
+def refuse_async(handler: object) -> None:
+    """Raise if a handler needs an event loop, which threads do not have."""
+    function = getattr(handler, "handle_message", handler)
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & CO_COROUTINE:
+        raise TypeError("an async handler needs an event loop: use AsyncClient, or a handler without async")
+
+
+_Make: TypeAlias = Callable[[], tuple[MessageHandler, Any]]
 
 
 class Workers:
@@ -108,9 +126,7 @@ class Workers:
     Each is a daemon thread, so that it does not keep the interpreter from its exit, which closes it in an orderly way.
     """
 
-    def __init__(
-        self, owner: object, native: _native.Consumer | _native.Reader, make: Callable[[], MessageHandler]
-    ) -> None:
+    def __init__(self, owner: object, native: _native.Consumer | _native.Reader, make: _Make) -> None:
         """Start the threads, and wait until each has made its handler; raise what any of them raised."""
         # Lives as long as its threads do, also when the application keeps no reference to it.
         self._owner = owner
@@ -119,7 +135,7 @@ class Workers:
         self.error: StargateError | None = None
         processors, self._lanes = native.begin_work()
         # With a lane of its own a thread takes from nobody what it takes in advance.
-        self._batch = _BATCH if processors == self._lanes else 1
+        self._batch = BATCH if processors == self._lanes else 1
         made: SimpleQueue[BaseException | None] = SimpleQueue()
         # Not Thread.join: in Python 3.11 a join that Ctrl-C ends takes the thread for finished.
         self._ended = [threading.Event() for _ in range(processors)]
@@ -163,15 +179,15 @@ class Workers:
     def _is_stopping(self) -> bool:
         return self._stopping
 
-    def _run(self, number: int, make: Callable[[], MessageHandler], made: SimpleQueue[BaseException | None]) -> None:
+    def _run(self, number: int, make: _Make, made: SimpleQueue[BaseException | None]) -> None:
         try:
             self._serve(number, make, made)
         finally:
             self._ended[number].set()
 
-    def _serve(self, number: int, make: Callable[[], MessageHandler], made: SimpleQueue[BaseException | None]) -> None:
+    def _serve(self, number: int, make: _Make, made: SimpleQueue[BaseException | None]) -> None:
         try:
-            handler = make()
+            handler, _ = make()
         except BaseException as failure:
             made.put(failure)
             return
@@ -194,7 +210,7 @@ class Workers:
 
     def _outcome(self, handler: MessageHandler, message: Message) -> Outcome:
         try:
-            return _checked(handler.handle_message(message))
+            return checked(handler.handle_message(message))
         except BaseException as failure:
             return self._failed(handler, message, failure)
 
@@ -216,7 +232,8 @@ class Workers:
             logger.error("the handlers ended: %s", error)
 
 
-def _checked(outcome: object) -> Outcome:
+def checked(outcome: object) -> Outcome:
+    """Give the outcome that a handler returned, or raise."""
     if outcome is None:
         return ACK
     if isinstance(outcome, Outcome):

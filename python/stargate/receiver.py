@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ._convert import Seconds, seconds
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
-from .handler import Handler, Workers, maker
+from .handler import Handler, MessageHandler, Workers, maker, refuse_async
 from .state import Stats
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class Receiver:
         A handler that raises is logged with its traceback, and costs the message a negative acknowledgement, unless
         `on_error` says otherwise. Permits of pull mode, and a reader's place, follow what the handlers have finished.
         """
-        self._workers = Workers(self, self._received, maker(handler, tuple(init_args), dict(init_kwargs or {})))
+        refuse_async(handler)
+        make = maker(handler, MessageHandler, tuple(init_args), dict(init_kwargs or {}))
+        self._workers = Workers(self, self._received, make)
 
     def wait(self, timeout: Seconds | None = None) -> None:
         """Wait until the handler has ended: because of a close, or of an error, which is raised.
@@ -118,9 +120,11 @@ class Receiver:
         self._closed = True
         deadline = time.monotonic() + (seconds(timeout) or 0.0)
         late = self._workers is not None and not self._workers.stop(deadline)
-        self._received.close(max(0.0, deadline - time.monotonic()))
-        if late:
-            raise TimeoutError(f"close {self.topic}: a handler still runs", topic=self.topic)
+        try:
+            self._received.close(max(0.0, deadline - time.monotonic()))
+        finally:
+            if late:
+                raise TimeoutError(f"close {self.topic}: a handler still runs", topic=self.topic)
 
     def _stop_soon(self) -> None:
         if self._workers is not None:

@@ -60,7 +60,7 @@ class StoredMessage:
     """The full name of the topic; of a partitioned one, the partition."""
     id: MessageId
     """Its position."""
-    payload: bytes
+    data: bytes
     """The content."""
     key: str | None
     """The key."""
@@ -79,7 +79,7 @@ class StoredMessage:
     batch: tuple[int, int] | None
     """Its place in its batch and the batch's size, where it came in one."""
     is_null: bool
-    """Whether it is a null value, which only native clients can send; the payload is empty then."""
+    """Whether it is a null value, which only native clients can send; the data are empty then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class MockBroker:
 
         with MockBroker(token="secret") as mock, Client(mock.url, auth_token="secret") as client:
             client.producer("orders").send(b"one pizza")
-            assert [message.payload for message in mock.messages("orders")] == [b"one pizza"]
+            assert [message.data for message in mock.messages("orders")] == [b"one pizza"]
 
     Topics are `name`, `tenant/namespace/name` or full names; `public/default` is there from the start. Everything that
     cannot be done raises a `StargateError`: `NotFoundError` for a missing topic, subscription or namespace,
@@ -398,7 +398,7 @@ def _stored(
     return StoredMessage(
         topic=topic,
         id=MessageId.from_base64(id_text),
-        payload=payload or b"",
+        data=payload or b"",
         key=key,
         properties=properties,
         event_time=_moment(event_time) if event_time else None,

@@ -236,10 +236,15 @@ def test_what_init_raises_is_raised_by_listen(client: Client, topic: str) -> Non
 
     with pytest.raises(OSError, match="no database"):
         client.consume(topic, "s", Broken)
-    with pytest.raises(TypeError, match="inherits from MessageHandler"):
+    with pytest.raises(TypeError, match="does not inherit from MessageHandler"):
         client.consume(topic, "s", int)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="init_args"):
         client.consume(topic, "s", lambda _: None, init_args=(1,))
+
+    async def awaits(_: stargate.Message) -> None: ...
+
+    with pytest.raises(TypeError, match="use AsyncClient"):
+        client.consume(topic, "s", awaits)  # type: ignore[arg-type]
     # Nothing of them holds the subscription.
     client.consumer(topic, "s").close()
 
@@ -306,6 +311,23 @@ def test_a_handler_may_close_its_consumer(client: Client, topic: str, send: Send
     consumer.listen(once)
     assert closed.wait(10)
     consumer.wait(timeout=10)
+
+
+def test_a_close_with_a_slow_handler_says_so(client: Client, topic: str, send: Sender) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def slow(_: stargate.Message) -> None:
+        begun.set()
+        release.wait(30)
+
+    consumer = client.consume(topic, "s", slow, initial_position="earliest")
+    send(topic, b"x")
+    assert begun.wait(10)
+    with pytest.raises(stargate.TimeoutError, match="a handler still runs"):
+        consumer.close(timeout=0.1)
+    release.set()
+    consumer.wait(timeout=10)
+    consumer.close()
 
 
 def test_several_topics_and_patterns(client: Client, topic: str, send: Sender) -> None:

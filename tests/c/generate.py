@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write a C test from the declarations of the headers: generate.py {symbols,nulls} OUTPUT HEADER...
+"""Write a C test from the declarations of the headers: generate.py {symbols,nulls} OUTPUT HEADERS...
 
 symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
@@ -33,21 +33,27 @@ class Function(NamedTuple):
     parameters: list[Parameter]
 
 
-# Parameters for which NULL has a meaning, and is no error; so it is for all that end in _or_null.
-OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "served", "visit"}
+# Parameters for which NULL has a meaning, and is no error.
+OPTIONAL = {"options", "error", "user_data", "destroy", "out_message_id", "results", "served"}
 # The same in one function only.
 OPTIONAL_IN = {
     ("stargate_supervisor_consumer", "subscription"),
     ("stargate_supervisor_add_consumer", "handler"),
     ("stargate_supervisor_add_reader", "handler"),
+    ("stargate_mock_start", "options"),
+    ("stargate_mock_fault", "topic"),
+    ("stargate_mock_wait", "topic"),
+    ("stargate_mock_drop_connections", "topic"),
+    ("stargate_mock_drop_connections", "out"),
+    ("stargate_mock_count", "topic"),
+    ("stargate_mock_messages", "visit"),
+    ("stargate_mock_messages", "count"),
 }
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
 
 # Valid values for the other parameters, by type or, where it says more, by name.
 BY_NAME = {
-    "op": '"send"',
-    "fault": '"drop"',
     "message_id": '"CAUQATAA"',
     "left": '"CAUQATAA"',
     "right": '"CAUQATAA"',
@@ -67,6 +73,10 @@ BY_TYPE = {
     "stargate_outgoing*": "&message",
     "stargate_handler*": "&handler",
     "stargate_send_result*": "results",
+    "stargate_mock*": "mock",
+    "stargate_mock_options*": "NULL",
+    "stargate_mock_visit_fn": "on_visit",
+    "stargate_mock**": "&out_mock",
     "stargate_client**": "&out_client",
     "stargate_producer**": "&out_producer",
     "stargate_consumer**": "&out_consumer",
@@ -85,10 +95,6 @@ BY_TYPE = {
     "stargate_token_fn": "on_token",
     "stargate_state_fn": "on_state",
     "stargate_sent_fn": "on_sent",
-    "stargate_mock_options*": "NULL",
-    "stargate_mock*": "mock",
-    "stargate_mock**": "&out_mock",
-    "stargate_mock_visit_fn": "on_visit",
 }
 
 PRELUDE = """\
@@ -154,12 +160,12 @@ TEST(null_in_every_parameter_of_every_function)
 
     /* Nothing listens there: the handles are open and have no connection. */
     handler.handle = handle;
-    OK(stargate_mock_start(NULL, &mock, &error));
     OK(stargate_options_set(options, "lazy", "true", &error));
     OK(stargate_client_new("ws://127.0.0.1:9", options, &client, &error));
     OK(stargate_producer_open(client, "t", NULL, -1, &producer, &error));
     OK(stargate_consumer_open(client, "t", "s", NULL, -1, &consumer, &error));
     OK(stargate_reader_open(client, "t", NULL, -1, &reader, &error));
+    OK(stargate_mock_start(NULL, &mock, &error));
     OK(stargate_supervisor_start("{\\"host\\": \\"127.0.0.1:9\\"}", NULL, -1, &supervisor, &error));
 
 """
@@ -245,8 +251,10 @@ def nulls(declared: list[Function]) -> str:
             continue
         for missing in function.parameters:
             optional = missing.name in OPTIONAL or (function.name, missing.name) in OPTIONAL_IN
-            required = not optional or missing == function.parameters[0]
-            if not missing.is_pointer or not required or missing.name.endswith("_or_null"):
+            # Options are what some functions are about, and only an addition to others.
+            about_options = function.name.startswith("stargate_options_") and missing == function.parameters[0]
+            required = about_options or not optional
+            if not missing.is_pointer or not required:
                 continue
             if ENDING.search(function.name) and missing.name != function.parameters[0].name:
                 continue
@@ -260,7 +268,7 @@ def nulls(declared: list[Function]) -> str:
 def main() -> None:
     """Do what the command line says."""
     kind, output, *headers = sys.argv[1:]
-    declared = [found for header in headers for found in functions(Path(header).read_text(encoding="utf-8"))]
+    declared = [function for header in headers for function in functions(Path(header).read_text(encoding="utf-8"))]
     text = {"symbols": symbols, "nulls": nulls}[kind](declared)
     Path(output).write_text(text, encoding="utf-8")
 

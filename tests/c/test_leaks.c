@@ -1,6 +1,8 @@
 /* What is opened and closed leaves nothing behind: no file descriptor, no thread. */
 #include "testing.h"
 
+#include <stargate_mock.h>
+
 #include <dirent.h>
 
 static int entries(const char *folder)
@@ -29,10 +31,10 @@ static void on_sent(void *data, const stargate_sent *sent)
 }
 
 /* A client with everything, used and closed. */
-static void cycle(const char *topic)
+static void cycle(const char *url, const char *topic)
 {
-    stargate_client *client = new_client();
-    stargate_producer *producer = new_producer(client, topic);
+    stargate_client *client = NULL;
+    stargate_producer *producer = NULL;
     stargate_consumer *consumer = NULL;
     stargate_reader *reader = NULL;
     stargate_error *error = NULL;
@@ -41,6 +43,8 @@ static void cycle(const char *topic)
     counter handled = COUNTER_INIT, sent = COUNTER_INIT;
 
     handler.handle = handle;
+    OK(stargate_client_new(url, NULL, &client, &error));
+    OK(stargate_producer_open(client, topic, NULL, TIMEOUT_MS, &producer, &error));
     OK(stargate_consumer_open(client, topic, "s", NULL, TIMEOUT_MS, &consumer, &error));
     OK(stargate_consumer_listen(consumer, &handler, &handled, NULL, &error));
     OK(stargate_reader_open(client, topic, NULL, TIMEOUT_MS, &reader, &error));
@@ -54,25 +58,41 @@ static void cycle(const char *topic)
     stargate_client_free(client);
 }
 
-TEST(a_hundred_cycles_leave_no_descriptor_and_no_thread)
+/* Runs so many cycles, and looks at what they left. */
+static void cycles(int count, const char *url, const char *topic)
 {
-    enum { CYCLES = 100 };
-    char topic[64];
     int descriptors, threads, i;
     double limit;
 
-    strcpy(topic, new_topic());
-    broker();
+    cycle(url, topic); /* what is made once and kept */
     descriptors = entries("/proc/self/fd");
     threads = entries("/proc/self/task");
-    for (i = 0; i < CYCLES; i++)
-        cycle(topic);
+    for (i = 0; i < count; i++)
+        cycle(url, topic);
     /* Threads are told to end and not waited for. */
     limit = seconds() + 10;
     while ((entries("/proc/self/fd") > descriptors || entries("/proc/self/task") > threads) && seconds() < limit)
         sleep_ms(10);
-    printf("%d cycles: descriptors %d -> %d, threads %d -> %d\n", CYCLES, descriptors, entries("/proc/self/fd"),
+    printf("%d cycles: descriptors %d -> %d, threads %d -> %d\n", count, descriptors, entries("/proc/self/fd"),
            threads, entries("/proc/self/task"));
     CHECK(entries("/proc/self/fd") <= descriptors);
     CHECK(entries("/proc/self/task") <= threads);
+}
+
+TEST(a_hundred_cycles_leave_no_descriptor_and_no_thread)
+{
+    char topic[64];
+
+    strcpy(topic, new_topic());
+    cycles(100, broker(), topic);
+}
+
+TEST(a_thousand_cycles_on_the_mock_leave_no_descriptor_and_no_thread)
+{
+    stargate_mock *mock = NULL;
+    stargate_error *error = NULL;
+
+    OK(stargate_mock_start(NULL, &mock, &error));
+    cycles(1000, stargate_mock_url(mock).ptr, "orders");
+    stargate_mock_free(mock);
 }

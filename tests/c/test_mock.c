@@ -125,7 +125,7 @@ TEST(text_that_is_not_utf8_names_its_parameter)
     FAILS(STARGATE_INVALID_ARGUMENT, "message.key is not", stargate_mock_publish(mock, "t", &message, NULL, &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "subscription is not", stargate_mock_backlog(mock, "t", bad, &count, &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "op is not UTF-8", stargate_mock_fault(mock, bad, NULL, "drop", 1, &error));
-    FAILS(STARGATE_INVALID_ARGUMENT, "topic_or_null is not", stargate_mock_fault(mock, "send", bad, "drop", 1, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "topic is not", stargate_mock_fault(mock, "send", bad, "drop", 1, &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "fault is not UTF-8", stargate_mock_fault(mock, "send", NULL, bad, 1, &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "name is not UTF-8", stargate_mock_create_namespace(mock, bad, &error));
     options.token = bad;
@@ -133,21 +133,21 @@ TEST(text_that_is_not_utf8_names_its_parameter)
     stargate_mock_free(mock);
 }
 
-TEST(options_are_checked_and_a_taken_port_is_busy)
+TEST(options_are_checked_and_a_port_is_taken_once)
 {
     stargate_mock *mock = new_mock(), *other = NULL;
     stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT;
     stargate_error *error = NULL;
 
     options.port = (uint16_t)atoi(strrchr(stargate_mock_url(mock).ptr, ':') + 1);
-    FAILS(STARGATE_BUSY, "start mock broker", stargate_mock_start(&options, &other, &error));
+    FAILS(STARGATE_CONNECT, "start the mock broker", stargate_mock_start(&options, &other, &error));
     CHECK(other == NULL);
     options.port = 0;
-    options.tls_certificates = "/there/is/none.pem";
-    FAILS(STARGATE_INVALID_ARGUMENT, "both", stargate_mock_start(&options, &other, &error));
-    options.tls_key = "/there/is/none.pem";
+    options.tls_cert_file = "/there/is/none.pem";
+    FAILS(STARGATE_INVALID_ARGUMENT, "need each other", stargate_mock_start(&options, &other, &error));
+    options.tls_key_file = "/there/is/none.pem";
     FAILS(STARGATE_INVALID_ARGUMENT, "none.pem", stargate_mock_start(&options, &other, &error));
-    options.tls_certificates = options.tls_key = NULL;
+    options.tls_cert_file = options.tls_key_file = NULL;
     options.idle_timeout_ms = -1;
     FAILS(STARGATE_INVALID_ARGUMENT, "idle_timeout_ms", stargate_mock_start(&options, &other, &error));
     options.struct_size = 1;
@@ -215,7 +215,7 @@ TEST(faults_are_scripted_used_up_and_cleared)
     FAILS(STARGATE_BROKER, "no room", stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
     OK(stargate_mock_fault(mock, "send", NULL, "no-receipt", SIZE_MAX, &error));
     CHECK(stargate_mock_faults_left(mock) > 1000000);
-    stargate_mock_clear_faults(mock);
+    OK(stargate_mock_clear_faults(mock, &error));
     CHECK(stargate_mock_faults_left(mock) == 0);
     OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
     CHECK(stored(mock, "t") == 1);
@@ -246,7 +246,7 @@ TEST(waiting_tells_how_often_it_happened)
     OK(stargate_mock_requests_json(mock, &json, &error));
     CHECK(strstr(json, "\"op\":\"send\"") != NULL && strstr(json, "\"role\":\"producer\"") != NULL);
     stargate_string_free(json);
-    stargate_mock_clear_requests(mock);
+    OK(stargate_mock_clear_requests(mock, &error));
     OK(stargate_mock_requests_json(mock, &json, &error));
     CHECK(strcmp(json, "[]") == 0);
     stargate_string_free(json);
@@ -450,4 +450,135 @@ TEST(two_mocks_are_two_brokers_and_may_go_before_their_clients)
     stargate_producer_free(producer);
     stargate_client_free(client);
     stargate_mock_free(two);
+}
+
+TEST(a_mock_is_a_broker)
+{
+    stargate_mock *mock = new_mock();
+    stargate_client *client = client_of(mock);
+    stargate_producer *producer = new_producer(client, "orders");
+    stargate_consumer *consumer = NULL;
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+    const stargate_property property = {"from", "test"};
+    stargate_outgoing sent = text_message("one pizza");
+    size_t backlog = 9;
+    char *text = NULL;
+    int i;
+
+    CHECK(strstr(stargate_mock_url(mock).ptr, "ws://127.0.0.1:") == stargate_mock_url(mock).ptr);
+    CHECK(strstr(stargate_mock_http_url(mock).ptr, "http://127.0.0.1:") == stargate_mock_http_url(mock).ptr);
+    OK(stargate_consumer_open(client, "orders", "billing", NULL, TIMEOUT_MS, &consumer, &error));
+    OK(stargate_producer_send(producer, &sent, TIMEOUT_MS, NULL, &error));
+    sent.key = "k";
+    sent.properties = &property;
+    sent.property_count = 1;
+    OK(stargate_mock_publish(mock, "orders", &sent, &text, &error));
+    CHECK(text != NULL);
+    stargate_string_free(text);
+    OK(stargate_mock_backlog(mock, "orders", "billing", &backlog, &error));
+    CHECK(backlog == 2);
+    for (i = 0; i < 2; i++) {
+        OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
+        CHECK(is_text(stargate_message_payload(message), "one pizza"));
+        CHECK((stargate_message_key(message).ptr != NULL) == (i == 1));
+        CHECK((stargate_message_property(message, "from").ptr != NULL) == (i == 1));
+        OK(stargate_consumer_ack(consumer, message, &error));
+        stargate_message_free(message);
+    }
+    OK(stargate_mock_wait(mock, "ack", "orders", 2, TIMEOUT_MS, &error));
+    OK(stargate_mock_backlog(mock, "orders", "billing", &backlog, &error));
+    CHECK(backlog == 0);
+    CHECK(stargate_mock_connections(mock) == 2);
+    OK(stargate_mock_requests_json(mock, &text, &error));
+    CHECK(text[0] == '[' && strstr(text, "\"send\"") != NULL);
+    stargate_string_free(text);
+    stargate_consumer_free(consumer);
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+    stargate_mock_free(mock);
+}
+
+TEST(a_mock_fails_as_it_is_told)
+{
+    stargate_mock *mock = new_mock();
+    stargate_client *client = client_of(mock);
+    stargate_producer *producer = NULL;
+    stargate_error *error = NULL;
+    stargate_outgoing message = text_message("x");
+    size_t dropped = 0;
+
+    OK(stargate_mock_fault(mock, "connect", "orders", "http:403", 1, &error));
+    CHECK(stargate_mock_faults_left(mock) == 1);
+    FAILS(STARGATE_AUTHORIZATION, "403", stargate_producer_open(client, "orders", NULL, TIMEOUT_MS, &producer, &error));
+    CHECK(stargate_mock_faults_left(mock) == 0);
+    producer = new_producer(client, "orders");
+    OK(stargate_mock_fault(mock, "send", NULL, "send-error:8:Queue is full", 1, &error));
+    FAILS(STARGATE_BROKER, "Queue is full", stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+
+    /* A connection that breaks between a message and its receipt: it is sent again. */
+    OK(stargate_mock_fault(mock, "send", NULL, "drop-after", 1, &error));
+    OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+    OK(stargate_mock_wait(mock, "connect", "orders", 3, TIMEOUT_MS, &error));
+    OK(stargate_mock_drop_connections(mock, NULL, &dropped, &error));
+    CHECK(dropped == 1);
+    OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+
+    OK(stargate_mock_set_up(mock, 0, &error));
+    FAILS(STARGATE_TIMEOUT, "send to", stargate_producer_send(producer, &message, 200, NULL, &error));
+    OK(stargate_mock_set_up(mock, 1, &error));
+    OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+
+    FAILS(STARGATE_INVALID_ARGUMENT, "mock broker", stargate_mock_fault(mock, "ack", NULL, "http:500", 1, &error));
+    FAILS(STARGATE_TIMEOUT, "unsubscribe", stargate_mock_wait(mock, "unsubscribe", NULL, 1, 10, &error));
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+    stargate_mock_free(mock);
+}
+
+TEST(a_mock_has_tokens_namespaces_and_partitions)
+{
+    stargate_mock_options mock_options = STARGATE_MOCK_OPTIONS_INIT;
+    stargate_options *options = stargate_options_new();
+    stargate_mock *mock = NULL;
+    stargate_client *client;
+    stargate_producer *producer = NULL;
+    stargate_consumer *consumer = NULL;
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+    stargate_outgoing sent = text_message("x");
+    double limit = seconds() + 20;
+    int32_t end = 0;
+
+    mock_options.token = "secret";
+    OK(stargate_mock_start(&mock_options, &mock, &error));
+    client = client_of(mock);
+    FAILS(STARGATE_AUTHENTICATION, "401", stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error));
+    OK(stargate_options_set(options, "auth_token", "secret", &error));
+    OK(stargate_producer_open(client, "t", options, TIMEOUT_MS, &producer, &error));
+    stargate_producer_free(producer);
+
+    FAILS(STARGATE_NOT_FOUND, "acme/shop",
+          stargate_producer_open(client, "persistent://acme/shop/t", options, TIMEOUT_MS, &producer, &error));
+    OK(stargate_mock_create_namespace(mock, "acme/shop", &error));
+    OK(stargate_mock_create_partitioned(mock, "persistent://acme/shop/t", 3, &error));
+    OK(stargate_producer_open(client, "persistent://acme/shop/t", options, TIMEOUT_MS, &producer, &error));
+    OK(stargate_producer_send(producer, &sent, TIMEOUT_MS, NULL, &error));
+    stargate_producer_free(producer);
+
+    /* A topic that ends. */
+    OK(stargate_options_set(options, "initial_position", "earliest", &error));
+    OK(stargate_mock_publish(mock, "ending", &sent, NULL, &error));
+    OK(stargate_consumer_open(client, "ending", "s", options, TIMEOUT_MS, &consumer, &error));
+    OK(stargate_mock_terminate(mock, "ending", &error));
+    OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
+    OK(stargate_consumer_ack(consumer, message, &error));
+    stargate_message_free(message);
+    while (!end && seconds() < limit)
+        OK(stargate_consumer_is_end_of_topic(consumer, TIMEOUT_MS, &end, &error));
+    CHECK(end == 1);
+    stargate_consumer_free(consumer);
+    stargate_client_free(client);
+    stargate_mock_free(mock);
+    stargate_options_free(options);
 }

@@ -1,6 +1,8 @@
 /* Supervisors, and producing without keeping anything. */
 #include "testing.h"
 
+#include <stargate_mock.h>
+
 /* The broker's "host:port". */
 static const char *host(void)
 {
@@ -48,6 +50,43 @@ TEST(a_supervisor_opens_what_its_json_names)
     stargate_reader_free(reader);
     stargate_supervisor_free(same);
     stargate_supervisor_free(supervisor);
+}
+
+TEST(freeing_what_a_supervisor_gave_does_not_close_it)
+{
+    stargate_error *error = NULL;
+    stargate_options *options = stargate_options_new();
+    stargate_mock *mock = NULL;
+    stargate_supervisor *supervisor = NULL;
+    stargate_producer *producer = NULL;
+    stargate_consumer *consumer = NULL;
+    stargate_message *received = NULL;
+    stargate_outgoing message = text_message("x");
+    char json[512];
+    int i;
+
+    OK(stargate_mock_start(NULL, &mock, &error));
+    snprintf(json, sizeof json,
+             "{\"name\": \"freeing\", \"host\": \"%s\", \"protocol\": \"ws\", \"producer\": {\"topic\": \"t\"},"
+             " \"consumer\": {\"topic\": \"t\", \"subscription\": \"s\"}}",
+             strstr(stargate_mock_url(mock).ptr, "://") + 3);
+    OK(stargate_options_poll_callbacks(options, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "poll", stargate_supervisor_start(json, options, TIMEOUT_MS, &supervisor, &error));
+    OK(stargate_supervisor_start(json, NULL, TIMEOUT_MS, &supervisor, &error));
+    for (i = 0; i < 2; i++) {
+        OK(stargate_supervisor_producer(supervisor, "t", &producer, &error));
+        OK(stargate_supervisor_consumer(supervisor, "t", "s", &consumer, &error));
+        OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+        OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &received, &error));
+        stargate_message_free(received);
+        stargate_consumer_free(consumer);
+        stargate_producer_free(producer);
+    }
+    CHECK(stargate_mock_connections(mock) == 2);
+    OK(stargate_supervisor_close(supervisor, TIMEOUT_MS, &error));
+    stargate_supervisor_free(supervisor);
+    stargate_mock_free(mock);
+    stargate_options_free(options);
 }
 
 TEST(mistakes_in_a_configuration_are_named)

@@ -1,6 +1,8 @@
 /* What goes in comes out: messages with all that they can carry, options, versions, structs of other sizes. */
 #include "testing.h"
 
+#include <stargate_mock.h>
+
 TEST(versions_and_names)
 {
     CHECK(strcmp(stargate_version(), STARGATE_VERSION) == 0);
@@ -9,6 +11,16 @@ TEST(versions_and_names)
     CHECK(strcmp(stargate_status_name(STARGATE_OK), "STARGATE_OK") == 0);
     CHECK(strcmp(stargate_status_name(STARGATE_BUSY), "STARGATE_BUSY") == 0);
     CHECK(strcmp(stargate_status_name(-12345), "STARGATE_UNKNOWN") == 0);
+}
+
+TEST(structs_have_the_sizes_that_the_library_was_built_with)
+{
+    if (sizeof(void *) != 8)
+        return; /* ffi-c/src/lib.rs has the numbers of 64-bit machines */
+    CHECK(sizeof(stargate_str) == 16 && sizeof(stargate_bytes) == 16 && sizeof(stargate_property) == 16);
+    CHECK(sizeof(stargate_outgoing) == 96 && sizeof(stargate_send_result) == 24 && sizeof(stargate_sent) == 56);
+    CHECK(sizeof(stargate_state_change) == 64 && sizeof(stargate_handler) == 32);
+    CHECK(sizeof(stargate_mock_options) == 72 && sizeof(stargate_mock_message) == 136);
 }
 
 TEST(options_are_described_as_json)

@@ -32,15 +32,15 @@ check() {
 # An example with a broker, a program that only starts without one.
 source_of() {
     if [ -n "${PULSAR_URL:-}" ]; then
-        cp "$root/examples/$1/flow.$1" "$2"
+        cp "$root/examples/$1/demo.$1" "$2"
     else
         printf '#include <stargate.%s>\nint main(void) { return stargate_version_compatible(STARGATE_VERSION_NUMBER) ? 0 : 1; }\n' \
             "$3" > "$2"
     fi
 }
 mkdir "$work/app"
-source_of c "$work/app/flow.c" h
-source_of cpp "$work/app/flow.cpp" hpp
+source_of c "$work/app/demo.c" h
+source_of cpp "$work/app/demo.cpp" hpp
 
 check "install with DESTDIR and PREFIX" env DESTDIR="$work/stage" PREFIX=/opt/stargate "$root/ffi-c/install/install.sh" "$from"
 mv "$work/stage/opt/stargate" "$work/moved"
@@ -54,9 +54,9 @@ project(consumer C CXX)
 find_package(stargate 0.1 REQUIRED)
 find_package(Threads REQUIRED)
 foreach(kind stargate static)
-  add_executable(c_${kind} flow.c)
+  add_executable(c_${kind} demo.c)
   target_link_libraries(c_${kind} PRIVATE stargate::${kind} Threads::Threads)
-  add_executable(cpp_${kind} flow.cpp)
+  add_executable(cpp_${kind} demo.cpp)
   target_compile_features(cpp_${kind} PRIVATE cxx_std_17)
   target_link_libraries(cpp_${kind} PRIVATE stargate::${kind} Threads::Threads)
 endforeach()
@@ -76,10 +76,10 @@ export PKG_CONFIG_PATH
 check "pkg-config has the version of the header" \
     grep -q "STARGATE_VERSION \"$(pkg-config --modversion stargate)\"" "$work/moved/include/stargate.h"
 # shellcheck disable=SC2046 # words are wanted
-check "pkg-config, shared" cc -o "$work/shared" "$work/app/flow.c" $(pkg-config --cflags --libs stargate) -lpthread
+check "pkg-config, shared" cc -o "$work/shared" "$work/app/demo.c" $(pkg-config --cflags --libs stargate) -lpthread
 check "it runs with the shared library" env LD_LIBRARY_PATH="$work/moved/lib" "$work/shared"
 # shellcheck disable=SC2046
-check "pkg-config, static" cc -o "$work/static" "$work/app/flow.c" $(pkg-config --cflags stargate) \
+check "pkg-config, static" cc -o "$work/static" "$work/app/demo.c" $(pkg-config --cflags stargate) \
     "$work/moved/lib/libstargate.a" $(pkg-config --static --libs stargate | sed 's/-lstargate//')
 check "it runs without the shared library" "$work/static"
 check "it does not want the shared library" sh -c "! readelf -d '$work/static' | grep -q libstargate"

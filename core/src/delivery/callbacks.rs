@@ -138,27 +138,6 @@ impl Callbacks {
         self.shared.state().thread == Some(thread::current().id())
     }
 
-    /// Waits until every job given before has run; false when the time is over first. On the callback thread itself it
-    /// does not wait, and is true.
-    pub(crate) fn drain(&self, deadline: Instant) -> bool {
-        if self.is_callback_thread() {
-            return true;
-        }
-        self.serve_if_polled();
-        let mut state = self.shared.state();
-        while state.running || !state.jobs.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            drop(state);
-            self.serve_if_polled();
-            state = self.shared.state();
-        }
-        true
-    }
-
     /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
     /// wait, since the job that asks is one of them.
     pub(crate) async fn passed(&self) {
@@ -273,6 +252,11 @@ mod tests {
         Instant::now() + Duration::from_secs(10)
     }
 
+    /// Whether all that was given before has run within a time.
+    fn passed_within(callbacks: &Callbacks, limit: Duration) -> bool {
+        crate::runtime::block_on(callbacks.passed(), Some(limit)).unwrap().is_ok()
+    }
+
     #[test]
     fn jobs_run_in_order_on_one_thread_and_a_panic_costs_nothing() {
         let callbacks = Callbacks::new(Log::new("test", None));
@@ -284,7 +268,7 @@ mod tests {
                 seen.lock().unwrap().push(number);
             });
         }
-        assert!(callbacks.drain(soon()));
+        assert!(passed_within(&callbacks, Duration::from_secs(10)));
         assert_eq!(*seen.lock().unwrap(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
     }
 
@@ -295,10 +279,9 @@ mod tests {
         callbacks.run(move || {
             let _ = blocked.recv();
         });
-        let limit = |millis| Some(Duration::from_millis(millis));
-        assert!(crate::runtime::block_on(callbacks.passed(), limit(5)).unwrap().is_err());
+        assert!(!passed_within(&callbacks, Duration::from_millis(5)));
         release.send(()).unwrap();
-        assert!(crate::runtime::block_on(callbacks.passed(), limit(10_000)).unwrap().is_ok());
+        assert!(passed_within(&callbacks, Duration::from_secs(10)));
     }
 
     #[test]
@@ -314,7 +297,7 @@ mod tests {
         assert!(ran.try_iter().all(|thread| thread == thread::current().id()));
         assert_eq!(callbacks.poll(Some(Instant::now())).unwrap(), 0);
         callbacks.run(|| {});
-        assert!(callbacks.drain(soon()));
+        assert!(passed_within(&callbacks, Duration::from_secs(10)));
         callbacks.close();
         assert_eq!(callbacks.poll(None).unwrap_err().kind(), ErrorKind::Closed);
     }
@@ -325,17 +308,5 @@ mod tests {
         let inner = callbacks.clone();
         callbacks.run(move || assert_eq!(inner.poll(None).unwrap_err().kind(), ErrorKind::WouldDeadlock));
         assert_eq!(callbacks.poll(Some(soon())).unwrap(), 1);
-    }
-
-    #[test]
-    fn draining_gives_up_at_its_deadline() {
-        let callbacks = Callbacks::new(Log::new("test", None));
-        let (release, blocked) = std::sync::mpsc::channel::<()>();
-        callbacks.run(move || {
-            let _ = blocked.recv();
-        });
-        assert!(!callbacks.drain(Instant::now() + Duration::from_millis(5)));
-        release.send(()).unwrap();
-        assert!(callbacks.drain(soon()));
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Inbox {
     /// One for each lane.
     arrived: Vec<Notify>,
     max_bytes: usize,
+    max_messages: usize,
     hasher: RandomState,
     counters: Arc<Counters>,
 }
@@ -24,6 +25,9 @@ pub(crate) struct Inbox {
 struct State {
     lanes: Vec<VecDeque<Message>>,
     bytes: usize,
+    messages: usize,
+    /// Sessions that have not ended.
+    sessions: usize,
     /// Sessions that stopped reading because of the bound.
     full: Vec<Waker>,
     /// Why no more will come.
@@ -33,18 +37,21 @@ struct State {
 }
 
 impl Inbox {
-    pub(crate) fn new(lanes: usize, max_bytes: usize, counters: Arc<Counters>) -> Inbox {
+    pub(crate) fn new(lanes: usize, max_bytes: usize, max_messages: usize, counters: Arc<Counters>) -> Inbox {
         let lanes = lanes.max(1);
         Inbox {
             state: Mutex::new(State {
                 lanes: (0..lanes).map(|_| VecDeque::new()).collect(),
                 bytes: 0,
+                messages: 0,
+                sessions: 0,
                 full: Vec::new(),
                 ended: None,
                 closed: false,
             }),
             arrived: (0..lanes).map(|_| Notify::new()).collect(),
             max_bytes,
+            max_messages,
             hasher: RandomState::new(),
             counters,
         }
@@ -63,12 +70,19 @@ impl Inbox {
         self.counters.handler_errors.add(1);
     }
 
-    /// Adds what has arrived, in its order, and wakes as many takers as there is work for.
+    fn add(&self, state: &mut State, message: &Message) {
+        state.bytes += message.origin.frame_bytes;
+        state.messages += 1;
+        self.counters.queued.add(1);
+        self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
+    }
+
+    /// Adds what has arrived, in its order, and wakes a taker of each lane; it wakes the next while there is work.
     pub(crate) fn push(&self, messages: &mut Vec<Message>) {
         if messages.is_empty() {
             return;
         }
-        let mut arrived = vec![0usize; self.lanes()];
+        let mut filled = vec![false; self.lanes()];
         let mut state = self.state();
         for message in messages.drain(..) {
             if state.closed {
@@ -78,27 +92,29 @@ impl Inbox {
                 (1, _) => 0,
                 (lanes, key) => (self.hasher.hash_one(key.unwrap_or_default()) % lanes as u64) as usize,
             };
-            state.bytes += message.origin.frame_bytes;
-            self.counters.queued.add(1);
-            self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
+            self.add(&mut state, &message);
             state.lanes[lane].push_back(message);
-            arrived[lane] += 1;
+            filled[lane] = true;
         }
         drop(state);
-        for (notify, count) in self.arrived.iter().zip(arrived) {
-            for _ in 0..count.min(64) {
-                notify.notify_one();
-            }
+        for (notify, _) in self.arrived.iter().zip(filled).filter(|(_, filled)| *filled) {
+            notify.notify_one();
         }
     }
 
-    /// Whether the bound in bytes is reached; if so, the waker is called when there is room again.
+    fn has_room(&self, state: &State) -> bool {
+        state.bytes < self.max_bytes && state.messages < self.max_messages
+    }
+
+    /// Whether a bound is reached; if so, the waker is called when there is room again.
     pub(crate) fn is_full(&self, cx: &mut Context<'_>) -> bool {
         let mut state = self.state();
-        if state.bytes < self.max_bytes {
+        if self.has_room(&state) {
             return false;
         }
-        state.full.push(cx.waker().clone());
+        if !state.full.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.full.push(cx.waker().clone());
+        }
         true
     }
 
@@ -113,18 +129,38 @@ impl Inbox {
             };
         }
         let taken: Vec<Message> = state.lanes[lane].drain(..count).collect();
-        let bytes: usize = taken.iter().map(|message| message.origin.frame_bytes).sum();
-        self.release(state, count, bytes);
+        let more = !state.lanes[lane].is_empty();
+        self.release(state, &taken);
+        if more {
+            self.arrived[lane].notify_one();
+        }
         Ok(taken)
     }
 
-    fn release(&self, mut state: MutexGuard<'_, State>, messages: usize, bytes: usize) {
+    /// Gives the room of messages back that are no longer queued.
+    fn release(&self, mut state: MutexGuard<'_, State>, gone: &[Message]) {
+        let bytes: usize = gone.iter().map(|message| message.origin.frame_bytes).sum();
         state.bytes -= bytes;
-        self.counters.queued.sub(messages as u64);
+        state.messages -= gone.len();
+        self.counters.queued.sub(gone.len() as u64);
         self.counters.queued_bytes.sub(bytes as u64);
-        let woken = if state.bytes < self.max_bytes { std::mem::take(&mut state.full) } else { Vec::new() };
+        let woken = if self.has_room(&state) { std::mem::take(&mut state.full) } else { Vec::new() };
         drop(state);
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Lets go what a session has here; how many messages that were.
+    pub(crate) fn forget(&self, session: usize) -> usize {
+        let mut state = self.state();
+        let mut gone = Vec::new();
+        for lane in &mut state.lanes {
+            let goes = |message: &Message| message.origin.session == session && !message.origin.counted;
+            let (going, staying): (VecDeque<_>, VecDeque<_>) = lane.drain(..).partition(goes);
+            *lane = staying;
+            gone.extend(going);
+        }
+        self.release(state, &gone);
+        gone.len()
     }
 
     /// Takes one to `max` messages of a lane. Dropping the future loses nothing.
@@ -145,14 +181,29 @@ impl Inbox {
         if state.closed {
             return;
         }
-        for message in messages.into_iter().rev() {
-            state.bytes += message.origin.frame_bytes;
-            self.counters.queued.add(1);
-            self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
+        for mut message in messages.into_iter().rev() {
+            message.origin.counted = true;
+            self.add(&mut state, &message);
             state.lanes[lane].push_front(message);
         }
         drop(state);
         self.arrived[lane].notify_one();
+    }
+
+    /// One more session fills it.
+    pub(crate) fn open_session(&self) {
+        self.state().sessions += 1;
+    }
+
+    /// A session was closed; with the last of them no more will come.
+    pub(crate) fn end_session(&self) {
+        let mut state = self.state();
+        state.sessions = state.sessions.saturating_sub(1);
+        let last = state.sessions == 0;
+        drop(state);
+        if last {
+            self.end(Error::closed());
+        }
     }
 
     /// No more will come; what is here can still be taken.
@@ -166,10 +217,8 @@ impl Inbox {
         let mut state = self.state();
         state.closed = true;
         state.ended.get_or_insert_with(Error::closed);
-        let dropped: Vec<VecDeque<Message>> = state.lanes.iter_mut().map(std::mem::take).collect();
-        let messages = dropped.iter().map(VecDeque::len).sum();
-        let bytes = state.bytes;
-        self.release(state, messages, bytes);
+        let dropped: Vec<Message> = state.lanes.iter_mut().flat_map(std::mem::take).collect();
+        self.release(state, &dropped);
         self.wake_all();
     }
 
@@ -212,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_put_back_comes_first_again() {
-        let inbox = Inbox::new(1, 1000, Arc::default());
+        let inbox = Inbox::new(1, 1000, 1_000, Arc::default());
         inbox.push(&mut vec![message(1, None), message(2, None), message(3, None)]);
         let taken = inbox.try_take(0, 2).unwrap();
         inbox.put_back(0, taken);
@@ -229,7 +278,7 @@ mod tests {
         }
         let flag = Arc::new(Flag(false.into()));
         let waker = Waker::from(flag.clone());
-        let inbox = Inbox::new(1, 150, Arc::default());
+        let inbox = Inbox::new(1, 150, 1_000, Arc::default());
         inbox.push(&mut vec![message(1, None), message(2, None)]);
         assert!(inbox.is_full(&mut Context::from_waker(&waker)));
         inbox.try_take(0, 1).unwrap();
@@ -239,7 +288,7 @@ mod tests {
 
     #[test]
     fn one_key_is_one_lane_in_order() {
-        let inbox = Inbox::new(4, 100_000, Arc::default());
+        let inbox = Inbox::new(4, 100_000, 1_000, Arc::default());
         inbox.push(&mut (0..40).map(|n| message(n, Some(["a", "b", "c"][n as usize % 3]))).collect());
         let lanes: Vec<Vec<u8>> = (0..4).map(|lane| numbers(inbox.try_take(lane, 99).unwrap())).collect();
         for residue in 0..3u8 {
@@ -251,7 +300,7 @@ mod tests {
 
     #[test]
     fn after_the_end_what_is_left_comes_and_then_the_reason() {
-        let inbox = Inbox::new(1, 1000, Arc::default());
+        let inbox = Inbox::new(1, 1000, 1_000, Arc::default());
         inbox.push(&mut vec![message(1, None)]);
         inbox.end(Error::new(ErrorKind::NotFound, "gone"));
         assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1]);
@@ -260,8 +309,33 @@ mod tests {
     }
 
     #[test]
+    fn as_many_takers_are_woken_as_there_is_work_for() {
+        let inbox = Arc::new(Inbox::new(1, 1_000_000, 1_000, Arc::default()));
+        let takers: Vec<_> = (0..100)
+            .map(|_| {
+                let inbox = inbox.clone();
+                std::thread::spawn(move || block_on(inbox.take(0, 1), None).unwrap().unwrap().unwrap().len())
+            })
+            .collect();
+        inbox.push(&mut (0..100).map(|number| message(number, None)).collect());
+        assert!(takers.into_iter().all(|taker| taker.join().unwrap() == 1));
+    }
+
+    #[test]
+    fn what_comes_again_is_forgotten_and_gives_its_room_back() {
+        let counters: Arc<Counters> = Arc::default();
+        let inbox = Inbox::new(1, 1_000, 1_000, counters.clone());
+        let mut other = message(3, None);
+        other.origin.session = 1;
+        inbox.push(&mut vec![message(1, None), message(2, None), other]);
+        assert_eq!(inbox.forget(0), 2);
+        assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [3]);
+        assert_eq!((counters.snapshot().queued, counters.snapshot().queued_bytes), (0, 0));
+    }
+
+    #[test]
     fn a_taker_that_gave_up_takes_nothing_along() {
-        let inbox = Inbox::new(1, 1000, Arc::default());
+        let inbox = Inbox::new(1, 1000, 1_000, Arc::default());
         let mut given_up = Box::pin(inbox.take(0, 1));
         assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         inbox.push(&mut vec![message(1, None)]);

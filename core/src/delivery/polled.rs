@@ -54,7 +54,7 @@ impl PolledProcessors {
         let init = Arc::new(init);
         let mut made = Vec::new();
         for number in 0..count {
-            let handler = init(number).inspect_err(|_| inbox.close())?;
+            let handler = init(number)?;
             made.push(Processor { handler: Mutex::new(Some((handler, init.clone()))), log: log.clone() });
         }
         let mut all: Vec<Arc<dyn LetGo>> = Vec::new();

@@ -52,6 +52,7 @@ pub(crate) struct Processors {
     running: watch::Sender<usize>,
     /// Tells the threads of this handle from all others.
     id: usize,
+    go: watch::Sender<bool>,
 }
 
 thread_local! {
@@ -59,7 +60,8 @@ thread_local! {
 }
 
 impl Processors {
-    /// Starts `count` threads on `inbox`, and waits until each has made its handler.
+    /// Starts `count` threads on `inbox`, and waits until each has made its handler; they begin with
+    /// [`Processors::begin`].
     pub(crate) fn start<H: Handler>(
         inbox: &Arc<Inbox>,
         count: usize,
@@ -69,16 +71,23 @@ impl Processors {
     ) -> Result<Processors> {
         let init = Arc::new(init);
         let (ready, all_ready) = std::sync::mpsc::channel::<Result<()>>();
+        // Nobody takes a message before every handler was made: when one cannot be, nothing has happened yet.
+        let go = watch::Sender::new(false);
         let running = watch::Sender::new(0);
         let id = Arc::as_ptr(inbox) as usize;
         let mut failed = None;
         for processor in 0..count {
             let (inbox, init, settle, log) = (inbox.clone(), init.clone(), settle.clone(), log.clone());
-            let (ready, done) = (ready.clone(), running.clone());
+            let (ready, done, mut told) = (ready.clone(), running.clone(), go.subscribe());
             running.send_modify(|count| *count += 1);
             let body = move || {
                 CURRENT.set(id);
-                serve(processor, &inbox, &*init, &settle, &log, &ready);
+                let mut all_made = || {
+                    // When they will never begin, the sender is gone.
+                    let told = block_on(told.wait_for(|go| *go), None);
+                    told.is_ok_and(|told| told.is_ok_and(|told| told.is_ok()))
+                };
+                serve(processor, &inbox, &*init, &settle, &log, &ready, &mut all_made);
                 // What the application gave is let go before anybody hears that the thread has ended.
                 drop((init, settle));
                 done.send_modify(|count| *count -= 1);
@@ -91,12 +100,12 @@ impl Processors {
         }
         drop(ready);
         let failed = failed.or_else(|| all_ready.iter().take(count).find_map(Result::err));
-        if let Some(error) = failed {
-            // The others end with the queue, which is of no use without its handlers.
-            inbox.close();
-            return Err(error);
-        }
-        Ok(Processors { running, id })
+        failed.map_or(Ok(Processors { running, id, go }), Err)
+    }
+
+    /// Lets the handlers begin.
+    pub(crate) fn begin(&self) {
+        self.go.send_replace(true);
     }
 
     /// Whether the calling thread is one of these processors.
@@ -121,6 +130,7 @@ fn serve<H: Handler>(
     settle: &Settle,
     log: &Log,
     ready: &std::sync::mpsc::Sender<Result<()>>,
+    all_made: &mut dyn FnMut() -> bool,
 ) {
     let made = catch_unwind(AssertUnwindSafe(|| init(processor)));
     let made = made.unwrap_or_else(|panic| {
@@ -135,8 +145,9 @@ fn serve<H: Handler>(
     };
     let _ = ready.send(Ok(()));
     let lane = processor % inbox.lanes();
+    let begin = all_made();
     // One at a time, so that a slow processor holds nothing that another could do.
-    while let Ok(Ok(Ok(messages))) = block_on(inbox.take(lane, 1), None) {
+    while begin && let Ok(Ok(Ok(messages))) = block_on(inbox.take(lane, 1), None) {
         for message in messages {
             let outcome = decide(&mut handler, &message, inbox, log);
             settle(&message, outcome);

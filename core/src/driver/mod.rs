@@ -32,6 +32,10 @@ pub(crate) enum Order<C> {
 pub(crate) trait Outlet<E>: Send + 'static {
     fn event(&mut self, event: E);
     fn changed(&mut self, change: Change, hosts: &[Host]);
+    /// The connection is gone; the number of messages that nobody has seen and that are let go, since they come again.
+    fn disconnected(&mut self) -> usize {
+        0
+    }
     /// A lot of events has been given: now is the time to wake whoever waits for them.
     fn settle(&mut self);
     /// Whether there is no room for more; if so, `cx` is woken when there is again.
@@ -108,18 +112,19 @@ where
         self.begun.elapsed()
     }
 
-    /// One turn: time, orders, reading, then what follows from them, and last of all writing, so that all that a turn
+    /// One turn: orders, reading, time, then what follows from them, and last of all writing, so that all that a turn
     /// brings goes out in one write.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.now();
-            if self.session.deadline().is_some_and(|at| now >= at) {
-                self.session.tick(now);
-            }
             let mut busy = self.take_orders(cx, now);
             busy |= self.poll_connecting(cx, now);
             self.act(cx, now);
+            // Before the time is looked at: an answer that waits in the socket is not late because this process slept.
             busy |= self.read(cx, now);
+            if self.session.deadline().is_some_and(|at| now >= at) {
+                self.session.tick(now);
+            }
             self.act(cx, now);
             self.tell();
             busy |= self.write(cx, now);
@@ -149,7 +154,7 @@ where
                 Poll::Ready(Some(Order::Close { linger })) => self.session.close(now, linger),
                 Poll::Ready(None) => {
                     if !std::mem::replace(&mut self.abandoned, true) {
-                        self.session.close(now, Duration::ZERO);
+                        self.session.abandoned(now);
                     }
                     return taken > 0;
                 }
@@ -190,7 +195,7 @@ where
                     // What the library answers to a close frame goes out if it can.
                     let _ = socket.poll_flush(cx);
                     self.socket = None;
-                    self.session.disconnected(now, error);
+                    self.lost(now, error);
                     return true;
                 }
             }
@@ -200,6 +205,16 @@ where
             }
         }
         true
+    }
+
+    /// The connection is gone.
+    fn lost(&mut self, now: Moment, error: Error) {
+        while let Some(event) = self.session.role.poll_event() {
+            self.outlet.event(event);
+        }
+        let forgotten = self.outlet.disconnected();
+        self.session.role.forgotten(forgotten);
+        self.session.disconnected(now, error);
     }
 
     fn act(&mut self, cx: &mut Context<'_>, now: Moment) {
@@ -228,7 +243,7 @@ where
             };
             if let Err(error) = outcome {
                 self.socket = None;
-                self.session.disconnected(now, error);
+                self.lost(now, error);
             }
         }
     }
@@ -272,7 +287,7 @@ where
         if let Err(error) = outcome {
             let error = self.last_words(cx, now).unwrap_or(error);
             self.socket = None;
-            self.session.disconnected(now, error);
+            self.lost(now, error);
             return true;
         }
         written

@@ -135,6 +135,7 @@ fn closed(frame: Option<CloseFrame>) -> Error {
     let reason = frame.reason.as_str();
     Error::new(ErrorKind::Connect, format!("the server closed the connection ({code}){hint}: {reason}"))
         .with_broker_text(reason)
+        .with_close_code(code)
 }
 
 fn broken(error: tungstenite::Error) -> Error {

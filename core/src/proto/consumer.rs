@@ -17,6 +17,12 @@ use crate::topic::TopicName;
 
 /// How long the window may be full, with everything in the application's hands, before that is reported as a stall.
 const STALL_AFTER: Duration = Duration::from_secs(10);
+/// How long acknowledgements may take to go out after all handles were dropped.
+const PARTING: Duration = Duration::from_secs(1);
+/// Most acknowledgements kept for the next connection; more of them only mean more messages that come again.
+const MOST_TRAVELLING: usize = 10_000;
+/// How many ids acknowledged without a message are remembered, so that an id given twice is sent once.
+const REMEMBERED: usize = 100;
 
 /// What a consumer is told to do. `T` is the caller's token for a question, given back with its answer.
 pub(crate) enum Command<T> {
@@ -70,6 +76,8 @@ pub(crate) struct Settings {
     /// Whether an acknowledgement may count on another connection than the one that delivered the message: not for
     /// partitioned topics, nor for several topics at once.
     pub(crate) acks_travel: bool,
+    /// All messages have the same id: the topic is not persistent.
+    pub(crate) one_id: bool,
 }
 
 pub(crate) struct ConsumerRole<T> {
@@ -86,7 +94,9 @@ pub(crate) struct ConsumerRole<T> {
     acks: Gather,
     control: VecDeque<String>,
     /// Acknowledgements that came while there was no connection, and that the next one can still carry.
-    travelling: Vec<MessageId>,
+    travelling: VecDeque<MessageId>,
+    /// Ids of earlier connections that this one has acknowledged already.
+    travelled: VecDeque<MessageId>,
     questions: Questions<T>,
     events: VecDeque<Event<T>>,
     stalled_at: Option<Moment>,
@@ -105,7 +115,8 @@ impl<T> ConsumerRole<T> {
             unacked_frames: 0,
             in_hand: 0,
             control: VecDeque::new(),
-            travelling: Vec::new(),
+            travelling: VecDeque::new(),
+            travelled: VecDeque::new(),
             questions: Questions::new(),
             events: VecDeque::new(),
             stalled_at: None,
@@ -128,12 +139,30 @@ impl<T> ConsumerRole<T> {
         } else if (self.connected && connection == Some(self.connection)) || !self.travels(&id) {
             self.counters.acks_dropped.add(1);
         } else if self.connected {
-            self.acks.push(now, frame::ack(&id));
-            self.counters.acked.add(1);
+            self.travel(now, id);
         } else {
-            self.travelling.push(id);
+            self.travelling.push_back(id);
+            if self.travelling.len() > MOST_TRAVELLING {
+                self.travelling.pop_front();
+                self.counters.acks_dropped.add(1);
+            }
         }
         self.watch_window(now);
+    }
+
+    /// Acknowledges what an earlier connection delivered.
+    fn travel(&mut self, now: Moment, id: MessageId) {
+        // The server opens its window for each acknowledgement, one that says nothing new as well.
+        if self.travelled.contains(&id) {
+            self.counters.acks_dropped.add(1);
+            return;
+        }
+        self.acks.push(now, frame::ack(&id));
+        self.counters.acked.add(1);
+        self.travelled.push_back(id);
+        if self.travelled.len() > REMEMBERED {
+            self.travelled.pop_front();
+        }
     }
 
     fn nack(&mut self, now: Moment, id: MessageId) {
@@ -149,8 +178,15 @@ impl<T> ConsumerRole<T> {
         self.watch_window(now);
     }
 
+    /// Takes out what was delivered under this id; the number of frames, each of which is to be answered.
     fn take(&mut self, id: &MessageId) -> Option<usize> {
-        let frames = self.unacked.remove(id)?;
+        let delivered = self.unacked.get_mut(id)?;
+        // All messages of a topic that is not persistent have one id, so one answer is for one of them.
+        let frames = if self.settings.one_id { 1 } else { *delivered };
+        *delivered -= frames;
+        if *delivered == 0 {
+            self.unacked.remove(id);
+        }
         self.unacked_frames -= frames;
         self.counters.unacked.sub(frames as u64);
         Some(frames)
@@ -199,9 +235,9 @@ impl<T> Role for ConsumerRole<T> {
         self.connection = connection;
         self.connected = true;
         // First of all, so that the server has less to deliver again.
+        self.travelled.clear();
         for id in std::mem::take(&mut self.travelling) {
-            self.acks.push(now, frame::ack(&id));
-            self.counters.acked.add(1);
+            self.travel(now, id);
         }
         self.acks.flush();
         if self.settings.pull {
@@ -229,7 +265,7 @@ impl<T> Role for ConsumerRole<T> {
     }
 
     fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
-        let origin = Origin { session: self.settings.session, connection: self.connection, frame_bytes: 0 };
+        let origin = Origin { session: self.settings.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.settings.topic, origin)? {
             Received::EndOfTopic(end) => {
                 match self.questions.answered() {
@@ -275,11 +311,17 @@ impl<T> Role for ConsumerRole<T> {
                 self.watch_window(now);
             }
             Command::Permit { messages } => {
-                if self.connected && messages > 0 {
+                if self.connected && self.settings.pull && messages > 0 {
+                    self.permits.granted_besides(messages);
                     self.control.push_back(frame::permit(messages));
                 }
             }
             Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
+            Command::Unsubscribe { ticket } if !self.connected => {
+                // Kept, it would be carried out at some later time, when the caller has long given up on it.
+                let why = Error::new(ErrorKind::Connect, "there is no connection now; the subscription is as it was");
+                self.events.push_back(Event::Unsubscribed(ticket, Err(why)));
+            }
             Command::Unsubscribe { ticket } => {
                 self.acks.flush();
                 self.questions.ask(ticket, Question::Unsubscribe);
@@ -311,7 +353,16 @@ impl<T> Role for ConsumerRole<T> {
     }
 
     fn is_idle(&self) -> bool {
-        self.acks.is_empty() && self.control.is_empty()
+        self.acks.is_empty() && self.control.is_empty() && self.travelling.is_empty()
+    }
+
+    fn forgotten(&mut self, messages: usize) {
+        self.in_hand = self.in_hand.saturating_sub(messages);
+        self.permits.finished(messages);
+    }
+
+    fn parting(&self) -> Duration {
+        if self.is_idle() { Duration::ZERO } else { PARTING }
     }
 
     fn hurry(&mut self) {
@@ -319,6 +370,9 @@ impl<T> Role for ConsumerRole<T> {
     }
 
     fn abandon(&mut self, error: &Error) {
+        let lost = self.acks.clear() + self.travelling.len();
+        self.travelling.clear();
+        self.counters.acks_dropped.add(lost as u64);
         for (ticket, question) in self.questions.drain() {
             self.events.push_back(match question {
                 Question::EndOfTopic => Event::EndOfTopic(ticket, Err(error.clone())),

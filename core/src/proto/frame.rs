@@ -119,16 +119,28 @@ pub(crate) struct Answer {
     pub(crate) outcome: Result<MessageId>,
 }
 
+/// A text that is not copied unless it has escapes; inside an `Option`, serde would copy a bare `Cow`.
+#[derive(Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl std::ops::Deref for Borrowed<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 #[derive(Deserialize)]
 struct WireAnswer<'a> {
     #[serde(borrow)]
     result: Cow<'a, str>,
     #[serde(borrow, rename = "messageId")]
-    message_id: Option<Cow<'a, str>>,
+    message_id: Option<Borrowed<'a>>,
     #[serde(borrow, rename = "errorMsg")]
-    error: Option<Cow<'a, str>>,
+    error: Option<Borrowed<'a>>,
     #[serde(borrow)]
-    context: Option<Cow<'a, str>>,
+    context: Option<Borrowed<'a>>,
 }
 
 pub(crate) fn parse_answer(text: &str) -> Result<Answer> {
@@ -167,15 +179,15 @@ pub(crate) enum Received {
 #[derive(Deserialize)]
 struct WireMessage<'a> {
     #[serde(borrow, rename = "messageId")]
-    id: Option<Cow<'a, str>>,
+    id: Option<Borrowed<'a>>,
     #[serde(borrow)]
-    payload: Option<Cow<'a, str>>,
+    payload: Option<Borrowed<'a>>,
     #[serde(default)]
     properties: Option<BTreeMap<String, String>>,
     #[serde(borrow, rename = "publishTime")]
-    publish_time: Option<Cow<'a, str>>,
+    publish_time: Option<Borrowed<'a>>,
     #[serde(borrow, rename = "eventTime")]
-    event_time: Option<Cow<'a, str>>,
+    event_time: Option<Borrowed<'a>>,
     key: Option<String>,
     #[serde(default, rename = "redeliveryCount")]
     redelivery_count: i64,

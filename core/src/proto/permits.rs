@@ -20,6 +20,11 @@ impl Permits {
         self.granted = 0;
     }
 
+    /// Asked for by the application, over the window.
+    pub(crate) fn granted_besides(&mut self, messages: usize) {
+        self.granted += messages;
+    }
+
     pub(crate) fn delivered(&mut self) {
         // A server that sends more than was asked for must not make the count wrap.
         self.granted = self.granted.saturating_sub(1);

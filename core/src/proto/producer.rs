@@ -11,11 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use crate::stats::Counters;
 
-/// What a producer is told to do. `T` is the caller's token for a message, given back with its outcome.
-pub(crate) enum Command<T> {
+/// What a producer is told to do. `T` is the caller's token for a message, given back with its outcome; `H` is the room it
+/// takes, held until nothing is kept of it.
+pub(crate) enum Command<T, H> {
     Send {
         frame: OpenFrame,
         ticket: T,
+        hold: H,
         deadline: Option<Moment>,
     },
     /// Answered when everything accepted before has ended.
@@ -25,8 +27,9 @@ pub(crate) enum Command<T> {
 }
 
 /// What came of a command.
-pub(crate) enum Event<T> {
-    Sent(T, Result<Stored>),
+pub(crate) enum Event<T, H> {
+    /// The hold comes along when nothing is kept of the message any more.
+    Sent(T, Result<Stored>, Option<H>),
     Flushed(T, Result<()>),
 }
 
@@ -49,8 +52,10 @@ pub(crate) enum Resend {
     Numbered { first: i64, chosen: bool },
 }
 
-struct Entry<T> {
+struct Entry<T, H> {
+    /// Empty once it has ended.
     text: Text,
+    hold: Option<H>,
     /// Taken when the outcome is told; an entry can outlive that, see [`ProducerRole::tick`].
     ticket: Option<T>,
     /// Written on the present connection.
@@ -61,15 +66,15 @@ struct Entry<T> {
     ended: bool,
 }
 
-pub(crate) struct ProducerRole<T> {
+pub(crate) struct ProducerRole<T, H> {
     /// In order of acceptance; the context of an entry on the wire is `first_context` plus its index.
-    entries: VecDeque<Entry<T>>,
+    entries: VecDeque<Entry<T, H>>,
     first_context: u64,
     /// Index of the next entry to write.
     next: usize,
     deadlines: BinaryHeap<Reverse<(Moment, u64)>>,
     flushes: VecDeque<(u64, T)>,
-    events: VecDeque<Event<T>>,
+    events: VecDeque<Event<T, H>>,
     resend: Resend,
     /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still here.
     sequence: i64,
@@ -82,8 +87,8 @@ pub(crate) struct ProducerRole<T> {
     counters: Arc<Counters>,
 }
 
-impl<T> ProducerRole<T> {
-    pub(crate) fn new(resend: Resend, first_connection: Option<i64>, counters: Arc<Counters>) -> ProducerRole<T> {
+impl<T, H> ProducerRole<T, H> {
+    pub(crate) fn new(resend: Resend, first_connection: Option<i64>, counters: Arc<Counters>) -> ProducerRole<T, H> {
         let sequence = match resend {
             Resend::Numbered { first, .. } => first,
             _ => 0,
@@ -108,16 +113,23 @@ impl<T> ProducerRole<T> {
         matches!(self.resend, Resend::Numbered { .. })
     }
 
-    fn end(&mut self, index: usize, outcome: Result<Stored>) {
+    /// Ends a message. With `kept` its outcome is told, and it is still sent again for the sake of its number.
+    fn end(&mut self, index: usize, outcome: Result<Stored>, kept: bool) {
         let Some(entry) = self.entries.get_mut(index) else { return };
-        entry.ended = true;
+        let mut hold = None;
+        if !kept {
+            entry.ended = true;
+            // It may have to wait behind others for its turn to be forgotten, but takes no room there.
+            entry.text = Text::default();
+            hold = entry.hold.take();
+        }
         if let Some(ticket) = entry.ticket.take() {
             self.counters.in_flight.sub(1);
             match &outcome {
                 Ok(_) => self.counters.receipts.add(1),
                 Err(_) => self.counters.send_errors.add(1),
             }
-            self.events.push_back(Event::Sent(ticket, outcome));
+            self.events.push_back(Event::Sent(ticket, outcome, hold));
         }
     }
 
@@ -140,9 +152,41 @@ impl<T> ProducerRole<T> {
         }
     }
 
+    /// When the server closed the connection over a message that is too big for it, that message ends: sent again, it
+    /// would do the same for ever. The others are sent again.
+    fn end_too_big(&mut self, why: &Error) {
+        if why.close_code() != Some(1009) {
+            return;
+        }
+        let text = why.broker_text().unwrap_or_default();
+        let limit = text.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']')?.0.parse::<usize>().ok());
+        let of_written = |entry: &Entry<T, H>| if entry.written && !entry.ended { entry.text.len() } else { 0 };
+        // Without a number it can only have been the largest.
+        let largest = self.entries.iter().map(of_written).max().unwrap_or(0);
+        let over = limit.map_or(largest, |limit| limit + 1).max(1);
+        for index in 0..self.entries.len() {
+            let bytes = of_written(&self.entries[index]);
+            if bytes >= over {
+                let too_big = Error::new(
+                    ErrorKind::TooBig,
+                    format!(
+                        "the server closed the connection over a frame of {bytes} bytes (option max_message_frame_bytes)"
+                    ),
+                );
+                self.end(index, Err(too_big.with_broker_text(text)), false);
+            }
+        }
+    }
+
     fn index_of(&self, context: u64) -> Option<usize> {
         let index = usize::try_from(context.checked_sub(self.first_context)?).ok()?;
         (index < self.entries.len()).then_some(index)
+    }
+
+    /// The bytes of all texts that are kept, and the number of deadlines.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.entries.iter().map(|entry| entry.text.len()).sum(), self.deadlines.len())
     }
 
     /// How many messages have not ended yet.
@@ -152,9 +196,9 @@ impl<T> ProducerRole<T> {
     }
 }
 
-impl<T> Role for ProducerRole<T> {
-    type Command = Command<T>;
-    type Event = Event<T>;
+impl<T, H> Role for ProducerRole<T, H> {
+    type Command = Command<T, H>;
+    type Event = Event<T, H>;
 
     fn query(&self) -> Vec<(&'static str, String)> {
         if !self.numbered() {
@@ -171,6 +215,7 @@ impl<T> Role for ProducerRole<T> {
     }
 
     fn disconnected(&mut self, _now: Moment, why: &Error) {
+        self.end_too_big(why);
         for index in 0..self.entries.len() {
             let entry = &mut self.entries[index];
             if std::mem::take(&mut entry.written) && self.resend == Resend::Never && !entry.ended {
@@ -178,7 +223,7 @@ impl<T> Role for ProducerRole<T> {
                     ErrorKind::OutcomeUnknown,
                     "the connection broke before the receipt, so the message may be stored or not",
                 );
-                self.end(index, Err(lost.caused_by(why.clone())));
+                self.end(index, Err(lost.caused_by(why.clone())), false);
             }
         }
         self.next = 0;
@@ -216,25 +261,31 @@ impl<T> Role for ProducerRole<T> {
         if outcome.is_err() && self.numbered() {
             self.resync = true;
         }
-        self.end(index, outcome);
+        self.end(index, outcome, false);
         self.trim();
         Ok(())
     }
 
-    fn command(&mut self, now: Moment, command: Command<T>) {
+    fn command(&mut self, now: Moment, command: Command<T, H>) {
         match command {
-            Command::Send { frame, ticket, deadline } => {
+            Command::Send { frame, ticket, hold, deadline } => {
                 self.counters.in_flight.add(1);
                 let context = self.first_context + self.entries.len() as u64;
                 let text = Text::from(frame.close(context));
-                let entry = Entry { text, ticket: Some(ticket), written: false, attempts: 0, ended: false };
+                let (ticket, hold) = (Some(ticket), Some(hold));
+                let entry = Entry { text, hold, ticket, written: false, attempts: 0, ended: false };
                 self.entries.push_back(entry);
                 if let Some(error) = self.failed.clone() {
-                    self.end(self.entries.len() - 1, Err(error));
+                    self.end(self.entries.len() - 1, Err(error), false);
                     self.trim();
                     return;
                 }
                 if let Some(deadline) = deadline {
+                    // Most messages end long before their deadline; without this, those of `send_timeout` would pile up.
+                    if self.deadlines.len() > 2 * self.entries.len() + 64 {
+                        let first = self.first_context;
+                        self.deadlines.retain(|Reverse((_, context))| *context >= first);
+                    }
                     self.deadlines.push(Reverse((deadline, context)));
                 }
                 self.tick(now);
@@ -271,9 +322,9 @@ impl<T> Role for ProducerRole<T> {
                     "the time ran out while the connection was being restored: the message may be stored or not"
                 }
             };
-            self.end(index, Err(Error::new(ErrorKind::Timeout, message)));
             // The numbers of the messages after it count on this one being sent again.
-            self.entries[index].ended = !(attempted && self.numbered());
+            let kept = attempted && self.numbered();
+            self.end(index, Err(Error::new(ErrorKind::Timeout, message)), kept);
             any = true;
         }
         if any {
@@ -301,7 +352,7 @@ impl<T> Role for ProducerRole<T> {
         }
     }
 
-    fn poll_event(&mut self) -> Option<Event<T>> {
+    fn poll_event(&mut self) -> Option<Event<T, H>> {
         self.events.pop_front()
     }
 
@@ -324,7 +375,7 @@ impl<T> Role for ProducerRole<T> {
                 .caused_by(error.clone()),
                 false => error.clone(),
             };
-            self.end(index, Err(outcome));
+            self.end(index, Err(outcome), false);
         }
         self.trim();
     }

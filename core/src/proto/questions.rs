@@ -54,11 +54,12 @@ impl<T> Questions<T> {
             .map(|(ticket, question, _)| (ticket, question))
     }
 
-    /// Takes out what the end of the connection answers; the rest is asked again on the next one.
+    /// Takes out who wanted to unsubscribe, which the end of the connection answers; the rest is asked again on the next
+    /// one.
     pub(crate) fn disconnected(&mut self) -> Vec<T> {
         let mut failed = Vec::new();
-        for (ticket, question, stage) in std::mem::take(&mut self.entries) {
-            if question == Question::Unsubscribe && stage != Stage::Waiting {
+        for (ticket, question, _) in std::mem::take(&mut self.entries) {
+            if question == Question::Unsubscribe {
                 failed.push(ticket);
             } else {
                 self.entries.push_back((ticket, question, Stage::Waiting));
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disconnect_fails_an_unsubscribe_under_way_and_asks_the_rest_again() {
+    fn a_disconnect_fails_an_unsubscribe_and_asks_the_rest_again() {
         let mut questions = Questions::new();
         questions.ask(1, Question::Unsubscribe);
         questions.ask(2, Question::EndOfTopic);

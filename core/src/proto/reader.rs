@@ -9,7 +9,7 @@ use super::frame::{self, Received, parse_received};
 use super::questions::{Question, Questions};
 use super::session::Role;
 use super::{Moment, Text};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::{MessageId, Origin};
 use crate::stats::Counters;
 use crate::topic::TopicName;
@@ -27,13 +27,18 @@ pub(crate) enum Command<T> {
 }
 
 pub(crate) struct ReaderRole<T> {
+    /// The topic told to the application.
     topic: Arc<TopicName>,
+    /// The partition that this session reads, or the topic.
+    part: TopicName,
     session: usize,
     /// Where the next connection begins: `earliest`, `latest`, or after the last message received.
     position: String,
     connection: u64,
     connected: bool,
     credits: Gather,
+    /// The last id has a partition that the topic's name does not have.
+    merged: bool,
     questions: Questions<T>,
     events: VecDeque<Event<T>>,
     counters: Arc<Counters>,
@@ -43,6 +48,7 @@ impl<T> ReaderRole<T> {
     /// A reader that begins at `position` and reads at most `window` messages ahead.
     pub(crate) fn new(
         topic: Arc<TopicName>,
+        part: TopicName,
         session: usize,
         position: String,
         window: usize,
@@ -50,11 +56,13 @@ impl<T> ReaderRole<T> {
     ) -> ReaderRole<T> {
         ReaderRole {
             topic,
+            part,
             session,
             position,
             connection: 0,
             connected: false,
             credits: Gather::new(window),
+            merged: false,
             questions: Questions::new(),
             events: VecDeque::new(),
             counters,
@@ -83,7 +91,7 @@ impl<T> Role for ReaderRole<T> {
     }
 
     fn frame(&mut self, _now: Moment, text: &Text) -> Result<()> {
-        let origin = Origin { session: self.session, connection: self.connection, frame_bytes: 0 };
+        let origin = Origin { session: self.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.topic, origin)? {
             Received::EndOfTopic(end) => match self.questions.answered() {
                 Some((ticket, _)) => self.events.push_back(Event::EndOfTopic(ticket, Ok(end))),
@@ -94,6 +102,7 @@ impl<T> Role for ReaderRole<T> {
                 self.counters.received_bytes.add(message.payload.len() as u64);
                 // What was received stays in the queue over a reconnect, so the next connection begins after it.
                 self.position = message.id.as_str().to_owned();
+                self.merged = message.id.partition().is_some() && !self.part.local_name().contains("-partition-");
                 self.events.push_back(Event::Message(message));
             }
         }
@@ -130,6 +139,16 @@ impl<T> Role for ReaderRole<T> {
 
     fn is_idle(&self) -> bool {
         true
+    }
+
+    fn cannot_resume(&self) -> Option<Error> {
+        self.merged.then(|| {
+            Error::new(
+                ErrorKind::Connect,
+                "the topic has partitions, of which the REST API did not tell when the reader was opened, so there is no \
+                 position to go on from; read each partition by its name, or use a host that serves the REST API",
+            )
+        })
     }
 
     fn abandon(&mut self, error: &Error) {

@@ -28,6 +28,16 @@ pub(crate) trait Role {
     /// The next frame to write; asked for only while there is a connection.
     fn poll_frame(&mut self) -> Option<Text>;
     fn poll_event(&mut self) -> Option<Self::Event>;
+    /// The connection is gone, and so many messages with it that the application has not seen; they come again.
+    fn forgotten(&mut self, _messages: usize) {}
+    /// Why there is no way to go on after a disconnect, if there is none.
+    fn cannot_resume(&self) -> Option<Error> {
+        None
+    }
+    /// How long to stay for what was told just before all handles were dropped.
+    fn parting(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Whether only a new connection makes its state certain again.
     fn wants_reconnect(&self) -> bool {
         false
@@ -224,16 +234,16 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// Whether trying again can not help. What the server says before it has ever let us in is taken at its word; later
-    /// on, a conflict or a fault is what a broker shows while it recovers.
+    /// Whether trying again can not help. A conflict or a fault (409, 500) is what a broker shows while it recovers.
     fn is_fatal(&self, error: &Error) -> bool {
         if self.policy.keep_trying {
             return false;
         }
-        match error.http_status() {
-            Some(400 | 401 | 403 | 404) => true,
-            Some(409 | 500) => self.connections == 0,
-            _ => false,
+        let refused = error.http_status().is_some();
+        match error.kind() {
+            // Readers answer 500 to these, producers 503.
+            ErrorKind::NotFound | ErrorKind::TopicTerminated if refused => true,
+            _ => matches!(error.http_status(), Some(400 | 401 | 403 | 404)),
         }
     }
 
@@ -245,6 +255,9 @@ impl<R: Role> Session<R> {
                     self.backoff.reset();
                 }
                 self.role.disconnected(now, &error);
+                if let Some(stuck) = self.role.cannot_resume() {
+                    return self.end(Some(stuck.caused_by(error)));
+                }
                 let wait = self.backoff.next();
                 self.phase = Phase::Waiting { until: now + wait };
                 // The next host in turn: this one may be on its way down.
@@ -277,6 +290,8 @@ impl<R: Role> Session<R> {
     pub(crate) fn heard(&mut self) {
         if let Phase::Open(open) = &mut self.phase {
             open.liveness.heard();
+            // It has lived for as long as it takes to answer a ping.
+            open.useful = true;
         }
     }
 
@@ -289,6 +304,11 @@ impl<R: Role> Session<R> {
         self.settle(now);
     }
 
+    /// All handles are gone.
+    pub(crate) fn abandoned(&mut self, now: Moment) {
+        self.close(now, self.role.parting());
+    }
+
     /// Ends the session when what is in flight is done, or after `linger`.
     pub(crate) fn close(&mut self, now: Moment, linger: Duration) {
         let until = now.saturating_add(linger);
@@ -298,7 +318,8 @@ impl<R: Role> Session<R> {
     }
 
     fn settle(&mut self, now: Moment) {
-        if self.is_open() && self.role.wants_reconnect() && self.linger_until.is_none() {
+        let leaving = self.linger_until.is_some() && self.role.is_idle();
+        if self.is_open() && self.role.wants_reconnect() && !leaving {
             self.actions.push_back(Action::Drop);
             self.disconnected(now, Error::new(ErrorKind::Broker, "reconnecting to be certain of the sequence ids"));
         }

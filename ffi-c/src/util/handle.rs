@@ -54,11 +54,25 @@ pub(crate) unsafe fn take<H: Handle>(handle: *mut H) -> Option<Box<H::Inner>> {
 pub(crate) struct OfProcess<T> {
     value: std::mem::ManuallyDrop<T>,
     process: u32,
+    /// Somebody else has it, too, so that a free does not close it.
+    shared: bool,
 }
 
 impl<T> OfProcess<T> {
     pub(crate) fn new(value: T) -> OfProcess<T> {
-        OfProcess { value: std::mem::ManuallyDrop::new(value), process: process::id() }
+        OfProcess { value: std::mem::ManuallyDrop::new(value), process: process::id(), shared: false }
+    }
+
+    /// What goes on when this handle is freed, because a supervisor has it.
+    pub(crate) fn shared(value: T) -> OfProcess<T> {
+        let mut owned = OfProcess::new(value);
+        owned.shared = true;
+        owned
+    }
+
+    /// The value, where a free has to close it.
+    pub(crate) fn to_close(&self) -> Option<&T> {
+        self.get().ok().filter(|_| !self.shared)
     }
 
     /// The value, in the process that made it.

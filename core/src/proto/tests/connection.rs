@@ -8,7 +8,7 @@ use crate::message::Outgoing;
 use crate::proto::frame::OpenFrame;
 use crate::proto::producer::{Command, Event, ProducerRole, Resend};
 
-type Idle = ProducerRole<u64>;
+type Idle = ProducerRole<u64, ()>;
 
 fn idle() -> Idle {
     ProducerRole::new(Resend::Again, None, Arc::default())
@@ -53,8 +53,8 @@ fn what_cannot_heal_ends_the_session_and_a_busy_broker_does_not() {
         (401, true, true),
         (403, true, true),
         (404, true, true),
-        (409, true, false),
-        (500, true, false),
+        (409, false, false),
+        (500, false, false),
         (429, false, false),
         (503, false, false),
         (504, false, false),
@@ -127,7 +127,7 @@ fn a_close_waits_for_what_is_in_flight_and_then_for_the_peer() {
     let mut world = World::new(idle(), policy());
     world.connect();
     let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
-    world.command(Command::Send { frame, ticket: 1, deadline: None });
+    world.command(Command::Send { frame, ticket: 1, hold: (), deadline: None });
     world.session.close(world.now, Duration::from_secs(5));
     world.act();
     assert_eq!((world.written().len(), world.closes), (1, 0));
@@ -146,14 +146,14 @@ fn a_close_ends_in_its_time_whatever_the_peer_does() {
             world.connect();
         }
         let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
-        world.command(Command::Send { frame, ticket: 1, deadline: None });
+        world.command(Command::Send { frame, ticket: 1, hold: (), deadline: None });
         world.written();
         world.session.close(world.now, Duration::from_secs(5));
         world.act();
         world.pass(Duration::from_secs(5));
         assert_eq!(world.ended(), Some(ErrorKind::Closed));
         assert!(matches!(world.changes.last(), Some(Change::Ended { unfinished: true, .. })));
-        assert!(matches!(&world.events()[..], [Event::Sent(1, Err(_))]));
+        assert!(matches!(&world.events()[..], [Event::Sent(1, Err(_), _)]));
     }
 }
 
@@ -171,8 +171,8 @@ fn what_is_told_after_the_end_ends_with_its_reason() {
     let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
     world.fail(http(404));
     let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
-    world.command(Command::Send { frame, ticket: 5, deadline: None });
+    world.command(Command::Send { frame, ticket: 5, hold: (), deadline: None });
     world.command(Command::Flush { ticket: 6 });
     let events = world.events();
-    assert!(matches!(&events[..], [Event::Sent(5, Err(_)), Event::Flushed(6, Ok(()))]));
+    assert!(matches!(&events[..], [Event::Sent(5, Err(_), _), Event::Flushed(6, Ok(()))]));
 }

@@ -12,7 +12,8 @@ use crate::stats::Counters;
 type Role = ConsumerRole<u64>;
 
 fn world_with(pull: bool, window: usize) -> (World<Role>, Arc<Counters>) {
-    let settings = Settings { topic: Arc::new("t".parse().unwrap()), session: 0, pull, window, acks_travel: true };
+    let settings =
+        Settings { topic: Arc::new("t".parse().unwrap()), session: 0, pull, window, acks_travel: true, one_id: false };
     let counters: Arc<Counters> = Arc::default();
     (World::new(ConsumerRole::new(settings, counters.clone()), policy()), counters)
 }
@@ -144,6 +145,85 @@ fn a_close_sends_the_acknowledgements_first() {
     world.act();
     assert_eq!(world.closes, 0);
     assert_eq!((world.written().len(), world.closes), (1, 1));
+}
+
+#[test]
+fn an_id_given_twice_is_acknowledged_once_although_another_connection_delivered_it() {
+    let (mut world, counters) = world_with(false, 10);
+    world.connect();
+    for _ in 0..3 {
+        world.command(Command::Ack { id: id(1), connection: None, finished: false });
+    }
+    assert_eq!(written(&mut world).len(), 1);
+    assert_eq!((counters.snapshot().acked, counters.snapshot().acks_dropped), (1, 2));
+}
+
+#[test]
+fn where_all_ids_are_one_an_acknowledgement_is_for_one_message() {
+    let settings = Settings {
+        topic: Arc::new("non-persistent://public/default/t".parse().unwrap()),
+        session: 0,
+        pull: false,
+        window: 10,
+        acks_travel: true,
+        one_id: true,
+    };
+    let mut world = World::new(ConsumerRole::new(settings, Arc::<Counters>::default()), policy());
+    world.connect();
+    for _ in 0..3 {
+        world.receive(&delivery(0));
+    }
+    let messages = delivered(&mut world);
+    world.command(ack(&messages[0]));
+    assert_eq!(written(&mut world).len(), 1);
+    world.command(ack(&messages[1]));
+    world.command(ack(&messages[2]));
+    assert_eq!(written(&mut world).len(), 2);
+}
+
+#[test]
+fn an_unsubscribe_without_a_connection_is_refused_and_not_kept() {
+    let (mut world, _) = world_with(false, 10);
+    world.command(Command::Unsubscribe { ticket: 1 });
+    assert!(matches!(&world.events()[..], [Event::Unsubscribed(1, Err(_))]));
+    world.connect();
+    assert!(written(&mut world).is_empty());
+}
+
+#[test]
+fn what_was_acknowledged_before_the_last_handle_went_is_still_sent() {
+    let (mut world, counters) = world_with(false, 1000);
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.session.abandoned(world.now);
+    world.act();
+    assert_eq!((world.written().len(), world.closes), (1, 1));
+    assert_eq!(counters.snapshot().acks_dropped, 0);
+}
+
+#[test]
+fn a_close_waits_for_a_connection_to_carry_late_acknowledgements_and_counts_what_it_cannot() {
+    for comes_back in [true, false] {
+        let (mut world, counters) = world_with(false, 1000);
+        world.connect();
+        world.receive(&delivery(1));
+        let message = delivered(&mut world).remove(0);
+        world.disconnect();
+        world.command(ack(&message));
+        world.session.close(world.now, Duration::from_secs(5));
+        world.act();
+        assert_eq!(world.ended(), None);
+        if comes_back {
+            world.pass(Duration::from_secs(1));
+            world.connect();
+            assert_eq!(world.written().len(), 1);
+        }
+        world.pass(Duration::from_secs(5));
+        assert_eq!(world.ended(), Some(ErrorKind::Closed));
+        assert_eq!(counters.snapshot().acks_dropped, u64::from(!comes_back));
+    }
 }
 
 #[derive(Debug, Clone)]

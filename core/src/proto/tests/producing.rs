@@ -65,14 +65,14 @@ fn refused_frame(number: u64) -> OpenFrame {
     OpenFrame::encode(&Outgoing::new("x").key(number.to_string()).property("refuse", "me"), 4096).unwrap()
 }
 
-fn world(resend: Resend) -> World<ProducerRole<u64>> {
+fn world(resend: Resend) -> World<ProducerRole<u64, ()>> {
     World::new(ProducerRole::new(resend, None, Arc::default()), policy())
 }
 
 /// Each outcome by its ticket; a second one for the same ticket is a failure.
-fn outcomes(world: &mut World<ProducerRole<u64>>, into: &mut BTreeMap<u64, Result<Stored, ErrorKind>>) {
+fn outcomes(world: &mut World<ProducerRole<u64, ()>>, into: &mut BTreeMap<u64, Result<Stored, ErrorKind>>) {
     for event in world.events() {
-        if let Event::Sent(ticket, outcome) = event {
+        if let Event::Sent(ticket, outcome, _) = event {
             let before = into.insert(ticket, outcome.map_err(|error| error.kind()));
             assert!(before.is_none(), "message {ticket} ended twice");
         }
@@ -84,7 +84,7 @@ fn what_has_no_receipt_is_sent_again_in_order() {
     let mut world = world(Resend::Again);
     world.connect();
     for number in 0..3 {
-        world.command(Command::Send { frame: frame(number), ticket: number, deadline: None });
+        world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline: None });
     }
     let first = world.written();
     world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
@@ -98,10 +98,10 @@ fn what_has_no_receipt_is_sent_again_in_order() {
 fn with_fail_what_was_written_is_unknown_and_what_was_not_is_sent() {
     let mut world = world(Resend::Never);
     world.connect();
-    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
     assert_eq!(world.written().len(), 1);
     world.disconnect();
-    world.command(Command::Send { frame: frame(1), ticket: 1, deadline: None });
+    world.command(Command::Send { frame: frame(1), ticket: 1, hold: (), deadline: None });
     let mut ended = BTreeMap::new();
     outcomes(&mut world, &mut ended);
     assert_eq!(ended, BTreeMap::from([(0, Err(ErrorKind::OutcomeUnknown))]));
@@ -115,7 +115,7 @@ fn errors_that_overtake_receipts_belong_to_their_own_messages() {
     let mut world = world(Resend::Again);
     world.connect();
     for number in 0..3 {
-        world.command(Command::Send { frame: frame(number), ticket: number, deadline: None });
+        world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline: None });
     }
     world.written();
     let full = "org.apache.pulsar.client.api.PulsarClientException$ProducerQueueIsFullError: full";
@@ -132,46 +132,119 @@ fn errors_that_overtake_receipts_belong_to_their_own_messages() {
 fn receipts_without_or_with_an_unknown_context_harm_nobody() {
     let mut world = world(Resend::Again);
     world.connect();
-    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: Some(Duration::from_secs(3)) });
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: Some(Duration::from_secs(3)) });
     world.written();
     world.receive(r#"{"result":"send-error:3","errorMsg":"what?"}"#);
     world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"77"}"#);
     world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"mine"}"#);
     assert!(world.events().is_empty() && world.session.is_open());
     world.pass(Duration::from_secs(3));
-    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error))] if error.kind() == ErrorKind::Timeout));
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error), _)] if error.kind() == ErrorKind::Timeout));
 }
 
 #[test]
 fn a_flush_is_answered_when_all_before_it_has_ended_and_nothing_after_it() {
     let mut world = world(Resend::Again);
     world.connect();
-    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
     world.command(Command::Flush { ticket: 100 });
-    world.command(Command::Send { frame: frame(1), ticket: 1, deadline: None });
+    world.command(Command::Send { frame: frame(1), ticket: 1, hold: (), deadline: None });
     world.written();
     assert!(world.events().is_empty());
     world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
-    assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(_)), Event::Flushed(100, Ok(()))]));
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(_), _), Event::Flushed(100, Ok(()))]));
 }
 
 #[test]
 fn a_duplicate_at_the_first_attempt_is_an_error_when_the_library_chose_the_ids() {
     let mut world = world(Resend::Numbered { first: 10, chosen: true });
     assert_eq!(world.connect().unwrap()[0], ("initialSequenceId", "9".to_owned()));
-    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
     world.written();
     world.receive(r#"{"result":"ok","messageId":"CP///////////wEQ////////////ATAA","context":"0"}"#);
-    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error))] if error.kind() == ErrorKind::Broker));
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error), _)] if error.kind() == ErrorKind::Broker));
 }
 
 #[test]
 fn the_callers_first_sequence_id_is_not_used_again() {
-    let mut world = World::new(ProducerRole::<u64>::new(Resend::Again, Some(7), Arc::default()), policy());
+    let mut world = World::new(ProducerRole::<u64, ()>::new(Resend::Again, Some(7), Arc::default()), policy());
     assert_eq!(world.connect().unwrap(), [("initialSequenceId", "7".to_owned())]);
     world.disconnect();
     world.pass(Duration::from_secs(1));
     assert_eq!(world.connect().unwrap(), []);
+}
+
+#[test]
+fn a_message_that_the_server_closes_the_connection_over_ends_and_the_others_go_on() {
+    for (text, told) in [("Text message size [2000] exceeds maximum size [1000]", true), ("too large", false)] {
+        let mut world = world(Resend::Again);
+        world.connect();
+        for number in 0..3 {
+            let payload = if number == 1 { vec![0; 900] } else { vec![0] };
+            let frame = OpenFrame::encode(&Outgoing::new(payload), 4096).unwrap();
+            world.command(Command::Send { frame, ticket: number, hold: (), deadline: None });
+        }
+        assert_eq!(world.written().len(), 3);
+        let closed = Error::new(ErrorKind::Connect, "closed").with_close_code(1009).with_broker_text(text);
+        world.session.disconnected(world.now, closed);
+        world.act();
+        let mut ended = BTreeMap::new();
+        outcomes(&mut world, &mut ended);
+        assert_eq!(ended, BTreeMap::from([(1, Err(ErrorKind::TooBig))]), "told: {told}");
+        world.pass(Duration::from_secs(1));
+        world.connect();
+        assert_eq!(world.written().len(), 2);
+    }
+}
+
+#[test]
+fn what_has_ended_behind_another_keeps_no_text() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
+    for number in 1..100 {
+        world.command(Command::Send {
+            frame: frame(number),
+            ticket: number,
+            hold: (),
+            deadline: Some(Duration::from_secs(1)),
+        });
+    }
+    let (before, _) = world.session.role.kept();
+    world.pass(Duration::from_secs(1));
+    let (after, _) = world.session.role.kept();
+    assert!(after <= before / 100 + 1, "{after}");
+}
+
+#[test]
+fn deadlines_do_not_pile_up_behind_messages_that_have_ended() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    for number in 0..10_000 {
+        let deadline = Some(world.now + Duration::from_secs(300));
+        world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline });
+        world.written();
+        world.receive(&format!(r#"{{"result":"ok","messageId":"CAUQATAA","context":"{number}"}}"#));
+    }
+    let (_, deadlines) = world.session.role.kept();
+    assert!(deadlines < 100, "{deadlines}");
+}
+
+#[test]
+fn a_close_after_a_refused_numbered_message_sends_what_is_left() {
+    let mut world = world(Resend::Numbered { first: 0, chosen: true });
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
+    world.written();
+    world.receive(r#"{"result":"send-error:8","errorMsg":"no","context":"0"}"#);
+    world.command(Command::Send { frame: frame(1), ticket: 1, hold: (), deadline: None });
+    world.session.close(world.now, Duration::from_secs(20));
+    world.act();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert_eq!(world.written().len(), 1);
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"1"}"#);
+    assert_eq!(world.closes, 1);
 }
 
 #[derive(Debug, Clone)]
@@ -209,11 +282,11 @@ fn play(resend: Resend, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, Er
     let mut sent = 0;
     // Frames written and not yet taken by the broker: lost with the connection.
     let mut on_the_way: std::collections::VecDeque<Text> = Default::default();
-    let mut run = |world: &mut World<ProducerRole<u64>>, broker: &mut Broker, step: &Step| match step {
+    let mut run = |world: &mut World<ProducerRole<u64, ()>>, broker: &mut Broker, step: &Step| match step {
         Step::Send { timeout, refused } => {
             let deadline = timeout.map(|timeout| world.now + Duration::from_millis(timeout.into()));
             let frame = if *refused { refused_frame(sent) } else { frame(sent) };
-            world.command(Command::Send { frame, ticket: sent, deadline });
+            world.command(Command::Send { frame, ticket: sent, hold: (), deadline });
             sent += 1;
         }
         Step::Write(taken) => {

@@ -17,7 +17,8 @@ fn id(entry: u64) -> MessageId {
 
 fn world() -> World<ReaderRole<u64>> {
     let topic = Arc::new("t".parse().unwrap());
-    World::new(ReaderRole::new(topic, 0, "earliest".to_owned(), WINDOW, Arc::default()), policy())
+    let part = "t".parse().unwrap();
+    World::new(ReaderRole::new(topic, part, 0, "earliest".to_owned(), WINDOW, Arc::default()), policy())
 }
 
 fn delivered(world: &mut World<ReaderRole<u64>>) -> Vec<Message> {

@@ -1,6 +1,6 @@
 // Produces 1,000 messages, consumes them with a lambda that acknowledges each, and reads them again from the earliest.
 //
-//     ./flow [ws://localhost:8080]       (or PULSAR_URL in the environment)
+//     ./demo [ws://localhost:8080]       (or PULSAR_URL in the environment)
 //
 // Exits with 0 when every count is right.
 #include <stargate.hpp>

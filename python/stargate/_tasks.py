@@ -1,0 +1,161 @@
+"""Handlers as tasks of an event loop: what threads are to the handlers of `stargate.Consumer`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ._native import Message
+from .errors import ClosedError, StargateError
+from .handler import BATCH, NACK, MessageHandler, Outcome, checked
+
+if TYPE_CHECKING:
+    from . import _native
+    from ._bridge import Bridge
+
+logger = logging.getLogger("stargate")
+
+
+async def settled(value: Any) -> Any:
+    """Await what a function of the application gave, if it is to be awaited."""
+    return await value if inspect.isawaitable(value) else value
+
+
+class AsyncMessageHandler:
+    """As `stargate.MessageHandler`, for handlers that await. Each processor has an instance of its own.
+
+    class Billing(AsyncMessageHandler):
+        async def init(self, url):
+            self.pool = await asyncpg.create_pool(url)
+
+        async def handle_message(self, message):
+            await self.pool.execute("insert into bills values ($1)", message.data)
+            return ACK
+    """
+
+    async def init(self, *args: Any, **kwargs: Any) -> None:
+        """Prepare the instance. The arguments are the `init_args` and `init_kwargs` of `listen`."""
+
+    async def handle_message(self, message: Message) -> Outcome | None:
+        """Handle one message and say what becomes of it; `None` counts as `ACK`."""
+        raise NotImplementedError
+
+    async def on_error(self, message: Message, error: BaseException) -> Outcome | None:  # noqa: ARG002 - for overriding
+        """Say what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
+
+        The error was logged already, with its traceback.
+        """
+        return NACK
+
+
+AnyHandler: TypeAlias = AsyncMessageHandler | MessageHandler
+AsyncHandler: TypeAlias = (
+    type[AnyHandler] | AnyHandler | Callable[[Message], Awaitable[Outcome | None]] | Callable[[Message], Outcome | None]
+)
+"""A class, of which each processor has an instance; or an instance or a function, which all processors share."""
+
+
+class Tasks:
+    """The running processors of one consumer or reader."""
+
+    def __init__(self, owner: object, native: _native.Consumer | _native.Reader, bridge: Bridge) -> None:
+        # Lives as long as its tasks do, also when the application keeps no reference to it.
+        self._owner = owner
+        self._native = native
+        self._bridge = bridge
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.error: StargateError | None = None
+
+    async def start(self, make: Callable[[], Awaitable[AnyHandler]]) -> None:
+        """Make the handlers and start the tasks; raise what making one of them raised."""
+        processors, lanes = self._native.begin_work()
+        try:
+            handlers = [await make() for _ in range(processors)]
+        except BaseException:
+            self.stop_soon()
+            raise
+        # With a lane of its own a task takes from nobody what it takes in advance.
+        batch = BATCH if processors == lanes else 1
+        self._tasks = [
+            self._bridge.loop.create_task(
+                self._serve(handler, number % lanes, batch), name=f"stargate-handler-{number}"
+            )
+            for number, handler in enumerate(handlers)
+        ]
+
+    def stop_soon(self) -> None:
+        """Give no more messages to the handlers."""
+        self._stopping = True
+        self._native.stop_work()
+
+    async def stop(self, timeout: float) -> bool:
+        """Let every handler finish the message it has; whether all did. Those that did not are cancelled.
+
+        The handler that calls it is not waited for.
+        """
+        self.stop_soon()
+        done = await self.wait(timeout)
+        late = [task for task in self._others() if not task.done()]
+        for task in late:
+            task.cancel()
+        if late:
+            # A moment for their own clean-up.
+            await asyncio.wait(late, timeout=1.0)
+        return done
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait until all handlers have ended; whether they did."""
+        tasks = self._others()
+        if not tasks:
+            return True
+        _, pending = await asyncio.wait(tasks, timeout=timeout)
+        return not pending
+
+    def _others(self) -> list[asyncio.Task[None]]:
+        current = asyncio.current_task()
+        return [task for task in self._tasks if task is not current]
+
+    async def _serve(self, handler: AnyHandler, lane: int, batch: int) -> None:
+        while not self._stopping:
+            try:
+                messages = await self._bridge.run(self._native.take_work_async, lane, batch)
+            except StargateError as error:
+                self._failed_with(error)
+                return
+            for message in messages:
+                if self._is_stopping():
+                    return
+                self._native.settle(message, (await self._outcome(handler, message)).value)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    def _failed_with(self, error: StargateError) -> None:
+        if self._stopping or isinstance(error, ClosedError) or self.error is not None:
+            return
+        self.error = error
+        logger.error("the handlers ended: %s", error)
+
+    async def _outcome(self, handler: AnyHandler, message: Message) -> Outcome:
+        try:
+            return checked(await settled(handler.handle_message(message)))
+        except asyncio.CancelledError:
+            # The task is being cancelled: the message comes again.
+            self._native.settle(message, NACK.value)
+            raise
+        except Exception as failure:
+            return await self._failed(handler, message, failure)
+
+    async def _failed(self, handler: AnyHandler, message: Message, failure: Exception) -> Outcome:
+        self._native.count_handler_error()
+        logger.error("the handler failed on %r", message, exc_info=failure)
+        try:
+            outcome = await settled(handler.on_error(message, failure))
+        except Exception:
+            logger.exception("on_error failed on %r", message)
+            return NACK
+        return outcome if isinstance(outcome, Outcome) else NACK

@@ -1,0 +1,151 @@
+"""Supervisors, and producing without keeping anything."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import stargate
+from stargate import registry_key
+
+
+@pytest.fixture
+def config(pulsar_url: str) -> dict[str, Any]:
+    return {"name": f"supervisor-{uuid.uuid4().hex}", "host": pulsar_url.removeprefix("ws://"), "protocol": "ws"}
+
+
+@pytest.fixture
+def name() -> str:
+    return f"py-{uuid.uuid4().hex}"
+
+
+def test_a_supervisor_opens_what_its_configuration_names(config: dict[str, Any], name: str) -> None:
+    config["ping_interval"] = 20
+    config["producer"] = [{"topic": name}, {"topic": f"{name}-2", "query_params": {"name": "p"}}]
+    config["consumer"] = {"topic": name, "subscription": "s", "initial_position": "earliest"}
+    config["reader"] = {"topic": name, "starting_message": "earliest"}
+    with stargate.Supervisor(config) as supervisor:
+        assert len(supervisor.keys()) == 4
+        key = registry_key("public", "default", name, name=supervisor.name)
+        found = stargate.Supervisor.find(supervisor.name)
+        found.producer(key).send(b"x", timeout=30)
+        consumer = found.consumer(registry_key("public", "default", name, name=supervisor.name, component="consumer"))
+        message = consumer.receive(30)
+        consumer.ack(message)
+        assert found.reader(key).receive(30).id == message.id
+        missing = registry_key("public", "default", name, subscription="other")
+        with pytest.raises(stargate.NotFoundError, match="on other"):
+            found.consumer(missing)
+        producer = found.producer(key)
+    with pytest.raises(stargate.ClosedError):
+        producer.send(b"y")
+    with pytest.raises(stargate.NotFoundError, match=config["name"]):
+        stargate.Supervisor.find(config["name"])
+
+
+def test_names_and_keys_are_unique(config: dict[str, Any], name: str) -> None:
+    with stargate.Supervisor(config) as supervisor:
+        with pytest.raises(stargate.BusyError, match=config["name"]):
+            stargate.Supervisor(config)
+        supervisor.add("producer", {"topic": name})
+        with pytest.raises(stargate.BusyError, match="producer of"):
+            supervisor.add("producer", {"topic": f"public/default/{name}"})
+    stargate.Supervisor(config).close()
+
+
+def test_one_bad_component_leaves_nothing_behind(config: dict[str, Any], name: str) -> None:
+    missing = {"topic": f"public/missing-{name}/t"}
+    with pytest.raises(stargate.NotFoundError, match="missing-"):
+        stargate.Supervisor({**config, "producer": [{"topic": name}, missing]})
+    stargate.Supervisor(config).close()
+
+
+def test_a_supervised_handler_handles(config: dict[str, Any], name: str) -> None:
+    done = threading.Event()
+
+    class Handler(stargate.MessageHandler):
+        def init(self, event: threading.Event) -> None:
+            self.event = event
+
+        def handle_message(self, message: stargate.Message) -> stargate.Outcome:
+            self.event.set()
+            return stargate.ACK
+
+    config["consumer"] = {"topic": name, "subscription": "s", "handler": Handler, "init_args": [done]}
+    config["producer"] = {"topic": name}
+    with stargate.Supervisor(config) as supervisor:
+        supervisor.producer(registry_key("public", "default", name)).send(b"x", timeout=30)
+        assert done.wait(30)
+
+
+def test_a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_too_often(
+    config: dict[str, Any], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    states: list[str] = []
+    config["max_restarts"] = 1
+    config["producer"] = {"topic": name, "on_state": lambda change: states.append(change.state)}
+    with stargate.Supervisor(config) as supervisor:
+        key = supervisor.keys()[0]
+        part = supervisor._parts[key]
+        first = supervisor.producer(key)
+        failure = stargate.NotFoundError("the namespace is gone")
+        supervisor._failures.put((part, part.generation, failure))
+        supervisor._failures.put((part, part.generation, failure))  # old news by then
+        wait_for(lambda: part.error is None and part.handle is not first)
+        supervisor.producer(key).send(b"x", timeout=30)
+        supervisor._failures.put((part, part.generation, failure))
+        wait_for(lambda: "stays down" in caplog.text)
+        with pytest.raises(stargate.NotFoundError, match="the namespace is gone"):
+            supervisor.producer(key)
+    assert "was restarted" in caplog.text
+    assert states.count("connected") == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "part"),
+    [
+        ({}, "host is missing"),
+        ({"host": 3}, "host"),
+        ({"host": "h:1", "hots": 1}, "hots"),
+        ({"host": "h:1", "producer": {}}, "topic"),
+        ({"host": "h:1", "consumer": {"topic": "t"}}, "subscription"),
+        ({"host": "h:1", "producer": {"topic": "t", "subscription": "s"}}, "no subscription"),
+        ({"host": "h:1", "producer": {"topic": "t", "ack_timeout": 0}}, "ack_timeout"),
+        ({"host": "h:1", "producer": {"topic": "t", "query_params": 1}}, "query_params"),
+        ({"host": "h:1", "max_restarts": -1}, "max_restarts"),
+    ],
+)
+def test_mistakes_in_a_configuration_are_named(wrong: dict[str, Any], part: str) -> None:
+    with pytest.raises(stargate.InvalidArgumentError, match=part):
+        stargate.Supervisor({"name": uuid.uuid4().hex, **wrong})
+
+
+def test_ad_hoc_producing_takes_a_url_and_may_be_called_many_times_at_once(
+    pulsar_url: str, client: stargate.Client, name: str
+) -> None:
+    url = f"{pulsar_url}/ws/v2/producer/persistent/public/default/{name}?batchingEnabled=true"
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: stargate.produce(url, [b"one", "two"]), range(8)))
+    assert all(isinstance(result, stargate.MessageId) for pair in results for result in pair)
+    assert len(stargate.produce(url, b"alone")) == 1
+    with client.reader(name, starting_message="earliest") as reader:
+        assert len(reader.receive_many(17, 30)) == 17
+    for wrong, part in [
+        (url.replace("producer", "consumer"), "/ws/v2/producer/"),
+        (f"{url}&nonsense=1", "nonsense"),
+        (url.replace("public", "missing-tenant"), "not found"),
+    ]:
+        with pytest.raises(stargate.StargateError, match=part):
+            stargate.produce(wrong, [b"x"])
+
+
+def wait_for(is_so: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,101 @@
+"""Check a built wheel: what is in it, how large it is, and that it works in an empty environment away from the sources.
+
+python tools/check_wheel.py dist/stargate-*.whl
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+# Of the wheel as it is downloaded, and unpacked.
+MAX_BYTES = 3_000_000
+MAX_UNPACKED = 8_000_000
+
+EXPECTED = {
+    "stargate/__init__.py",
+    "stargate/_native.abi3.so",
+    "stargate/_native.pyi",
+    "stargate/aio.py",
+    "stargate/py.typed",
+    "stargate/pytest_plugin.py",
+    "stargate/testing.py",
+}
+
+SMOKE = """
+import asyncio, importlib.metadata, pathlib, sys
+import stargate
+from stargate.testing import MockBroker
+
+assert importlib.metadata.version("stargate") == stargate.__version__
+assert pathlib.Path(stargate.__file__).is_relative_to(sys.prefix), stargate.__file__
+
+async def with_asyncio(url):
+    async with stargate.AsyncClient(url) as client, client.producer("t") as producer:
+        async with client.reader("t", starting_message="earliest") as reader:
+            await producer.send(b"asyncio")
+            assert [m.data for m in await reader.receive_many(2, timeout=10)] == [b"plain", b"asyncio"]
+
+with MockBroker() as broker:
+    with stargate.Client(broker.url) as client, client.producer("t") as producer:
+        producer.send(b"plain")
+    asyncio.run(with_asyncio(broker.url))
+    # An exit with work pending.
+    client = stargate.Client(broker.url)
+    producer = client.producer("t")
+    consumer = client.consume("t", "s", lambda message: None)
+    futures = [producer.send_nowait(b"x") for _ in range(100)]
+    if "--leave" in sys.argv:
+        sys.exit()
+    client.close()
+print("works")
+"""
+
+
+def main(wheel: Path) -> int:
+    """Check it all; the exit status."""
+    check_contents(wheel)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = Path(folder)
+        venv.create(environment, with_pip=True)
+        python = str(environment / "bin" / "python")
+        pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--no-index", str(wheel.resolve())], check=True)
+        run = [python, "-X", "dev", "-W", "error", "-c", SMOKE]
+        done = subprocess.run(run, cwd="/", check=True, capture_output=True, text=True, timeout=60)
+        if (done.stdout, done.stderr) != ("works\n", ""):
+            sys.exit(f"the smoke test said: {done.stdout}{done.stderr}")
+        for _ in range(10):
+            done = subprocess.run([*run, "--leave"], cwd="/", check=True, capture_output=True, text=True, timeout=60)
+            if done.stderr:
+                sys.exit(f"the exit with work pending said: {done.stderr}")
+    print(f"{wheel.name}: {wheel.stat().st_size:,} bytes, complete, and works in an empty environment")
+    return 0
+
+
+def check_contents(wheel: Path) -> None:
+    """Exit if something is missing, too much, or too large."""
+    if not re.fullmatch(r"stargate-[\d.]+-cp311-abi3-(manylinux|musllinux|macosx|linux)_\w+\.whl", wheel.name):
+        sys.exit(f"{wheel.name} is not for every CPython from 3.11 on")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if missing := EXPECTED - names:
+        sys.exit(f"missing: {', '.join(sorted(missing))}")
+    foreign = [name for name in names if not name.startswith(("stargate/", "stargate-"))]
+    foreign += [name for name in names if name.endswith((".rs", ".pyc")) or "/tests/" in name]
+    if foreign:
+        sys.exit(f"does not belong there: {', '.join(sorted(foreign))}")
+    if wheel.stat().st_size > MAX_BYTES or unpacked > MAX_UNPACKED:
+        sys.exit(f"too large: {wheel.stat().st_size:,} bytes, {unpacked:,} unpacked")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(Path(sys.argv[1])))
