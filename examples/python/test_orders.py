@@ -1,4 +1,4 @@
-"""A test of 20 lines that kills the broker in mid-send, and shows that nothing acknowledged is lost: `pytest` runs it."""
+"""A pytest of 20 lines: it kills the broker in mid-send, and shows that nothing acknowledged is lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -120,14 +120,10 @@ class Supervisor:
         self._name = _text(fields.pop("name", "default"), "name")
         self._max_restarts = _count(fields.pop("max_restarts", 3), "max_restarts")
         self._max_seconds = _count(fields.pop("max_seconds", 5), "max_seconds")
-        parts = [
-            (component, part) for component in _COMPONENTS for part in _listed(fields.pop(component, []), component)
-        ]
+        parts = [(component, part) for component in _COMPONENTS for part in _listed(fields.pop(component, []), component)]
         url = _url(fields)
         if url is None:
-            raise InvalidArgumentError(
-                'supervisor configuration: host is missing: expected "name:port" or a list of them'
-            )
+            raise InvalidArgumentError('supervisor configuration: host is missing: expected "name:port" or a list of them')
         self._options = fields
         self._client = Client(url, **fields)
         self._clients: dict[str, Client] = {url: self._client}
@@ -139,17 +135,12 @@ class Supervisor:
             held = _supervisors.get(self._name)
             if held is not None and held._pid == os.getpid():
                 self._client.close(0)
-                raise BusyError(
-                    f"start supervisor: there is a supervisor {self._name!r} already: close it, or choose another name"
-                )
+                raise BusyError(f"start supervisor: there is a supervisor {self._name!r} already: close it, or choose another name")
             _supervisors[self._name] = self
         self._closed = False
         # It holds the queue and not the supervisor, which may go while it waits.
         watcher = threading.Thread(
-            target=_watch,
-            args=(self._failures, weakref.ref(self)),
-            name=f"stargate-supervisor-{self._name}",
-            daemon=True,
+            target=_watch, args=(self._failures, weakref.ref(self)), name=f"stargate-supervisor-{self._name}", daemon=True
         )
         watcher.start()
         self._watcher = watcher
@@ -198,11 +189,7 @@ class Supervisor:
             opening = {**options, "on_state": self._listener(part, listener)}
             if component == "producer":
                 return client.producer(topic, **opening)
-            handle = (
-                client.consumer(topic, subscription, **opening)
-                if component == "consumer"
-                else client.reader(topic, **opening)
-            )
+            handle = client.consumer(topic, subscription, **opening) if component == "consumer" else client.reader(topic, **opening)
             if handler is not None:
                 try:
                     handle.listen(handler, args or (), kwargs)
@@ -337,7 +324,9 @@ class Supervisor:
                 return
 
 
-def _watch(failures: SimpleQueue[tuple[_Part, int, StargateError] | None], reference: weakref.ref[Supervisor]) -> None:
+def _watch(
+    failures: SimpleQueue[tuple[_Part, int, StargateError] | None], reference: weakref.ref[Supervisor]
+) -> None:
     while (failure := failures.get()) is not None:
         supervisor = reference()
         if supervisor is None:

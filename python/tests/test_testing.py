@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,9 @@ EXAMPLES = ROOT / "examples/python"
 
 
 @pytest.fixture
-def client(pulsar_mock: MockBroker) -> stargate.Client:
-    return stargate.Client(pulsar_mock.url)
-
-
-@pytest.fixture(autouse=True)
-def closing(request: pytest.FixtureRequest) -> object:
-    yield
-    if "client" in request.fixturenames:
-        request.getfixturevalue("client").close()
+def client(pulsar_mock: MockBroker) -> Iterator[stargate.Client]:
+    with stargate.Client(pulsar_mock.url) as client:
+        yield client
 
 
 def payloads(mock: MockBroker, topic: str) -> list[bytes]:
@@ -46,7 +41,6 @@ def test_a_mock_starts_at_once_and_ends_with_its_block() -> None:
         with urllib.request.urlopen(f"{mock.http_url}/admin/v2/clusters") as answer:
             assert answer.status == 200
         assert repr(mock) == f"<MockBroker at {mock.url}>"
-        assert not mock.closed
     assert mock.closed
     mock.close()
     with pytest.raises(stargate.ConnectError), stargate.Client(mock.url) as client:
@@ -63,14 +57,15 @@ def test_a_closed_mock_can_still_be_looked_at() -> None:
 
 def test_a_mock_that_nobody_closed_warns() -> None:
     with pytest.warns(ResourceWarning, match=r"MockBroker at ws://.* was not closed"):
-        MockBroker().__del__()
+        mock = MockBroker()
+        del mock
 
 
 def test_a_published_message_is_stored_whole(pulsar_mock: MockBroker) -> None:
-    before = datetime.datetime.now(datetime.UTC)
-    event = datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC)
+    before = dt.datetime.now(dt.UTC)
+    event = dt.datetime(2020, 1, 2, tzinfo=dt.UTC)
     published = pulsar_mock.publish(
-        "orders", "pizza", key="k", properties={"a": "1"}, event_time=event, deliver_after=datetime.timedelta(hours=1)
+        "orders", "pizza", key="k", properties={"a": "1"}, event_time=event, deliver_after=dt.timedelta(hours=1)
     )
     (message,) = pulsar_mock.messages("public/default/orders")
     assert isinstance(message, StoredMessage)
@@ -78,8 +73,8 @@ def test_a_published_message_is_stored_whole(pulsar_mock: MockBroker) -> None:
     assert message.id == published
     assert (message.data, message.key, message.properties) == (b"pizza", "k", {"a": "1"})
     assert message.event_time == event
-    assert abs(message.publish_time - before) < datetime.timedelta(seconds=10)
-    assert message.deliver_at == message.publish_time + datetime.timedelta(hours=1)
+    assert abs(message.publish_time - before) < dt.timedelta(seconds=10)
+    assert message.deliver_at == message.publish_time + dt.timedelta(hours=1)
     assert (message.batch, message.is_null) == (None, False)
     assert message.producer_name
 
@@ -101,7 +96,7 @@ def test_what_is_published_is_received(pulsar_mock: MockBroker, client: stargate
 
 
 def test_what_is_sent_is_stored(pulsar_mock: MockBroker, client: stargate.Client) -> None:
-    with client.producer("t", producer_name="till") as producer:
+    with client.producer("t", name="till") as producer:
         sent = producer.send(b"\x00\xff", key="k", properties={"a": "b"})
     (message,) = pulsar_mock.messages("t")
     assert (message.id, message.data, message.key, message.properties) == (sent, b"\x00\xff", "k", {"a": "b"})
@@ -144,8 +139,7 @@ def test_an_ended_topic_and_a_deleted_one(pulsar_mock: MockBroker, client: starg
 
 
 def test_what_makes_no_sense_is_refused_and_named(pulsar_mock: MockBroker) -> None:
-    refused = pytest.raises(stargate.InvalidArgumentError, match="port: expected 0")
-    with refused:
+    with pytest.raises(stargate.InvalidArgumentError, match="port: expected 0"):
         MockBroker(port=70000)
     with pytest.raises(stargate.ConnectError, match="start the mock broker"):
         MockBroker(port=pulsar_mock.port)
@@ -163,7 +157,7 @@ def test_what_makes_no_sense_is_refused_and_named(pulsar_mock: MockBroker) -> No
         pulsar_mock.create_partitioned("t", -1)
     with pytest.raises(stargate.InvalidArgumentError, match="two messages"):
         pulsar_mock.publish_batch("t", [b"x"])
-    with pytest.raises(stargate.NotFoundError, match="no subscription 's'|no subscription \"s\""):
+    with pytest.raises(stargate.NotFoundError, match='no subscription "s"'):
         pulsar_mock.backlog("t", "s")
     with pytest.raises(TypeError, match="payload"):
         pulsar_mock.publish("t", 1)  # type: ignore[arg-type]
@@ -177,7 +171,7 @@ def test_a_fault_happens_as_often_as_was_said(pulsar_mock: MockBroker, client: s
     pulsar_mock.fault("send", "send-error:8:no room")
     assert pulsar_mock.faults_left == 3
     for _ in range(2):
-        with pytest.raises(stargate.BrokerError, match="503.*closed today"):
+        with pytest.raises(stargate.BrokerError, match=r"503.*closed today"):
             client.producer("t")
     with client.producer("t") as producer:
         with pytest.raises(stargate.BrokerError, match="no room"):
@@ -209,12 +203,12 @@ def test_unknown_faults_name_those_there_are(pulsar_mock: MockBroker) -> None:
         pulsar_mock.fault("send", "drop", count=0)
 
 
-def test_a_lost_receipt_is_a_duplicate_without_deduplication_and_none_with_it(client: stargate.Client) -> None:
+def test_a_lost_receipt_is_a_duplicate_without_deduplication_and_none_with_it() -> None:
     for once, expected in ((False, [b"x", b"x"]), (True, [b"x"])):
         with MockBroker() as mock, stargate.Client(mock.url) as other:
             mock.set_deduplication("public/default", on=once)
             mock.fault("send", "drop-after")
-            options = {"effectively_once": True, "producer_name": "till"} if once else {}
+            options = {"effectively_once": True, "name": "till"} if once else {}
             with other.producer("t", **options) as producer:  # type: ignore[arg-type]
                 producer.send(b"x")
             assert payloads(mock, "t") == expected
