@@ -28,7 +28,7 @@ test: tools-test library wheel
 
 lint: tools-lint $(VENV)/ready
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features stargate-core/mock -- -D warnings
+	cargo clippy --workspace --all-targets --features stargate-core/mock,stargate-core/fuzzing -- -D warnings
 	$(IN_VENV)/ruff check python tests examples
 	$(IN_VENV)/ruff format --check python tests examples
 	cd python && ../$(IN_VENV)/mypy

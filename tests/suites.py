@@ -61,14 +61,16 @@ class Suite(NamedTuple):
     needs_broker: bool = False
 
 
-CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "stargate-python", "--features", "stargate-core/mock"]
+FEATURES = "stargate-core/mock,stargate-core/fuzzing"
+CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "stargate-python", "--features", FEATURES]
 ON_REAL = ["cargo", "test", "-p", "stargate-core", "--features", "mock"]
+REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 
 SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
-    Suite("rust-real", [*ON_REAL, "--test", "scenarios", "--test", "security", "--", "--ignored"], cargo_counts, True),
+    Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
     Suite("readme", [sys.executable, "tests/readme.py"], program_counts, True),

@@ -38,6 +38,9 @@ mod consumer;
 mod delivery;
 mod driver;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod log;
 mod lookup;
 mod message;

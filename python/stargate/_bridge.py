@@ -9,6 +9,8 @@ get a daemon thread that waits in their place, and calls them once for each batc
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -20,20 +22,22 @@ if TYPE_CHECKING:
 
 
 class Bridge:
-    """The queue of one event loop; made in that loop."""
+    """The queue of one event loop; made in that loop.
+
+    It lives as long as anybody uses it or waits for something from it: the loop itself knows it weakly.
+    """
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.events = _native.Events(pipe=True)
-        self._closed = False
-        self._drained = threading.Event()
+        self._pid = os.getpid()
+        me = weakref.ref(self)
         try:
-            self.loop.add_reader(self.events.fileno(), self._drain, True)
+            self.loop.add_reader(self.events.fileno(), _drain, me, True)
         except NotImplementedError:
             self.events = _native.Events()
-            loop = weakref.ref(self.loop)
-            waiting = threading.Thread(target=self._wait, args=(loop,), name="stargate-loop", daemon=True)
-            waiting.start()
+            waiting = (self.events, weakref.ref(self.loop), me)
+            threading.Thread(target=_wait, args=waiting, name="stargate-loop", daemon=True).start()
 
     def check(self) -> None:
         """Raise if another loop runs than the one that this belongs to."""
@@ -64,37 +68,56 @@ class Bridge:
                     # The cancellation came between the result and the task's turn.
                     receiver.put_back(future.result())
                 # Otherwise they are in the queue, which puts back what nobody waits for; at once, to keep the order.
-                self._drain(readable=False)
+                self.drain(readable=False)
             raise
 
-    def close(self) -> None:
-        """Watch no more."""
-        if self._closed:
-            return
-        self._closed = True
-        if not self.loop.is_closed() and self.events.fileno() >= 0:
-            self.loop.remove_reader(self.events.fileno())
-        self.events.close()
-        self._drained.set()
-
-    def _drain(self, readable: bool) -> None:
-        # Nothing else than futures is told to this queue, and done ones were left out.
+    def drain(self, readable: bool) -> None:
+        """Set the futures of what is done; `readable` says that the pipe is."""
+        # Nothing else than futures is told to this queue, and those that nobody waits for are left out.
         for _, future, value, error in self.events.drain(readable):
             if error is None:
                 future.set_result(value)
             else:
                 future.set_exception(error)
-        self._drained.set()
 
-    def _wait(self, loop: weakref.ref[asyncio.AbstractEventLoop]) -> None:
-        while self.events.ready(60.0) and not self._closed:
+    def __del__(self) -> None:
+        if self._pid != os.getpid():
+            return
+        self.events.close()
+        if self.events.fileno() >= 0:
+            # Any thread may be the one that collects it. The descriptor stays open until it is watched no more.
+            with contextlib.suppress(RuntimeError):  # The loop is closed.
+                self.loop.call_soon_threadsafe(_unwatch, self.loop, self.events)
+
+
+def _drain(reference: weakref.ref[Bridge], readable: bool) -> None:
+    bridge = reference()
+    if bridge is not None:
+        bridge.drain(readable)
+
+
+def _unwatch(loop: asyncio.AbstractEventLoop, events: _native.Events) -> None:
+    loop.remove_reader(events.fileno())
+
+
+def _wait(events: _native.Events, loop: weakref.ref[asyncio.AbstractEventLoop], bridge: weakref.ref[Bridge]) -> None:
+    """Wait in place of a loop that cannot, until the bridge is gone."""
+    drained = threading.Event()
+
+    def drain() -> None:
+        _drain(bridge, readable=False)
+        drained.set()
+
+    while events.ready(60.0) and bridge() is not None:
+        alive = loop()
+        if alive is None or alive.is_closed():
+            return
+        drained.clear()
+        with contextlib.suppress(RuntimeError):  # It was closed meanwhile.
+            alive.call_soon_threadsafe(drain)
+        del alive
+        while not drained.wait(1.0):
             alive = loop()
             if alive is None or alive.is_closed():
                 return
-            self._drained.clear()
-            try:
-                alive.call_soon_threadsafe(self._drain, False)
-            except RuntimeError:  # It was closed meanwhile.
-                return
             del alive
-            self._drained.wait()

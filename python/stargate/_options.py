@@ -73,7 +73,7 @@ class ProducerOptions(ConnectionOptions, total=False):
     batch_max_msg: int | None
     """Most messages in a batch. From 1 to 2147483647. Default: 1000."""
     batch_max_delay: float | timedelta | None
-    """Longest wait for a batch to fill. Seconds; 0.001 to 2.14748e+06. Default: 0.01."""
+    """Longest wait for a batch to fill. Seconds; 0.001 to 2.14748e+06. Default: 0.001."""
     max_pending_msg: int | None
     """Most messages in flight: accepted and without a receipt yet. From 1 to 1000000. Default: 1000."""
     max_pending_bytes: int | None
@@ -96,7 +96,8 @@ class ProducerOptions(ConnectionOptions, total=False):
     """What becomes of messages in flight when the connection breaks. Default: "resend"."""
     effectively_once: bool | None
     """Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
-    and deduplication enabled on the namespace. Default: False."""
+    deduplication enabled on the namespace, and a topic without partitions; excludes `batch_enabled`. Default:
+    False."""
     max_message_frame_bytes: int | None
     """The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused
     here, because the server would close the connection over them. From 1024 to 2147483647. Default: 1048576."""

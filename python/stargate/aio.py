@@ -498,12 +498,8 @@ class AsyncClient(_Handle):
         for receiver in receivers:
             receiver._stop_soon()
         outcomes = await asyncio.gather(*(receiver.close(limit) for receiver in receivers), return_exceptions=True)
-        try:
-            await bridge.run(self._native.close_async, max(0.0, deadline - time.monotonic()))
-        finally:
-            bridge.close()
-            self._bridge = None
-            _events.closed(self)
+        await bridge.run(self._native.close_async, max(0.0, deadline - time.monotonic()))
+        _events.closed(self)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

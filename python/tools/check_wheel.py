@@ -41,18 +41,19 @@ async def with_asyncio(url):
             await producer.send(b"asyncio")
             assert [m.data for m in await reader.receive_many(2, timeout=10)] == [b"plain", b"asyncio"]
 
-with MockBroker() as broker:
-    with stargate.Client(broker.url) as client, client.producer("t") as producer:
-        producer.send(b"plain")
-    asyncio.run(with_asyncio(broker.url))
-    # An exit with work pending.
-    client = stargate.Client(broker.url)
-    producer = client.producer("t")
-    consumer = client.consume("t", "s", lambda message: None)
-    futures = [producer.send_nowait(b"x") for _ in range(100)]
-    if "--leave" in sys.argv:
-        sys.exit()
-    client.close()
+broker = MockBroker()
+with stargate.Client(broker.url) as client, client.producer("t") as producer:
+    producer.send(b"plain")
+asyncio.run(with_asyncio(broker.url))
+# An exit with work pending.
+client = stargate.Client(broker.url)
+producer = client.producer("t")
+consumer = client.consume("t", "s", lambda message: None)
+futures = [producer.send_nowait(b"x") for _ in range(100)]
+if "--leave" in sys.argv:
+    sys.exit()
+client.close()
+broker.close()
 print("works")
 """
 

@@ -120,7 +120,7 @@ TEST(options_that_are_not_acceptable)
     FAILS(STARGATE_INVALID_ARGUMENT, "timeout_ms is -2",
           stargate_producer_open(client, "t", NULL, -2, &producer, &error));
     stargate_client_free(client);
-    FAILS(STARGATE_INVALID_ARGUMENT, "http//x", stargate_client_new("http//x", NULL, &client, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "it has no scheme", stargate_client_new("http//x", NULL, &client, &error));
     CHECK(client == NULL);
     stargate_options_free(options);
 }

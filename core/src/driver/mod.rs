@@ -190,6 +190,10 @@ where
                     self.session.heard();
                     self.outlet.ponged(SystemTime::now());
                 }
+                Poll::Ready(Incoming::Malformed(error)) => {
+                    self.session.heard();
+                    self.session.malformed(now, error);
+                }
                 Poll::Ready(Incoming::Other) => self.session.heard(),
                 Poll::Ready(Incoming::End(error)) => {
                     // What the library answers to a close frame goes out if it can.

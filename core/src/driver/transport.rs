@@ -75,7 +75,9 @@ impl AsyncWrite for Link {
 pub(crate) enum Incoming {
     Text(Text),
     Pong,
-    /// A ping, which is answered by itself, or a binary frame, which is not part of the protocol.
+    /// A binary frame, which is not part of the protocol.
+    Malformed(Error),
+    /// A ping, which is answered by itself.
     Other,
     /// The connection has ended, for this reason.
     End(Error),
@@ -89,6 +91,10 @@ impl Socket {
         Pin::new(&mut self.0).poll_next(cx).map(|next| match next {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Pong(_))) => Incoming::Pong,
+            Some(Ok(Message::Binary(bytes))) => Incoming::Malformed(Error::new(
+                ErrorKind::Protocol,
+                format!("expected text, got a binary frame of {} bytes", bytes.len()),
+            )),
             Some(Ok(Message::Close(frame))) => Incoming::End(closed(frame)),
             Some(Ok(_)) => Incoming::Other,
             Some(Err(error)) => Incoming::End(broken(error)),
@@ -297,7 +303,7 @@ async fn read_body(link: &mut Link, head: &Head, mut body: Vec<u8>) -> Vec<u8> {
 }
 
 /// The error of an upgrade that was not answered with 101.
-fn refused(status: u16, page: &str) -> Error {
+pub(crate) fn refused(status: u16, page: &str) -> Error {
     let reason = page_message(page);
     let kind = match status {
         400 => ErrorKind::InvalidArgument,

@@ -88,6 +88,10 @@ pub(crate) struct ConsumerRole<T> {
     unacked: HashMap<MessageId, usize>,
     /// The sum of the numbers in `unacked`: what the server counts against its window.
     unacked_frames: usize,
+    /// Frames of this connection that nobody could read, and that the server counts too if they were messages.
+    unreadable: usize,
+    /// Messages received since a connection was given up over a frame that nobody could read.
+    readable: Option<usize>,
     /// Delivered and not yet taken or handled by the application.
     in_hand: usize,
     permits: Permits,
@@ -113,6 +117,8 @@ impl<T> ConsumerRole<T> {
             connected: false,
             unacked: HashMap::new(),
             unacked_frames: 0,
+            unreadable: 0,
+            readable: None,
             in_hand: 0,
             control: VecDeque::new(),
             travelling: VecDeque::new(),
@@ -214,7 +220,8 @@ impl<T> ConsumerRole<T> {
     }
 
     fn watch_window(&mut self, now: Moment) {
-        let full = !self.settings.pull && self.connected && self.unacked_frames >= self.settings.window;
+        let taken = self.unacked_frames + self.unreadable;
+        let full = !self.settings.pull && self.connected && taken >= self.settings.window;
         if !(full && self.in_hand == 0) {
             self.stalled_at = None;
         } else {
@@ -262,6 +269,7 @@ impl<T> Role for ConsumerRole<T> {
         self.counters.unacked.sub(self.unacked_frames as u64);
         self.unacked.clear();
         self.unacked_frames = 0;
+        self.unreadable = 0;
     }
 
     fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
@@ -285,6 +293,7 @@ impl<T> Role for ConsumerRole<T> {
                 *self.unacked.entry(message.id.clone()).or_insert(0) += 1;
                 self.unacked_frames += 1;
                 self.in_hand += 1;
+                self.readable = self.readable.map(|messages| messages + 1);
                 if self.settings.pull {
                     self.permits.delivered();
                     self.counters.permits.set(self.permits.granted() as u64);
@@ -294,6 +303,23 @@ impl<T> Role for ConsumerRole<T> {
         }
         self.watch_window(now);
         Ok(())
+    }
+
+    fn skipped(&mut self, now: Moment) -> bool {
+        // It may have been a message, which then holds its place in the window and never comes again on this connection.
+        // The same thing again within a window is what the topic holds, and another connection is no way around it.
+        if self.readable.is_none_or(|messages| messages >= self.settings.window) {
+            self.readable = Some(0);
+            return true;
+        }
+        self.unreadable += 1;
+        if self.settings.pull {
+            self.permits.delivered();
+            self.permits.finished(1);
+            self.ask();
+        }
+        self.watch_window(now);
+        false
     }
 
     fn command(&mut self, now: Moment, command: Command<T>) {

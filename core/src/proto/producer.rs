@@ -64,6 +64,8 @@ struct Entry<T, H> {
     attempts: u32,
     /// Nothing more is expected of it.
     ended: bool,
+    /// The broker refused it, so that nobody knows whether its sequence id was used.
+    refused: bool,
 }
 
 pub(crate) struct ProducerRole<T, H> {
@@ -78,6 +80,8 @@ pub(crate) struct ProducerRole<T, H> {
     resend: Resend,
     /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still here.
     sequence: i64,
+    /// Everything before this context has its number behind it: one of them or the one before it has a receipt.
+    passed: u64,
     /// In [`Resend::Numbered`], a message failed, and the count of sequence ids is only certain again after a reconnect.
     resync: bool,
     /// The sequence id that the caller wants the first connection to begin after. A later one must not begin there again:
@@ -102,6 +106,7 @@ impl<T, H> ProducerRole<T, H> {
             events: VecDeque::new(),
             resend,
             sequence,
+            passed: 0,
             resync: false,
             first_connection,
             failed: None,
@@ -115,13 +120,17 @@ impl<T, H> ProducerRole<T, H> {
 
     /// Ends a message. With `kept` its outcome is told, and it is still sent again for the sake of its number.
     fn end(&mut self, index: usize, outcome: Result<Stored>, kept: bool) {
+        let numbered = self.numbered();
         let Some(entry) = self.entries.get_mut(index) else { return };
         let mut hold = None;
         if !kept {
             entry.ended = true;
-            // It may have to wait behind others for its turn to be forgotten, but takes no room there.
-            entry.text = Text::default();
             hold = entry.hold.take();
+            // It may have to wait behind others for its turn to be forgotten, but takes no room there, unless it has a
+            // number that may have to be used again.
+            if !numbered || entry.attempts == 0 || entry.refused {
+                entry.text = Text::default();
+            }
         }
         if let Some(ticket) = entry.ticket.take() {
             self.counters.in_flight.sub(1);
@@ -160,13 +169,12 @@ impl<T, H> ProducerRole<T, H> {
         }
         let text = why.broker_text().unwrap_or_default();
         let limit = text.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']')?.0.parse::<usize>().ok());
-        let of_written = |entry: &Entry<T, H>| if entry.written && !entry.ended { entry.text.len() } else { 0 };
-        // Without a number it can only have been the largest.
-        let largest = self.entries.iter().map(of_written).max().unwrap_or(0);
-        let over = limit.map_or(largest, |limit| limit + 1).max(1);
+        // Without the limit nobody knows which message it was; all are sent again, until their timeout.
+        let Some(limit) = limit else { return };
         for index in 0..self.entries.len() {
-            let bytes = of_written(&self.entries[index]);
-            if bytes >= over {
+            let entry = &self.entries[index];
+            let bytes = entry.text.len();
+            if entry.written && !entry.ended && bytes > limit {
                 let too_big = Error::new(
                     ErrorKind::TooBig,
                     format!(
@@ -244,7 +252,10 @@ impl<T, H> Role for ProducerRole<T, H> {
         };
         let entry = &self.entries[index];
         if entry.ended || !entry.written {
-            self.counters.unexpected.add(1);
+            // What was written again for the sake of its number only is confirmed again.
+            if !(entry.written && entry.attempts > 1 && self.numbered()) {
+                self.counters.unexpected.add(1);
+            }
             return Ok(());
         }
         let outcome = answer.outcome.and_then(|id| {
@@ -258,8 +269,20 @@ impl<T, H> Role for ProducerRole<T, H> {
             }
             Ok(Stored { id, duplicate })
         });
-        if outcome.is_err() && self.numbered() {
-            self.resync = true;
+        match outcome.is_ok() {
+            true => {
+                self.passed = self.passed.max(context);
+                // Whoever gave up on these has been told, and the broker takes their numbers no more.
+                for entry in self.entries.range_mut(..index).filter(|entry| entry.ticket.is_none()) {
+                    entry.ended = true;
+                    entry.hold = None;
+                }
+            }
+            false if self.numbered() => {
+                self.entries[index].refused = true;
+                self.resync = true;
+            }
+            false => {}
         }
         self.end(index, outcome, false);
         self.trim();
@@ -273,7 +296,7 @@ impl<T, H> Role for ProducerRole<T, H> {
                 let context = self.first_context + self.entries.len() as u64;
                 let text = Text::from(frame.close(context));
                 let (ticket, hold) = (Some(ticket), Some(hold));
-                let entry = Entry { text, hold, ticket, written: false, attempts: 0, ended: false };
+                let entry = Entry { text, hold, ticket, written: false, attempts: 0, ended: false, refused: false };
                 self.entries.push_back(entry);
                 if let Some(error) = self.failed.clone() {
                     self.end(self.entries.len() - 1, Err(error), false);
@@ -322,9 +345,10 @@ impl<T, H> Role for ProducerRole<T, H> {
                     "the time ran out while the connection was being restored: the message may be stored or not"
                 }
             };
-            // The numbers of the messages after it count on this one being sent again.
-            let kept = attempted && self.numbered();
-            self.end(index, Err(Error::new(ErrorKind::Timeout, message)), kept);
+            // The numbers of the messages after it count on this one being sent again, unless one of them is stored. While
+            // there is no connection the next one may have been asked to begin at this number.
+            let needed = !(self.entries[index].written && context < self.passed);
+            self.end(index, Err(Error::new(ErrorKind::Timeout, message)), attempted && self.numbered() && needed);
             any = true;
         }
         if any {
@@ -336,11 +360,13 @@ impl<T, H> Role for ProducerRole<T, H> {
         if self.resync {
             return None;
         }
+        let numbered = self.numbered();
         loop {
             let entry = self.entries.get_mut(self.next)?;
             self.next += 1;
-            // What has ended is not sent, except that a number once used must be used again.
-            if !entry.ended {
+            // What has ended is not sent, except that a number once used must be used again, or what follows would get it
+            // and be dropped as a duplicate.
+            if !entry.ended || (numbered && entry.attempts > 0 && !entry.refused) {
                 match entry.attempts {
                     0 => self.counters.sent.add(1),
                     _ => self.counters.resent.add(1),

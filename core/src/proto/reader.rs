@@ -34,6 +34,8 @@ pub(crate) struct ReaderRole<T> {
     session: usize,
     /// Where the next connection begins: `earliest`, `latest`, or after the last message received.
     position: String,
+    /// After which message a connection was given up over a frame that nobody could read.
+    given_up_after: Option<String>,
     connection: u64,
     connected: bool,
     credits: Gather,
@@ -59,6 +61,7 @@ impl<T> ReaderRole<T> {
             part,
             session,
             position,
+            given_up_after: None,
             connection: 0,
             connected: false,
             credits: Gather::new(window),
@@ -107,6 +110,14 @@ impl<T> Role for ReaderRole<T> {
             }
         }
         Ok(())
+    }
+
+    fn skipped(&mut self, _now: Moment) -> bool {
+        // It may have been the next message, and there would be a gap. The same thing again after the same message is what
+        // the topic holds: only without it there is a way on.
+        let again = self.given_up_after.as_ref() == Some(&self.position);
+        self.given_up_after = Some(self.position.clone());
+        !again
     }
 
     fn command(&mut self, now: Moment, command: Command<T>) {

@@ -38,6 +38,11 @@ pub(crate) trait Role {
     fn parting(&self) -> Duration {
         Duration::ZERO
     }
+    /// A frame was skipped that nobody can read. Whether a new connection is to bring again what it may have been.
+    fn skipped(&mut self, now: Moment) -> bool {
+        let _ = now;
+        false
+    }
     /// Whether only a new connection makes its state certain again.
     fn wants_reconnect(&self) -> bool {
         false
@@ -276,14 +281,28 @@ impl<R: Role> Session<R> {
 
     /// A text frame arrived.
     pub(crate) fn text(&mut self, now: Moment, text: &Text) {
-        if let Phase::Open(open) = &mut self.phase {
-            open.liveness.heard();
-            open.useful = true;
+        match &mut self.phase {
+            Phase::Open(open) => {
+                open.liveness.heard();
+                open.useful = true;
+            }
+            Phase::Closing { .. } => {}
+            // Read from a connection that was given up in the meantime.
+            _ => return,
         }
         if let Err(error) = self.role.frame(now, text) {
-            self.changes.push_back(Change::Malformed { error });
+            self.malformed(now, error);
         }
         self.settle(now);
+    }
+
+    /// A frame arrived that is not part of the protocol.
+    pub(crate) fn malformed(&mut self, now: Moment, error: Error) {
+        self.changes.push_back(Change::Malformed { error: error.clone() });
+        if self.is_open() && self.role.skipped(now) && self.linger_until.is_none() {
+            self.actions.push_back(Action::Drop);
+            self.disconnected(now, error);
+        }
     }
 
     /// Something else than a text arrived.

@@ -111,6 +111,38 @@ fn a_full_window_in_the_applications_hands_is_reported_once() {
 }
 
 #[test]
+fn what_nobody_can_read_is_asked_for_once_more_and_then_left_out() {
+    for pull in [false, true] {
+        let (mut world, counters) = world_with(pull, 2);
+        world.connect();
+        written(&mut world);
+        world.receive("}{");
+        assert!(!world.session.is_open(), "it may have been a message, that comes again");
+        world.receive(&delivery(1));
+        assert!(world.events().is_empty(), "this connection is none any more");
+        world.pass(Duration::from_secs(1));
+        world.connect();
+        written(&mut world);
+        world.receive(&delivery(1));
+        world.receive("}{");
+        assert!(world.session.is_open(), "the topic holds it, so that no connection is a way around it");
+        delivered(&mut world);
+        world.command(Command::Finished { messages: 1 });
+        world.session.heard();
+        world.pass(Duration::from_secs(11));
+        if pull {
+            assert_eq!(counters.snapshot().permits, 2, "what was asked for and came to nothing is asked for again");
+        } else {
+            assert!(matches!(&world.events()[..], [Event::Stalled { .. }]), "it holds a place of the window");
+        }
+        world.session.heard();
+        world.receive(&delivery(2));
+        world.receive("}{");
+        assert!(!world.session.is_open(), "a window later it is another one");
+    }
+}
+
+#[test]
 fn answers_go_to_their_questions_over_a_reconnect() {
     let (mut world, _) = world_with(false, 10);
     world.connect();

@@ -29,6 +29,29 @@ fn delivered(world: &mut World<ReaderRole<u64>>) -> Vec<Message> {
     world.events().into_iter().filter_map(message).collect()
 }
 
+fn delivery(entry: u64) -> String {
+    format!(r#"{{"messageId":"{}","payload":""}}"#, id(entry).as_str())
+}
+
+#[test]
+fn what_nobody_can_read_is_asked_for_once_more_and_then_left_out() {
+    let mut world = world();
+    world.connect();
+    world.receive(&delivery(1));
+    world.receive("}{");
+    assert!(!world.session.is_open(), "it may have been the second message");
+    world.receive(&delivery(3));
+    assert_eq!(delivered(&mut world).len(), 1, "and nothing may overtake it");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.connect().unwrap()[0].1, id(1).as_str());
+    world.receive("}{");
+    assert!(world.session.is_open(), "the topic holds it, so that no connection is a way around it");
+    world.receive(&delivery(3));
+    assert_eq!(delivered(&mut world).len(), 1);
+    world.receive("}{");
+    assert!(!world.session.is_open(), "another one");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Deliver,

@@ -1,0 +1,953 @@
+//! Every point of the protocol at which a connection can break or a server can misbehave, crossed with each role and
+//! each policy: the promise that holds there is kept, and nothing hangs.
+//!
+//! Tables of cases on the mock broker; each case has a topic of its own, and a table fails with the names of all cases
+//! that do.
+
+mod waiting;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use stargate_core::blocking::{Client, Consumer, Producer, Reader};
+use stargate_core::mock::{Mock, MockMessage, MockOptions, Op};
+use stargate_core::{
+    Error, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options, Outcome, Result, Sent, Stats,
+    SubscriptionType,
+};
+
+use waiting::{PATIENCE, eventually, unique};
+
+/// Most messages in flight, or delivered and not acknowledged.
+const WINDOW: usize = 4;
+/// What flows after a fault: three windows, so that a place lost in each would stop it.
+const MORE: usize = 3 * WINDOW;
+/// No case takes longer.
+const CASE_LIMIT: Duration = Duration::from_secs(60);
+
+type Case = (String, Box<dyn FnOnce() + Send>);
+
+/// Runs the cases, several at a time because most of their time is waiting, and names those that failed.
+fn run(cases: Vec<Case>) {
+    let (count, begun) = (cases.len(), Instant::now());
+    let queue = Mutex::new(cases);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while let Some((name, case)) = { queue.lock().unwrap().pop() } {
+                    let (done, finished) = mpsc::channel();
+                    std::thread::spawn(move || {
+                        let outcome = catch_unwind(AssertUnwindSafe(case));
+                        let _ = done.send(outcome.map_err(|panic| {
+                            let text = panic.downcast_ref::<String>().cloned();
+                            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                                .unwrap_or_default()
+                        }));
+                    });
+                    match finished.recv_timeout(CASE_LIMIT) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(text)) => failures.lock().unwrap().push(format!("{name}: {text}")),
+                        Err(_) => failures.lock().unwrap().push(format!("{name}: hangs")),
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} of {count} cases failed:\n{}", failures.len(), failures.join("\n"));
+    #[allow(clippy::print_stdout)] // how many there were is worth a look
+    {
+        println!("{count} cases in {:?}", begun.elapsed());
+    }
+}
+
+/// Namespaces: without deduplication, and with.
+const PLAIN: &str = "public/default";
+const ONCE: &str = "public/once";
+
+fn mock() -> Arc<Mock> {
+    // A connection that is stalled holds its producer's name, or its exclusive subscription, until the server gives it up.
+    let options = MockOptions { idle_timeout: Duration::from_secs(2), ..MockOptions::default() };
+    let mock = Mock::start(options).unwrap();
+    mock.create_namespace(ONCE).unwrap();
+    mock.set_deduplication(ONCE, true).unwrap();
+    Arc::new(mock)
+}
+
+fn topic(namespace: &str) -> String {
+    format!("persistent://{namespace}/{}", unique("fault"))
+}
+
+/// Whether the fault leaves the peer silent, so that only a ping finds out.
+fn is_silent(fault: &str) -> bool {
+    matches!(fault, "stall" | "no-pong")
+}
+
+fn client(mock: &Mock, fault: &str) -> Client {
+    let quick = Options::new().backoff_min(Duration::from_millis(1)).backoff_max(Duration::from_millis(20));
+    let options = match is_silent(fault) {
+        true => quick.ping_interval(Duration::from_millis(100)).pong_timeout(Duration::from_millis(300)),
+        false => quick,
+    };
+    Client::new(&mock.url(), options).unwrap()
+}
+
+/// Faults after which the connection is gone, and those that a ping finds.
+const BREAKS: [&str; 12] = [
+    "close:1000",
+    "close:1001",
+    "close:1003",
+    "close:1006",
+    "close:1009",
+    "close:1011",
+    "close:4000",
+    "drop",
+    "drop-after",
+    "reset",
+    "half-frame",
+    "stall",
+];
+
+fn breaks(fault: &str) -> bool {
+    BREAKS.contains(&fault)
+}
+
+fn number(payload: &[u8]) -> usize {
+    std::str::from_utf8(payload).unwrap().parse().unwrap()
+}
+
+fn stored(mock: &Mock, topic: &str) -> Vec<usize> {
+    let stored = mock.messages(topic).unwrap();
+    stored.iter().map(|message| number(message.payload.as_deref().unwrap())).collect()
+}
+
+fn firsts(numbers: &[usize]) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    numbers.iter().copied().filter(|number| seen.insert(*number)).collect()
+}
+
+// producers
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sending {
+    Resend,
+    Lazy,
+    KeepTrying,
+    MaxReconnects,
+    Fail,
+    Once,
+}
+
+impl Sending {
+    const ALL: [Sending; 6] =
+        [Sending::Resend, Sending::Lazy, Sending::KeepTrying, Sending::MaxReconnects, Sending::Fail, Sending::Once];
+
+    fn options(self) -> Options {
+        let options = Options::new().max_pending_msg(WINDOW as u32);
+        match self {
+            Sending::Resend => options,
+            Sending::Lazy => options.lazy(true),
+            Sending::KeepTrying => options.keep_trying(true),
+            Sending::MaxReconnects => options.max_reconnects(10_000),
+            Sending::Fail => options.on_disconnect(OnDisconnect::Fail),
+            Sending::Once => options.name("p").effectively_once(true),
+        }
+    }
+
+    fn namespace(self) -> &'static str {
+        if self == Sending::Once { ONCE } else { PLAIN }
+    }
+}
+
+/// Sends `numbers`; each ends exactly once, and this is how.
+fn send(producer: &Producer, numbers: std::ops::Range<usize>) -> Vec<Option<ErrorKind>> {
+    let (sender, ends) = mpsc::channel();
+    let count = numbers.len();
+    for number in numbers.clone() {
+        let sender = sender.clone();
+        let told = move |sent: Sent| {
+            let _ = sender.send((number, sent.result.err().map(|error| error.kind())));
+        };
+        producer.send_with(number.to_string(), told).unwrap();
+    }
+    drop(sender);
+    let mut outcomes = vec![None; count];
+    // The channel closes when the last callback has been called or dropped: a second call would be seen here.
+    while let Ok((number, outcome)) = ends.recv_timeout(PATIENCE) {
+        let place = &mut outcomes[number - numbers.start];
+        assert!(place.replace(outcome).is_none(), "message {number} ended twice");
+    }
+    outcomes.into_iter().map(|outcome| outcome.expect("each send ends")).collect()
+}
+
+/// A message, `fault` on one of the next, and what the policy promises then.
+fn a_send_fails(mock: &Mock, sending: Sending, fault: &str) {
+    let client = client(mock, fault);
+    let topic = topic(sending.namespace());
+    // What has no answer ends by its timeout, so that one is short; nothing else here may come near it.
+    let unanswered = matches!(
+        fault,
+        "garbage" | "binary" | "no-context" | "wrong-context" | "no-receipt" | "send-error:3" | "no-pong" | "stall"
+    );
+    let timeout = Duration::from_millis(if is_silent(fault) {
+        10_000
+    } else if unanswered {
+        800
+    } else {
+        20_000
+    });
+    let producer = client.producer(&topic, sending.options().send_timeout(timeout)).unwrap();
+    assert_eq!(send(&producer, 0..2), [None, None]);
+    mock.fault("send", Some(&topic), fault, 1).unwrap();
+    let first = send(&producer, 2..2 + WINDOW);
+    let second = send(&producer, 2 + WINDOW..2 + WINDOW + MORE);
+    assert_eq!(second, vec![None; MORE], "all is well after the fault");
+    let failed: Vec<ErrorKind> = first.iter().flatten().copied().collect();
+    let stored = stored(mock, &topic);
+    let stats = producer.stats();
+
+    assert!(firsts(&stored).is_sorted(), "order: {stored:?}");
+    for (index, outcome) in first.iter().enumerate() {
+        assert!(outcome.is_some() || stored.contains(&(index + 2)), "{} has a receipt and is not stored", index + 2);
+    }
+    if matches!(sending, Sending::Once | Sending::Fail) || !breaks(fault) {
+        assert_eq!(firsts(&stored), stored, "nothing twice");
+    }
+    match (fault, sending) {
+        // The message that the mock refused is not stored, and all others are.
+        ("send-error:7" | "send-error:8", _) => {
+            assert_eq!(failed, [ErrorKind::Broker]);
+            assert_eq!(stored.len(), 2 + WINDOW + MORE - 1);
+        }
+        // A refusal that does not say whose it is.
+        ("send-error:3", _) => assert_eq!(failed, [ErrorKind::Timeout]),
+        ("garbage" | "binary" | "no-context" | "wrong-context" | "no-receipt", _) => {
+            assert_eq!(failed, [ErrorKind::Timeout]);
+            assert_eq!(stored.len(), 2 + WINDOW + MORE, "it was stored all the same");
+        }
+        ("no-pong" | "delay:300" | "duplicate", Sending::Fail) => {
+            assert!(failed.iter().all(|kind| *kind == ErrorKind::OutcomeUnknown), "{failed:?}");
+        }
+        (_, Sending::Fail) => {
+            assert!(!failed.is_empty(), "the fault struck");
+            assert!(failed.iter().all(|kind| *kind == ErrorKind::OutcomeUnknown), "{failed:?}");
+        }
+        _ => assert_eq!(failed, [], "each is sent again"),
+    }
+    if breaks(fault) {
+        assert_eq!(stats.reconnects, 1, "{stats:?}");
+        assert_eq!(stats.resent > 0, sending != Sending::Fail, "{stats:?}");
+    } else if !(is_silent(fault) || (sending == Sending::Once && fault.starts_with("send-error"))) {
+        assert_eq!((stats.reconnects, stats.resent), (0, 0), "{stats:?}");
+    }
+    assert_eq!(stats.in_flight, 0);
+    assert_eq!((stats.receipts + stats.send_errors) as usize, 2 + WINDOW + MORE);
+    assert_eq!(stats.send_errors as usize, failed.len());
+    match fault {
+        "duplicate" => assert_eq!(stats.unexpected, 1),
+        "garbage" | "binary" | "no-context" | "wrong-context" | "send-error:3" => assert_eq!(stats.malformed, 1),
+        _ => {}
+    }
+    client.close(PATIENCE).unwrap();
+    if fault != "stall" {
+        // A connection that is stalled holds its producer's name for a while.
+        assert_eq!(mock.count(Op::Connect, Some(&topic)).unwrap() as u64, stats.connections);
+    }
+}
+
+#[test]
+fn a_send_that_goes_wrong_ends_once_and_costs_no_other() {
+    let mock = mock();
+    let others = [
+        "no-pong",
+        "garbage",
+        "binary",
+        "no-context",
+        "wrong-context",
+        "no-receipt",
+        "duplicate",
+        "delay:300",
+        "send-error:3",
+        "send-error:7",
+        "send-error:8",
+    ];
+    let mut cases: Vec<Case> = Vec::new();
+    for sending in Sending::ALL {
+        for fault in BREAKS.into_iter().chain(others) {
+            let mock = mock.clone();
+            cases.push((format!("send {fault} {sending:?}"), Box::new(move || a_send_fails(&mock, sending, fault))));
+        }
+    }
+    run(cases);
+}
+
+/// With deduplication by number, a receipt that got lost leaves a number that is used and not confirmed; the numbers of
+/// what follows must be right over the next disconnect all the same.
+#[test]
+fn a_lost_receipt_before_a_disconnect_loses_no_message_of_a_numbered_producer() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for lost in ["no-receipt", "garbage", "binary", "wrong-context"] {
+        for ended_before in [false, true] {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (client(&mock, lost), topic(ONCE));
+                let timeout = Duration::from_millis(if ended_before { 500 } else { 5_000 });
+                let options = Sending::Once.options().max_pending_msg(100).send_timeout(timeout);
+                let producer = client.producer(&topic, options).unwrap();
+                mock.fault("send", Some(&topic), lost, 1).unwrap();
+                let first = if ended_before {
+                    send(&producer, 0..5)
+                } else {
+                    for number in 0..5 {
+                        producer.send_with(number.to_string(), |_| {}).unwrap();
+                    }
+                    eventually("the others have receipts", || producer.stats().receipts == 4);
+                    Vec::new()
+                };
+                mock.drop_connections(Some(&topic)).unwrap();
+                assert_eq!(send(&producer, 5..10), [None; 5]);
+                assert_eq!(stored(&mock, &topic), (0..10).collect::<Vec<_>>());
+                assert_eq!(first.iter().flatten().count(), usize::from(ended_before));
+                assert_eq!(producer.stats().in_flight, 0);
+            };
+            cases.push((format!("{lost} ended_before={ended_before}"), Box::new(case)));
+        }
+    }
+    run(cases);
+}
+
+// consumers and readers
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Receiving {
+    Handler,
+    Receive,
+    PullHandler,
+    PullReceive,
+    Reader,
+    ReaderHandler,
+}
+
+/// What was received, by whichever way.
+enum Receiver {
+    Consumer(Consumer, Option<mpsc::Receiver<usize>>),
+    Reader(Reader, Option<mpsc::Receiver<usize>>),
+}
+
+impl Receiving {
+    const ALL: [Receiving; 6] = [
+        Receiving::Handler,
+        Receiving::Receive,
+        Receiving::PullHandler,
+        Receiving::PullReceive,
+        Receiving::Reader,
+        Receiving::ReaderHandler,
+    ];
+
+    fn is_reader(self) -> bool {
+        matches!(self, Receiving::Reader | Receiving::ReaderHandler)
+    }
+
+    fn is_pull(self) -> bool {
+        matches!(self, Receiving::PullHandler | Receiving::PullReceive)
+    }
+
+    fn options(self) -> Options {
+        let options = Options::new().queue_size(WINDOW as u32);
+        match self.is_reader() {
+            true => options.starting_message("earliest"),
+            false => options.initial_position(InitialPosition::Earliest).pull_mode(self.is_pull()),
+        }
+    }
+
+    fn policies(self) -> Vec<&'static str> {
+        let mut policies = vec!["default", "lazy", "keep_trying", "max_reconnects"];
+        if !self.is_reader() {
+            policies.extend(["failover", "shared", "key_shared"]);
+        }
+        policies
+    }
+
+    fn policy(self, policy: &str) -> Options {
+        let options = self.options();
+        match policy {
+            "lazy" => options.lazy(true),
+            "keep_trying" => options.keep_trying(true),
+            // Enough for the time that a server takes to find out that a connection is dead.
+            "max_reconnects" => options.max_reconnects(10_000),
+            "failover" => options.subscription_type(SubscriptionType::Failover),
+            "shared" => options.subscription_type(SubscriptionType::Shared),
+            "key_shared" => options.subscription_type(SubscriptionType::KeyShared),
+            _ => options,
+        }
+    }
+
+    fn open(self, client: &Client, topic: &str, more: Options) -> Result<Receiver> {
+        let (sender, handled) = mpsc::channel();
+        let init = move |_| {
+            let sender = sender.clone();
+            Ok(move |message: &Message| -> HandlerResult {
+                sender.send(number(message.payload()))?;
+                Ok(Outcome::Ack)
+            })
+        };
+        let with_handler = matches!(self, Receiving::Handler | Receiving::PullHandler | Receiving::ReaderHandler);
+        let handled = with_handler.then_some(handled);
+        Ok(match self.is_reader() {
+            true => {
+                let reader = client.reader(topic, more)?;
+                if with_handler {
+                    reader.listen(init)?;
+                }
+                Receiver::Reader(reader, handled)
+            }
+            false => {
+                let consumer = client.consumer(topic, "s", more)?;
+                if with_handler {
+                    consumer.listen(init)?;
+                }
+                Receiver::Consumer(consumer, handled)
+            }
+        })
+    }
+}
+
+impl Receiver {
+    /// The next message, acknowledged where there is anything to acknowledge.
+    fn next(&self, limit: Duration) -> Result<Option<usize>> {
+        let timeout = |error: Error| match error.kind() {
+            ErrorKind::Timeout => Ok(None),
+            _ => Err(error),
+        };
+        match self {
+            Receiver::Consumer(_, Some(handled)) | Receiver::Reader(_, Some(handled)) => {
+                Ok(handled.recv_timeout(limit).ok())
+            }
+            Receiver::Consumer(consumer, None) => match consumer.receive(Some(limit)) {
+                Ok(message) => {
+                    consumer.ack(&message)?;
+                    Ok(Some(number(message.payload())))
+                }
+                Err(error) => timeout(error),
+            },
+            Receiver::Reader(reader, None) => match reader.receive(Some(limit)) {
+                Ok(message) => Ok(Some(number(message.payload()))),
+                Err(error) => timeout(error),
+            },
+        }
+    }
+
+    /// Receives until each of `0..until` has come, in the order of their first coming; everything that came.
+    fn all(&self, until: usize) -> Vec<usize> {
+        let (mut came, mut seen) = (Vec::new(), BTreeSet::new());
+        while seen.len() < until {
+            let number = self.next(Duration::from_secs(15)).unwrap();
+            let number = number.unwrap_or_else(|| panic!("no more came after {came:?}; {:?}", self.stats()));
+            seen.insert(number);
+            came.push(number);
+        }
+        came
+    }
+
+    fn stats(&self) -> Stats {
+        match self {
+            Receiver::Consumer(consumer, _) => consumer.stats(),
+            Receiver::Reader(reader, _) => reader.stats(),
+        }
+    }
+
+    fn wait_connected(&self) -> Result<()> {
+        match self {
+            Receiver::Consumer(consumer, _) => consumer.wait_connected(Some(PATIENCE)),
+            Receiver::Reader(reader, _) => reader.wait_connected(Some(PATIENCE)),
+        }
+    }
+}
+
+fn publish(mock: &Mock, topic: &str, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        mock.publish(topic, MockMessage::new(number.to_string())).unwrap();
+    }
+}
+
+/// A window of messages, `fault` at `op` of the next, three windows more; what the role promises then.
+fn a_receiver_goes_on(mock: &Mock, receiving: Receiving, policy: &str, op: &str, fault: &str) {
+    let more = receiving.policy(policy);
+    let (client, topic) = (client(mock, fault), topic(PLAIN));
+    publish(mock, &topic, 0..WINDOW);
+    let receiver = receiving.open(&client, &topic, more).unwrap();
+    assert_eq!(receiver.all(WINDOW), (0..WINDOW).collect::<Vec<_>>());
+    if !receiving.is_reader() {
+        eventually("the first are acknowledged", || mock.backlog(&topic, "s").unwrap() == 0);
+    }
+    mock.fault(op, Some(&topic), fault, 1).unwrap();
+    publish(mock, &topic, WINDOW..WINDOW + MORE);
+    let (mut came, mut seen) = (Vec::new(), BTreeSet::new());
+    while seen.len() < MORE {
+        let next = receiver.next(Duration::from_secs(15)).unwrap();
+        let next = next.unwrap_or_else(|| panic!("no more came after {came:?}; {:?}", receiver.stats()));
+        seen.insert(next);
+        came.push(next);
+    }
+    let stats = receiver.stats();
+    // A shared subscription keeps no order: what comes again comes when it does.
+    assert!(firsts(&came).is_sorted() || policy.contains("shared"), "order: {came:?}");
+    if receiving.is_reader() && fault != "duplicate" {
+        assert_eq!(firsts(&came), came, "a reader replays nothing");
+    }
+    if !receiving.is_reader() {
+        if fault == "lost-ack" {
+            // Nobody can know that it is lost: the message comes again with the next connection.
+            eventually("one is not acknowledged", || mock.backlog(&topic, "s").unwrap() == 1);
+            mock.drop_connections(Some(&topic)).unwrap();
+            assert!(receiver.next(PATIENCE).unwrap().is_some_and(|number| seen.contains(&number)));
+        }
+        eventually("everything is acknowledged", || mock.backlog(&topic, "s").unwrap() == 0);
+        eventually("nothing is counted as unacknowledged", || receiver.stats().unacked == 0);
+    }
+    if breaks(fault) {
+        assert!(stats.reconnects >= 1, "{stats:?}");
+    }
+    if matches!(fault, "delay:200" | "duplicate") {
+        assert_eq!(stats.reconnects, 0, "{stats:?}");
+    }
+    if fault == "duplicate" {
+        assert_eq!(came.len(), MORE + 1, "{came:?}");
+    }
+    assert_eq!(stats.handler_errors, 0);
+    client.close(PATIENCE).unwrap();
+}
+
+fn receiving_cases(op: &'static str, faults: &[&'static str], roles: &[Receiving]) -> Vec<Case> {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for receiving in roles.iter().copied() {
+        for fault in faults.iter().copied() {
+            for policy in receiving.policies() {
+                let mock = mock.clone();
+                let case = move || a_receiver_goes_on(&mock, receiving, policy, op, fault);
+                cases.push((format!("{op} {fault} {receiving:?} {policy}"), Box::new(case)));
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn a_delivery_that_goes_wrong_comes_again_and_costs_no_place_in_the_window() {
+    let faults: Vec<_> = BREAKS.into_iter().chain(["no-pong", "garbage", "binary", "duplicate", "delay:200"]).collect();
+    run(receiving_cases("receive", &faults, &Receiving::ALL));
+}
+
+#[test]
+fn an_acknowledgement_that_goes_wrong_costs_nothing_but_a_redelivery() {
+    let faults: Vec<_> = BREAKS.into_iter().chain(["no-pong", "garbage", "lost-ack", "delay:200"]).collect();
+    run(receiving_cases("ack", &faults, &Receiving::ALL));
+}
+
+#[test]
+fn a_permit_that_goes_wrong_stops_no_pull() {
+    let faults: Vec<_> = BREAKS.into_iter().chain(["no-pong", "garbage", "delay:200"]).collect();
+    run(receiving_cases("permit", &faults, &[Receiving::PullHandler, Receiving::PullReceive]));
+}
+
+#[test]
+fn a_negative_acknowledgement_that_goes_wrong_brings_the_message_again_all_the_same() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for fault in BREAKS.into_iter().chain(["no-pong", "garbage", "lost-ack", "delay:200"]) {
+        for pull in [false, true] {
+            for kind in [SubscriptionType::Exclusive, SubscriptionType::Shared] {
+                let mock = mock.clone();
+                let case = move || {
+                    let (client, topic) = (client(&mock, fault), topic(PLAIN));
+                    let options = if pull { Receiving::PullReceive } else { Receiving::Receive }.options();
+                    let options = options.subscription_type(kind).negative_ack_delay(Duration::from_millis(50));
+                    let consumer = client.consumer(&topic, "s", options).unwrap();
+                    mock.fault("nack", Some(&topic), fault, 1).unwrap();
+                    publish(&mock, &topic, 0..1);
+                    let refused = consumer.receive(Some(PATIENCE)).unwrap();
+                    consumer.nack(&refused).unwrap();
+                    if fault == "lost-ack" {
+                        eventually("it is lost", || mock.count(Op::Nack, Some(&topic)) == Ok(1));
+                        mock.drop_connections(Some(&topic)).unwrap();
+                    }
+                    let again = consumer.receive(Some(PATIENCE)).unwrap();
+                    assert_eq!(again.id(), refused.id());
+                    consumer.ack(&again).unwrap();
+                    publish(&mock, &topic, 1..1 + MORE);
+                    let receiver = Receiver::Consumer(consumer, None);
+                    let (mut seen, limit) = (BTreeSet::from([0]), Duration::from_secs(15));
+                    while seen.len() < 1 + MORE {
+                        seen.insert(receiver.next(limit).unwrap().expect("more comes"));
+                    }
+                    eventually("everything is acknowledged", || mock.backlog(&topic, "s").unwrap() == 0);
+                };
+                cases.push((format!("nack {fault} pull={pull} {}", kind.as_str()), Box::new(case)));
+            }
+        }
+    }
+    run(cases);
+}
+
+#[test]
+fn a_ping_that_goes_wrong_is_a_disconnect_at_most() {
+    let faults = [
+        "no-pong",
+        "no-receipt",
+        "stall",
+        "drop",
+        "drop-after",
+        "reset",
+        "close:1000",
+        "close:1011",
+        "half-frame",
+        "garbage",
+        "duplicate",
+        "delay:100",
+    ];
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    let pinging = |mock: &Mock| client(mock, "no-pong");
+    for fault in faults {
+        for receiving in Receiving::ALL {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (pinging(&mock), topic(PLAIN));
+                let receiver = receiving.open(&client, &topic, receiving.options()).unwrap();
+                let connects = || mock.count(Op::Connect, Some(&topic)).unwrap();
+                mock.fault("ping", Some(&topic), fault, 1).unwrap();
+                eventually("it is pinged", || mock.count(Op::Ping, Some(&topic)).unwrap() >= 1);
+                if !matches!(fault, "duplicate" | "delay:100" | "garbage" | "no-receipt") {
+                    eventually("it connects again", || connects() >= 2);
+                }
+                publish(&mock, &topic, 0..MORE);
+                assert_eq!(firsts(&receiver.all(MORE)), (0..MORE).collect::<Vec<_>>());
+                if matches!(fault, "duplicate" | "delay:100" | "no-receipt") {
+                    assert_eq!(connects(), 1);
+                }
+            };
+            cases.push((format!("ping {fault} {receiving:?}"), Box::new(case)));
+        }
+        for sending in Sending::ALL {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (pinging(&mock), topic(sending.namespace()));
+                let producer = client.producer(&topic, sending.options()).unwrap();
+                mock.fault("ping", Some(&topic), fault, 1).unwrap();
+                eventually("it is pinged", || mock.count(Op::Ping, Some(&topic)).unwrap() >= 1);
+                if !matches!(fault, "duplicate" | "delay:100" | "garbage" | "no-receipt") {
+                    eventually("it connects again", || producer.stats().reconnects >= 1);
+                }
+                producer.wait_connected(Some(PATIENCE)).unwrap();
+                let outcomes = send(&producer, 0..MORE);
+                if sending != Sending::Fail {
+                    assert_eq!(outcomes, [None; MORE]);
+                }
+                assert!(firsts(&stored(&mock, &topic)).is_sorted());
+            };
+            cases.push((format!("ping {fault} {sending:?}"), Box::new(case)));
+        }
+    }
+    run(cases);
+}
+
+// connecting
+
+/// What the server does to an upgrade, and the kind of error that it is.
+const REFUSALS: [(&str, ErrorKind); 15] = [
+    ("http:400", ErrorKind::InvalidArgument),
+    ("http:401", ErrorKind::Authentication),
+    ("http:403", ErrorKind::Authorization),
+    ("http:404", ErrorKind::NotFound),
+    ("http:409", ErrorKind::Busy),
+    ("http:429", ErrorKind::Broker),
+    ("http:500", ErrorKind::Broker),
+    ("http:503", ErrorKind::Broker),
+    ("http:504", ErrorKind::Broker),
+    ("drop", ErrorKind::Connect),
+    ("reset", ErrorKind::Connect),
+    ("half-frame", ErrorKind::Connect),
+    ("garbage", ErrorKind::Protocol),
+    ("stall", ErrorKind::Timeout),
+    ("delay:3000", ErrorKind::Timeout),
+];
+
+/// A handle of any role, and whether it works.
+enum Any {
+    Producer(Producer),
+    Receiver(Receiver),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Role {
+    Sending(Sending),
+    Receiving(Receiving),
+}
+
+impl Role {
+    fn all() -> Vec<Role> {
+        let sending = [Sending::Resend, Sending::Fail, Sending::Once].map(Role::Sending);
+        sending.into_iter().chain(Receiving::ALL.map(Role::Receiving)).collect()
+    }
+
+    fn topic(self) -> String {
+        match self {
+            Role::Sending(sending) => topic(sending.namespace()),
+            Role::Receiving(_) => topic(PLAIN),
+        }
+    }
+
+    fn open(self, client: &Client, topic: &str, policy: Policy) -> Result<Any> {
+        Ok(match self {
+            Role::Sending(sending) => Any::Producer(client.producer(topic, policy.set(sending.options()))?),
+            Role::Receiving(receiving) => {
+                Any::Receiver(receiving.open(client, topic, policy.set(receiving.options()))?)
+            }
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Policy {
+    Default,
+    Lazy,
+    KeepTrying,
+    LazyKeepTrying,
+    /// Two failures in a row are the end.
+    TwoReconnects,
+    LazyTwoReconnects,
+}
+
+impl Policy {
+    const ALL: [Policy; 6] = [
+        Policy::Default,
+        Policy::Lazy,
+        Policy::KeepTrying,
+        Policy::LazyKeepTrying,
+        Policy::TwoReconnects,
+        Policy::LazyTwoReconnects,
+    ];
+
+    fn set(self, options: Options) -> Options {
+        let options = options.lazy(self.is_lazy()).keep_trying(self.keeps_trying());
+        if matches!(self, Policy::TwoReconnects | Policy::LazyTwoReconnects) {
+            return options.max_reconnects(2);
+        }
+        options
+    }
+
+    fn is_lazy(self) -> bool {
+        matches!(self, Policy::Lazy | Policy::LazyKeepTrying | Policy::LazyTwoReconnects)
+    }
+
+    fn keeps_trying(self) -> bool {
+        matches!(self, Policy::KeepTrying | Policy::LazyKeepTrying)
+    }
+}
+
+impl Any {
+    /// Three windows of messages go through it.
+    fn works(&self, mock: &Mock, topic: &str) {
+        match self {
+            Any::Producer(producer) => assert_eq!(send(producer, 0..MORE), [None; MORE]),
+            Any::Receiver(receiver) => {
+                receiver.wait_connected().unwrap();
+                publish(mock, topic, 0..MORE);
+                assert_eq!(firsts(&receiver.all(MORE)), (0..MORE).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    /// It has ended, or ends soon, and says so with this kind to whoever uses it.
+    fn ends(&self, kind: ErrorKind) {
+        let soon = Some(Duration::from_millis(100));
+        let has_ended = || match self {
+            Any::Producer(producer) => producer.wait_connected(soon),
+            Any::Receiver(Receiver::Consumer(consumer, _)) => consumer.wait_connected(soon),
+            Any::Receiver(Receiver::Reader(reader, _)) => reader.wait_connected(soon),
+        };
+        // A wait that is over without an end is a timeout too, but one of no connection.
+        let is_end = |error: &Error| error.kind() == kind && error.topic().is_some();
+        eventually("it ends", || has_ended().is_err_and(|error| is_end(&error)));
+        let error = match self {
+            Any::Producer(producer) => {
+                let error = producer.send("0", Some(PATIENCE)).unwrap_err();
+                producer.flush(Some(PATIENCE)).unwrap();
+                assert_eq!(producer.stats().in_flight, 0);
+                error
+            }
+            Any::Receiver(Receiver::Consumer(consumer, None)) => consumer.receive(Some(PATIENCE)).unwrap_err(),
+            Any::Receiver(Receiver::Reader(reader, None)) => reader.receive(Some(PATIENCE)).unwrap_err(),
+            Any::Receiver(_) => has_ended().unwrap_err(),
+        };
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
+fn connecting(mock: &Mock, fault: &str) -> Client {
+    let client = client(mock, fault).as_async().url().to_string();
+    let options = Options::new().backoff_min(Duration::from_millis(1)).backoff_max(Duration::from_millis(20));
+    // Long enough for a machine that is busy, where no timeout is wanted.
+    let timeout = if matches!(fault, "stall" | "delay:3000") { 300 } else { 20_000 };
+    Client::new(&client, options.connect_timeout(Duration::from_millis(timeout))).unwrap()
+}
+
+/// Whether a status ends a handle that would otherwise try again.
+fn is_final(fault: &str) -> bool {
+    matches!(fault, "http:400" | "http:401" | "http:403" | "http:404")
+}
+
+#[test]
+fn a_first_connection_that_fails_ends_a_handle_or_is_tried_again_as_its_options_say() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for role in Role::all() {
+        for policy in Policy::ALL {
+            for (fault, kind) in REFUSALS {
+                let mock = mock.clone();
+                let case = move || {
+                    let (client, topic) = (connecting(&mock, fault), role.topic());
+                    mock.fault("connect", Some(&topic), fault, 1).unwrap();
+                    let opened = role.open(&client, &topic, policy);
+                    if !policy.is_lazy() {
+                        // The first attempt is taken at its word, whatever is to come later.
+                        let error = opened.err().expect("the first attempt fails");
+                        assert_eq!(error.kind(), kind, "{error}");
+                        assert!(error.to_string().contains(&topic), "{error}");
+                        role.open(&client, &topic, policy).unwrap().works(&mock, &topic);
+                    } else if is_final(fault) && !policy.keeps_trying() {
+                        opened.unwrap().ends(kind);
+                        role.open(&client, &topic, policy).unwrap().works(&mock, &topic);
+                    } else {
+                        opened.unwrap().works(&mock, &topic);
+                    }
+                };
+                cases.push((format!("connect {fault} {role:?} {policy:?}"), Box::new(case)));
+            }
+        }
+    }
+    run(cases);
+}
+
+#[test]
+fn a_reconnect_that_fails_ends_a_handle_or_is_tried_again_as_its_options_say() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for role in Role::all() {
+        for policy in [Policy::Default, Policy::KeepTrying, Policy::TwoReconnects] {
+            for (fault, kind) in REFUSALS {
+                for failures in [1, 2] {
+                    let mock = mock.clone();
+                    let case = move || {
+                        let (client, topic) = (connecting(&mock, fault), role.topic());
+                        let handle = role.open(&client, &topic, policy).unwrap();
+                        mock.fault("connect", Some(&topic), fault, failures).unwrap();
+                        mock.drop_connections(Some(&topic)).unwrap();
+                        let given_up = policy == Policy::TwoReconnects && failures == 2;
+                        if given_up || (is_final(fault) && !policy.keeps_trying()) {
+                            handle.ends(kind);
+                        } else {
+                            // Whatever is sent meanwhile must not meet the connection that is about to be found dead.
+                            let connects = || mock.count(Op::Connect, Some(&topic)).unwrap();
+                            eventually("it has connected again", || connects() >= 2 + failures);
+                            handle.works(&mock, &topic);
+                        }
+                    };
+                    cases.push((format!("reconnect {failures} {fault} {role:?} {policy:?}"), Box::new(case)));
+                }
+            }
+        }
+    }
+    run(cases);
+}
+
+// questions and the end
+
+#[test]
+fn the_question_for_the_end_of_a_topic_is_answered_over_any_fault() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for receiving in [Receiving::Receive, Receiving::PullReceive, Receiving::Reader] {
+        for fault in BREAKS.into_iter().chain(["no-pong", "garbage", "binary", "duplicate", "delay:200"]) {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (client(&mock, fault), topic(PLAIN));
+                let receiver = receiving.open(&client, &topic, receiving.options()).unwrap();
+                mock.fault("end_of_topic", Some(&topic), fault, 1).unwrap();
+                let is_end = |receiver: &Receiver| match receiver {
+                    Receiver::Consumer(consumer, _) => consumer.is_end_of_topic(Some(PATIENCE)),
+                    Receiver::Reader(reader, _) => reader.is_end_of_topic(Some(PATIENCE)),
+                };
+                assert!(!is_end(&receiver).unwrap());
+                mock.terminate(&topic).unwrap();
+                eventually("it has ended", || is_end(&receiver).unwrap());
+                eventually("it was counted", || receiver.stats().unexpected == u64::from(fault == "duplicate"));
+            };
+            cases.push((format!("end_of_topic {fault} {receiving:?}"), Box::new(case)));
+        }
+    }
+    run(cases);
+}
+
+#[test]
+fn an_unsubscribe_that_the_connection_does_not_survive_is_an_error_and_the_consumer_goes_on() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for receiving in [Receiving::Receive, Receiving::Handler, Receiving::PullReceive, Receiving::PullHandler] {
+        for fault in ["close:1000", "close:1011", "drop", "reset", "stall", "garbage", "half-frame", "delay:200"] {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (client(&mock, fault), topic(PLAIN));
+                let receiver = receiving.open(&client, &topic, receiving.options()).unwrap();
+                mock.fault("unsubscribe", Some(&topic), fault, 1).unwrap();
+                let Receiver::Consumer(consumer, _) = &receiver else { unreachable!() };
+                let unsubscribed = consumer.unsubscribe(PATIENCE);
+                if fault == "delay:200" {
+                    unsubscribed.unwrap();
+                    assert!(mock.backlog(&topic, "s").is_err(), "it is gone");
+                    return;
+                }
+                // Done before the connection broke, or not: it is not confirmed.
+                assert_eq!(unsubscribed.unwrap_err().kind(), ErrorKind::Broker);
+                Any::Receiver(receiver).works(&mock, &topic);
+            };
+            cases.push((format!("unsubscribe {fault} {receiving:?}"), Box::new(case)));
+        }
+    }
+    run(cases);
+}
+
+#[test]
+fn a_close_ends_in_time_and_leaves_nothing_behind_whatever_the_server_does_about_it() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for fault in ["drop", "drop-after", "reset", "no-receipt", "stall", "close:1011", "delay:3000", "no-pong"] {
+        for role in Role::all() {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (connecting(&mock, fault), role.topic());
+                let handle = role.open(&client, &topic, Policy::Default).unwrap();
+                handle.works(&mock, &topic);
+                mock.fault("close", Some(&topic), fault, 1).unwrap();
+                let begun = Instant::now();
+                match &handle {
+                    Any::Producer(producer) => producer.close(PATIENCE),
+                    Any::Receiver(Receiver::Consumer(consumer, _)) => consumer.close(PATIENCE),
+                    Any::Receiver(Receiver::Reader(reader, _)) => reader.close(PATIENCE),
+                }
+                .unwrap();
+                assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+                if let Any::Receiver(Receiver::Consumer(..)) = handle {
+                    assert_eq!(mock.backlog(&topic, "s"), Ok(0), "acknowledgements go out before the close frame");
+                }
+            };
+            cases.push((format!("close {fault} {role:?}"), Box::new(case)));
+        }
+    }
+    run(cases);
+}
