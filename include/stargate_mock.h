@@ -22,7 +22,7 @@
 #include "stargate.h"
 
 /** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
-#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0 }
+#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL }
 
 
 /**
@@ -67,7 +67,74 @@ typedef struct stargate_mock_options {
      * Largest message in bytes, as Pulsar's webSocketMaxTextFrameSize; 0 is 1,048,576.
      */
     size_t max_text_size;
+    /**
+     * Milliseconds without traffic after which the connection is closed with 1001; 0 is Pulsar's 300,000.
+     */
+    int64_t idle_timeout_ms;
+    /**
+     * Accept client certificates of this CA (PEM file) in place of a token.
+     */
+    const char *tls_client_ca_file;
 } stargate_mock_options;
+
+/**
+ * A message as the broker stored it. All of it lives for the call that it is given to.
+ */
+typedef struct stargate_mock_message {
+    /**
+     * The size of this struct in the library that runs; later versions append fields.
+     */
+    size_t struct_size;
+    /**
+     * The full name of the topic; of a partitioned one, the partition.
+     */
+    stargate_str topic;
+    /**
+     * The id as a consumer gets it.
+     */
+    stargate_str message_id;
+    /**
+     * The content; `ptr` is NULL for a null value, which only native clients send.
+     */
+    stargate_bytes payload;
+    /**
+     * The key; `ptr` is NULL when it has none.
+     */
+    stargate_str key;
+    /**
+     * The properties, in the order of their names.
+     */
+    const stargate_property *properties;
+    /**
+     * How many there are.
+     */
+    size_t property_count;
+    /**
+     * The application's time, in milliseconds since 1970 UTC, or 0.
+     */
+    int64_t event_time_ms;
+    /**
+     * When it was stored, in milliseconds since 1970 UTC.
+     */
+    int64_t publish_time_ms;
+    /**
+     * Before this time shared and key_shared subscriptions do not deliver it, in milliseconds since 1970 UTC, or 0.
+     */
+    int64_t deliver_at_ms;
+    /**
+     * The producer's name, given or generated.
+     */
+    stargate_str producer_name;
+    /**
+     * The sequence id that the broker keeps for it.
+     */
+    int64_t sequence_id;
+} stargate_mock_message;
+
+/**
+ * Is shown a stored message.
+ */
+typedef void (*stargate_mock_visit_fn)(void *user_data, const struct stargate_mock_message *message);
 
 #ifdef __cplusplus
 extern "C" {
@@ -76,7 +143,7 @@ extern "C" {
 /**
  * Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
  *
- * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CONNECT (the port is taken).
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT (options, TLS files), STARGATE_CONNECT (the port is taken).
  */
 stargate_status stargate_mock_start(const struct stargate_mock_options *options,
                                     struct stargate_mock **out,
@@ -97,17 +164,43 @@ stargate_str stargate_mock_url(const struct stargate_mock *mock);
 stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
 
 /**
- * Stores a message as if a producer had sent it: payload, key, properties, event_time_ms and deliver_after_ms of
- * `message`. The topic is created if need be. `*out_message_id` (which may be NULL) is its id, for
+ * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. The topic is
+ * created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
  * `stargate_string_free`.
  *
- * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
+ * terminated).
  */
 stargate_status stargate_mock_publish(struct stargate_mock *mock,
                                       const char *topic,
                                       const stargate_outgoing *message,
                                       char **out_message_id,
                                       stargate_error **error);
+
+/**
+ * Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
+ * thread and before it returns. Their number goes to `*count`. `visit` and `count` may be NULL.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
+ */
+stargate_status stargate_mock_messages(struct stargate_mock *mock,
+                                       const char *topic,
+                                       stargate_mock_visit_fn visit,
+                                       void *user_data,
+                                       size_t *count,
+                                       stargate_error **error);
+
+/**
+ * The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload" (in
+ * base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms", "producer_name",
+ * "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_messages_json(struct stargate_mock *mock,
+                                            const char *topic,
+                                            char **out,
+                                            stargate_error **error);
 
 /**
  * How many messages (a batch counts as one) a subscription has not acknowledged.
@@ -140,6 +233,28 @@ stargate_status stargate_mock_create_partitioned(struct stargate_mock *mock,
                                                  stargate_error **error);
 
 /**
+ * Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
+ * messages can wait for a consumer that has not come yet. The topic is created if need be.
+ *
+ * Thread-safe. Errors: STARGATE_BROKER (it exists), STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_create_subscription(struct stargate_mock *mock,
+                                                  const char *topic,
+                                                  const char *subscription,
+                                                  int32_t earliest,
+                                                  stargate_error **error);
+
+/**
+ * Whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND.
+ */
+stargate_status stargate_mock_set_deduplication(struct stargate_mock *mock,
+                                                const char *name,
+                                                int32_t on,
+                                                stargate_error **error);
+
+/**
  * Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
@@ -147,6 +262,15 @@ stargate_status stargate_mock_create_partitioned(struct stargate_mock *mock,
 stargate_status stargate_mock_terminate(struct stargate_mock *mock,
                                         const char *topic,
                                         stargate_error **error);
+
+/**
+ * Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+ *
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_delete_topic(struct stargate_mock *mock,
+                                           const char *topic,
+                                           stargate_error **error);
 
 /**
  * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
@@ -212,7 +336,7 @@ size_t stargate_mock_connections(const struct stargate_mock *mock);
  * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
  * since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
  *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_INVALID_ARGUMENT.
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_mock_wait(struct stargate_mock *mock,
                                    const char *op,
@@ -222,8 +346,20 @@ stargate_status stargate_mock_wait(struct stargate_mock *mock,
                                    stargate_error **error);
 
 /**
- * What clients did and got, in order and at most the last 100,000, as a JSON array in `*out` for
- * `stargate_string_free`.
+ * How often `op` has happened on `topic` (NULL: on any) since the start or the last `stargate_mock_clear_requests`.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_mock_count(struct stargate_mock *mock,
+                                    const char *op,
+                                    const char *topic,
+                                    size_t *out,
+                                    stargate_error **error);
+
+/**
+ * What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array
+ * of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
+ * (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
  *
  * Thread-safe.
  */

@@ -30,5 +30,6 @@ const _: () = {
     assert!(size_of::<producer::stargate_sent>() == 56);
     assert!(size_of::<options::stargate_state_change>() == 64);
     assert!(size_of::<util::handler::stargate_handler>() == 32);
-    assert!(size_of::<mock::stargate_mock_options>() == 56);
+    assert!(size_of::<mock::stargate_mock_options>() == 72);
+    assert!(size_of::<mock::stargate_mock_message>() == 136);
 };

@@ -1,9 +1,10 @@
 //! The mock broker, for the tests of applications; `include/stargate_mock.h`.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
+use std::io;
 use std::mem::offset_of;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls};
 use stargate_core::{Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ use crate::producer::stargate_outgoing;
 use crate::util::boundary::{self, Out, Sized_, enter, enter_or, invalid};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
-use crate::util::values::{Text, owned_string, stargate_str};
+use crate::util::values::{Text, owned_string, stargate_bytes, stargate_property, stargate_str};
 
 /// A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
 /// moment. Any WebSocket client can use it, other processes too.
@@ -53,11 +54,15 @@ pub struct stargate_mock_options {
     pub tls_key_file: *const c_char,
     /// Largest message in bytes, as Pulsar's webSocketMaxTextFrameSize; 0 is 1,048,576.
     pub max_text_size: usize,
+    /// Milliseconds without traffic after which the connection is closed with 1001; 0 is Pulsar's 300,000.
+    pub idle_timeout_ms: i64,
+    /// Accept client certificates of this CA (PEM file) in place of a token.
+    pub tls_client_ca_file: *const c_char,
 }
 
 // SAFETY: numbers and pointers, of which zero and NULL mean "not given".
 unsafe impl Sized_ for stargate_mock_options {
-    const FIRST_SIZE: usize = offset_of!(stargate_mock_options, max_text_size) + size_of::<usize>();
+    const FIRST_SIZE: usize = offset_of!(stargate_mock_options, tls_client_ca_file) + size_of::<*const c_char>();
 }
 
 fn failed(error: MockError) -> Error {
@@ -67,6 +72,14 @@ fn failed(error: MockError) -> Error {
         MockError::Failed(_) => ErrorKind::Broker,
     };
     Error::new(kind, error.to_string())
+}
+
+fn not_started(error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => ErrorKind::InvalidArgument,
+        _ => ErrorKind::Connect,
+    };
+    Error::new(kind, format!("start the mock broker: {error}"))
 }
 
 /// # Safety
@@ -87,13 +100,21 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
         if from.max_text_size != 0 {
             options.max_text_size = from.max_text_size;
         }
+        if from.idle_timeout_ms != 0 {
+            let millis =
+                u64::try_from(from.idle_timeout_ms).map_err(|_| invalid("options.idle_timeout_ms is negative"))?;
+            options.idle_timeout = Duration::from_millis(millis);
+        }
         let certificates = boundary::optional_text(from.tls_cert_file, "options.tls_cert_file")?;
         let key = boundary::optional_text(from.tls_key_file, "options.tls_key_file")?;
+        let client_ca = boundary::optional_text(from.tls_client_ca_file, "options.tls_client_ca_file")?;
         options.tls = match (certificates, key) {
-            (None, None) => None,
-            (Some(certificates), Some(key)) => {
-                Some(MockTls { certificates: PathBuf::from(certificates), key: PathBuf::from(key), client_ca: None })
-            }
+            (None, None) if client_ca.is_none() => None,
+            (Some(certificates), Some(key)) => Some(MockTls {
+                certificates: PathBuf::from(certificates),
+                key: PathBuf::from(key),
+                client_ca: client_ca.map(PathBuf::from),
+            }),
             _ => return Err(invalid("options.tls_cert_file and options.tls_key_file need each other")),
         };
     }
@@ -111,7 +132,7 @@ unsafe fn live<'a>(mock: *const stargate_mock) -> Result<&'a Mock> {
 
 /// Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
 ///
-/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CONNECT (the port is taken).
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT (options, TLS files), STARGATE_CONNECT (the port is taken).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_start(
     options: *const stargate_mock_options,
@@ -122,8 +143,7 @@ pub unsafe extern "C" fn stargate_mock_start(
     unsafe {
         enter(error, || {
             let out = Out::pointer(out, "out")?;
-            let mock = Mock::start(self::options(options)?)
-                .map_err(|error| Error::new(ErrorKind::Connect, format!("start the mock broker: {error}")))?;
+            let mock = Mock::start(self::options(options)?).map_err(not_started)?;
             let (url, http_url) = (Text::new(mock.url()), Text::new(mock.http_url()));
             out.set(handle::into_raw(OfProcess::new(Inner { mock, url, http_url })));
             Ok(())
@@ -155,11 +175,39 @@ pub unsafe extern "C" fn stargate_mock_http_url(mock: *const stargate_mock) -> s
     })
 }
 
-/// Stores a message as if a producer had sent it: payload, key, properties, event_time_ms and deliver_after_ms of
-/// `message`. The topic is created if need be. `*out_message_id` (which may be NULL) is its id, for
+/// The mock's message for one of C.
+///
+/// # Safety
+/// `from` is NULL or begins with its size, and what it points to is valid.
+unsafe fn message(from: *const stargate_outgoing) -> Result<MockMessage> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let from = boundary::sized(from, "message")?;
+        let mut message = MockMessage::new(from.payload.get("message.payload")?);
+        message.key = boundary::optional_text(from.key, "message.key")?.map(str::to_owned);
+        for property in boundary::items(from.properties, from.property_count, "message.properties")? {
+            let name = boundary::text(property.key, "message.properties[].key")?;
+            message = message.property(name, boundary::text(property.value, "message.properties[].value")?);
+        }
+        message.event_time = from.event_time_ms;
+        message.deliver_after_ms = match (from.deliver_after_ms, from.deliver_at_ms) {
+            (after, 0) => u64::try_from(after).map_err(|_| invalid("message.deliver_after_ms is negative"))?,
+            (0, at) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+                u64::try_from(i128::from(at).saturating_sub_unsigned(now)).unwrap_or(0)
+            }
+            _ => return Err(invalid("message has both deliver_at_ms and deliver_after_ms")),
+        };
+        Ok(message)
+    }
+}
+
+/// Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. The topic is
+/// created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
 /// `stargate_string_free`.
 ///
-/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BROKER.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
+/// terminated).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_publish(
     mock: *mut stargate_mock,
@@ -174,21 +222,124 @@ pub unsafe extern "C" fn stargate_mock_publish(
             let out =
                 (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
             let topic = boundary::text(topic, "topic")?;
-            let from = boundary::sized(message, "message")?;
-            let mut message = MockMessage::new(from.payload.get("message.payload")?);
-            if let Some(key) = boundary::optional_text(from.key, "message.key")? {
-                message = message.key(key);
-            }
-            for property in boundary::items(from.properties, from.property_count, "message.properties")? {
-                let name = boundary::text(property.key, "message.properties[].key")?;
-                message = message.property(name, boundary::text(property.value, "message.properties[].value")?);
-            }
-            message.event_time = from.event_time_ms;
-            message.deliver_after_ms = u64::try_from(from.deliver_after_ms).unwrap_or(0);
+            let message = self::message(message)?;
             let id = live(mock)?.publish(topic, message).map_err(failed)?;
             if let Some(out) = out {
                 out.set(owned_string(&id)?);
             }
+            Ok(())
+        })
+    }
+}
+
+/// A message as the broker stored it. All of it lives for the call that it is given to.
+#[repr(C)]
+pub struct stargate_mock_message {
+    /// The size of this struct in the library that runs; later versions append fields.
+    pub struct_size: usize,
+    /// The full name of the topic; of a partitioned one, the partition.
+    pub topic: stargate_str,
+    /// The id as a consumer gets it.
+    pub message_id: stargate_str,
+    /// The content; `ptr` is NULL for a null value, which only native clients send.
+    pub payload: stargate_bytes,
+    /// The key; `ptr` is NULL when it has none.
+    pub key: stargate_str,
+    /// The properties, in the order of their names.
+    pub properties: *const stargate_property,
+    /// How many there are.
+    pub property_count: usize,
+    /// The application's time, in milliseconds since 1970 UTC, or 0.
+    pub event_time_ms: i64,
+    /// When it was stored, in milliseconds since 1970 UTC.
+    pub publish_time_ms: i64,
+    /// Before this time shared and key_shared subscriptions do not deliver it, in milliseconds since 1970 UTC, or 0.
+    pub deliver_at_ms: i64,
+    /// The producer's name, given or generated.
+    pub producer_name: stargate_str,
+    /// The sequence id that the broker keeps for it.
+    pub sequence_id: i64,
+}
+
+/// Is shown a stored message.
+pub type stargate_mock_visit_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const stargate_mock_message)>;
+
+/// Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
+/// thread and before it returns. Their number goes to `*count`. `visit` and `count` may be NULL.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_messages(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    visit: stargate_mock_visit_fn,
+    user_data: *mut c_void,
+    count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets views that outlive its calls.
+    unsafe {
+        enter(error, || {
+            let out = (!count.is_null()).then(|| Out::new(count, 0, "count")).transpose()?;
+            let mock = live(mock)?;
+            let stored = mock.messages(boundary::text(topic, "topic")?).map_err(failed)?;
+            let total = stored.len();
+            if let Some(visit) = visit {
+                stored.into_iter().for_each(|message| show(message, |it| visit(user_data, it)));
+            }
+            if let Some(out) = out {
+                out.set(total);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Shows a stored message to C.
+fn show(message: stargate_core::mock::StoredMessage, visit: impl FnOnce(*const stargate_mock_message)) {
+    let (topic, id, producer) =
+        (Text::new(message.topic), Text::new(message.message_id), Text::new(message.producer_name));
+    let key = message.key.map(Text::new);
+    let texts: Vec<_> =
+        message.properties.into_iter().map(|(name, value)| (Text::new(name), Text::new(value))).collect();
+    let properties: Vec<_> =
+        texts.iter().map(|(name, value)| stargate_property { key: name.view().ptr, value: value.view().ptr }).collect();
+    let millis = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    visit(&stargate_mock_message {
+        struct_size: size_of::<stargate_mock_message>(),
+        topic: topic.view(),
+        message_id: id.view(),
+        payload: message.payload.as_deref().map_or(stargate_bytes::NONE, stargate_bytes::view),
+        key: key.as_ref().map_or(stargate_str::NONE, Text::view),
+        properties: properties.as_ptr(),
+        property_count: properties.len(),
+        event_time_ms: message.event_time,
+        publish_time_ms: millis(message.publish_time),
+        deliver_at_ms: millis(message.deliver_at),
+        producer_name: producer.view(),
+        sequence_id: message.sequence_id,
+    });
+}
+
+/// The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload" (in
+/// base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms", "producer_name",
+/// "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_messages_json(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let text = live(mock)?.messages_json(boundary::text(topic, "topic")?).map_err(failed)?;
+            out.set(owned_string(&text)?);
             Ok(())
         })
     }
@@ -246,6 +397,43 @@ pub unsafe extern "C" fn stargate_mock_create_partitioned(
     }
 }
 
+/// Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
+/// messages can wait for a consumer that has not come yet. The topic is created if need be.
+///
+/// Thread-safe. Errors: STARGATE_BROKER (it exists), STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_create_subscription(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    subscription: *const c_char,
+    earliest: i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let mock = live(mock)?;
+            let (topic, subscription) =
+                (boundary::text(topic, "topic")?, boundary::text(subscription, "subscription")?);
+            mock.create_subscription(topic, subscription, earliest != 0).map_err(failed)
+        })
+    }
+}
+
+/// Whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_set_deduplication(
+    mock: *mut stargate_mock,
+    name: *const c_char,
+    on: i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || live(mock)?.set_deduplication(boundary::text(name, "name")?, on != 0).map_err(failed)) }
+}
+
 /// Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
@@ -257,6 +445,19 @@ pub unsafe extern "C" fn stargate_mock_terminate(
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe { enter(error, || live(mock)?.terminate(boundary::text(topic, "topic")?).map_err(failed)) }
+}
+
+/// Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+///
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_delete_topic(
+    mock: *mut stargate_mock,
+    topic: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || live(mock)?.delete_topic(boundary::text(topic, "topic")?).map_err(failed)) }
 }
 
 /// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
@@ -364,7 +565,7 @@ pub unsafe extern "C" fn stargate_mock_connections(mock: *const stargate_mock) -
 /// Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
 /// since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
 ///
-/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_INVALID_ARGUMENT.
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_wait(
     mock: *mut stargate_mock,
@@ -378,20 +579,46 @@ pub unsafe extern "C" fn stargate_mock_wait(
     unsafe {
         enter(error, || {
             let (op, topic) = (boundary::text(op, "op")?, boundary::optional_text(topic, "topic")?);
-            let limit: Duration = time::limit(timeout_ms)?;
-            if live(mock)?.wait(op, topic, at_least, limit).map_err(failed)? {
+            let mock = live(mock)?;
+            if mock.wait(op, topic, at_least, time::limit(timeout_ms)?).map_err(failed)? {
                 return Ok(());
             }
-            Err(Error::new(
-                ErrorKind::Timeout,
-                format!("mock broker: {op} did not happen {at_least} times in {limit:?}"),
-            ))
+            let happened = mock.count(op.parse().map_err(failed)?, topic).map_err(failed)?;
+            let on = topic.map(|topic| format!(" on {topic}")).unwrap_or_default();
+            let text =
+                format!("mock broker: {op}{on} happened {happened} times within {timeout_ms} ms, not {at_least}");
+            Err(Error::new(ErrorKind::Timeout, text))
         })
     }
 }
 
-/// What clients did and got, in order and at most the last 100,000, as a JSON array in `*out` for
-/// `stargate_string_free`.
+/// How often `op` has happened on `topic` (NULL: on any) since the start or the last `stargate_mock_clear_requests`.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_count(
+    mock: *mut stargate_mock,
+    op: *const c_char,
+    topic: *const c_char,
+    out: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, 0, "out")?;
+            let mock = live(mock)?;
+            let op = boundary::text(op, "op")?.parse().map_err(failed)?;
+            let topic = boundary::optional_text(topic, "topic")?;
+            out.set(mock.count(op, topic).map_err(failed)?);
+            Ok(())
+        })
+    }
+}
+
+/// What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array
+/// of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
+/// (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

@@ -53,7 +53,7 @@ pub(crate) fn outgoing_item(item: &Bound<'_, PyAny>) -> PyResult<Outgoing> {
     }
 }
 
-fn bytes_of(payload: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+pub(crate) fn bytes_of(payload: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(bytes) = payload.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());
     }

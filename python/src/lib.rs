@@ -30,7 +30,7 @@ mod _native {
     #[pymodule_export]
     use crate::message::{Message, MessageId};
     #[pymodule_export]
-    use crate::mock::Mock;
+    use crate::mock::MockBroker;
     #[pymodule_export]
     use crate::operation::Operation;
     #[pymodule_export]

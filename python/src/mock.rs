@@ -1,144 +1,283 @@
-//! The mock broker; see `stargate.testing`.
+//! The mock broker, for `stargate.testing`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use stargate_core as core;
-use stargate_core::mock::{Mock as Broker, MockError, MockMessage, MockOptions, StoredMessage};
+use pyo3::types::PyBytes;
+use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls, Op};
+use stargate_core::{Error, ErrorKind};
 
-use crate::errors::invalid;
+use crate::convert::bytes_of;
+use crate::errors::exception;
 use crate::held::Held;
-use crate::message::MessageId;
+use crate::wait::{SLICE, limit};
 
-/// A broker on a real socket, with everything in memory.
+/// Topic, id in base64, payload, key, properties, event time, publish time and delivery time in milliseconds, producer,
+/// sequence id, place and size of the batch.
+type Stored<'py> = (
+    String,
+    String,
+    Option<Bound<'py, PyBytes>>,
+    Option<String>,
+    BTreeMap<String, String>,
+    i64,
+    u64,
+    u64,
+    String,
+    i64,
+    Option<(usize, usize)>,
+);
+
+/// Seconds since the start, operation, topic, role, connection, detail.
+type Seen = (f64, &'static str, String, &'static str, u64, String);
+
+/// A broker at 127.0.0.1.
 #[pyclass(frozen, module = "stargate._native")]
-pub(crate) struct Mock {
-    broker: Held<Broker>,
+pub(crate) struct MockBroker {
+    inner: Held<Mock>,
 }
 
-/// A message as the broker stored it: topic, id, payload, key, properties, event time in milliseconds, producer's name.
-type Stored = (String, MessageId, Option<Vec<u8>>, Option<String>, BTreeMap<String, String>, i64, String);
+impl MockBroker {
+    /// Does something with the mock, detached, since it takes locks.
+    fn with<T: Send>(&self, py: Python<'_>, action: impl FnOnce(&Mock) -> T + Send) -> PyResult<T> {
+        if !self.inner.is_ours() {
+            let text = "this mock broker belongs to the process before the fork";
+            return Err(exception(py, &Error::new(ErrorKind::Forked, text)));
+        }
+        let mock: &Mock = &self.inner;
+        Ok(py.detach(|| action(mock)))
+    }
 
-fn id_of(py: Python<'_>, text: &str) -> PyResult<MessageId> {
-    let id: core::MessageId = text.parse().map_err(|error| crate::errors::exception(py, &error))?;
-    Ok(MessageId::new(id))
+    fn attempt<T: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&Mock) -> Result<T, MockError> + Send,
+    ) -> PyResult<T> {
+        self.with(py, action)?.map_err(|error| failed(py, &error))
+    }
 }
 
-fn told<T>(py: Python<'_>, outcome: Result<T, MockError>) -> PyResult<T> {
-    outcome.map_err(|error| invalid(py, &error.to_string()))
+fn failed(py: Python<'_>, error: &MockError) -> PyErr {
+    let kind = match error {
+        MockError::Invalid(_) => ErrorKind::InvalidArgument,
+        MockError::NotFound(_) => ErrorKind::NotFound,
+        MockError::Failed(_) => ErrorKind::Broker,
+    };
+    exception(py, &Error::new(kind, error.to_string()))
+}
+
+fn not_started(py: Python<'_>, error: &io::Error) -> PyErr {
+    let kind = match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => ErrorKind::InvalidArgument,
+        _ => ErrorKind::Connect,
+    };
+    exception(py, &Error::new(kind, format!("start the mock broker: {error}")))
 }
 
 #[pymethods]
-impl Mock {
-    /// Starts a broker.
+impl MockBroker {
     #[new]
+    #[pyo3(signature = (port, tokens, forbidden_tokens, tls, max_text_size, idle_timeout, ping_interval, auto_create))]
     fn new(
         py: Python<'_>,
         port: u16,
         tokens: Vec<String>,
+        forbidden_tokens: Vec<String>,
+        tls: Option<(PathBuf, PathBuf, Option<PathBuf>)>,
         max_text_size: usize,
-        auto_create_topics: bool,
-    ) -> PyResult<Mock> {
-        let options = MockOptions { port, tokens, max_text_size, auto_create_topics, ..MockOptions::default() };
-        let broker = py.detach(|| Broker::start(options))?;
-        Ok(Mock { broker: Held::new(broker) })
+        idle_timeout: Option<f64>,
+        ping_interval: Option<f64>,
+        auto_create: bool,
+    ) -> PyResult<MockBroker> {
+        let options = MockOptions {
+            port,
+            tokens,
+            forbidden_tokens,
+            tls: tls.map(|(certificates, key, client_ca)| MockTls { certificates, key, client_ca }),
+            max_text_size,
+            idle_timeout: limit(py, idle_timeout)?.unwrap_or(Duration::MAX),
+            ping_interval: limit(py, ping_interval)?,
+            auto_create_topics: auto_create,
+        };
+        let started = py.detach(|| Mock::start(options)).map_err(|error| not_started(py, &error))?;
+        Ok(MockBroker { inner: Held::new(started) })
     }
 
+    /// The service URL.
     fn url(&self) -> String {
-        self.broker.url()
+        self.inner.url()
     }
 
+    /// The URL of the REST API.
     fn http_url(&self) -> String {
-        self.broker.http_url()
+        self.inner.http_url()
     }
 
+    /// Its port.
+    fn port(&self) -> u16 {
+        self.inner.port()
+    }
+
+    /// Stores messages, each with payload, key, properties, event time and delay in milliseconds; as one batch if there
+    /// is not one. The id of the first, in base64.
+    #[allow(clippy::type_complexity)]
     fn publish(
         &self,
         py: Python<'_>,
         topic: &str,
-        payload: Option<Vec<u8>>,
-        key: Option<String>,
-        properties: BTreeMap<String, String>,
-    ) -> PyResult<MessageId> {
-        let message = MockMessage { payload, key, properties, ..MockMessage::default() };
-        let id = told(py, py.detach(|| self.broker.publish(topic, message)))?;
-        id_of(py, &id)
+        messages: Vec<(Option<Bound<'_, PyAny>>, Option<String>, BTreeMap<String, String>, i64, u64)>,
+    ) -> PyResult<String> {
+        let messages: PyResult<Vec<MockMessage>> = messages
+            .into_iter()
+            .map(|(payload, key, properties, event_time, deliver_after_ms)| {
+                let payload = payload.map(|payload| bytes_of(&payload)).transpose()?;
+                Ok(MockMessage { payload, key, properties, event_time, deliver_after_ms })
+            })
+            .collect();
+        let mut messages = messages?;
+        self.attempt(py, |mock| match messages.len() {
+            1 => mock.publish(topic, messages.remove(0)),
+            _ => mock.publish_batch(topic, messages),
+        })
     }
 
-    fn messages(&self, py: Python<'_>, topic: &str) -> PyResult<Vec<Stored>> {
-        let stored = told(py, py.detach(|| self.broker.messages(topic)))?;
-        let row = |message: StoredMessage| {
-            let id = id_of(py, &message.message_id)?;
-            let StoredMessage { topic, payload, key, properties, event_time, producer_name, .. } = message;
-            Ok((topic, id, payload, key, properties, event_time, producer_name))
-        };
-        stored.into_iter().map(row).collect()
+    /// What a topic holds.
+    fn messages<'py>(&self, py: Python<'py>, topic: &str) -> PyResult<Vec<Stored<'py>>> {
+        let stored = self.attempt(py, |mock| mock.messages(topic))?;
+        let stored = stored.into_iter().map(|message| {
+            (
+                message.topic,
+                message.message_id,
+                message.payload.map(|payload| PyBytes::new(py, &payload)),
+                message.key,
+                message.properties,
+                message.event_time,
+                message.publish_time,
+                message.deliver_at,
+                message.producer_name,
+                message.sequence_id,
+                message.batch,
+            )
+        });
+        Ok(stored.collect())
     }
 
+    /// What a subscription has not acknowledged.
     fn backlog(&self, py: Python<'_>, topic: &str, subscription: &str) -> PyResult<usize> {
-        told(py, py.detach(|| self.broker.backlog(topic, subscription)))
+        self.attempt(py, |mock| mock.backlog(topic, subscription))
     }
 
-    fn create_namespace(&self, py: Python<'_>, namespace: &str) -> PyResult<()> {
-        told(py, py.detach(|| self.broker.create_namespace(namespace)))
-    }
-
+    /// Creates or grows a partitioned topic.
     fn create_partitioned(&self, py: Python<'_>, topic: &str, partitions: u32) -> PyResult<()> {
-        told(py, py.detach(|| self.broker.create_partitioned(topic, partitions)))
+        self.attempt(py, |mock| mock.create_partitioned(topic, partitions))
     }
 
+    /// Creates a subscription.
+    fn create_subscription(&self, py: Python<'_>, topic: &str, subscription: &str, earliest: bool) -> PyResult<()> {
+        self.attempt(py, |mock| mock.create_subscription(topic, subscription, earliest))
+    }
+
+    /// Creates a namespace.
+    fn create_namespace(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.attempt(py, |mock| mock.create_namespace(name))
+    }
+
+    /// Whether a namespace deduplicates.
+    fn set_deduplication(&self, py: Python<'_>, name: &str, on: bool) -> PyResult<()> {
+        self.attempt(py, |mock| mock.set_deduplication(name, on))
+    }
+
+    /// Ends a topic.
     fn terminate(&self, py: Python<'_>, topic: &str) -> PyResult<()> {
-        told(py, py.detach(|| self.broker.terminate(topic)))
+        self.attempt(py, |mock| mock.terminate(topic))
     }
 
+    /// Deletes a topic.
+    fn delete_topic(&self, py: Python<'_>, topic: &str) -> PyResult<()> {
+        self.attempt(py, |mock| mock.delete_topic(topic))
+    }
+
+    /// Scripts a fault; no count is for ever.
     fn fault(&self, py: Python<'_>, op: &str, fault: &str, topic: Option<&str>, count: Option<usize>) -> PyResult<()> {
-        told(py, py.detach(|| self.broker.fault(op, topic, fault, count.unwrap_or(usize::MAX))))
+        self.attempt(py, |mock| mock.fault(op, topic, fault, count.unwrap_or(usize::MAX)))
     }
 
-    fn faults_left(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.broker.faults_left())
+    /// Faults that have not happened.
+    fn faults_left(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, Mock::faults_left)
     }
 
-    fn clear_faults(&self, py: Python<'_>) {
-        py.detach(|| self.broker.clear_faults());
+    /// Forgets them.
+    fn clear_faults(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Mock::clear_faults)
     }
 
+    /// Down or up.
     fn set_up(&self, py: Python<'_>, up: bool) -> PyResult<()> {
-        told(py, py.detach(|| self.broker.set_up(up)))
+        self.attempt(py, |mock| mock.set_up(up))
     }
 
+    /// Drops connections, and counts them.
     fn drop_connections(&self, py: Python<'_>, topic: Option<&str>) -> PyResult<usize> {
-        told(py, py.detach(|| self.broker.drop_connections(topic)))
+        self.attempt(py, |mock| mock.drop_connections(topic))
     }
 
-    fn requests(&self, py: Python<'_>) -> String {
-        py.detach(|| self.broker.requests_json())
+    /// What clients did.
+    fn requests(&self, py: Python<'_>) -> PyResult<Vec<Seen>> {
+        let all = self.with(py, Mock::requests)?;
+        let rows = all.into_iter().map(|request| {
+            let at = request.at.as_secs_f64();
+            (at, request.op.name(), request.topic.to_string(), request.role, request.connection, request.detail)
+        });
+        Ok(rows.collect())
     }
 
-    fn clear_requests(&self, py: Python<'_>) {
-        py.detach(|| self.broker.clear_requests());
+    /// Empties that log.
+    fn clear_requests(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Mock::clear_requests)
     }
 
+    /// How often something happened.
+    fn count(&self, py: Python<'_>, op: &str, topic: Option<&str>) -> PyResult<usize> {
+        let op: Op = op.parse().map_err(|error| failed(py, &error))?;
+        self.attempt(py, |mock| mock.count(op, topic))
+    }
+
+    /// Waits until something has happened, or the time is over; in slices, so that Ctrl-C ends it.
     fn wait(
         &self,
         py: Python<'_>,
         op: &str,
         topic: Option<&str>,
         at_least: usize,
-        milliseconds: u64,
+        timeout: Option<f64>,
     ) -> PyResult<bool> {
-        let limit = Duration::from_millis(milliseconds);
-        told(py, py.detach(|| self.broker.wait(op, topic, at_least, limit)))
+        let deadline = limit(py, timeout)?.and_then(|limit| Instant::now().checked_add(limit));
+        loop {
+            let left = deadline.map_or(SLICE, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if self.attempt(py, |mock| mock.wait(op, topic, at_least, left.min(SLICE)))? {
+                return Ok(true);
+            }
+            py.check_signals()?;
+            if left < SLICE {
+                return Ok(false);
+            }
+        }
     }
 
-    fn connections(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.broker.connections())
+    /// Open sessions.
+    fn connections(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, Mock::connections)
     }
 
+    /// Ends it.
     fn stop(&self, py: Python<'_>) {
-        if self.broker.is_ours() {
-            py.detach(|| self.broker.stop());
+        if self.inner.is_ours() {
+            let mock: &Mock = &self.inner;
+            py.detach(|| mock.stop());
         }
     }
 }

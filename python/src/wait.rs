@@ -9,7 +9,7 @@ use stargate_core::{ErrorKind, Result, blocking};
 use crate::errors::{exception, invalid};
 
 /// How long a signal may go unnoticed.
-const SLICE: Duration = Duration::from_millis(50);
+pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
 /// Runs a future of the core until it is done, or for `limit`; then the answer is `None`.
 ///

@@ -1,29 +1,55 @@
-"""A mock broker for the tests of applications: on a real socket, with scripted faults, and nothing to install.
+"""A mock Pulsar broker, to test your own application with: a real socket, everything in memory, and faults on request.
 
-    def test_a_bill_survives_an_outage(pulsar_mock):  # the fixture of the pytest plugin in this package
-        with stargate.Client(pulsar_mock.url) as client, client.producer("bills") as producer:
-            pulsar_mock.fault("send", "no-receipt")
-            pulsar_mock.drop_connections()
-            producer.send(b"a bill")
-        assert pulsar_mock.messages("bills")[-1].data == b"a bill"
+    from stargate.testing import MockBroker
 
-It speaks Pulsar's WebSocket API and the part of its REST API that this library needs, and keeps everything in memory.
+    with MockBroker() as mock:
+        mock.publish("orders", b"one pizza")
+        mock.fault("connect", "http:503", topic="orders")  # the next connection to this topic is refused
+        run_the_application(mock.url)
+        mock.wait("ack", topic="orders")
+        assert mock.backlog("orders", "billing") == 0
+
+With pytest the fixture `pulsar_mock` gives a fresh one to each test. `docs/TESTING.md` has the operations, the faults,
+and what the mock does not do. This module may change in a minor version; the CHANGELOG says so then.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+import asyncio
+import contextlib
+import os
+import time
+import warnings
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Self
 
 from . import _native
-from ._convert import Seconds, seconds
+from ._convert import Payload, Seconds, extras, seconds
+from ._native import MessageId
+from .errors import InvalidArgumentError, TimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from ._native import MessageId
+__all__ = ["MockBroker", "Operation", "Request", "StoredMessage"]
+
+Operation = Literal[
+    "connect",
+    "send",
+    "ack",
+    "nack",
+    "permit",
+    "receive",
+    "ping",
+    "close",
+    "unsubscribe",
+    "end_of_topic",
+    "http",
+    "disconnect",
+]
+"""What a client or the broker does: where a fault can happen, and what `MockBroker.wait` waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,98 +57,208 @@ class StoredMessage:
     """A message as the broker stored it."""
 
     topic: str
-    """The full name of the topic, or of the partition."""
+    """The full name of the topic; of a partitioned one, the partition."""
     id: MessageId
     """Its position."""
-    data: bytes | None
-    """The content; `None` is a null value, which other clients can send."""
+    data: bytes
+    """The content."""
     key: str | None
     """The key."""
     properties: dict[str, str]
     """The application's properties."""
-    event_time_ms: int
-    """Milliseconds since 1970 UTC; 0 is none."""
+    event_time: datetime | None
+    """The time that the application gave it, in UTC."""
+    publish_time: datetime
+    """When it was stored, in UTC."""
+    deliver_at: datetime | None
+    """Before this, in UTC, shared and key_shared subscriptions do not deliver it."""
     producer_name: str
-    """The name of the producer, given or generated."""
+    """The name of its producer, given or generated."""
+    sequence_id: int
+    """The sequence id that the broker keeps for it."""
+    batch: tuple[int, int] | None
+    """Its place in its batch and the batch's size, where it came in one."""
+    is_null: bool
+    """Whether it is a null value, which only native clients can send; the data are empty then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing that happened at the broker."""
+    """One thing that a client did or got."""
 
-    at_ms: float
-    """When, in milliseconds since the start."""
-    op: str
-    """What: connect, send, ack, nack, permit, receive, ping, close, unsubscribe, end_of_topic, http or disconnect."""
+    at: float = field(compare=False)
+    """Seconds since the broker was started."""
+    op: Operation
+    """What it was."""
     topic: str
-    """The full name of the topic; for the REST API, the path."""
-    role: str
-    """`producer`, `consumer`, `reader` or `admin`."""
+    """The full name of the topic; for a consumer of many, what it asked for; for `http`, the path."""
+    role: Literal["producer", "consumer", "reader", "admin"]
+    """Who it was."""
     connection: int
-    """Number of the connection, counted from 1."""
+    """Which connection, counted from 1."""
     detail: str
-    """More: the status of an upgrade, the id of the message acknowledged or delivered."""
+    """The status of an upgrade, the context of a send, the id of an acknowledgement or a delivery, and the like."""
 
 
 class MockBroker:
-    """A broker that lives in this process. Close it, or use it in a `with` statement.
+    """A Pulsar broker at 127.0.0.1, for tests. It starts at once, on a thread of its own, and ends with `close`.
 
-    `port` 0 is any free one. With `tokens`, one of them is needed. `max_text_size` is the largest frame in bytes.
+        with MockBroker(token="secret") as mock, Client(mock.url, auth_token="secret") as client:
+            client.producer("orders").send(b"one pizza")
+            assert [message.data for message in mock.messages("orders")] == [b"one pizza"]
+
+    Topics are `name`, `tenant/namespace/name` or full names; `public/default` is there from the start. Everything that
+    cannot be done raises a `StargateError`: `NotFoundError` for a missing topic, subscription or namespace,
+    `InvalidArgumentError` for what makes no sense. All methods may be called from any thread; but for `wait` they take
+    a moment at most, so that asyncio tests can call them too.
+
+    `token` (one or several) is what clients have to show, `forbidden_token` what is known and may do nothing (403).
+    With `tls_certificates` and `tls_key`, files in PEM, it serves TLS and nothing else; client certificates of
+    `tls_client_ca` are as good as a token. `max_text_size` (bytes of a message on the wire), `idle_timeout` and
+    `ping_interval` (seconds) and `auto_create_topics` are as Pulsar's settings.
     """
+
+    _closed = True
 
     def __init__(
         self,
         *,
         port: int = 0,
-        tokens: Sequence[str] = (),
+        token: str | Iterable[str] = (),
+        forbidden_token: str | Iterable[str] = (),
+        tls_certificates: str | os.PathLike[str] | None = None,
+        tls_key: str | os.PathLike[str] | None = None,
+        tls_client_ca: str | os.PathLike[str] | None = None,
         max_text_size: int = 1_048_576,
+        idle_timeout: Seconds = 300.0,
+        ping_interval: Seconds | None = None,
         auto_create_topics: bool = True,
     ) -> None:
-        self._native = _native.Mock(port, list(tokens), max_text_size, auto_create_topics)
+        if not 0 <= port <= 65535:
+            raise InvalidArgumentError(f"port: expected 0 (any free one) to 65535, got {port}")
+        if max_text_size < 1:
+            raise InvalidArgumentError(f"max_text_size: expected at least 1 byte, got {max_text_size}")
+        tls = None
+        if tls_certificates is not None and tls_key is not None:
+            client_ca = None if tls_client_ca is None else os.fspath(tls_client_ca)
+            tls = (os.fspath(tls_certificates), os.fspath(tls_key), client_ca)
+        elif tls_certificates is not None or tls_key is not None or tls_client_ca is not None:
+            raise InvalidArgumentError("TLS needs both tls_certificates and tls_key")
+        self._native = _native.MockBroker(
+            port,
+            _several(token),
+            _several(forbidden_token),
+            tls,
+            max_text_size,
+            seconds(idle_timeout),
+            seconds(ping_interval),
+            auto_create_topics,
+        )
+        self._pid = os.getpid()
+        self._closed = False
 
     @property
     def url(self) -> str:
-        """The URL for `stargate.Client`."""
+        """The service URL, `ws://127.0.0.1:PORT`, or `wss://` with TLS: what your application connects to."""
         return self._native.url()
 
     @property
     def http_url(self) -> str:
-        """The URL of the REST API."""
+        """The URL of the REST API, `http://127.0.0.1:PORT`, or `https://` with TLS."""
         return self._native.http_url()
 
+    @property
+    def port(self) -> int:
+        """The port it listens on; `close` gives it back."""
+        return self._native.port()
+
+    # what is in the broker
+
     def publish(
-        self, topic: str, data: bytes | None, *, key: str | None = None, properties: Mapping[str, str] | None = None
+        self,
+        topic: str,
+        payload: Payload | None,
+        *,
+        key: str | None = None,
+        properties: Mapping[str, str] | None = None,
+        event_time: datetime | float | None = None,
+        deliver_after: Seconds | None = None,
     ) -> MessageId:
-        """Store a message as if a producer had sent it; the topic is created if need be."""
-        return self._native.publish(topic, data, key, dict(properties or {}))
+        """Store a message as if a producer had sent it, and return where.
+
+        The topic is created if need be; of a partitioned one the key picks the partition. The arguments are those of
+        `Producer.send`; a payload of `None` is a null value, which only native clients can send.
+        """
+        packed = extras(key, properties, event_time, None, deliver_after, None)
+        _, texts, event_millis, _, delay_millis, _ = packed or (None,) * 6
+        message = (payload, key, texts or {}, event_millis or 0, delay_millis or 0)
+        return MessageId.from_base64(self._native.publish(topic, [message]))
+
+    def publish_batch(self, topic: str, payloads: Iterable[Payload]) -> MessageId:
+        """Store messages as one batch, as native clients send them, and return where the first of them is."""
+        batch: list[tuple[Payload | None, str | None, dict[str, str], int, int]] = []
+        batch.extend((payload, None, {}, 0, 0) for payload in payloads)
+        if len(batch) < 2:
+            raise InvalidArgumentError("publish_batch needs two messages or more; publish takes one")
+        return MessageId.from_base64(self._native.publish(topic, batch))
 
     def messages(self, topic: str) -> list[StoredMessage]:
-        """Give everything a topic holds, acknowledged or not, in order."""
-        return [StoredMessage(*message) for message in self._native.messages(topic)]
+        """Give everything that a topic holds, acknowledged or not: partition after partition, in order.
+
+        Raise `NotFoundError` for a topic that nobody has created or used.
+        """
+        return [_stored(*row) for row in self._native.messages(topic)]
 
     def backlog(self, topic: str, subscription: str) -> int:
-        """Give how many entries a subscription has not acknowledged; a batch is one entry."""
+        """Count what a subscription has not acknowledged, all partitions together; a batch counts as one.
+
+        Acknowledgements are on their way for a moment: `wait("ack")` first.
+        """
         return self._native.backlog(topic, subscription)
 
-    def create_namespace(self, namespace: str) -> None:
-        """Create a namespace, `tenant/namespace`; `public/default` is there."""
-        self._native.create_namespace(namespace)
-
     def create_partitioned(self, topic: str, partitions: int) -> None:
-        """Create a partitioned topic."""
+        """Create a partitioned topic, or give one more partitions."""
+        if not 1 <= partitions <= 10_000:
+            raise InvalidArgumentError(f"partitions: expected 1 to 10000, got {partitions}")
         self._native.create_partitioned(topic, partitions)
 
+    def create_subscription(self, topic: str, subscription: str, *, earliest: bool = False) -> None:
+        """Create a durable subscription at the end of a topic, or at its beginning.
+
+        So messages can wait for a consumer that has not come yet. The topic is created if need be.
+        """
+        self._native.create_subscription(topic, subscription, earliest)
+
+    def create_namespace(self, namespace: str) -> None:
+        """Create a namespace, `tenant/namespace`, and its tenant."""
+        self._native.create_namespace(namespace)
+
+    def set_deduplication(self, namespace: str, on: bool = True) -> None:
+        """Have a namespace, such as `public/default`, drop messages whose sequence id it has seen, or not."""
+        self._native.set_deduplication(namespace, on)
+
     def terminate(self, topic: str) -> None:
-        """End a topic: nothing more can be sent to it."""
+        """End a topic: nothing more can be sent, and consumers learn that it has ended once they have everything."""
         self._native.terminate(topic)
 
-    def fault(self, op: str, fault: str, *, topic: str | None = None, count: int | None = 1) -> None:
-        """Do something wrong the next `count` times, or always, that `op` happens on `topic`, or on any.
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic by force. Nobody connected is told, and the next message to it creates it anew."""
+        self._native.delete_topic(topic)
 
-        `op` is one of those of `Request`. `fault` is `http:503`, `send-error:2`, `close:1011`, `delay:200`, `drop`,
-        `drop-after`, `reset`, `half-frame`, `garbage`, `binary`, `no-context`, `wrong-context`, `no-receipt`,
-        `duplicate`, `lost-ack`, `no-pong` or `stall`. First in, first out. An error says which faults fit.
+    # what goes wrong
+
+    def fault(self, op: Operation, fault: str, topic: str | None = None, count: int | None = 1) -> None:
+        """Script a fault for the next `count` times that `op` happens on `topic`; `None` is for ever, and on any topic.
+
+            mock.fault("send", "no-receipt", count=2)  # the next two messages are stored and not confirmed
+            mock.fault("send", "close:1011")           # and at the third the connection is closed
+
+        Faults come first in, first out. The table of operations and faults is in `docs/TESTING.md`; names that do not
+        exist, and faults that mean nothing at an operation, raise `InvalidArgumentError` with those that do. For the
+        operation `http` the topic is a path of the REST API.
         """
+        if count is not None and count < 1:
+            raise InvalidArgumentError(f"count: expected 1 or more, or None for ever, got {count}")
         self._native.fault(op, fault, topic, count)
 
     @property
@@ -134,37 +270,90 @@ class MockBroker:
         """Forget the faults that have not happened yet."""
         self._native.clear_faults()
 
-    def take_down(self) -> None:
-        """Drop all connections and refuse new ones. Data and port stay."""
+    def down(self) -> None:
+        """Take the broker down: connections are dropped and new ones refused. All that it holds and its port stay."""
         self._native.set_up(False)
 
-    def bring_up(self) -> None:
-        """Accept connections again."""
+    def up(self) -> None:
+        """Take the broker up again, on the same port."""
         self._native.set_up(True)
 
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Have the broker down inside a `with` block, and up again after it."""
+        self.down()
+        try:
+            yield
+        finally:
+            self.up()
+
     def drop_connections(self, topic: str | None = None) -> int:
-        """Drop the connections about a topic, or all, without a close frame; give their number."""
+        """Drop the connections about a topic, or all, without a close frame, and return their number."""
         return self._native.drop_connections(topic)
 
-    def requests(self) -> list[Request]:
-        """Give what happened, in order; at most the last 100,000."""
-        return [Request(**request) for request in json.loads(self._native.requests())]
+    # what clients did
+
+    def wait(self, op: Operation, at_least: int = 1, topic: str | None = None, timeout: Seconds | None = 5.0) -> None:
+        """Wait until `op` has happened `at_least` times on `topic`, or on any; so tests need no sleep.
+
+        It counts from the start, or from the last `clear_requests`. Raise `stargate.TimeoutError` if it does not happen
+        within `timeout` seconds. In a coroutine use `wait_async`: this would keep the application from running.
+        """
+        _check(at_least)
+        if not self._native.wait(op, topic, at_least, seconds(timeout)):
+            raise self._late(op, at_least, topic, timeout)
+
+    async def wait_async(
+        self, op: Operation, at_least: int = 1, topic: str | None = None, timeout: Seconds | None = 5.0
+    ) -> None:
+        """Wait as `wait` does, while the event loop goes on."""
+        _check(at_least)
+        limit = seconds(timeout)
+        deadline = None if limit is None else time.monotonic() + limit
+        while True:
+            # In slices, so that a cancelled wait leaves no thread behind for long.
+            left = 0.05 if deadline is None else max(0.0, min(0.05, deadline - time.monotonic()))
+            if await asyncio.to_thread(self._native.wait, op, topic, at_least, left):
+                return
+            if deadline is not None and time.monotonic() >= deadline:
+                raise self._late(op, at_least, topic, timeout)
+
+    def _late(self, op: Operation, at_least: int, topic: str | None, timeout: Seconds | None) -> TimeoutError:
+        place = "" if topic is None else f" on {topic}"
+        happened = self._native.count(op, topic)
+        times = "once" if happened == 1 else f"{happened} times"
+        return TimeoutError(
+            f"mock broker: {op}{place} happened {times} within {seconds(timeout)} s, not {at_least}", topic=topic
+        )
+
+    def count(self, op: Operation, topic: str | None = None) -> int:
+        """Count how often something has happened on a topic, or on any, since the start or `clear_requests`."""
+        return self._native.count(op, topic)
+
+    def requests(self, op: Operation | None = None) -> list[Request]:
+        """Give what clients did and got, in order; at most the last 100,000. With `op`, only those."""
+        rows = (Request(*row) for row in self._native.requests())  # type: ignore[arg-type] # the names are the core's
+        return [row for row in rows if op is None or row.op == op]
 
     def clear_requests(self) -> None:
-        """Forget what happened, and count from zero again."""
+        """Empty that log, and count from zero again."""
         self._native.clear_requests()
-
-    def wait(self, op: str, *, topic: str | None = None, at_least: int = 1, timeout: Seconds = 10.0) -> bool:
-        """Wait until `op` has happened `at_least` times; whether it did before the time was over."""
-        return self._native.wait(op, topic, at_least, round((seconds(timeout) or 0.0) * 1000))
 
     @property
     def connections(self) -> int:
-        """How many WebSocket sessions are open."""
+        """How many connections of producers, consumers and readers are open."""
         return self._native.connections()
 
+    # its end
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def close(self) -> None:
-        """End the broker and every connection to it. May be called more than once."""
+        """End the broker and every connection to it. What it held can still be looked at."""
+        self._closed = True
         self._native.stop()
 
     def __enter__(self) -> Self:
@@ -176,4 +365,51 @@ class MockBroker:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<MockBroker at {self.url}>"
+        return f"<MockBroker at {self.url}{' closed' if self._closed else ''}>"
+
+    def __del__(self) -> None:
+        # In a forked child it belongs to the parent, whose business it is.
+        if not self._closed and self._pid == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+
+def _several(tokens: str | Iterable[str]) -> list[str]:
+    return [tokens] if isinstance(tokens, str) else list(tokens)
+
+
+def _check(at_least: int) -> None:
+    if at_least < 0:
+        raise InvalidArgumentError(f"at_least: expected 0 or more, got {at_least}")
+
+
+def _stored(
+    topic: str,
+    id_text: str,
+    payload: bytes | None,
+    key: str | None,
+    properties: dict[str, str],
+    event_time: int,
+    publish_time: int,
+    deliver_at: int,
+    producer_name: str,
+    sequence_id: int,
+    batch: tuple[int, int] | None,
+) -> StoredMessage:
+    return StoredMessage(
+        topic=topic,
+        id=MessageId.from_base64(id_text),
+        data=payload or b"",
+        key=key,
+        properties=properties,
+        event_time=_moment(event_time) if event_time else None,
+        publish_time=_moment(publish_time),
+        deliver_at=_moment(deliver_at) if deliver_at else None,
+        producer_name=producer_name,
+        sequence_id=sequence_id,
+        batch=batch,
+        is_null=payload is None,
+    )
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -15,8 +15,8 @@ def test_the_mock_stores_what_is_sent_and_delivers_what_it_has(pulsar_mock: Mock
     with stargate.Client(pulsar_mock.url) as client, client.producer("t") as producer:
         sent = producer.send(b"a", key="k", properties={"p": "1"}, event_time=12.5)
         stored = pulsar_mock.messages("t")
-        assert [(m.data, m.key, m.properties, m.event_time_ms, m.id) for m in stored] == [
-            (b"a", "k", {"p": "1"}, 12500, sent)
+        assert [(m.data, m.key, m.properties, m.event_time and m.event_time.timestamp(), m.id) for m in stored] == [
+            (b"a", "k", {"p": "1"}, 12.5, sent)
         ]
         pulsar_mock.publish("t", b"b", key="x")
         with client.consumer("t", "s", initial_position="earliest") as consumer:
@@ -24,7 +24,7 @@ def test_the_mock_stores_what_is_sent_and_delivers_what_it_has(pulsar_mock: Mock
                 message = consumer.receive(timeout=10)
                 assert message.data == data
                 consumer.ack(message)
-            assert pulsar_mock.wait("ack", topic="t", at_least=2)
+            pulsar_mock.wait("ack", topic="t", at_least=2)
         assert pulsar_mock.backlog("t", "s") == 0
     assert {request.op for request in pulsar_mock.requests()} >= {"connect", "send", "receive", "ack"}
 
@@ -40,7 +40,7 @@ def test_every_accepted_message_is_stored_across_dropped_connections(pulsar_mock
         producer.flush(timeout=20)
         assert all(isinstance(future.result(), stargate.MessageId) for future in futures)
         assert producer.stats().reconnects > 0
-    numbers = [int(message.data or b"") for message in pulsar_mock.messages("t")]
+    numbers = [int(message.data) for message in pulsar_mock.messages("t")]
     # At least once, and in order when repetitions are left out.
     assert list(dict.fromkeys(numbers)) == list(range(500))
 
@@ -56,10 +56,10 @@ def test_a_handler_goes_on_after_an_outage(pulsar_mock: MockBroker) -> None:
     with stargate.Client(pulsar_mock.url, backoff_min=0.001) as client:
         client.consume("t", "s", work)
         pulsar_mock.publish("t", b"before")
-        assert pulsar_mock.wait("ack")
-        pulsar_mock.take_down()
+        pulsar_mock.wait("ack")
+        pulsar_mock.down()
         pulsar_mock.publish("t", b"after")
-        pulsar_mock.bring_up()
+        pulsar_mock.up()
         assert both.wait(20)
 
 
@@ -100,7 +100,7 @@ def test_a_terminated_topic_ends(pulsar_mock: MockBroker) -> None:
 
 
 def test_a_token_is_needed_where_there_are_tokens() -> None:
-    with MockBroker(tokens=["good"]) as broker:
+    with MockBroker(token="good") as broker:
         for token in (None, "bad"):
             refused = pytest.raises(stargate.AuthenticationError)
             with stargate.Client(broker.url, auth_token=token) as client, refused:
@@ -112,5 +112,5 @@ def test_a_token_is_needed_where_there_are_tokens() -> None:
 def test_mistakes_in_a_script_are_named(pulsar_mock: MockBroker) -> None:
     with pytest.raises(stargate.InvalidArgumentError, match="unknown fault"):
         pulsar_mock.fault("send", "explode")
-    with pytest.raises(stargate.InvalidArgumentError, match="no topic"):
+    with pytest.raises(stargate.NotFoundError, match="no topic"):
         pulsar_mock.messages("nowhere")

@@ -45,6 +45,9 @@ OPTIONAL_IN = {
     ("stargate_mock_wait", "topic"),
     ("stargate_mock_drop_connections", "topic"),
     ("stargate_mock_drop_connections", "out"),
+    ("stargate_mock_count", "topic"),
+    ("stargate_mock_messages", "visit"),
+    ("stargate_mock_messages", "count"),
 }
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
@@ -72,6 +75,7 @@ BY_TYPE = {
     "stargate_send_result*": "results",
     "stargate_mock*": "mock",
     "stargate_mock_options*": "NULL",
+    "stargate_mock_visit_fn": "on_visit",
     "stargate_mock**": "&out_mock",
     "stargate_client**": "&out_client",
     "stargate_producer**": "&out_producer",
@@ -121,6 +125,11 @@ static void on_state(void *data, const stargate_state_change *change)
 static void on_sent(void *data, const stargate_sent *sent)
 {
     (void)data, (void)sent;
+}
+
+static void on_visit(void *data, const stargate_mock_message *message)
+{
+    (void)data, (void)message;
 }
 
 static int32_t handle(void *state, const stargate_message *message)

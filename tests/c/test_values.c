@@ -20,7 +20,7 @@ TEST(structs_have_the_sizes_that_the_library_was_built_with)
     CHECK(sizeof(stargate_str) == 16 && sizeof(stargate_bytes) == 16 && sizeof(stargate_property) == 16);
     CHECK(sizeof(stargate_outgoing) == 96 && sizeof(stargate_send_result) == 24 && sizeof(stargate_sent) == 56);
     CHECK(sizeof(stargate_state_change) == 64 && sizeof(stargate_handler) == 32);
-    CHECK(sizeof(stargate_mock_options) == 56);
+    CHECK(sizeof(stargate_mock_options) == 72 && sizeof(stargate_mock_message) == 136);
 }
 
 TEST(options_are_described_as_json)

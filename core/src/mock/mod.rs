@@ -45,6 +45,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
 use tokio::sync::{mpsc, oneshot};
 
 pub use faults::{Fault, Op};
@@ -115,23 +118,28 @@ impl MockMessage {
 }
 
 /// A message as the mock stored it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredMessage {
     /// Full name of the topic; of a partitioned one, the partition.
     pub topic: String,
     /// The id as a consumer gets it: base64 of Pulsar's `MessageIdData`.
     pub message_id: String,
-    /// `None` is a null value.
+    /// `None` is a null value; in JSON it is base64, or null.
+    #[serde(serialize_with = "as_base64")]
     pub payload: Option<Vec<u8>>,
     /// The partition key.
     pub key: Option<String>,
     /// Properties.
     pub properties: BTreeMap<String, String>,
-    /// Milliseconds since 1970; 0 is none.
+    /// Milliseconds since 1970; 0 is none. In JSON `event_time_ms`.
+    #[serde(rename = "event_time_ms")]
     pub event_time: i64,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970. In JSON `publish_time_ms`.
+    #[serde(rename = "publish_time_ms")]
     pub publish_time: u64,
-    /// Milliseconds since 1970 before which Shared and Key_Shared subscriptions do not deliver it; 0 is none.
+    /// Milliseconds since 1970 before which Shared and Key_Shared subscriptions do not deliver it; 0 is none. In JSON
+    /// `deliver_at_ms`.
+    #[serde(rename = "deliver_at_ms")]
     pub deliver_at: u64,
     /// The producer's name, given or generated.
     pub producer_name: String,
@@ -139,6 +147,19 @@ pub struct StoredMessage {
     pub sequence_id: i64,
     /// Its place in its batch and the batch's size, where it came in one.
     pub batch: Option<(usize, usize)>,
+}
+
+fn as_base64<S: Serializer>(payload: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    payload.as_ref().map(|payload| STANDARD.encode(payload)).serialize(serializer)
+}
+
+/// Why a topic cannot be had; the proxy's words for it are meant for clients.
+fn missing(broker: &topics::Broker, topic: &str) -> MockError {
+    let namespace = names::namespace_of(topic);
+    match broker.namespaces.contains_key(namespace) {
+        true => MockError::NotFound(format!("no topic {topic}")),
+        false => MockError::NotFound(format!("no namespace {namespace:?}")),
+    }
 }
 
 /// A running mock broker. Dropping it ends it and every connection to it.
@@ -220,7 +241,7 @@ impl Mock {
     fn store(&self, topic: &str, messages: Vec<MockMessage>, batch: bool) -> Result<String, MockError> {
         let topic = full_name(topic)?;
         self.shared.broker(|broker, now| {
-            let topics = broker.resolve(&topic).map_err(|refusal| MockError::NotFound(refusal.reason))?;
+            let topics = broker.resolve(&topic).map_err(|_| missing(broker, &topic))?;
             let stored: usize = broker.existing(&topic).iter().map(|topic| topic.log.entries.len()).sum();
             let key = messages.first().and_then(|message| message.key.as_deref());
             let Some(target) = producer::partition_of(&topics, key, stored) else {
@@ -279,6 +300,11 @@ impl Mock {
         })
     }
 
+    /// [`messages`](Mock::messages) as a JSON array, with payloads in base64.
+    pub fn messages_json(&self, topic: &str) -> Result<String, MockError> {
+        Ok(wire::json(&self.messages(topic)?))
+    }
+
     /// Entries that a subscription has not acknowledged, all partitions together; a batch is one entry.
     pub fn backlog(&self, topic: &str, subscription: &str) -> Result<usize, MockError> {
         let topic = full_name(topic)?;
@@ -331,7 +357,7 @@ impl Mock {
         let topic = full_name(topic)?;
         let start = if earliest { topics::Start::Earliest } else { topics::Start::Latest };
         self.shared.broker(|broker, _| {
-            let topics = broker.resolve(&topic).map_err(|refusal| MockError::NotFound(refusal.reason))?;
+            let topics = broker.resolve(&topic).map_err(|_| missing(broker, &topic))?;
             let created = topics.iter().filter(|topic| broker.create_subscription(topic, subscription, start)).count();
             match created {
                 0 => Err(MockError::Failed(format!("subscription {subscription:?} exists on {topic}"))),
