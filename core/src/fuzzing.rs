@@ -95,13 +95,20 @@ pub fn sessions(data: &[u8]) {
             let send = |ticket| producer::Command::Send {
                 frame: OpenFrame::encode(&Outgoing::new("x"), 1_024).expect("it is small"),
                 ticket,
+                hold: (),
                 deadline: Some(Duration::from_secs(ticket)),
             };
             play(ProducerRole::new(resend, None, Arc::default()), rest, send);
         }
         kind @ 2..=4 => {
-            let settings =
-                Settings { topic, session: 0, pull: kind == 2, window: usize::from(kind), acks_travel: kind == 3 };
+            let settings = Settings {
+                topic,
+                session: 0,
+                pull: kind == 2,
+                window: usize::from(kind),
+                acks_travel: kind == 3,
+                one_id: kind == 4,
+            };
             let ask = |ticket| match ticket % 3 {
                 0 => consumer::Command::IsEndOfTopic { ticket },
                 1 => consumer::Command::Unsubscribe { ticket },
@@ -110,7 +117,7 @@ pub fn sessions(data: &[u8]) {
             play(ConsumerRole::new(settings, Arc::default()), rest, ask);
         }
         _ => {
-            let role = ReaderRole::new(topic, 0, "earliest".to_owned(), 2, Arc::default());
+            let role = ReaderRole::new(topic.clone(), (*topic).clone(), 0, "earliest".to_owned(), 2, Arc::default());
             play(role, rest, |ticket| reader::Command::IsEndOfTopic { ticket });
         }
     }

@@ -10,6 +10,7 @@ use stargate_core::blocking::Client;
 
 #[test]
 #[ignore = "it is the program that the others run"]
+#[allow(clippy::print_stdout)] // the others read it
 fn the_program() {
     let url = std::env::var("PULSAR_URL").unwrap();
     let client = Client::new(&url, Options::new()).unwrap();

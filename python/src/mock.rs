@@ -81,6 +81,7 @@ fn not_started(py: Python<'_>, error: &io::Error) -> PyErr {
 impl MockBroker {
     #[new]
     #[pyo3(signature = (port, tokens, forbidden_tokens, tls, max_text_size, idle_timeout, ping_interval, auto_create))]
+    #[allow(clippy::too_many_arguments)] // those of the mock, which Python gives by name
     fn new(
         py: Python<'_>,
         port: u16,

@@ -57,8 +57,7 @@ def test_a_closed_mock_can_still_be_looked_at() -> None:
 
 def test_a_mock_that_nobody_closed_warns() -> None:
     with pytest.warns(ResourceWarning, match=r"MockBroker at ws://.* was not closed"):
-        mock = MockBroker()
-        del mock
+        MockBroker()
 
 
 def test_a_published_message_is_stored_whole(pulsar_mock: MockBroker) -> None:
