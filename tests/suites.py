@@ -68,6 +68,7 @@ REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 
 SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
+    Suite("features", [sys.executable, "tests/features.py"], program_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use stargate_core::blocking::Client;
+use stargate_core::blocking::{Client, wait};
 use stargate_core::mock::{Mock, MockOptions};
 use stargate_core::{
-    ConnectionState, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options, Outcome,
+    ComponentConfig, ConnectionState, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options,
+    Outcome, Producer, Supervisor, SupervisorConfig,
 };
 
 use waiting::{PATIENCE, eventually, unique};
@@ -271,4 +272,37 @@ fn one_hundred_start_stop_cycles_leak_nothing() {
     }
     eventually("descriptors are given back", || count("fd") <= fds + 60);
     eventually("threads have ended", || count("task") <= threads + 40);
+}
+
+#[test]
+fn a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_too_often() {
+    let broker = mocked();
+    let mut config = SupervisorConfig::new(broker.url());
+    config.name = unique("supervisor");
+    config.max_restarts = 1;
+    config.max_seconds = 60;
+    config.options = options();
+    let topic = unique("outage");
+    config.producers.push(ComponentConfig::new(topic.parse().unwrap()));
+    let supervisor = wait(Supervisor::start(config), Some(PATIENCE)).unwrap();
+    let key = supervisor.keys().remove(0);
+    let ends = |producer: &Producer| eventually("it has ended", || wait(producer.wait_connected(), None).is_err());
+
+    // An answer that does not heal ends the producer, and the supervisor opens another.
+    let first = supervisor.producer(&key).unwrap();
+    broker.0.fault("connect", Some(&topic), "http:404", 1).unwrap();
+    broker.0.drop_connections(Some(&topic)).unwrap();
+    ends(&first);
+    eventually("it is open again", || supervisor.producer(&key).is_ok_and(|producer| producer.is_connected()));
+    let second = supervisor.producer(&key).unwrap();
+    wait(second.send("x"), Some(PATIENCE)).unwrap();
+
+    broker.0.fault("connect", Some(&topic), "http:404", 1).unwrap();
+    broker.0.drop_connections(Some(&topic)).unwrap();
+    ends(&second);
+    eventually("it stays down", || supervisor.producer(&key).is_err_and(|error| error.kind() == ErrorKind::NotFound));
+    // Its key is free for another try by hand.
+    wait(supervisor.add_producer(ComponentConfig::new(topic.parse().unwrap())), Some(PATIENCE)).unwrap();
+    wait(supervisor.producer(&key).unwrap().send("y"), Some(PATIENCE)).unwrap();
+    wait(supervisor.close(PATIENCE), None).unwrap();
 }

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Looks whether every test that docs/FEATURES.md names is there. Closes with `features: N passed, N failed`."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Where tests are, and how one begins.
+PLACES = [
+    ("core/src/**/*.rs", r"fn (\w+)\("),
+    ("tests/scenarios/*.rs", r"fn (\w+)\("),
+    ("tests/c/*.c", r"TEST\((\w+)\)"),
+    ("tests/cpp/*.cpp", r"TEST\((\w+)\)"),
+    ("python/tests/*.py", r"def (test_\w+)\("),
+]
+
+
+def main() -> int:
+    """Compare what is named with what is there."""
+    page = (ROOT / "docs/FEATURES.md").read_text()
+    named = {name for name in re.findall(r"`([a-z0-9_]{15,})`", page) if "_" in name}
+    there = {
+        name
+        for pattern, test in PLACES
+        for path in ROOT.glob(pattern)
+        for name in re.findall(test, path.read_text(encoding="utf-8"))
+    }
+    missing = sorted(named - there)
+    for name in missing:
+        print(f"docs/FEATURES.md names a test that does not exist: {name}", file=sys.stderr)
+    print(f"features: {len(named) - len(missing)} passed, {len(missing)} failed")
+    return 1 if missing or not named else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
