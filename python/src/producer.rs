@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use pyo3::prelude::*;
 use stargate_core::{self as core, Outgoing, Receipt, Result};
 
-use crate::convert::{Extras, outgoing, outgoing_item};
+use crate::convert::{Extras, options, outgoing, outgoing_item};
 use crate::errors::{exception, timeout as timed_out};
 use crate::events::{Events, Finished};
 use crate::held::Held;
@@ -227,6 +227,20 @@ impl Producer {
 }
 
 /// An id or an exception for each message. A fork is told as an exception of the whole, since it is no message's fault.
+/// Sends messages to a producer URL over a connection of their own; an id or an exception for each.
+#[pyfunction]
+pub(crate) fn produce(
+    py: Python<'_>,
+    url: &str,
+    pairs: Vec<(String, String)>,
+    items: Vec<Bound<'_, PyAny>>,
+) -> PyResult<Vec<Py<PyAny>>> {
+    let options = options(py, pairs, None)?;
+    let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
+    let results = wait(py, core::produce(url, messages, options))?;
+    results_of(py, results)
+}
+
 fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<PyAny>>> {
     let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
     if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {

@@ -40,9 +40,10 @@ from .errors import (
     WouldDeadlockError,
 )
 from .handler import ACK, CONTINUE, NACK, MessageHandler, Outcome
-from .producer import OutgoingMessage, Producer
+from .producer import OutgoingMessage, Producer, produce
 from .receiver import Consumer, Reader
 from .state import ConnectionState, StateChange, Stats
+from .supervisor import RegistryKey, Supervisor, registry_key
 
 if TYPE_CHECKING:
     from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader
@@ -80,14 +81,18 @@ __all__ = [
     "ProtocolError",
     "QueueFullError",
     "Reader",
+    "RegistryKey",
     "StargateError",
     "StateChange",
     "Stats",
+    "Supervisor",
     "TimeoutError",
     "TooBigError",
     "TopicTerminatedError",
     "WouldDeadlockError",
     "__version__",
+    "produce",
+    "registry_key",
 ]
 
 _ASYNC = {"AsyncClient", "AsyncConsumer", "AsyncMessageHandler", "AsyncProducer", "AsyncReader"}

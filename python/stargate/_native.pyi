@@ -20,11 +20,15 @@ __all__ = [
     "__version__",
     "describe_options",
     "error_kinds",
+    "produce",
 ]
 
 __version__: str
 
 def describe_options() -> str: ...
+def produce(
+    url: str, pairs: list[tuple[str, str]], items: list[Payload | tuple[Payload, Extras]]
+) -> list[MessageId | StargateError]: ...
 def error_kinds() -> list[tuple[str, int, bool]]: ...
 
 _Pairs: TypeAlias = list[tuple[str, str]]

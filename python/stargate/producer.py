@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
-from . import _events
-from ._convert import Extras, Payload, Seconds, extras, seconds
-from .errors import TimeoutError
+from . import _events, _native
+from ._convert import Extras, Payload, Seconds, extras, option_pairs, seconds
+from .errors import InvalidArgumentError, TimeoutError
 from .state import Stats
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from . import _native
     from ._native import MessageId
+    from ._options import ProducerOptions
     from .client import Client
     from .errors import StargateError
 
@@ -180,3 +180,22 @@ class Producer:
         # In a forked child it belongs to the parent, whose business it is.
         if not self._closed and not self._client.closed and self._pid == os.getpid():
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+
+def produce(
+    url: str,
+    messages: Payload | OutgoingMessage | Iterable[Payload | OutgoingMessage],
+    **options: Unpack[ProducerOptions],
+) -> Sequence[MessageId | StargateError]:
+    """Send messages to a producer URL over a connection of their own, which is closed whatever happens.
+
+    `url` is `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic`, with the server's query parameters if
+    any; `options` are those of connections and producers, and go before them. Return a list with, for each message, its
+    id or the error that it ended with; raise what the connection failed with. May be called by many threads at once.
+    """
+    one = isinstance(messages, bytes | bytearray | memoryview | str | OutgoingMessage)
+    listed = [messages] if one else messages
+    rest = dict(options)
+    if rest.pop("on_state", None) is not None:
+        raise InvalidArgumentError("produce: on_state is for a handle; there is none here")
+    return _native.produce(url, option_pairs(rest), [packed(message) for message in listed])  # type: ignore[union-attr,arg-type]

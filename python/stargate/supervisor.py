@@ -1,11 +1,13 @@
 """A named set of producers, consumers and readers: found by key, and each restarted by itself when it fails.
 
-Connections reconnect by themselves. What a supervisor opens again is what ended with an error that does not heal, such as
-a namespace that was deleted or a token that was refused. What fails too often stays down, and the others do not notice.
+Connections reconnect by themselves. What a supervisor opens again is what ended with an error that does not heal, such
+as a namespace that was deleted or a token that was refused. What fails too often stays down, and the others do not
+notice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -15,14 +17,16 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 from ._convert import Seconds, seconds
 from .client import Client
 from .errors import BusyError, InvalidArgumentError, NotFoundError, StargateError
 from .producer import Producer
 from .receiver import Consumer, Reader
-from .state import StateChange
+
+if TYPE_CHECKING:
+    from .state import StateChange
 
 logger = logging.getLogger("stargate")
 
@@ -105,12 +109,13 @@ class Supervisor:
         with Supervisor(config) as shop:
             shop.producer(registry_key("public", "default", "orders", name="shop")).send(b"one pizza")
 
-    `host` is `"name:port"` or a list of them, `protocol` is `ws` (the default) or `wss`, `name` is unique in the process
-    and `default` when not given. A component that fails more than `max_restarts` times (3) within `max_seconds` (5) stays
-    down. `producer`, `consumer` and `reader` are one mapping or a list of them. Each names its `topic` in full, or with
-    `tenant`, `namespace` and `persistence`, a consumer also its `subscription`, and may have a `host` and `protocol` of
-    its own; a consumer or reader may have a `handler`, with `init_args` and `init_kwargs`. Everything else, there and in
-    `query_params`, is an option; those at the top are inherited by all. When one of them cannot be opened, none stays.
+    `host` is `"name:port"` or a list of them, `protocol` is `ws` (the default) or `wss`, `name` is unique in the
+    process and `default` when not given. A component that fails more than `max_restarts` times (3) within `max_seconds`
+    (5) stays down. `producer`, `consumer` and `reader` are one mapping or a list of them. Each names its `topic` in
+    full, or with `tenant`, `namespace` and `persistence`, a consumer also its `subscription`, and may have a `host` and
+    `protocol` of its own; a consumer or reader may have a `handler`, with `init_args` and `init_kwargs`. Everything
+    else, there and in `query_params`, is an option; those at the top are inherited by all. When one of them cannot be
+    opened, none stays.
     """
 
     _closed = True
@@ -120,10 +125,14 @@ class Supervisor:
         self._name = _text(fields.pop("name", "default"), "name")
         self._max_restarts = _count(fields.pop("max_restarts", 3), "max_restarts")
         self._max_seconds = _count(fields.pop("max_seconds", 5), "max_seconds")
-        parts = [(component, part) for component in _COMPONENTS for part in _listed(fields.pop(component, []), component)]
+        parts = [
+            (component, part) for component in _COMPONENTS for part in _listed(fields.pop(component, []), component)
+        ]
         url = _url(fields)
         if url is None:
-            raise InvalidArgumentError('supervisor configuration: host is missing: expected "name:port" or a list of them')
+            raise InvalidArgumentError(
+                'supervisor configuration: host is missing: expected "name:port" or a list of them'
+            )
         self._options = fields
         self._client = Client(url, **fields)
         self._clients: dict[str, Client] = {url: self._client}
@@ -135,12 +144,17 @@ class Supervisor:
             held = _supervisors.get(self._name)
             if held is not None and held._pid == os.getpid():
                 self._client.close(0)
-                raise BusyError(f"start supervisor: there is a supervisor {self._name!r} already: close it, or choose another name")
+                raise BusyError(
+                    f"start supervisor: there is a supervisor {self._name!r} already: close it, or choose another name"
+                )
             _supervisors[self._name] = self
         self._closed = False
         # It holds the queue and not the supervisor, which may go while it waits.
         watcher = threading.Thread(
-            target=_watch, args=(self._failures, weakref.ref(self)), name=f"stargate-supervisor-{self._name}", daemon=True
+            target=_watch,
+            args=(self._failures, weakref.ref(self)),
+            name=f"stargate-supervisor-{self._name}",
+            daemon=True,
         )
         watcher.start()
         self._watcher = watcher
@@ -189,7 +203,11 @@ class Supervisor:
             opening = {**options, "on_state": self._listener(part, listener)}
             if component == "producer":
                 return client.producer(topic, **opening)
-            handle = client.consumer(topic, subscription, **opening) if component == "consumer" else client.reader(topic, **opening)
+            handle = (
+                client.consumer(topic, subscription, **opening)
+                if component == "consumer"
+                else client.reader(topic, **opening)
+            )
             if handler is not None:
                 try:
                     handle.listen(handler, args or (), kwargs)
@@ -228,7 +246,10 @@ class Supervisor:
         return self._handle(key, "reader", Reader)
 
     def close(self, timeout: Seconds = 10.0) -> None:
-        """Restart nothing any more and close all that it holds; its name is free again. May be called more than once."""
+        """Restart nothing any more and close all that it holds; its name is free again.
+
+        May be called more than once.
+        """
         if self._closed or self._pid != os.getpid():
             return
         self._closed = True
@@ -308,11 +329,9 @@ class Supervisor:
                 logger.error("%s stays down after %d restarts", part.key, len(part.restarts))
                 return
             part.restarts.append(now)
-            try:
+            # It has failed, and what it has to say was said.
+            with contextlib.suppress(StargateError):
                 part.handle.close(0)
-            except StargateError:
-                # It has failed, and what it has to say was said.
-                pass
             time.sleep(_RESTART_AFTER)
             try:
                 part.handle = part.open(part)
@@ -324,9 +343,7 @@ class Supervisor:
                 return
 
 
-def _watch(
-    failures: SimpleQueue[tuple[_Part, int, StargateError] | None], reference: weakref.ref[Supervisor]
-) -> None:
+def _watch(failures: SimpleQueue[tuple[_Part, int, StargateError] | None], reference: weakref.ref[Supervisor]) -> None:
     while (failure := failures.get()) is not None:
         supervisor = reference()
         if supervisor is None:
@@ -380,4 +397,5 @@ def _topic(fields: dict[str, Any]) -> str:
         if any(part is not None for part in parts.values()):
             raise InvalidArgumentError("a full topic name excludes tenant, namespace and persistence")
         return topic if "://" in topic else f"persistent://{topic}"
-    return f"{parts['persistence'] or 'persistent'}://{parts['tenant'] or 'public'}/{parts['namespace'] or 'default'}/{topic}"
+    namespace = f"{parts['tenant'] or 'public'}/{parts['namespace'] or 'default'}"
+    return f"{parts['persistence'] or 'persistent'}://{namespace}/{topic}"

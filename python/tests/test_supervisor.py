@@ -73,6 +73,7 @@ def test_a_supervised_handler_handles(config: dict[str, Any], name: str) -> None
             self.event = event
 
         def handle_message(self, message: stargate.Message) -> stargate.Outcome:
+            assert message.data == b"x"
             self.event.set()
             return stargate.ACK
 

@@ -8,9 +8,20 @@ mod reading;
 
 use std::time::Duration;
 
+use proptest::prelude::ProptestConfig;
+
 use super::session::{Action, Change, Policy, Role, Session};
 use super::{Moment, Text};
 use crate::error::{Error, ErrorKind};
+
+/// Two thousand sequences of steps, or as many as `PROPTEST_CASES` says.
+fn cases() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => default,
+        None => ProptestConfig { cases: 2_000, ..default },
+    }
+}
 
 fn policy() -> Policy {
     Policy {

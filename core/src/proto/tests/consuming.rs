@@ -284,7 +284,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     /// The server counts each frame it delivers against the window, and each acknowledgement back, whatever it names.
     #[test]

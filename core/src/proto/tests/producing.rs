@@ -380,7 +380,7 @@ fn first_occurrences(stored: &[u64]) -> Vec<u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn every_message_ends_exactly_once_and_the_order_is_kept(

@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn there_is_neither_a_gap_nor_a_replay(steps in prop::collection::vec(step(), 0..120)) {
