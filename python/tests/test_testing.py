@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import re
 import subprocess
 import sys
 import threading
 import time
+import typing
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import stargate
-from stargate.testing import MockBroker, Request, StoredMessage
+from stargate.testing import MockBroker, Operation, Request, StoredMessage
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples/python"
@@ -56,8 +59,9 @@ def test_a_closed_mock_can_still_be_looked_at() -> None:
 
 
 def test_a_mock_that_nobody_closed_warns() -> None:
+    mock = MockBroker()
     with pytest.warns(ResourceWarning, match=r"MockBroker at ws://.* was not closed"):
-        MockBroker()
+        del mock
 
 
 def test_a_published_message_is_stored_whole(pulsar_mock: MockBroker) -> None:
@@ -411,3 +415,39 @@ def test_the_examples_of_the_documentation_run(example: str) -> None:
     done = python("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / example))
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+# ---- docs/TESTING.md
+
+PAGE = ROOT / "docs/TESTING.md"
+needs_page = pytest.mark.skipif(not PAGE.exists(), reason="the documentation is in the repository only")
+
+
+@needs_page
+def test_the_code_in_the_documentation_is_that_of_the_examples() -> None:
+    blocks = re.findall(r"<!-- (examples/\S+) -->\n```\w+\n(.*?)```", PAGE.read_text(), re.S)
+    assert len({name for name, _ in blocks}) == 5
+    for name, code in blocks:
+        text = (ROOT / name).read_text()
+        for part in code.rstrip().split("\n\n\n"):
+            assert part in text, f"{name} has changed: {part}"
+
+
+@needs_page
+def test_the_tables_in_the_documentation_are_what_the_broker_accepts(pulsar_mock: MockBroker) -> None:
+    page = PAGE.read_text()
+    operations = re.findall(r"^\| `(\w+)` \|[^|]*\|$", page, re.M)
+    assert operations == list(typing.get_args(Operation))
+    faults = re.findall(r"^\| `([a-z-]+)[^`]*` \|[^|]*\| ([a-z_ ]+) \|$", page, re.M)
+    assert len(faults) == 17
+    arguments = {"http": ":503", "send-error": ":1", "delay": ":1"}
+    everywhere = set(operations) - {"disconnect"}
+    for fault, where in faults:
+        accepted = set()
+        for operation in typing.get_args(Operation):
+            with contextlib.suppress(stargate.InvalidArgumentError):
+                pulsar_mock.fault(operation, fault + arguments.get(fault, ""))
+                accepted.add(operation)
+        but = re.fullmatch(r"all(?: but (\w+))?", where)
+        documented = everywhere - {but[1]} if but else set(where.split())
+        assert accepted == documented, fault
