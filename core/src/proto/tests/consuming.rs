@@ -178,6 +178,30 @@ fn a_close_sends_the_acknowledgements_first() {
     assert_eq!((world.written().len(), world.closes), (1, 1));
 }
 
+#[test]
+fn a_close_keeps_its_connection_for_the_acknowledgements_whatever_comes_on_it() {
+    let (mut world, counters) = world_with(false, 1000);
+    world.connect();
+    for entry in [1, 2] {
+        world.receive(&delivery(entry));
+    }
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.session.close(world.now, Duration::from_secs(5));
+    world.receive("}{");
+    assert_eq!((world.written().len(), world.closes), (1, 1));
+    world.disconnect();
+    assert_eq!(counters.snapshot().unacked, 0, "what is not acknowledged is nobody's any more");
+}
+
+#[test]
+fn a_question_after_the_end_is_answered_with_its_reason() {
+    let (mut world, _) = world_with(false, 10);
+    world.fail(broken().with_http_status(404));
+    world.command(Command::IsEndOfTopic { ticket: 1 });
+    assert!(matches!(&world.events()[..], [Event::EndOfTopic(1, Err(_))]));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Deliver,
