@@ -248,6 +248,20 @@ fn a_receipt_for_what_is_not_written_on_this_connection_counts_for_nothing() {
 }
 
 #[test]
+fn what_a_close_leaves_was_either_never_written_or_is_unknown() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, deadline: None });
+    world.written();
+    world.disconnect();
+    world.command(Command::Send { frame: frame(1), ticket: 1, deadline: None });
+    world.session.close(world.now, Duration::ZERO);
+    let mut ended = BTreeMap::new();
+    outcomes(&mut world, &mut ended);
+    assert_eq!(ended, BTreeMap::from([(0, Err(ErrorKind::OutcomeUnknown)), (1, Err(ErrorKind::Closed))]));
+}
+
+#[test]
 fn the_callers_first_sequence_id_is_not_used_again() {
     let mut world = World::new(ProducerRole::<u64>::new(Resend::Again, Some(7), Arc::default()), policy());
     assert_eq!(world.connect().unwrap(), [("initialSequenceId", "7".to_owned())]);
