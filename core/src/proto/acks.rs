@@ -90,6 +90,8 @@ mod tests {
         assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(PATIENCE)));
         gather.tick(PATIENCE);
         assert_eq!((drain(&mut gather), gather.deadline()), (1, None));
+        gather.push(PATIENCE, "b".into());
+        assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(2 * PATIENCE)), "and so does the next");
     }
 
     #[test]

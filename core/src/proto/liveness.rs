@@ -68,6 +68,15 @@ mod tests {
     }
 
     #[test]
+    fn further_pings_do_not_put_off_the_answer_to_the_first() {
+        let mut liveness = Liveness::new(10 * S, 25 * S, Duration::ZERO);
+        for seconds in [10, 20, 30] {
+            assert_eq!(liveness.tick(seconds * S, false), Pulse::Ping);
+        }
+        assert_eq!(liveness.tick(35 * S, false), Pulse::Dead);
+    }
+
+    #[test]
     fn any_frame_is_an_answer() {
         let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
         assert_eq!(liveness.tick(30 * S, false), Pulse::Ping);

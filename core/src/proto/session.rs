@@ -337,8 +337,9 @@ impl<R: Role> Session<R> {
     }
 
     fn settle(&mut self, now: Moment) {
-        let leaving = self.linger_until.is_some() && self.role.is_idle();
-        if self.is_open() && self.role.wants_reconnect() && !leaving {
+        // A close needs no certainty any more, unless there is something left to send.
+        let needed = self.linger_until.is_none() || !self.role.is_idle();
+        if self.is_open() && self.role.wants_reconnect() && needed {
             self.actions.push_back(Action::Drop);
             self.disconnected(now, Error::new(ErrorKind::Broker, "reconnecting to be certain of the sequence ids"));
         }

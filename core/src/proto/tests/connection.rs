@@ -88,6 +88,45 @@ fn attempts_end_where_they_are_limited() {
 }
 
 #[test]
+fn attempts_are_counted_anew_after_a_success() {
+    let mut world = World::new(idle(), Policy { max_reconnects: 2, ..policy() });
+    for _ in 0..5 {
+        world.fail(broken());
+        world.pass(Duration::from_secs(20));
+        world.connect();
+        world.disconnect();
+        world.pass(Duration::from_secs(20));
+    }
+    assert_eq!(world.ended(), None);
+}
+
+#[test]
+fn after_a_lost_connection_the_next_host_is_tried_and_again_each_before_the_first_wait() {
+    let mut world = World::new(idle(), Policy { hosts: 2, ..policy() });
+    world.fail(broken());
+    world.connect();
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.hosts_tried, [0, 1, 0]);
+    world.fail(broken());
+    assert_eq!(world.hosts_tried, [0, 1, 0, 1], "what failed before the connection is forgotten");
+}
+
+#[test]
+fn a_second_close_does_not_prolong_the_first() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    let frame = OpenFrame::encode(&Outgoing::new("x"), 4096).unwrap();
+    world.command(Command::Send { frame, ticket: 1, hold: (), deadline: None });
+    world.written();
+    world.session.close(world.now, Duration::from_secs(5));
+    world.session.close(world.now, Duration::from_secs(500));
+    world.act();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.ended(), Some(ErrorKind::Closed));
+}
+
+#[test]
 fn a_connection_without_use_does_not_reset_the_backoff() {
     let mut world = World::new(idle(), policy());
     for _ in 0..12 {
@@ -120,6 +159,19 @@ fn silence_after_a_ping_is_a_disconnect() {
     assert!(!world.session.is_open());
     world.pass(Duration::from_secs(1));
     assert_eq!(world.hosts_tried.len(), 2);
+}
+
+#[test]
+fn anything_heard_after_a_ping_keeps_a_connection() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    for pings in 1..5 {
+        world.pass(Duration::from_secs(30));
+        assert_eq!(world.pings, pings);
+        world.session.heard();
+    }
+    assert!(world.session.is_open());
+    assert_eq!(world.hosts_tried.len(), 1);
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn a_full_window_in_the_applications_hands_is_reported_once() {
     world.pass(Duration::from_secs(2));
     assert!(matches!(&world.events()[..], [Event::Stalled { unacked: 2 }]));
     world.session.heard();
+    world.command(Command::Finished { messages: 0 });
     world.pass(Duration::from_secs(29));
     assert!(world.events().is_empty());
     assert_eq!(counters.snapshot().stalls, 1);
@@ -177,6 +178,110 @@ fn a_close_sends_the_acknowledgements_first() {
     world.act();
     assert_eq!(world.closes, 0);
     assert_eq!((world.written().len(), world.closes), (1, 1));
+}
+
+#[test]
+fn a_close_keeps_its_connection_for_the_acknowledgements_whatever_comes_on_it() {
+    let (mut world, counters) = world_with(false, 1000);
+    world.connect();
+    for entry in [1, 2] {
+        world.receive(&delivery(entry));
+    }
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.session.close(world.now, Duration::from_secs(5));
+    world.receive("}{");
+    assert_eq!((world.written().len(), world.closes), (1, 1));
+    world.disconnect();
+    assert_eq!(counters.snapshot().unacked, 0, "what is not acknowledged is nobody's any more");
+}
+
+#[test]
+fn every_delivery_of_a_refused_message_gives_its_place_back_too() {
+    let (mut world, _) = world_with(false, 10);
+    world.connect();
+    world.receive(&delivery(1));
+    world.receive(&delivery(1));
+    let id = delivered(&mut world).remove(0).id().clone();
+    world.command(Command::Nack { id, finished: true });
+    assert_eq!(written(&mut world).len(), 2);
+}
+
+#[test]
+fn a_window_that_was_acknowledged_is_no_stall() {
+    let (mut world, counters) = world_with(false, 2);
+    world.connect();
+    for entry in [1, 2] {
+        world.receive(&delivery(entry));
+        let message = delivered(&mut world).remove(0);
+        world.command(ack(&message));
+    }
+    world.pass(Duration::from_secs(11));
+    assert!(world.events().is_empty());
+    assert_eq!(counters.snapshot().stalls, 0);
+}
+
+#[test]
+fn a_new_connection_in_pull_mode_is_asked_for_the_whole_window_and_no_more() {
+    for was_written in [false, true] {
+        let (mut world, _) = world_with(true, 4);
+        world.connect();
+        if was_written {
+            assert_eq!(world.written().len(), 1);
+        }
+        world.disconnect();
+        world.pass(Duration::from_secs(1));
+        world.connect();
+        assert_eq!(written(&mut world), [r#"{"type":"permit","permitMessages":4}"#]);
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_the_connection_took_along_is_counted_and_not_sent_on_the_next() {
+    let (mut world, counters) = world_with(false, 100);
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert!(written(&mut world).is_empty());
+    assert_eq!(counters.snapshot().acks_dropped, 1);
+}
+
+#[test]
+fn acknowledgements_that_waited_for_a_connection_go_first_of_all() {
+    let (mut world, _) = world_with(false, 100);
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.disconnect();
+    world.command(ack(&message));
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    assert_eq!(world.written().len(), 1, "before the server delivers the message again");
+}
+
+#[test]
+fn acknowledgements_go_out_before_an_unsubscribe() {
+    let (mut world, _) = world_with(false, 100);
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(ack(&message));
+    world.command(Command::Unsubscribe { ticket: 1 });
+    let frames = world.written();
+    assert_eq!(frames.len(), 3);
+    assert!(frames[0].contains("messageId") && frames[1].contains("unsubscribe"), "{frames:?}");
+}
+
+#[test]
+fn a_question_after_the_end_is_answered_with_its_reason() {
+    let (mut world, _) = world_with(false, 10);
+    world.fail(broken().with_http_status(404));
+    world.command(Command::IsEndOfTopic { ticket: 1 });
+    assert!(matches!(&world.events()[..], [Event::EndOfTopic(1, Err(_))]));
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn a_duplicate_at_the_first_attempt_is_an_error_when_the_library_chose_the_ids()
 
 #[test]
 fn a_number_whose_receipt_got_lost_is_not_given_to_another_message() {
-    for timed_out in [false, true] {
+    for (timed_out, before) in [(false, false), (true, false), (true, true)] {
         let mut world = world(Resend::Numbered { first: 10, chosen: true });
         world.connect();
         for number in 0..3 {
@@ -175,10 +175,13 @@ fn a_number_whose_receipt_got_lost_is_not_given_to_another_message() {
             world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline });
         }
         assert_eq!(world.written().len(), 3);
+        if before {
+            world.pass(Duration::from_secs(1));
+        }
         for context in [1, 2] {
             world.receive(&format!(r#"{{"result":"ok","messageId":"CAUQATAA","context":"{context}"}}"#));
         }
-        if timed_out {
+        if timed_out && !before {
             world.pass(Duration::from_secs(1));
         }
         world.disconnect();
@@ -192,6 +195,70 @@ fn a_number_whose_receipt_got_lost_is_not_given_to_another_message() {
         assert_eq!(begin + 1 + fourth as i64, 13, "{begin} {written:?}");
         assert_eq!(timed_out, written.len() == 1, "what ended is only sent where a number depends on it");
     }
+}
+
+#[test]
+fn a_close_still_sends_what_waits_for_certain_numbers() {
+    let mut world = world(Resend::Numbered { first: 10, chosen: true });
+    world.connect();
+    for number in 0..2 {
+        world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline: None });
+    }
+    world.written();
+    world.receive(r#"{"result":"send-error:8","errorMsg":"refused","context":"0"}"#);
+    world.command(Command::Send { frame: frame(2), ticket: 2, hold: (), deadline: None });
+    assert_eq!(world.written().len(), 0, "nobody knows its number yet");
+    assert!(world.session.is_open(), "what is written has its receipts to come");
+    world.session.close(world.now, Duration::from_secs(5));
+    world.act();
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"1"}"#);
+    world.pass(Duration::from_secs(1));
+    world.connect().expect("a new connection makes it certain");
+    assert_eq!(world.written().len(), 1);
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"2"}"#);
+    assert_eq!(world.closes, 1);
+    let mut ended = BTreeMap::new();
+    outcomes(&mut world, &mut ended);
+    assert_eq!(ended.values().filter(|outcome| outcome.is_ok()).count(), 2);
+}
+
+#[test]
+fn a_duplicate_at_a_later_attempt_is_a_receipt() {
+    let mut world = world(Resend::Numbered { first: 10, chosen: true });
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
+    world.written();
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    world.written();
+    world.receive(r#"{"result":"ok","messageId":"CP///////////wEQ////////////ATAA","context":"0"}"#);
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(Stored { duplicate: true, .. }), _)]));
+}
+
+#[test]
+fn a_receipt_for_what_is_not_written_on_this_connection_counts_for_nothing() {
+    let counters: Arc<crate::stats::Counters> = Arc::default();
+    let mut world = World::new(ProducerRole::<u64, ()>::new(Resend::Again, None, counters.clone()), policy());
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
+    assert!(world.events().is_empty());
+    assert_eq!((counters.snapshot().unexpected, world.written().len()), (1, 1));
+}
+
+#[test]
+fn what_a_close_leaves_was_either_never_written_or_is_unknown() {
+    let mut world = world(Resend::Again);
+    world.connect();
+    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
+    world.written();
+    world.disconnect();
+    world.command(Command::Send { frame: frame(1), ticket: 1, hold: (), deadline: None });
+    world.session.close(world.now, Duration::ZERO);
+    let mut ended = BTreeMap::new();
+    outcomes(&mut world, &mut ended);
+    assert_eq!(ended, BTreeMap::from([(0, Err(ErrorKind::OutcomeUnknown)), (1, Err(ErrorKind::Closed))]));
 }
 
 #[test]

@@ -29,6 +29,26 @@ fn delivered(world: &mut World<ReaderRole<u64>>) -> Vec<Message> {
     world.events().into_iter().filter_map(message).collect()
 }
 
+#[test]
+fn a_new_connection_gets_no_credit_of_the_last_one_and_its_questions_again() {
+    let mut world = world();
+    world.connect();
+    world.receive(&delivery(1));
+    let message = delivered(&mut world).remove(0);
+    world.command(Command::IsEndOfTopic { ticket: 9 });
+    assert_eq!(world.written().len(), 1, "the question");
+    world.command(Command::Finished { id: message.id().clone(), connection: 1 });
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    world.pass(Duration::from_millis(2));
+    let frames = world.written();
+    assert_eq!(frames.len(), 1, "the question again, and nothing else: {frames:?}");
+    assert!(frames[0].contains("isEndOfTopic"));
+    world.receive(r#"{"endOfTopic":true}"#);
+    assert!(matches!(&world.events()[..], [Event::EndOfTopic(9, Ok(true))]));
+}
+
 fn delivery(entry: u64) -> String {
     format!(r#"{{"messageId":"{}","payload":""}}"#, id(entry).as_str())
 }
