@@ -289,6 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_exactly_the_limit_fits() {
+        let bytes = OpenFrame::encode(&Outgoing::new("x"), LIMIT).unwrap().bytes();
+        assert!(OpenFrame::encode(&Outgoing::new("x"), bytes).is_ok());
+        assert!(OpenFrame::encode(&Outgoing::new("x"), bytes - 1).is_err());
+    }
+
+    #[test]
+    fn no_delay_is_not_on_the_wire() {
+        let outgoing = Outgoing::new("x").deliver_after(Duration::ZERO);
+        assert_eq!(OpenFrame::encode(&outgoing, LIMIT).unwrap().close(0), r#"{"payload":"eA==","context":"0"}"#);
+    }
+
+    #[test]
     fn receipts_recorded_from_a_broker_are_read() {
         let answer =
             parse_answer(r#"{"result":"ok","messageId":"CAUQATAA","context":"1","errorCode":0,"schemaVersion":0}"#)

@@ -99,4 +99,13 @@ mod tests {
         assert_eq!(questions.disconnected(), [1]);
         assert_eq!(questions.pop_frame(), Some(IS_END_OF_TOPIC));
     }
+
+    #[test]
+    fn what_was_not_asked_yet_is_neither_answered_nor_failed() {
+        let mut questions = Questions::new();
+        questions.ask(1, Question::Unsubscribe);
+        assert_eq!(questions.answered(), None, "an answer to nothing");
+        assert!(questions.disconnected().is_empty());
+        assert_eq!(questions.pop_frame(), Some(UNSUBSCRIBE));
+    }
 }
