@@ -37,12 +37,20 @@ def run_python(folder: Path, source: str, url: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=60)
 
 
+def run_pytest(folder: Path, source: str, _: str) -> subprocess.CompletedProcess[str]:
+    """Run as a user's own test, with the wheel that is installed in .venv."""
+    (folder / "test_orders.py").write_text(source)
+    command = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-q", "-W", "error"]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=60)
+
+
 def main() -> int:
     """Run all; 1 if any failed."""
     url = os.environ["PULSAR_URL"]
     expected = {
         "c": (run_c, ["received one pizza"]),
         "python": (run_python, ["stored as", "read again: [b'one pizza'"]),
+        "py": (run_pytest, ["1 passed"]),
     }
     passed = failed = 0
     for language, (run, lines) in expected.items():

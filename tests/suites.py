@@ -52,6 +52,11 @@ def program_counts(text: str) -> Counts:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
+def wheel_counts(text: str) -> Counts:
+    """Of the check of the wheel, which says nothing but its result."""
+    return (1, 0) if re.search(r"^stargate-\S+\.whl: .*ok", text, re.MULTILINE) else (0, 1)
+
+
 class Suite(NamedTuple):
     """Tests that one command runs."""
 
@@ -69,6 +74,7 @@ REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
     Suite("features", [sys.executable, "tests/features.py"], program_counts),
+    Suite("wheel", ["sh", "-c", f"{PYTHON} python/tools/check_wheel.py dist/stargate-*.whl"], wheel_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
