@@ -5,6 +5,7 @@ The folder then holds, in PEM with PKCS#8 keys:
     server.pem, server.key    the broker, for 127.0.0.1, ::1 and localhost
     admin.pem, admin.key      a client whose role (the common name) is `admin`, the superuser
     other.pem, other.key      a client whose role is `other`, without any rights
+    expired.pem, expired.key  a client that is `admin` until yesterday
     foreign.pem, foreign.key  a client that says `admin`, of an authority the broker does not know
     token.key                 the secret that signs tokens
 """
@@ -39,6 +40,8 @@ def make_certificates(folder: Path) -> None:
     _certificate(folder, "server", "localhost", _SERVER, issuer="ca")
     _certificate(folder, "admin", SUPERUSER, _CLIENT, issuer="ca")
     _certificate(folder, "other", OTHER, _CLIENT, issuer="ca")
+    _certificate(folder, "expired", SUPERUSER, _CLIENT, issuer="ca")
+    _expire(folder, "expired", issuer="ca")
     _certificate(folder, "foreign", SUPERUSER, _CLIENT, issuer="foreign-ca")
 
 
@@ -61,9 +64,8 @@ def tokens(folder: Path) -> dict[str, str]:
 
 def client_certificates(folder: Path) -> dict[str, dict[str, str]]:
     """The files of each client certificate: {"admin": {"cert": ..., "key": ...}, "other": ..., "foreign": ...}."""
-    return {
-        name: {"cert": f"{folder / name}.pem", "key": f"{folder / name}.key"} for name in ("admin", "other", "foreign")
-    }
+    names = ("admin", "other", "expired", "foreign")
+    return {name: {"cert": f"{folder / name}.pem", "key": f"{folder / name}.key"} for name in names}
 
 
 def _certificate(
@@ -77,10 +79,27 @@ def _certificate(
     command += ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
     if issuer:
         command += ["-CA", folder / f"{issuer}.pem", "-CAkey", folder / f"{issuer}.key"]
+    _run(command, name)
+    config.unlink()
+
+
+def _expire(folder: Path, name: str, issuer: str) -> None:
+    """Sign NAME.pem anew, as of yesterday."""
+    certificate, request, extensions = (folder / f"{name}.{kind}" for kind in ("pem", "csr", "ext"))
+    extensions.write_text("\n".join(_CLIENT) + "\n")
+    openssl = find_openssl()
+    _run([openssl, "x509", "-x509toreq", "-in", certificate, "-key", folder / f"{name}.key", "-out", request], name)
+    command: list[str | Path] = [openssl, "x509", "-req", "-in", request, "-days", "-1", "-out", certificate]
+    command += ["-extfile", extensions, "-CA", folder / f"{issuer}.pem", "-CAkey", folder / f"{issuer}.key"]
+    _run(command, name)
+    request.unlink()
+    extensions.unlink()
+
+
+def _run(command: list[str | Path], name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PulsarError(f"openssl could not make the certificate {name} (version 3 is needed): {done.stderr.strip()}")
-    config.unlink()
 
 
 def _token(claims: dict[str, object], key: bytes) -> str:

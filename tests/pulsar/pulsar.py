@@ -31,6 +31,7 @@ PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PUL
                                                             signed with a key the broker does not know
     PULSAR_CLIENT_CERT, PULSAR_CLIENT_KEY                   of the superuser, PEM files           with --mtls
     PULSAR_CLIENT_CERT_OTHER, PULSAR_CLIENT_KEY_OTHER       role `other`
+    PULSAR_CLIENT_CERT_EXPIRED, PULSAR_CLIENT_KEY_EXPIRED   of the superuser, until yesterday
     PULSAR_CLIENT_CERT_FOREIGN, PULSAR_CLIENT_KEY_FOREIGN   of an authority that the broker refuses
     PULSAR_PROXY_URLS                                       ws://..., comma separated             with --proxies
     PULSAR_STATE, PULSAR_CTL                                for `$PULSAR_CTL kill --state "$PULSAR_STATE"` and the like
