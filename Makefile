@@ -4,7 +4,7 @@
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
-#   make soak               ten minutes of outages (SOAK_SECONDS)
+#   make soak asan          ten minutes of outages (SOAK_SECONDS); the core under the address sanitizer (needs nightly)
 
 SHELL := /bin/bash
 PULSAR ?= mock
@@ -15,7 +15,7 @@ IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
 
-.PHONY: help demo test lint fmt docs wheel install soak library clean
+.PHONY: help demo test lint fmt docs wheel install asan soak library clean
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -59,6 +59,11 @@ wheel: $(VENV)/ready
 
 install: library
 	ffi-c/install/install.sh
+
+# The core's suites once under the address sanitizer of a nightly toolchain.
+asan:
+	RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p stargate-core --features mock,fuzzing --target $(shell rustc -vV | sed -n 's/^host: //p') \
+		--target-dir target/asan --lib --test scenarios --test outages --test faults --test fuzz_smoke --test mock_broker
 
 soak: tools-test
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \

@@ -582,3 +582,51 @@ TEST(a_mock_has_tokens_namespaces_and_partitions)
     stargate_mock_free(mock);
     stargate_options_free(options);
 }
+
+/* Ends the producer of a supervisor: its connection breaks, and the next answer is one that does not heal. */
+static void fail_producer(stargate_mock *mock, stargate_producer *producer)
+{
+    stargate_error *error = NULL;
+
+    OK(stargate_mock_fault(mock, "connect", "t", "http:404", 1, &error));
+    OK(stargate_mock_drop_connections(mock, "t", NULL, &error));
+    while (stargate_producer_wait_connected(producer, TIMEOUT_MS, NULL) == STARGATE_OK)
+        sleep_ms(1);
+}
+
+TEST(a_supervised_producer_is_opened_again_and_stays_down_when_it_fails_too_often)
+{
+    stargate_mock *mock = new_mock();
+    stargate_error *error = NULL;
+    stargate_supervisor *supervisor = NULL;
+    stargate_producer *first = NULL, *second = NULL;
+    stargate_outgoing message = text_message("x");
+    char json[256];
+
+    snprintf(json, sizeof json,
+             "{\"name\": \"down\", \"host\": \"%s\", \"max_restarts\": 1, \"max_seconds\": 60,"
+             " \"producer\": {\"topic\": \"t\"}}",
+             strstr(stargate_mock_url(mock).ptr, "//") + 2);
+    OK(stargate_supervisor_start(json, NULL, TIMEOUT_MS, &supervisor, &error));
+    OK(stargate_supervisor_producer(supervisor, "t", &first, &error));
+    fail_producer(mock, first);
+    while (stargate_supervisor_producer(supervisor, "t", &second, NULL) != STARGATE_OK
+           || stargate_producer_send(second, &message, TIMEOUT_MS, NULL, NULL) != STARGATE_OK) {
+        stargate_producer_free(second);
+        second = NULL;
+        sleep_ms(1);
+    }
+    fail_producer(mock, second);
+    stargate_producer_free(first);
+    first = NULL;
+    while (stargate_supervisor_producer(supervisor, "t", &first, NULL) == STARGATE_OK) {
+        stargate_producer_free(first);
+        first = NULL;
+        sleep_ms(1);
+    }
+    FAILS(STARGATE_NOT_FOUND, "404", stargate_supervisor_producer(supervisor, "t", &first, &error));
+    OK(stargate_supervisor_close(supervisor, TIMEOUT_MS, &error));
+    stargate_producer_free(second);
+    stargate_supervisor_free(supervisor);
+    stargate_mock_free(mock);
+}
