@@ -53,6 +53,7 @@ mod proto;
 mod reader;
 mod receiving;
 mod runtime;
+mod state;
 mod stats;
 mod status;
 mod supervisor;
@@ -62,7 +63,7 @@ mod topic;
 pub mod blocking;
 
 pub use auth::TokenSupplier;
-pub use client::{Client, ConnectionState, StateChange, StateListener};
+pub use client::Client;
 pub use consumer::{Consumer, Topics};
 pub use delivery::processors::{Handler, HandlerResult, Outcome};
 pub use error::{Error, ErrorKind, Result};
@@ -75,6 +76,7 @@ pub use options::{
 pub use produce::produce;
 pub use producer::{Pending, Producer, Sent};
 pub use reader::Reader;
+pub use state::{ConnectionState, StateChange, StateListener};
 pub use stats::Stats;
 pub use supervisor::{Attach, Component, ComponentConfig, RegistryKey, Supervisor, SupervisorConfig, registry_key};
 pub use topic::{Persistence, ServiceUrl, TopicName};

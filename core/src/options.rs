@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::TokenSupplier;
-use crate::client::StateListener;
 use crate::error::{Error, Result};
 use crate::log::LogSink;
+use crate::state::StateListener;
 
 /// To what an option applies: a set of roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use crate::client::{ClientInner, ConnectionState, StateChange, StateListener};
+use crate::client::ClientInner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::options::Options;
 use crate::proto::session::Change;
+use crate::state::{ConnectionState, StateChange, StateListener};
 use crate::stats::Counters;
 use crate::topic::{Host, TopicName};
 

@@ -1,0 +1,60 @@
+//! The states of a connection, and what a state listener is told of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::topic::TopicName;
+
+/// The state of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum ConnectionState {
+    /// An attempt is under way.
+    Connecting = 0,
+    /// Connected, and attached to the topic.
+    Connected = 1,
+    /// Lost, or the attempt failed; another attempt follows.
+    Disconnected = 2,
+    /// Closed by the application.
+    Closed = 3,
+    /// Ended by an error that does not heal.
+    Failed = 4,
+    /// Connected, and the server waits for acknowledgements before it sends more.
+    Stalled = 5,
+}
+
+impl ConnectionState {
+    /// The name in `snake_case`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectionState::Connecting => "connecting",
+            ConnectionState::Connected => "connected",
+            ConnectionState::Disconnected => "disconnected",
+            ConnectionState::Closed => "closed",
+            ConnectionState::Failed => "failed",
+            ConnectionState::Stalled => "stalled",
+        }
+    }
+}
+
+/// What a state listener is told.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StateChange {
+    /// The new state.
+    pub state: ConnectionState,
+    /// The topic of the producer, consumer or reader.
+    pub topic: Arc<TopicName>,
+    /// The host of the connection, as `name:port`.
+    pub host: String,
+    /// Which of the handle's connections it is; 0 when it has one.
+    pub session: usize,
+    /// Why, for [`ConnectionState::Disconnected`], [`ConnectionState::Failed`] and [`ConnectionState::Stalled`].
+    pub error: Option<Error>,
+    /// When the next attempt follows, for [`ConnectionState::Disconnected`].
+    pub retry_in: Option<Duration>,
+}
+
+/// Called at each change of state, on the client's callback thread.
+pub type StateListener = Arc<dyn Fn(&StateChange) + Send + Sync>;
