@@ -55,15 +55,20 @@ void testing_expect(const char *file, int line, const char *call, stargate_statu
     exit(1);
 }
 
-const char *broker(void)
+const char *needed(const char *name)
 {
-    const char *url = getenv("PULSAR_URL");
+    const char *value = getenv(name);
 
-    if (url == NULL) {
-        printf("skipped: there is no PULSAR_URL\n");
+    if (value == NULL) {
+        printf("skipped: there is no %s\n", name);
         exit(SKIPPED);
     }
-    return url;
+    return value;
+}
+
+const char *broker(void)
+{
+    return needed("PULSAR_URL");
 }
 
 const char *new_topic(void)

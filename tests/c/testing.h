@@ -61,6 +61,8 @@ void testing_register(const char *name, void (*test)(void));
 void testing_expect(const char *file, int line, const char *call, stargate_status wanted, const char *part,
                     stargate_status got, const stargate_error *error);
 
+/* A variable of the environment; without it the test is skipped. */
+const char *needed(const char *name);
 /* The broker's URL; without one the test is skipped. */
 const char *broker(void);
 /* A topic that nobody used before; the text lives until the next call. */
