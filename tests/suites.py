@@ -67,8 +67,8 @@ class Suite(NamedTuple):
 
 
 FEATURES = "stargate-core/mock,stargate-core/fuzzing"
-CARGO_TEST = ["cargo", "test", "--workspace", "--exclude", "stargate-python", "--features", FEATURES]
-ON_REAL = ["cargo", "test", "-p", "stargate-core", "--features", "mock"]
+CARGO_TEST = ["cargo", "test", "--no-fail-fast", "--workspace", "--exclude", "stargate-python", "--features", FEATURES]
+ON_REAL = ["cargo", "test", "--no-fail-fast", "-p", "stargate-core", "--features", "mock"]
 REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 
 SUITES = [

@@ -101,11 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_yet_is_neither_answered_nor_failed() {
+    fn what_was_not_asked_yet_is_not_answered_and_only_an_unsubscribe_fails_with_the_connection() {
         let mut questions = Questions::new();
         questions.ask(1, Question::Unsubscribe);
+        questions.ask(2, Question::EndOfTopic);
         assert_eq!(questions.answered(), None, "an answer to nothing");
-        assert!(questions.disconnected().is_empty());
-        assert_eq!(questions.pop_frame(), Some(UNSUBSCRIBE));
+        assert_eq!(questions.disconnected(), [1]);
+        assert_eq!(questions.answered(), None, "nor on the next connection");
+        assert_eq!(questions.pop_frame(), Some(IS_END_OF_TOPIC));
     }
 }
