@@ -26,7 +26,7 @@ def programs() -> list[str]:
 
 @pytest.mark.parametrize("number", range(len(programs())))
 def test_the_programs_in_the_documentation_run(pulsar_mock: MockBroker, number: int) -> None:
-    program = programs()[number].replace("ws://localhost:8080", pulsar_mock.url)
+    program = programs()[number].replace("localhost:8080", pulsar_mock.url.removeprefix("ws://"))
     command = [sys.executable, "-W", "error::ResourceWarning:stargate", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
     assert done.returncode == 0, done.stderr
