@@ -22,6 +22,7 @@ CARGO = Tool("cargo", "builds the Rust code (1.95 or later)", "rustup, or `apt i
 CC = Tool("cc", "links, and compiles the C examples", "apt install gcc")
 CXX = Tool("c++", "compiles the C++ tests", "apt install g++")
 CMAKE = Tool("cmake", "builds and runs the tests in C", "apt install cmake")
+PKG_CONFIG = Tool("pkg-config", "finds the installed library in a test of the installation", "apt install pkg-config")
 JAVA = Tool("java", "runs the real Pulsar broker (17 or later)", "apt install openjdk-17-jre-headless")
 MAVEN = Tool("mvn", "fetches the real Pulsar broker", "apt install maven")
 OPENSSL = Tool("openssl", "makes the certificates of the secure broker", "apt install openssl")
@@ -31,7 +32,7 @@ RUSTFMT = Tool("rustfmt", "holds the Rust code to one format", "rustup component
 BROKER = [JAVA, MAVEN, OPENSSL]
 NEEDED = {
     "demo": [CARGO, CC],
-    "test": [CARGO, CC, CXX, CMAKE, *BROKER],
+    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
 }
 
