@@ -79,7 +79,8 @@ pub(crate) fn a_message_over_the_limit_is_named_and_harms_nothing(broker: &Broke
     let results = trusting.send_all([vec![1], vec![0; 2 << 20], vec![3]]).unwrap();
     assert_names(results[1].as_ref().unwrap_err(), ErrorKind::TooBig, &["max_message_frame_bytes"]);
     assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
-    assert_eq!(trusting.stats().reconnects, 1);
+    // More than one when the server's reason was lost with the connection that was still being written to.
+    assert!(trusting.stats().reconnects >= 1);
 }
 
 pub(crate) fn a_bad_option_is_named(broker: &Broker) {
