@@ -144,7 +144,10 @@ fn nothing_acknowledged_is_lost(broker: &dyn Outage, outages: usize) {
         assert_eq!(firsts, acknowledged);
     };
     in_order(&mut std::iter::from_fn(|| handled.recv_timeout(PATIENCE).ok().map(|payload| number(&payload))));
-    in_order(&mut std::iter::from_fn(|| reader.receive(Some(PATIENCE)).ok().map(|message| number(message.payload()))));
+    in_order(&mut std::iter::from_fn(|| {
+        let message = reader.receive(Some(PATIENCE)).unwrap_or_else(|error| panic!("{error}; {:?}", reader.stats()));
+        Some(number(message.payload()))
+    }));
     client.close(PATIENCE).unwrap();
 }
 

@@ -244,12 +244,10 @@ impl<R: Role> Session<R> {
         if self.policy.keep_trying {
             return false;
         }
-        let refused = error.http_status().is_some();
-        match error.kind() {
-            // Readers answer 500 to these, producers 503.
-            ErrorKind::NotFound | ErrorKind::TopicTerminated if refused => true,
-            _ => matches!(error.http_status(), Some(400 | 401 | 403 | 404)),
-        }
+        // A terminated topic is a 503. What a 500 says is not taken at its word: a broker that recovers does not find
+        // what it has not loaded yet.
+        let terminated = error.kind() == ErrorKind::TopicTerminated;
+        terminated || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
     }
 
     /// The connection is gone, in whatever way.
