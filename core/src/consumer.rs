@@ -75,7 +75,7 @@ impl Consumer {
         let connections = options.count("connections");
         // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
         let durable = options.text("subscription_mode").as_deref() != Some("non_durable");
-        let mut receiving = Receiving::new(client, Arc::new(topic), &options, durable && !one_id, usize::MAX);
+        let mut receiving = Receiving::new(client, Arc::new(topic), &options, durable && !one_id);
         for session in 0..connections {
             let settings = Settings {
                 topic: receiving.topic.clone(),

@@ -58,9 +58,7 @@ impl Reader {
             count => (0..count).map(|index| topic.partition(index)).collect(),
         };
         let window = options.count("queue_size");
-        // Each connection has a window of its own, and what the last one delivered is kept.
-        let most_queued = window * parts.len();
-        let mut receiving = Receiving::new(client, Arc::new(topic), &options, false, most_queued);
+        let mut receiving = Receiving::new(client, Arc::new(topic), &options, false);
         // A connection that breaks before the first message could not go on from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             let last = if start == "latest" { lookup::last_position(client, &route, part).await } else { None };

@@ -51,14 +51,12 @@ pub(crate) struct Receiving<C> {
 impl<C: Send + 'static> Receiving<C> {
     /// Nothing connected yet; [`Receiving::add`] adds the sessions.
     ///
-    /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect; `most_queued` bounds the
-    /// queue where the server's window does not.
+    /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
     pub(crate) fn new(
         client: &Arc<ClientInner>,
         topic: Arc<TopicName>,
         options: &Options,
         comes_again: bool,
-        most_queued: usize,
     ) -> Receiving<C> {
         let counters: Arc<Counters> = Arc::default();
         let processor_count = options.count("processors");
@@ -69,7 +67,7 @@ impl<C: Send + 'static> Receiving<C> {
             topic,
             sessions: Vec::new(),
             status: Vec::new(),
-            inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), most_queued, counters.clone())),
+            inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
             comes_again,
             counters,
             processors: OnceLock::new(),

@@ -100,7 +100,7 @@ class PlainBroker(InFolder):
         self.assertFalse((self.state / "data").exists())
         log = (self.state / "log" / "broker.log").read_text()
         self.assertNotIn(" INFO ", log)
-        self.assertLess(len(log), 20_000)
+        self.assertLess(len(log), 200_000)
         self.assertIn("was stopped", call("restart", "--state", self.state).stderr)
         self.assert_nothing_runs()
 

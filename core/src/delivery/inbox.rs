@@ -17,7 +17,6 @@ pub(crate) struct Inbox {
     /// One for each lane.
     arrived: Vec<Notify>,
     max_bytes: usize,
-    max_messages: usize,
     hasher: RandomState,
     counters: Arc<Counters>,
 }
@@ -25,7 +24,6 @@ pub(crate) struct Inbox {
 struct State {
     lanes: Vec<VecDeque<Message>>,
     bytes: usize,
-    messages: usize,
     /// Sessions that have not ended.
     sessions: usize,
     /// Sessions that stopped reading because of the bound.
@@ -37,13 +35,12 @@ struct State {
 }
 
 impl Inbox {
-    pub(crate) fn new(lanes: usize, max_bytes: usize, max_messages: usize, counters: Arc<Counters>) -> Inbox {
+    pub(crate) fn new(lanes: usize, max_bytes: usize, counters: Arc<Counters>) -> Inbox {
         let lanes = lanes.max(1);
         Inbox {
             state: Mutex::new(State {
                 lanes: (0..lanes).map(|_| VecDeque::new()).collect(),
                 bytes: 0,
-                messages: 0,
                 sessions: 0,
                 full: Vec::new(),
                 ended: None,
@@ -51,7 +48,6 @@ impl Inbox {
             }),
             arrived: (0..lanes).map(|_| Notify::new()).collect(),
             max_bytes,
-            max_messages,
             hasher: RandomState::new(),
             counters,
         }
@@ -72,7 +68,6 @@ impl Inbox {
 
     fn add(&self, state: &mut State, message: &Message) {
         state.bytes += message.origin.frame_bytes;
-        state.messages += 1;
         self.counters.queued.add(1);
         self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
     }
@@ -103,10 +98,10 @@ impl Inbox {
     }
 
     fn has_room(&self, state: &State) -> bool {
-        state.bytes < self.max_bytes && state.messages < self.max_messages
+        state.bytes < self.max_bytes
     }
 
-    /// Whether a bound is reached; if so, the waker is called when there is room again.
+    /// Whether the bound is reached; if so, the waker is called when there is room again.
     pub(crate) fn is_full(&self, cx: &mut Context<'_>) -> bool {
         let mut state = self.state();
         if self.has_room(&state) {
@@ -141,7 +136,6 @@ impl Inbox {
     fn release(&self, mut state: MutexGuard<'_, State>, gone: &[Message]) {
         let bytes: usize = gone.iter().map(|message| message.origin.frame_bytes).sum();
         state.bytes -= bytes;
-        state.messages -= gone.len();
         self.counters.queued.sub(gone.len() as u64);
         self.counters.queued_bytes.sub(bytes as u64);
         let woken = if self.has_room(&state) { std::mem::take(&mut state.full) } else { Vec::new() };
@@ -261,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_put_back_comes_first_again() {
-        let inbox = Inbox::new(1, 1000, 1_000, Arc::default());
+        let inbox = Inbox::new(1, 1000, Arc::default());
         inbox.push(&mut vec![message(1, None), message(2, None), message(3, None)]);
         let taken = inbox.try_take(0, 2).unwrap();
         inbox.put_back(0, taken);
@@ -278,7 +272,7 @@ mod tests {
         }
         let flag = Arc::new(Flag(false.into()));
         let waker = Waker::from(flag.clone());
-        let inbox = Inbox::new(1, 150, 1_000, Arc::default());
+        let inbox = Inbox::new(1, 150, Arc::default());
         inbox.push(&mut vec![message(1, None), message(2, None)]);
         assert!(inbox.is_full(&mut Context::from_waker(&waker)));
         inbox.try_take(0, 1).unwrap();
@@ -288,7 +282,7 @@ mod tests {
 
     #[test]
     fn one_key_is_one_lane_in_order() {
-        let inbox = Inbox::new(4, 100_000, 1_000, Arc::default());
+        let inbox = Inbox::new(4, 100_000, Arc::default());
         inbox.push(&mut (0..40).map(|n| message(n, Some(["a", "b", "c"][n as usize % 3]))).collect());
         let lanes: Vec<Vec<u8>> = (0..4).map(|lane| numbers(inbox.try_take(lane, 99).unwrap())).collect();
         for residue in 0..3u8 {
@@ -300,7 +294,7 @@ mod tests {
 
     #[test]
     fn after_the_end_what_is_left_comes_and_then_the_reason() {
-        let inbox = Inbox::new(1, 1000, 1_000, Arc::default());
+        let inbox = Inbox::new(1, 1000, Arc::default());
         inbox.push(&mut vec![message(1, None)]);
         inbox.end(Error::new(ErrorKind::NotFound, "gone"));
         assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1]);
@@ -310,7 +304,7 @@ mod tests {
 
     #[test]
     fn as_many_takers_are_woken_as_there_is_work_for() {
-        let inbox = Arc::new(Inbox::new(1, 1_000_000, 1_000, Arc::default()));
+        let inbox = Arc::new(Inbox::new(1, 1_000_000, Arc::default()));
         let takers: Vec<_> = (0..100)
             .map(|_| {
                 let inbox = inbox.clone();
@@ -324,7 +318,7 @@ mod tests {
     #[test]
     fn what_comes_again_is_forgotten_and_gives_its_room_back() {
         let counters: Arc<Counters> = Arc::default();
-        let inbox = Inbox::new(1, 1_000, 1_000, counters.clone());
+        let inbox = Inbox::new(1, 1_000, counters.clone());
         let mut other = message(3, None);
         other.origin.session = 1;
         inbox.push(&mut vec![message(1, None), message(2, None), other]);
@@ -335,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_taker_that_gave_up_takes_nothing_along() {
-        let inbox = Inbox::new(1, 1000, 1_000, Arc::default());
+        let inbox = Inbox::new(1, 1000, Arc::default());
         let mut given_up = Box::pin(inbox.take(0, 1));
         assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         inbox.push(&mut vec![message(1, None)]);
