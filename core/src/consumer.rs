@@ -294,10 +294,19 @@ impl Consumer {
                 let _ = other.send(crate::driver::Order::Close { linger: timeout });
             }
             status::ended(&self.inner.receiving.status[1..]).await;
-            let (sender, receiver) = tokio::sync::oneshot::channel();
-            let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
-            first[0].send(crate::driver::Order::Do(command)).map_err(|_| status::gone())?;
-            receiver.await.unwrap_or_else(|_| Err(status::gone()))
+            let mut left = first.len() + self.inner.receiving.sessions.len();
+            loop {
+                let (sender, receiver) = tokio::sync::oneshot::channel();
+                let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
+                first[0].send(crate::driver::Order::Do(command)).map_err(|_| status::gone())?;
+                let outcome = receiver.await.unwrap_or_else(|_| Err(status::gone()));
+                left -= 1;
+                // The broker may not have let go of the others yet; the next connection asks again.
+                if outcome.is_ok() || self.inner.receiving.sessions.len() == 1 || left == 0 {
+                    return outcome;
+                }
+                status::connected(&self.inner.receiving.status[..1]).await?;
+            }
         };
         self.inner.receiving.client.runtime.check_fork()?;
         let timed = {
