@@ -294,15 +294,16 @@ impl Consumer {
                 let _ = other.send(crate::driver::Order::Close { linger: timeout });
             }
             status::ended(&self.inner.receiving.status[1..]).await;
-            let mut left = first.len() + self.inner.receiving.sessions.len();
+            // The broker may not have let go of the others at once; then the next connection asks again.
+            let others = self.inner.receiving.sessions.len() - 1;
+            let mut tries = if others == 0 { 1 } else { others + 2 };
             loop {
                 let (sender, receiver) = tokio::sync::oneshot::channel();
                 let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
                 first[0].send(crate::driver::Order::Do(command)).map_err(|_| status::gone())?;
                 let outcome = receiver.await.unwrap_or_else(|_| Err(status::gone()));
-                left -= 1;
-                // The broker may not have let go of the others yet; the next connection asks again.
-                if outcome.is_ok() || self.inner.receiving.sessions.len() == 1 || left == 0 {
+                tries -= 1;
+                if outcome.is_ok() || tries == 0 {
                     return outcome;
                 }
                 status::connected(&self.inner.receiving.status[..1]).await?;
