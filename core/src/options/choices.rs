@@ -1,0 +1,116 @@
+//! The options that are one of a few words, each an enum.
+
+use super::spec::{Kind, Value};
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal ($wire:literal)),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            pub(super) const KIND: Kind = Kind::Choice(&[$(($word, $wire)),+]);
+
+            /// The word of this choice in options.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+
+            #[allow(dead_code)] // some choices are only passed on to the server
+            pub(super) fn from_word(word: &str) -> Option<$name> {
+                match word { $($word => Some($name::$variant),)+ _ => None }
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(value: $name) -> Value {
+                Value::Text(value.as_str().to_owned())
+            }
+        }
+    )+};
+}
+
+choices! {
+    /// How consumers of one subscription share its messages.
+    SubscriptionType {
+        /// One consumer only; a second one is refused.
+        Exclusive = "exclusive" ("Exclusive"),
+        /// Each message to one of the consumers; no order.
+        Shared = "shared" ("Shared"),
+        /// One consumer is active, the others wait to take over.
+        Failover = "failover" ("Failover"),
+        /// Each key to one of the consumers, in order of the key.
+        KeyShared = "key_shared" ("Key_Shared"),
+    }
+    /// Whether a subscription outlives its consumers.
+    SubscriptionMode {
+        /// The broker keeps its position.
+        Durable = "durable" ("Durable"),
+        /// It goes with its last consumer.
+        NonDurable = "non_durable" ("NonDurable"),
+    }
+    /// Where a subscription that does not exist yet begins.
+    InitialPosition {
+        /// After the last message.
+        Latest = "latest" ("Latest"),
+        /// At the first message still stored.
+        Earliest = "earliest" ("Earliest"),
+    }
+    /// What the proxy does with a message that it cannot decrypt.
+    CryptoFailureAction {
+        /// It is not delivered.
+        Fail = "fail" ("FAIL"),
+        /// It is acknowledged and dropped.
+        Discard = "discard" ("DISCARD"),
+        /// It is delivered as it is, with its encryption context.
+        Consume = "consume" ("CONSUME"),
+    }
+    /// To which partition a message without a key goes.
+    RoutingMode {
+        /// All to one partition.
+        Single = "single" ("SinglePartition"),
+        /// One partition after the other.
+        RoundRobin = "round_robin" ("RoundRobinPartition"),
+    }
+    /// How the broker's copy of a message is compressed.
+    CompressionType {
+        /// Not at all.
+        None = "none" ("NONE"),
+        /// LZ4: fast.
+        Lz4 = "lz4" ("LZ4"),
+        /// zlib: smaller, slow.
+        Zlib = "zlib" ("ZLIB"),
+        /// Zstandard: small and fast.
+        Zstd = "zstd" ("ZSTD"),
+        /// Snappy: fast.
+        Snappy = "snappy" ("SNAPPY"),
+    }
+    /// How a key is hashed to a partition.
+    HashingScheme {
+        /// Java's `String.hashCode`.
+        JavaString = "java_string" ("JavaStringHash"),
+        /// 32-bit Murmur3, as the other Pulsar clients use.
+        Murmur3 = "murmur3" ("Murmur3_32Hash"),
+    }
+    /// What becomes of messages in flight when the connection breaks.
+    OnDisconnect {
+        /// They are sent again, in order, until their timeout; the broker may store one twice.
+        Resend = "resend" ("resend"),
+        /// They end with [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), and are never sent again.
+        Fail = "fail" ("fail"),
+    }
+    /// What a send does when as many messages are in flight as the bounds allow.
+    WhenFull {
+        /// It waits for room.
+        Block = "block" ("block"),
+        /// It ends at once with [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
+        Fail = "fail" ("fail"),
+    }
+    /// In which order a handler with several processors sees the messages.
+    Ordering {
+        /// Any processor that is free takes the next message.
+        None = "none" ("none"),
+        /// Messages with one key go to one processor, in their order.
+        Key = "key" ("key"),
+    }
+}

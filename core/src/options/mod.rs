@@ -1,0 +1,397 @@
+//! Every option of the library, in one table: its key, type, range, default, query parameter and meaning.
+//!
+//! The table feeds the Rust setters of [`Options`], the `key=value` options of C, the keyword arguments of Python,
+//! `docs/CONFIGURATION.md` and all checks, so that none of them can disagree.
+
+mod choices;
+mod describe;
+mod spec;
+mod table;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::TokenSupplier;
+use crate::error::{Error, Result};
+use crate::log::LogSink;
+use crate::state::StateListener;
+
+pub use choices::*;
+pub use describe::{describe, markdown};
+pub use spec::{Kind, OptionSpec, Roles};
+pub use table::{OPTIONS, find};
+
+use spec::{Value, check, parse};
+
+/// Options for a client or for what it opens. What is not set has the default of the table.
+///
+/// ```
+/// use std::time::Duration;
+/// use stargate_core::{Options, SubscriptionType};
+///
+/// let options = Options::new().subscription_type(SubscriptionType::Shared).ack_timeout(Duration::from_secs(30));
+/// // the same by key, as C and configuration files do it
+/// let mut by_key = Options::new();
+/// by_key.set("subscription_type", "shared")?;
+/// by_key.set("ack_timeout", "30000")?;
+/// assert_eq!(by_key, options);
+/// # Ok::<(), stargate_core::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Options {
+    values: BTreeMap<&'static str, Value>,
+    pub(crate) token_supplier: Option<Arc<dyn TokenSupplier>>,
+    pub(crate) on_state: Option<StateListener>,
+    pub(crate) log: Option<Arc<dyn LogSink>>,
+    pub(crate) polled: bool,
+}
+
+impl Options {
+    /// No option set.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    fn with(mut self, key: &'static str, value: Value) -> Options {
+        self.values.insert(key, value);
+        self
+    }
+
+    /// Sets `key` from text, as C and configuration files do. The error names the nearest key, or the legal values.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let spec = find(key)?;
+        let parsed = parse(spec, value)?;
+        check(spec, &parsed)?;
+        self.values.insert(spec.key, parsed);
+        Ok(())
+    }
+
+    /// Sets a producer's option from the server's query parameter, unless it is set already.
+    pub(crate) fn set_parameter(&mut self, parameter: &str, value: &str) -> Result<()> {
+        if parameter == "token" {
+            return match self.token_supplier.is_some() || self.is_set("auth_token") || self.is_set("auth_token_file") {
+                true => Ok(()),
+                false => self.set("auth_token", value),
+            };
+        }
+        let of_producer = |spec: &&OptionSpec| spec.parameters.contains(&(Roles::PRODUCER, parameter));
+        let Some(spec) = OPTIONS.iter().find(of_producer) else {
+            return Err(Error::invalid(format!("the server has no parameter {parameter:?} for producers")));
+        };
+        if self.is_set(spec.key) {
+            return Ok(());
+        }
+        let word = match spec.kind {
+            Kind::Choice(words) => words.iter().find(|(_, wire)| *wire == value).map(|(word, _)| *word),
+            _ => None,
+        };
+        self.set(spec.key, word.unwrap_or(value))
+    }
+
+    /// Asks `supplier` for the token at each connect; instead of `auth_token` and `auth_token_file`.
+    #[must_use]
+    pub fn token_supplier(mut self, supplier: impl TokenSupplier + 'static) -> Options {
+        self.token_supplier = Some(Arc::new(supplier));
+        self
+    }
+
+    /// Calls `listener` whenever a connection of the handle changes its state. It runs on the client's callback thread.
+    #[must_use]
+    pub fn on_state(mut self, listener: impl Fn(&crate::StateChange) + Send + Sync + 'static) -> Options {
+        self.on_state = Some(Arc::new(listener));
+        self
+    }
+
+    /// Runs the callbacks and handlers of a client in [`Client::poll_callbacks`](crate::Client::poll_callbacks) and on no
+    /// thread of the library, for programs with an event loop. It is not a key of the table, because it is a matter of how
+    /// a program is written and not of how it is configured.
+    #[must_use]
+    pub fn poll_callbacks(mut self) -> Options {
+        self.polled = true;
+        self
+    }
+
+    /// Whether [`Options::poll_callbacks`] is on.
+    pub fn polls_callbacks(&self) -> bool {
+        self.polled
+    }
+
+    /// Gives every log record of the client to `sink`, besides `tracing`.
+    #[must_use]
+    pub fn log_sink(mut self, sink: impl LogSink + 'static) -> Options {
+        self.log = Some(Arc::new(sink));
+        self
+    }
+
+    /// These options, and of `base` what they do not set. Another way to authenticate replaces that of `base`.
+    #[must_use]
+    pub fn or(&self, base: &Options) -> Options {
+        let mut merged = self.clone();
+        for (key, value) in &base.values {
+            merged.values.entry(key).or_insert_with(|| value.clone());
+        }
+        if self.token_supplier.is_some() || self.is_set("auth_token") || self.is_set("auth_token_file") {
+            for key in ["auth_token", "auth_token_file"] {
+                if !self.is_set(key) {
+                    merged.values.remove(key);
+                }
+            }
+        } else {
+            merged.token_supplier = base.token_supplier.clone();
+        }
+        merged.on_state = merged.on_state.or_else(|| base.on_state.clone());
+        merged.log = merged.log.or_else(|| base.log.clone());
+        merged
+    }
+
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    fn value(&self, key: &str) -> Option<Value> {
+        let found = self.values.get(key).cloned();
+        found.or_else(|| {
+            let spec = find(key).ok()?;
+            parse(spec, spec.default).ok().filter(|_| !spec.default.is_empty())
+        })
+    }
+
+    pub(crate) fn bool(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Bool(true)))
+    }
+
+    /// The number, or 0 where the table has no default.
+    pub(crate) fn int(&self, key: &str) -> i64 {
+        match self.value(key) {
+            Some(Value::Int(number)) => number,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn count(&self, key: &str) -> usize {
+        usize::try_from(self.int(key)).unwrap_or(0)
+    }
+
+    pub(crate) fn millis(&self, key: &str) -> Duration {
+        Duration::from_millis(u64::try_from(self.int(key)).unwrap_or(0))
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        match self.value(key) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn path(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(PathBuf::from)
+    }
+
+    /// Checks each value and that each key applies to one of `roles`, then the combinations that the server refuses.
+    pub(crate) fn check(&self, roles: Roles) -> Result<()> {
+        for (key, value) in &self.values {
+            let spec = find(key)?;
+            check(spec, value)?;
+            if !spec.roles.intersects(roles) {
+                return Err(Error::invalid(format!(
+                    "option {key:?} applies to {} and not to {}",
+                    spec.roles.names().join(", "),
+                    roles.names().last().unwrap_or(&"this"),
+                )));
+            }
+        }
+        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
+        let ways = [self.is_set("auth_token"), self.is_set("auth_token_file"), self.token_supplier.is_some()];
+        if ways.iter().filter(|given| **given).count() > 1 {
+            return refuse("auth_token, auth_token_file and a token supplier exclude each other: give one of them");
+        }
+        if self.is_set("tls_cert_file") != self.is_set("tls_key_file") {
+            return refuse("tls_cert_file and tls_key_file need each other: give both or none");
+        }
+        if self.bool("tls_insecure") && self.is_set("tls_ca_file") {
+            return refuse("tls_insecure trusts every certificate, so tls_ca_file has no effect: give one of them");
+        }
+        if self.int("backoff_min") > self.int("backoff_max") {
+            return refuse("backoff_min is larger than backoff_max");
+        }
+        if self.is_set("dead_letter_topic") && !self.is_set("max_redeliver_count") {
+            return refuse("dead_letter_topic needs max_redeliver_count: say after how many redeliveries");
+        }
+        if self.bool("effectively_once") {
+            if !self.is_set("name") {
+                return refuse("effectively_once needs a name: the broker tells duplicates by the producer's name");
+            }
+            if self.text("on_disconnect").as_deref() == Some("fail") {
+                return refuse("effectively_once sends again after a disconnect, which on_disconnect=fail forbids");
+            }
+        }
+        if self.bool("effectively_once") && self.bool("batch_enabled") {
+            return refuse(
+                "effectively_once excludes batch_enabled: the broker judges a batch by its first message, and would drop \
+                 one that holds both old and new messages",
+            );
+        }
+        if self.int("connections") > 1 {
+            let kind = self.text("subscription_type").unwrap_or_default();
+            if kind != "shared" && kind != "key_shared" {
+                return refuse("connections above 1 needs subscription_type shared or key_shared");
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Options::check`] for a handle, which takes its own options and those of connections.
+    pub(crate) fn check_handle(&self, role: Roles) -> Result<()> {
+        if self.polled {
+            return Err(Error::invalid("polling the callbacks is a matter of the client: give it the option"));
+        }
+        self.check(role.and(Roles::CONNECTION))
+    }
+
+    /// The query parameters of what was set, for a role.
+    pub(crate) fn query(&self, role: Roles) -> Vec<(&'static str, String)> {
+        let mut query = Vec::new();
+        for (key, value) in &self.values {
+            let Ok(spec) = find(key) else { continue };
+            let Some((_, parameter)) = spec.parameters.iter().find(|(to, _)| to.intersects(role)) else { continue };
+            let text = match (value, spec.kind) {
+                (Value::Text(word), Kind::Choice(words)) => {
+                    words.iter().find(|(ours, _)| ours == word).map(|(_, wire)| (*wire).to_owned())
+                }
+                (Value::Text(text), _) => Some(text.clone()),
+                (Value::Int(number), _) => Some(number.to_string()),
+                (Value::Bool(flag), _) => Some(flag.to_string()),
+            };
+            query.extend(text.map(|text| (*parameter, text)));
+        }
+        query
+    }
+}
+
+macro_rules! choice_getters {
+    ($($getter:ident($key:literal) -> $type:ident = $default:ident;)+) => {
+        impl Options {
+            $(pub(crate) fn $getter(&self) -> $type {
+                self.text($key).and_then(|word| $type::from_word(&word)).unwrap_or($type::$default)
+            })+
+        }
+    };
+}
+
+choice_getters! {
+    get_ordering("ordering") -> Ordering = None;
+    get_on_disconnect("on_disconnect") -> OnDisconnect = Resend;
+    get_when_full("when_full") -> WhenFull = Block;
+}
+
+impl PartialEq for Options {
+    fn eq(&self, other: &Options) -> bool {
+        self.values == other.values
+    }
+}
+
+/// Secrets are left out.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (key, value) in &self.values {
+            let secret = find(key).is_ok_and(|spec| spec.kind == Kind::Secret);
+            match value {
+                Value::Text(_) if secret => map.entry(key, &"(secret)"),
+                Value::Text(text) => map.entry(key, text),
+                Value::Int(number) => map.entry(key, number),
+                Value::Bool(flag) => map.entry(key, flag),
+            };
+        }
+        map.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = Options::new().set("ack_timout", "1").unwrap_err();
+        assert!(error.to_string().contains("\"ack_timeout\""), "{error}");
+    }
+
+    #[test]
+    fn every_default_is_a_legal_value() {
+        for spec in OPTIONS.iter().filter(|spec| !spec.default.is_empty()) {
+            Options::new().set(spec.key, spec.default).unwrap();
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_name_the_range() {
+        for (key, value, expected) in [
+            ("queue_size", "0", "from 1 to 1000"),
+            ("ack_timeout", "999", "0 (off) or 1000"),
+            ("subscription_type", "Shared", "exclusive, shared"),
+            ("pull_mode", "yes", "true or false"),
+            ("starting_message", "!!", "earliest, latest"),
+            ("name", "", "not empty"),
+        ] {
+            let error = Options::new().set(key, value).unwrap_err();
+            assert!(error.to_string().contains(expected), "{key}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_option_of_another_role_is_an_error_when_opening() {
+        let error = Options::new().ack_timeout(Duration::from_secs(1)).check(Roles::PRODUCER).unwrap_err();
+        assert!(error.to_string().contains("applies to consumer and not to producer"), "{error}");
+    }
+
+    #[test]
+    fn only_what_was_set_goes_to_the_server_under_its_names() {
+        let options = Options::new().subscription_type(SubscriptionType::KeyShared).name("me").lazy(true);
+        assert_eq!(
+            options.query(Roles::CONSUMER),
+            [("consumerName", "me".to_owned()), ("subscriptionType", "Key_Shared".to_owned())]
+        );
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let options = Options::new().auth_token("s3cret");
+        assert!(!format!("{options:?}").contains("s3cret"));
+        let error = Options::new().auth_token("s3cret\n").check(Roles::CONNECTION).unwrap_err();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn combinations_that_cannot_work_are_errors() {
+        for options in [
+            Options::new().dead_letter_topic("d"),
+            Options::new().effectively_once(true),
+            Options::new().effectively_once(true).name("p").batch_enabled(true),
+            Options::new().tls_cert_file("c"),
+            Options::new().auth_token("a").auth_token_file("b"),
+            Options::new().connections(2),
+            Options::new().backoff_min(Duration::from_secs(60)),
+        ] {
+            assert!(options.check(Roles(15)).is_err(), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn polling_is_for_clients_only() {
+        assert!(Options::new().poll_callbacks().check_handle(Roles::PRODUCER).is_err());
+        let inherited = Options::new().or(&Options::new().poll_callbacks());
+        assert!(inherited.check_handle(Roles::PRODUCER).is_ok());
+    }
+
+    #[test]
+    fn an_own_token_replaces_the_inherited_one() {
+        let base = Options::new().auth_token_file("f").ping_interval(Duration::from_secs(1));
+        let merged = Options::new().auth_token("t").or(&base);
+        assert!(!merged.is_set("auth_token_file"));
+        assert_eq!(merged.int("ping_interval"), 1000);
+    }
+}

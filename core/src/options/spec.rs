@@ -1,0 +1,209 @@
+//! What a row of the table says: to what an option applies, its type and range, and the checks that follow from them.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// To what an option applies: a set of roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles(pub(super) u8);
+
+impl Roles {
+    /// How connections are made and kept: given to the client, inherited by all it opens, and overridable there.
+    pub const CONNECTION: Roles = Roles(1);
+    /// Producers.
+    pub const PRODUCER: Roles = Roles(2);
+    /// Consumers.
+    pub const CONSUMER: Roles = Roles(4);
+    /// Readers.
+    pub const READER: Roles = Roles(8);
+
+    pub(super) const fn and(self, other: Roles) -> Roles {
+        Roles(self.0 | other.0)
+    }
+
+    /// Whether the two sets share a role.
+    pub const fn intersects(self, other: Roles) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The names of the roles in the set.
+    pub fn names(self) -> Vec<&'static str> {
+        [
+            (Roles::CONNECTION, "connection"),
+            (Roles::PRODUCER, "producer"),
+            (Roles::CONSUMER, "consumer"),
+            (Roles::READER, "reader"),
+        ]
+        .into_iter()
+        .filter_map(|(role, name)| self.intersects(role).then_some(name))
+        .collect()
+    }
+}
+
+/// The type and the legal range of an option.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number, both ends included.
+    Int {
+        /// The smallest legal value.
+        min: i64,
+        /// The largest legal value.
+        max: i64,
+    },
+    /// A time in whole milliseconds. Where `or_zero`, 0 is legal besides the range and turns the feature off.
+    Millis {
+        /// The smallest legal value.
+        min: i64,
+        /// The largest legal value.
+        max: i64,
+        /// Whether 0 is legal although `min` is larger.
+        or_zero: bool,
+    },
+    /// A text that is not empty.
+    Text,
+    /// A text that is never printed.
+    Secret,
+    /// The path of a file.
+    Path,
+    /// One of a few words; beside each stands the server's word for it.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// `earliest`, `latest` or a message id in base64.
+    Position,
+}
+
+impl Kind {
+    /// The type and range in words, as documentation and errors give them.
+    pub fn describe(&self) -> String {
+        match self {
+            Kind::Bool => "true or false".into(),
+            Kind::Int { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Millis { min, max, or_zero: false } => format!("milliseconds, {min} to {max}"),
+            Kind::Millis { min, max, or_zero: true } => format!("milliseconds, 0 (off) or {min} to {max}"),
+            Kind::Text => "a text that is not empty".into(),
+            Kind::Secret => "a secret that is not empty".into(),
+            Kind::Path => "the path of a file".into(),
+            Kind::Choice(words) => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                format!("one of {}", words.join(", "))
+            }
+            Kind::Position => "earliest, latest or a message id in base64".into(),
+        }
+    }
+
+    /// The name of the type, for generated bindings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Bool => "bool",
+            Kind::Int { .. } => "int",
+            Kind::Millis { .. } => "millis",
+            Kind::Text => "text",
+            Kind::Secret => "secret",
+            Kind::Path => "path",
+            Kind::Choice(_) => "choice",
+            Kind::Position => "position",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionSpec {
+    /// The key in every language.
+    pub key: &'static str,
+    /// Type and range.
+    pub kind: Kind,
+    /// The value that holds when the option is not given, as text; empty where there is none.
+    pub default: &'static str,
+    /// The query parameter that carries it to the server, for each role that has one.
+    pub parameters: &'static [(Roles, &'static str)],
+    /// To what it applies.
+    pub roles: Roles,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// A checked value.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Value {
+    Bool(bool),
+    Int(i64),
+    Text(String),
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Bool(value)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Value {
+        Value::Int(value.into())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Int(value)
+    }
+}
+
+impl From<Duration> for Value {
+    fn from(value: Duration) -> Value {
+        Value::Int(i64::try_from(value.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+}
+
+pub(super) fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
+    let value = match spec.kind {
+        Kind::Bool => match text {
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        Kind::Int { .. } | Kind::Millis { .. } => text.parse().ok().map(Value::Int),
+        Kind::Text | Kind::Secret | Kind::Path | Kind::Choice(_) | Kind::Position => Some(Value::from(text)),
+    };
+    value.ok_or_else(|| bad_value(spec, text))
+}
+
+pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
+    let good = match (spec.kind, value) {
+        (Kind::Bool, Value::Bool(_)) => true,
+        (Kind::Int { min, max }, Value::Int(number)) => (min..=max).contains(number),
+        (Kind::Millis { min, max, or_zero }, Value::Int(number)) => {
+            (min..=max).contains(number) || (or_zero && *number == 0)
+        }
+        (Kind::Text | Kind::Path, Value::Text(text)) => !text.is_empty(),
+        (Kind::Secret, Value::Text(text)) => !text.trim().is_empty() && text.chars().all(|c| (' '..='~').contains(&c)),
+        (Kind::Choice(words), Value::Text(text)) => words.iter().any(|(word, _)| word == text),
+        (Kind::Position, Value::Text(text)) => {
+            text == "earliest" || text == "latest" || text.parse::<crate::MessageId>().is_ok()
+        }
+        _ => false,
+    };
+    let shown = match value {
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+    };
+    if good { Ok(()) } else { Err(bad_value(spec, &shown)) }
+}
+
+fn bad_value(spec: &OptionSpec, text: &str) -> Error {
+    let key = spec.key;
+    let expected = spec.kind.describe();
+    if spec.kind == Kind::Secret {
+        return Error::invalid(format!("option {key:?}: expected {expected}, of printable ASCII characters"));
+    }
+    Error::invalid(format!("option {key:?}: expected {expected}, got {text:?}"))
+}

@@ -1,0 +1,191 @@
+//! The table: a row an option, from which the setters of [`Options`] are made.
+
+use std::time::Duration;
+
+use super::Options;
+use super::choices::*;
+use super::spec::{Kind, OptionSpec, Roles, Value};
+use crate::error::{Error, Result};
+
+const CONNECTION: Roles = Roles::CONNECTION;
+const PRODUCER: Roles = Roles::PRODUCER;
+const CONSUMER: Roles = Roles::CONSUMER;
+const READER: Roles = Roles::READER;
+const RECEIVER: Roles = Roles::CONSUMER.and(Roles::READER);
+const ANY: Roles = Roles::PRODUCER.and(RECEIVER);
+
+const I32: i64 = i32::MAX as i64;
+const fn int(min: i64, max: i64) -> Kind {
+    Kind::Int { min, max }
+}
+const fn millis(min: i64, max: i64) -> Kind {
+    Kind::Millis { min, max, or_zero: false }
+}
+const fn millis_or_off(min: i64, max: i64) -> Kind {
+    Kind::Millis { min, max, or_zero: true }
+}
+
+macro_rules! table {
+    ($($(#[doc = $doc:literal])+ $key:ident: $type:ty = $kind:expr, $default:literal, $parameters:expr, $roles:expr;)+) => {
+        /// Every option, in the order of the documentation.
+        pub const OPTIONS: &[OptionSpec] = &[$(OptionSpec {
+            key: stringify!($key),
+            kind: $kind,
+            default: $default,
+            parameters: $parameters,
+            roles: $roles,
+            doc: concat!($($doc),+),
+        }),+];
+
+        /// One setter for each row of [`OPTIONS`]. Values are checked when a handle is opened.
+        impl Options {
+            $($(#[doc = $doc])+
+            #[must_use]
+            pub fn $key(self, value: $type) -> Options {
+                self.with(stringify!($key), Value::from(value))
+            })+
+        }
+    };
+}
+
+table! {
+    /// The JSON web token sent in the `Authorization` header.
+    auth_token: &str = Kind::Secret, "", &[], CONNECTION;
+    /// A file that holds the token; read again at each connect, so that it may rotate.
+    auth_token_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// PEM file with the certificate authorities to trust instead of the system's.
+    tls_ca_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// PEM file with the client's certificate chain; needs `tls_key_file`.
+    tls_cert_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`.
+    tls_key_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// Accept any server certificate. Whoever is on the path can then read and change everything.
+    tls_insecure: bool = Kind::Bool, "false", &[], CONNECTION;
+    /// How long one attempt to connect may take, name look-up, TLS and upgrade included. The server answers the upgrade
+    /// only after it has created the producer, consumer or reader.
+    connect_timeout: Duration = millis(1, 600_000), "30000", &[], CONNECTION;
+    /// Open at once and connect in the background, instead of failing when the first attempt fails.
+    lazy: bool = Kind::Bool, "false", &[], CONNECTION;
+    /// Time between pings on a connection. The server closes connections that are idle for 300 s.
+    ping_interval: Duration = millis(10, 280_000), "30000", &[], CONNECTION;
+    /// How long after a ping anything must arrive, or the connection counts as broken.
+    pong_timeout: Duration = millis(10, 600_000), "15000", &[], CONNECTION;
+    /// Upper bound of the random wait before the first reconnect; doubled at each further one.
+    backoff_min: Duration = millis(1, 600_000), "100", &[], CONNECTION;
+    /// Largest upper bound of the random wait between reconnects.
+    backoff_max: Duration = millis(1, 3_600_000), "10000", &[], CONNECTION;
+    /// Give up after this many failed attempts in a row; 0 never gives up.
+    max_reconnects: u32 = int(0, I32), "0", &[], CONNECTION;
+    /// Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404).
+    keep_trying: bool = Kind::Bool, "false", &[], CONNECTION;
+    /// Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB.
+    max_frame_bytes: i64 = int(1_024, 1_073_741_824), "67108864", &[], CONNECTION;
+
+    /// The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    /// unique on its topic.
+    name: &str = Kind::Text, "", &[(PRODUCER, "producerName"), (CONSUMER, "consumerName"), (READER, "readerName")], ANY;
+
+    /// How long a send may take from the call to its receipt, reconnects included; 0 waits for ever.
+    send_timeout: Duration = millis_or_off(1, I32), "30000", &[(PRODUCER, "sendTimeoutMillis")], PRODUCER;
+    /// Let the proxy gather messages into batches: about twice the rate. Not with key_shared subscriptions.
+    batch_enabled: bool = Kind::Bool, "false", &[(PRODUCER, "batchingEnabled")], PRODUCER;
+    /// Most messages in a batch.
+    batch_max_msg: u32 = int(1, I32), "1000", &[(PRODUCER, "batchingMaxMessages")], PRODUCER;
+    /// Longest wait for a batch to fill.
+    batch_max_delay: Duration = millis(1, I32), "1", &[(PRODUCER, "batchingMaxPublishDelay")], PRODUCER;
+    /// Most messages in flight: accepted and without a receipt yet.
+    max_pending_msg: u32 = int(1, 1_000_000), "1000", &[(PRODUCER, "maxPendingMessages")], PRODUCER;
+    /// Most bytes in flight, counted as encoded frames. One message always fits.
+    max_pending_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], PRODUCER;
+    /// What a send does when the bounds are reached.
+    when_full: WhenFull = WhenFull::KIND, "block", &[], PRODUCER;
+    /// To which partition messages without a key go.
+    routing_mode: RoutingMode = RoutingMode::KIND, "single", &[(PRODUCER, "messageRoutingMode")], PRODUCER;
+    /// How the proxy compresses what it sends to the broker.
+    compression_type: CompressionType = CompressionType::KIND, "none", &[(PRODUCER, "compressionType")], PRODUCER;
+    /// How keys are hashed to partitions.
+    hashing_scheme: HashingScheme = HashingScheme::KIND, "java_string", &[(PRODUCER, "hashingScheme")], PRODUCER;
+    /// The sequence id before that of the first message. A value below the broker's own drops messages as duplicates.
+    initial_seq_id: i64 = int(-1, i64::MAX), "", &[(PRODUCER, "initialSequenceId")], PRODUCER;
+    /// Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them.
+    encryption_keys: &str = Kind::Text, "", &[(PRODUCER, "encryptionKeys")], PRODUCER;
+    /// What becomes of messages in flight when the connection breaks.
+    on_disconnect: OnDisconnect = OnDisconnect::KIND, "resend", &[], PRODUCER;
+    /// Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
+    /// deduplication enabled on the namespace, and a topic without partitions; excludes `batch_enabled`.
+    effectively_once: bool = Kind::Bool, "false", &[], PRODUCER;
+    /// The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused here,
+    /// because the server would close the connection over them.
+    max_message_frame_bytes: u32 = int(1_024, I32), "1048576", &[], PRODUCER;
+
+    /// How consumers of one subscription share its messages.
+    subscription_type: SubscriptionType = SubscriptionType::KIND, "exclusive", &[(CONSUMER, "subscriptionType")], CONSUMER;
+    /// Whether the subscription outlives its consumers.
+    subscription_mode: SubscriptionMode = SubscriptionMode::KIND, "durable", &[(CONSUMER, "subscriptionMode")], CONSUMER;
+    /// Where the subscription begins when it does not exist yet.
+    initial_position: InitialPosition = InitialPosition::KIND, "latest", &[(CONSUMER, "subscriptionInitialPosition")], CONSUMER;
+    /// Redeliver what is not acknowledged after this time; 0 never does.
+    ack_timeout: Duration = millis_or_off(1_000, I32), "0", &[(CONSUMER, "ackTimeoutMillis")], CONSUMER;
+    /// How long after a negative acknowledgement the message comes again. On exclusive and failover subscriptions all that
+    /// is unacknowledged comes again with it.
+    negative_ack_delay: Duration = millis_or_off(1, I32), "60000", &[(CONSUMER, "negativeAckRedeliveryDelay")], CONSUMER;
+    /// Which consumers are served first: those with the lowest number.
+    priority: u32 = int(0, I32), "0", &[(CONSUMER, "priorityLevel")], CONSUMER;
+    /// After this many redeliveries a message goes to the dead letter topic (shared and key_shared only).
+    max_redeliver_count: u32 = int(1, I32), "", &[(CONSUMER, "maxRedeliverCount")], CONSUMER;
+    /// The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count`.
+    dead_letter_topic: &str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
+    /// Ask for messages as the application finishes them, instead of letting the server push.
+    pull_mode: bool = Kind::Bool, "false", &[(CONSUMER, "pullMode")], CONSUMER;
+    /// What happens to messages that the proxy cannot decrypt.
+    crypto_failure_action: CryptoFailureAction = CryptoFailureAction::KIND, "fail",
+        &[(CONSUMER, "cryptoFailureAction"), (READER, "cryptoFailureAction")], RECEIVER;
+    /// Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or read
+    /// ahead (readers). The server's own limit is 1000.
+    queue_size: u32 = int(1, 1_000), "1000", &[(CONSUMER, "receiverQueueSize"), (READER, "receiverQueueSize")], RECEIVER;
+    /// Stop reading from the socket while this many bytes wait to be handled. One message always fits.
+    queue_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], RECEIVER;
+    /// How many threads run the handler, each with its own state.
+    processors: u32 = int(1, 1_024), "1", &[], RECEIVER;
+    /// In which order several processors see the messages.
+    ordering: Ordering = Ordering::KIND, "none", &[], RECEIVER;
+    /// How many connections share the work. More than one needs a shared or key_shared subscription.
+    connections: u32 = int(1, 64), "1", &[], CONSUMER;
+    /// Where the reader begins: `earliest`, `latest`, or after the message with this id.
+    starting_message: &str = Kind::Position, "latest", &[(READER, "messageId")], READER;
+}
+
+/// Other words for a key, as the seed's README and Pulsar's own clients have them.
+pub(super) const ALIASES: &[(&str, &str)] = &[
+    ("producer_name", "name"),
+    ("consumer_name", "name"),
+    ("reader_name", "name"),
+    ("token", "auth_token"),
+    ("receiver_queue_size", "queue_size"),
+    ("subscription_initial_position", "initial_position"),
+    ("negative_ack_redelivery_delay", "negative_ack_delay"),
+];
+
+/// The row of `key`, or an error that names the nearest key there is.
+pub fn find(key: &str) -> Result<&'static OptionSpec> {
+    let wanted = ALIASES.iter().find_map(|(alias, key_)| (*alias == key).then_some(*key_)).unwrap_or(key);
+    OPTIONS.iter().find(|spec| spec.key == wanted).ok_or_else(|| {
+        let nearest = OPTIONS.iter().map(|spec| spec.key).min_by_key(|candidate| edit_distance(key, candidate));
+        Error::invalid(format!("there is no option {key:?}; the nearest is {:?}", nearest.unwrap_or_default()))
+    })
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
