@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Child, ClientInner};
-use crate::delivery::processors::{Handler, Outcome, Settle};
+use crate::delivery::processors::{Handler, Outcome};
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
-use crate::receiving::{Receiving, Ticket};
+use crate::receiving::{Receiving, Tells, Ticket, receiver_methods};
 use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, Persistence, TopicName};
@@ -104,45 +104,7 @@ impl Consumer {
         &self.inner.subscription
     }
 
-    /// Waits for the next message. Dropping the future loses nothing.
-    pub async fn receive(&self) -> Result<Message> {
-        loop {
-            let received = self.receive_many(1).await?;
-            if let Some(message) = received.into_iter().next() {
-                return Ok(message);
-            }
-        }
-    }
-
-    /// Waits for the next message, and takes up to `max` that are here. Dropping the future loses nothing.
-    pub async fn receive_many(&self, max: usize) -> Result<Vec<Message>> {
-        let taken = self.inner.receiving.take(max).await?;
-        Ok(self.took(taken))
-    }
-
-    /// Takes up to `max` messages that are here, without waiting; none is no error.
-    pub fn try_receive_many(&self, max: usize) -> Result<Vec<Message>> {
-        let taken = self.inner.receiving.try_take(max)?;
-        Ok(self.took(taken))
-    }
-
-    fn took(&self, messages: Vec<Message>) -> Vec<Message> {
-        let sessions = self.inner.receiving.sessions.len();
-        for session in 0..sessions {
-            let new = |message: &&Message| message.origin.session == session && !message.origin.counted;
-            let count = messages.iter().filter(new).count();
-            if count > 0 {
-                self.inner.receiving.tell(session, Command::Finished { messages: count });
-            }
-        }
-        messages
-    }
-
-    /// Puts back messages that were received and could not be given to the application. Made for bindings whose waits
-    /// can be cancelled after the message was taken.
-    pub fn put_back(&self, messages: Vec<Message>) {
-        self.inner.receiving.inbox.put_back(0, messages);
-    }
+    receiver_methods!();
 
     /// Runs a handler on every message, on as many threads as `processors` says. `init` makes the handler of each
     /// processor, on its thread, and is given the processor's number; an error of any of them is returned here.
@@ -164,64 +126,7 @@ impl Consumer {
     /// # }
     /// ```
     pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
-        self.inner.receiving.listen(init, self.settling())
-    }
-
-    /// As [`Consumer::listen`] for a client with [`Options::poll_callbacks`]: the handlers are made here, and run in
-    /// [`Client::poll_callbacks`](crate::Client::poll_callbacks).
-    pub fn listen_polled<H: Handler + Send>(
-        &self,
-        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
-    ) -> Result<()> {
-        self.inner.receiving.listen_polled(init, &self.settling())
-    }
-
-    /// Whether the client's callbacks are polled, so that [`Consumer::listen_polled`] is the way to listen.
-    pub fn is_polled(&self) -> bool {
-        self.inner.receiving.client.callbacks.is_polled()
-    }
-
-    /// Tells the connection of a message what its handler decided.
-    fn settling(&self) -> Settle {
-        let sessions = self.inner.receiving.sessions.clone();
-        Arc::new(move |message, outcome| {
-            if let Some(orders) = sessions.get(message.origin.session) {
-                let _ = orders.send(crate::driver::Order::Do(settled(message, outcome)));
-            }
-        })
-    }
-
-    /// Hands the messages to handlers that run on threads of the caller, instead of [`Consumer::listen`]: made for
-    /// bindings to languages whose code must run on threads of their own. Gives the number of processors and the number
-    /// of lanes; processor `n` takes from lane `n % lanes` with [`Consumer::take_work`], tells how each message
-    /// ended with [`Consumer::settle`], and ends when `take_work` fails.
-    pub fn begin_work(&self) -> Result<(usize, usize)> {
-        self.inner.receiving.claim()?;
-        Ok((self.inner.receiving.processor_count, self.inner.receiving.inbox.lanes()))
-    }
-
-    /// Waits for one to `max` messages of a lane; dropping the future loses nothing. The connection is told of each when
-    /// it is settled, so what is taken counts as unfinished until then.
-    pub async fn take_work(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
-        self.inner.receiving.client.runtime.check_fork()?;
-        let taken = self.inner.receiving.inbox.take(lane, max.max(1)).await;
-        taken.map_err(|error| self.inner.receiving.name(error, "receive from"))
-    }
-
-    /// How a message ended that [`Consumer::take_work`] gave.
-    pub fn settle(&self, message: &Message, outcome: Outcome) {
-        self.inner.receiving.tell(message.origin.session, settled(message, outcome));
-    }
-
-    /// Counts a handler that failed, in [`Stats::handler_errors`].
-    pub fn count_handler_error(&self) {
-        self.inner.receiving.inbox.count_handler_error();
-    }
-
-    /// Delivers no more: whoever waits in [`Consumer::take_work`] or receives gets the error that the handle is closed.
-    /// The connection stays, for the outcomes of what was taken, until the handle is closed.
-    pub fn stop_work(&self) {
-        self.inner.receiving.inbox.close();
+        self.inner.receiving.listen(init)
     }
 
     /// Acknowledges a message. Nothing answers an acknowledgement on this API: one that is lost with the connection
@@ -278,10 +183,7 @@ impl Consumer {
 
     /// Whether the topic was terminated and everything in it has been acknowledged.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
-        let answers =
-            self.inner.receiving.ask(|sender| Command::IsEndOfTopic { ticket: Ticket::EndOfTopic(sender) }).await;
-        let answers = answers.map_err(|error| self.inner.receiving.name(error, "ask the end of"))?;
-        Ok(answers.into_iter().all(|end| end))
+        self.inner.receiving.is_end_of_topic().await
     }
 
     /// Deletes the subscription and closes the consumer. Fails when other consumers are on the subscription; this one
@@ -321,21 +223,6 @@ impl Consumer {
         self.close(timeout).await
     }
 
-    /// Waits until it is connected; the error that ended it if it cannot be.
-    pub async fn wait_connected(&self) -> Result<()> {
-        self.inner.receiving.wait_connected().await
-    }
-
-    /// Waits until it has ended; the error when it failed, nothing when it was closed.
-    pub(crate) async fn failed(&self) -> Option<Error> {
-        status::failed(&self.inner.receiving.status).await
-    }
-
-    /// The counters.
-    pub fn stats(&self) -> Stats {
-        self.inner.receiving.counters.snapshot()
-    }
-
     /// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections.
     /// After `Ok` no handler runs. May be called anywhere, and more than once; in the handler itself it returns at once
     /// and the guarantee holds when the handler returns.
@@ -344,12 +231,22 @@ impl Consumer {
     }
 }
 
-fn settled(message: &Message, outcome: Outcome) -> Command<Ticket> {
-    let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-    match outcome {
-        Outcome::Ack => Command::Ack { id, connection, finished: true },
-        Outcome::Nack => Command::Nack { id, finished: true },
-        Outcome::Continue => Command::Finished { messages: 1 },
+impl Tells for Command<Ticket> {
+    fn taken(messages: &[Message]) -> impl Iterator<Item = Self> {
+        std::iter::once(Command::Finished { messages: messages.len() })
+    }
+
+    fn settled(message: &Message, outcome: Outcome) -> Self {
+        let (id, connection) = (message.id.clone(), Some(message.origin.connection));
+        match outcome {
+            Outcome::Ack => Command::Ack { id, connection, finished: true },
+            Outcome::Nack => Command::Nack { id, finished: true },
+            Outcome::Continue => Command::Finished { messages: 1 },
+        }
+    }
+
+    fn is_end_of_topic(ticket: Ticket) -> Self {
+        Command::IsEndOfTopic { ticket }
     }
 }
 

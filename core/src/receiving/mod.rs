@@ -1,32 +1,46 @@
 //! What consumers and readers have in common: sessions that fill one queue, and those who take from it.
 
+mod handle;
+mod outlet;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::Context;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::client::ClientInner;
 use crate::delivery::inbox::Inbox;
 use crate::delivery::polled::PolledProcessors;
-use crate::delivery::processors::{Handler, Processors, Settle, ended_within};
-use crate::driver::{Driver, Order, Outlet, Route};
+use crate::delivery::processors::{Handler, Outcome, Processors, Settle, ended_within};
+use crate::driver::{Driver, Order, Route};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
 use crate::message::Message;
 use crate::options::{Options, Ordering as KeyOrdering};
 use crate::proto::consumer::Event;
-use crate::proto::session::{Change, Role, Session};
+use crate::proto::session::{Role, Session};
 use crate::runtime::deadline_in;
 use crate::stats::Counters;
 use crate::status::{self, Reporter, Status};
-use crate::topic::{Host, TopicName};
+use crate::topic::TopicName;
+
+pub(crate) use self::handle::receiver_methods;
+use self::outlet::ReceiverOutlet;
 
 /// Who waits for the answer to a question.
 pub(crate) enum Ticket {
     EndOfTopic(oneshot::Sender<Result<bool>>),
     Unsubscribe(oneshot::Sender<Result<()>>),
+}
+
+/// What a session of either kind can be told.
+pub(crate) trait Tells: Send + 'static {
+    /// The application has taken these messages of one session; what the session is told, one after the other.
+    fn taken(messages: &[Message]) -> impl Iterator<Item = Self>;
+    /// A handler has decided about a message.
+    fn settled(message: &Message, outcome: Outcome) -> Self;
+    fn is_end_of_topic(ticket: Ticket) -> Self;
 }
 
 /// The sessions of a consumer or reader, `C` being what they can be told.
@@ -48,7 +62,7 @@ pub(crate) struct Receiving<C> {
     log: Log,
 }
 
-impl<C: Send + 'static> Receiving<C> {
+impl<C: Tells> Receiving<C> {
     /// Nothing connected yet; [`Receiving::add`] adds the sessions.
     ///
     /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
@@ -88,14 +102,7 @@ impl<C: Send + 'static> Receiving<C> {
         let (orders, inbound) = mpsc::unbounded_channel();
         let (reporter, status) = Reporter::new(&self.client, &self.topic, number, options, &self.counters);
         self.inbox.open_session();
-        let outlet = ReceiverOutlet {
-            reporter,
-            inbox: self.inbox.clone(),
-            arrived: Vec::new(),
-            session: number,
-            comes_again: self.comes_again,
-            ended: false,
-        };
+        let outlet = ReceiverOutlet::new(reporter, self.inbox.clone(), number, self.comes_again);
         let session = Session::new(role, self.client.policy(options, number));
         self.client.runtime.spawn(Driver::run(session, inbound, outlet, route, Instant::now()));
         self.sessions.push(orders);
@@ -165,17 +172,33 @@ impl<C: Send + 'static> Receiving<C> {
     }
 
     /// Waits for one to `max` messages.
-    pub(crate) async fn take(&self, max: usize) -> Result<Vec<Message>> {
+    pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        self.inbox.take(0, max.max(1)).await.map_err(name)
+        let taken = self.inbox.take(0, max.max(1)).await.map_err(name)?;
+        self.took(&taken);
+        Ok(taken)
     }
 
     /// Takes up to `max` messages that are here.
-    pub(crate) fn try_take(&self, max: usize) -> Result<Vec<Message>> {
+    pub(crate) fn try_receive(&self, max: usize) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        self.inbox.try_take(0, max).map_err(name)
+        let taken = self.inbox.try_take(0, max).map_err(name)?;
+        self.took(&taken);
+        Ok(taken)
+    }
+
+    fn took(&self, messages: &[Message]) {
+        // What was put back was told when it was taken first.
+        let alike = |one: &Message, next: &Message| {
+            (one.origin.session, one.origin.counted) == (next.origin.session, next.origin.counted)
+        };
+        for run in messages.chunk_by(alike).filter(|run| !run[0].origin.counted) {
+            for command in C::taken(run) {
+                self.tell(run[0].origin.session, command);
+            }
+        }
     }
 
     /// The messages are for handlers from now on: those of [`Receiving::listen`], or those of a binding.
@@ -199,14 +222,30 @@ impl<C: Send + 'static> Receiving<C> {
         error
     }
 
-    pub(crate) fn listen<H: Handler>(
-        &self,
-        init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
-        settle: Settle,
-    ) -> Result<()> {
+    /// Waits for one to `max` messages of a lane, for a handler of a binding.
+    pub(crate) async fn take_work(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        self.client.runtime.check_fork()?;
+        self.inbox.take(lane, max.max(1)).await.map_err(|error| self.name(error, "receive from"))
+    }
+
+    pub(crate) fn settle(&self, message: &Message, outcome: Outcome) {
+        self.tell(message.origin.session, C::settled(message, outcome));
+    }
+
+    /// As [`Receiving::settle`], for handlers, which must not keep this alive.
+    fn settling(&self) -> Settle {
+        let sessions = self.sessions.clone();
+        Arc::new(move |message, outcome| {
+            if let Some(orders) = sessions.get(message.origin.session) {
+                let _ = orders.send(Order::Do(C::settled(message, outcome)));
+            }
+        })
+    }
+
+    pub(crate) fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
         let name = |error| self.name(error, "listen to");
         self.claim()?;
-        let started = Processors::start(&self.inbox, self.processor_count, init, settle, &self.log);
+        let started = Processors::start(&self.inbox, self.processor_count, init, self.settling(), &self.log);
         let started = started.map_err(|error| self.unclaim(name(error)))?;
         // The claim lets nobody else come here. A close that comes from now on finds them.
         self.processors.get_or_init(|| started).begin();
@@ -217,15 +256,20 @@ impl<C: Send + 'static> Receiving<C> {
     pub(crate) fn listen_polled<H: Handler + Send>(
         &self,
         init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
-        settle: &Settle,
     ) -> Result<()> {
         let name = |error| self.name(error, "listen to");
         self.claim()?;
         let (client, count) = (&self.client, self.processor_count);
-        let polled = PolledProcessors::start(client, &self.inbox, count, init, settle, &self.log);
+        let polled = PolledProcessors::start(client, &self.inbox, count, init, &self.settling(), &self.log);
         let polled = polled.map_err(|error| self.unclaim(name(error)))?;
         let _ = self.polled.set(polled);
         Ok(())
+    }
+
+    /// Whether nothing is left of a topic that was terminated.
+    pub(crate) async fn is_end_of_topic(&self) -> Result<bool> {
+        let answers = self.ask(|sender| C::is_end_of_topic(Ticket::EndOfTopic(sender))).await;
+        Ok(answers.map_err(|error| self.name(error, "ask the end of"))?.into_iter().all(|end| end))
     }
 
     pub(crate) async fn wait_connected(&self) -> Result<()> {
@@ -290,74 +334,5 @@ impl<C> Drop for Receiving<C> {
         }
         // Processors end with the queue, sessions with their orders.
         self.inbox.close();
-    }
-}
-
-struct ReceiverOutlet {
-    reporter: Reporter,
-    inbox: Arc<Inbox>,
-    arrived: Vec<Message>,
-    session: usize,
-    comes_again: bool,
-    ended: bool,
-}
-
-impl Drop for ReceiverOutlet {
-    fn drop(&mut self) {
-        if !self.ended {
-            // The task was torn down or panicked: whoever waits for messages is told.
-            self.inbox.end(status::gone());
-        }
-    }
-}
-
-impl Outlet<Event<Ticket>> for ReceiverOutlet {
-    fn event(&mut self, event: Event<Ticket>) {
-        match event {
-            Event::Message(message) => self.arrived.push(*message),
-            Event::Stalled { unacked } => self.reporter.stalled(unacked),
-            Event::EndOfTopic(Ticket::EndOfTopic(sender), outcome) => {
-                let _ = sender.send(outcome);
-            }
-            Event::Unsubscribed(Ticket::Unsubscribe(sender), outcome) => {
-                let _ = sender.send(outcome);
-            }
-            Event::EndOfTopic(Ticket::Unsubscribe(_), _) | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
-                debug_assert!(false, "the state machine gave a ticket to the wrong event");
-            }
-        }
-    }
-
-    fn changed(&mut self, change: Change, hosts: &[Host]) {
-        if let Change::Ended { error, .. } = &change {
-            self.inbox.push(&mut self.arrived);
-            self.ended = true;
-            match error {
-                Some(error) => self.inbox.end(error.clone()),
-                None => self.inbox.end_session(),
-            }
-        }
-        self.reporter.changed(change, hosts);
-    }
-
-    fn disconnected(&mut self) -> usize {
-        if !self.comes_again {
-            return 0;
-        }
-        let arrived = std::mem::take(&mut self.arrived).len();
-        arrived + self.inbox.forget(self.session)
-    }
-
-    fn settle(&mut self) {
-        self.inbox.push(&mut self.arrived);
-    }
-
-    fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
-        self.inbox.push(&mut self.arrived);
-        self.inbox.is_full(cx)
-    }
-
-    fn ponged(&mut self, at: SystemTime) {
-        self.reporter.ponged(at);
     }
 }

@@ -1,0 +1,90 @@
+//! Where the messages and events of one session go: the queue, and those who asked.
+
+use std::sync::Arc;
+use std::task::Context;
+use std::time::SystemTime;
+
+use super::Ticket;
+use crate::delivery::inbox::Inbox;
+use crate::driver::Outlet;
+use crate::message::Message;
+use crate::proto::consumer::Event;
+use crate::proto::session::Change;
+use crate::status::{self, Reporter};
+use crate::topic::Host;
+
+pub(super) struct ReceiverOutlet {
+    reporter: Reporter,
+    inbox: Arc<Inbox>,
+    arrived: Vec<Message>,
+    session: usize,
+    comes_again: bool,
+    ended: bool,
+}
+
+impl ReceiverOutlet {
+    /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
+    pub(super) fn new(reporter: Reporter, inbox: Arc<Inbox>, session: usize, comes_again: bool) -> ReceiverOutlet {
+        ReceiverOutlet { reporter, inbox, arrived: Vec::new(), session, comes_again, ended: false }
+    }
+}
+
+impl Drop for ReceiverOutlet {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The task was torn down or panicked: whoever waits for messages is told.
+            self.inbox.end(status::gone());
+        }
+    }
+}
+
+impl Outlet<Event<Ticket>> for ReceiverOutlet {
+    fn event(&mut self, event: Event<Ticket>) {
+        match event {
+            Event::Message(message) => self.arrived.push(*message),
+            Event::Stalled { unacked } => self.reporter.stalled(unacked),
+            Event::EndOfTopic(Ticket::EndOfTopic(sender), outcome) => {
+                let _ = sender.send(outcome);
+            }
+            Event::Unsubscribed(Ticket::Unsubscribe(sender), outcome) => {
+                let _ = sender.send(outcome);
+            }
+            Event::EndOfTopic(Ticket::Unsubscribe(_), _) | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
+                debug_assert!(false, "the state machine gave a ticket to the wrong event");
+            }
+        }
+    }
+
+    fn changed(&mut self, change: Change, hosts: &[Host]) {
+        if let Change::Ended { error, .. } = &change {
+            self.inbox.push(&mut self.arrived);
+            self.ended = true;
+            match error {
+                Some(error) => self.inbox.end(error.clone()),
+                None => self.inbox.end_session(),
+            }
+        }
+        self.reporter.changed(change, hosts);
+    }
+
+    fn disconnected(&mut self) -> usize {
+        if !self.comes_again {
+            return 0;
+        }
+        let arrived = std::mem::take(&mut self.arrived).len();
+        arrived + self.inbox.forget(self.session)
+    }
+
+    fn settle(&mut self) {
+        self.inbox.push(&mut self.arrived);
+    }
+
+    fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
+        self.inbox.push(&mut self.arrived);
+        self.inbox.is_full(cx)
+    }
+
+    fn ponged(&mut self, at: SystemTime) {
+        self.reporter.ponged(at);
+    }
+}
