@@ -13,6 +13,7 @@ PLACES = [
     ("tests/c/*.c", r"TEST\((\w+)\)"),
     ("tests/cpp/*.cpp", r"TEST\((\w+)\)"),
     ("python/tests/*.py", r"def (test_\w+)\("),
+    ("tests/interop/*.py", r"def (test_\w+)\("),
 ]
 
 

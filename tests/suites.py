@@ -70,6 +70,8 @@ FEATURES = "stargate-core/mock,stargate-core/fuzzing"
 CARGO_TEST = ["cargo", "test", "--no-fail-fast", "--workspace", "--exclude", "stargate-python", "--features", FEATURES]
 ON_REAL = ["cargo", "test", "--no-fail-fast", "-p", "stargate-core", "--features", "mock"]
 REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
+# Messages from and to the official client, with the pytest settings of the wheel.
+INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q"]
 
 SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
@@ -80,6 +82,7 @@ SUITES = [
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
+    Suite("interop", [PYTHON, "-m", "pytest", *INTEROP], pytest_counts, True),
     Suite("readme", [sys.executable, "tests/readme.py"], program_counts, True),
     Suite("demo-real", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text), True),
     # Last, because it kills the broker.
