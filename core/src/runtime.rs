@@ -75,6 +75,18 @@ impl Runtime {
     }
 }
 
+/// Runs a task on the library's threads, which are there at least until it ends; it must not block. For bindings whose
+/// event loops cannot poll; where there is a client, [`crate::Client::spawn`] is the one that checks for a fork.
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let runtime = Runtime::shared()?;
+    let kept = runtime.clone();
+    runtime.spawn(async move {
+        task.await;
+        drop(kept);
+    });
+    Ok(())
+}
+
 impl Drop for Runtime {
     fn drop(&mut self) {
         let Some(tokio) = self.tokio.take() else { return };

@@ -34,7 +34,7 @@ mod _native {
     #[pymodule_export]
     use crate::operation::Operation;
     #[pymodule_export]
-    use crate::producer::{Producer, Receipts, produce};
+    use crate::producer::{Producer, Receipts, produce, produce_async};
     #[pymodule_export]
     use crate::receiver::{Consumer, Reader};
 

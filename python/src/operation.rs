@@ -75,11 +75,26 @@ pub(crate) fn start(
     future: Arc<Py<PyAny>>,
     work: impl Future<Output = Done> + Send + 'static,
 ) -> PyResult<Operation> {
-    let running = Arc::new(Mutex::new(Running { work: Some(Box::pin(work)), task: None }));
+    let (operation, task) = begin(queue, future, Box::pin(work));
+    py.detach(|| client.spawn(task)).map(|()| operation).map_err(|error| exception(py, &error))
+}
+
+/// As [`start`], for work that makes its own client.
+pub(crate) fn start_alone(
+    py: Python<'_>,
+    queue: Arc<Queue>,
+    future: Arc<Py<PyAny>>,
+    work: impl Future<Output = Done> + Send + 'static,
+) -> PyResult<Operation> {
+    let (operation, task) = begin(queue, future, Box::pin(work));
+    py.detach(|| core::spawn(task)).map(|()| operation).map_err(|error| exception(py, &error))
+}
+
+/// An operation, and the task that has to be run for it.
+fn begin(queue: Arc<Queue>, future: Arc<Py<PyAny>>, work: Work) -> (Operation, impl Future<Output = ()> + Send) {
+    let running = Arc::new(Mutex::new(Running { work: Some(work), task: None }));
     let task = running.clone();
-    let begun =
-        py.detach(|| client.spawn(async move { std::future::poll_fn(|cx| poll(&task, &queue, &future, cx)).await }));
-    begun.map(|()| Operation { running }).map_err(|error| exception(py, &error))
+    (Operation { running }, async move { std::future::poll_fn(|cx| poll(&task, &queue, &future, cx)).await })
 }
 
 /// As [`start`], but begins here: operations begin in the order in which they were started. `None` when that was all.

@@ -11,7 +11,7 @@ use crate::errors::{exception, timeout as timed_out};
 use crate::events::{Events, Finished};
 use crate::held::Held;
 use crate::message::MessageId;
-use crate::operation::{Operation, nothing, start, start_in_order, value};
+use crate::operation::{Operation, nothing, start, start_alone, start_in_order, value};
 use crate::wait::{close_limit, limit, wait, wait_within};
 
 /// Sends messages to one topic.
@@ -226,7 +226,6 @@ impl Producer {
     }
 }
 
-/// An id or an exception for each message. A fork is told as an exception of the whole, since it is no message's fault.
 /// Sends messages to a producer URL over a connection of their own; an id or an exception for each.
 #[pyfunction]
 pub(crate) fn produce(
@@ -241,6 +240,26 @@ pub(crate) fn produce(
     results_of(py, results)
 }
 
+/// As `produce`, for an event loop.
+#[pyfunction]
+pub(crate) fn produce_async(
+    py: Python<'_>,
+    url: String,
+    pairs: Vec<(String, String)>,
+    items: Vec<Bound<'_, PyAny>>,
+    events: &Bound<'_, Events>,
+    future: Py<PyAny>,
+) -> PyResult<Operation> {
+    let options = options(py, pairs, None)?;
+    let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
+    start_alone(py, events.get().queue(), future.into(), async move {
+        value(core::produce(&url, messages, options).await, |py, results| {
+            Ok(results_of(py, results)?.into_pyobject(py)?.into_any().unbind())
+        })
+    })
+}
+
+/// An id or an exception for each message. A fork is told as an exception of the whole, since it is no message's fault.
 fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<PyAny>>> {
     let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
     if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {

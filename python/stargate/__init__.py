@@ -14,6 +14,7 @@ Times are in seconds, or `timedelta`. Options are keyword arguments; `docs/CONFI
 subclasses of `StargateError`. The logger is `logging.getLogger("stargate")`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._native import Message, MessageId, __version__
@@ -46,7 +47,8 @@ from .state import ConnectionState, StateChange, Stats
 from .supervisor import RegistryKey, Supervisor, registry_key
 
 if TYPE_CHECKING:
-    from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader
+    from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader, produce_async
+    from .aio_supervisor import AsyncSupervisor
 
 __all__ = [
     "ACK",
@@ -57,6 +59,7 @@ __all__ = [
     "AsyncMessageHandler",
     "AsyncProducer",
     "AsyncReader",
+    "AsyncSupervisor",
     "AuthenticationError",
     "AuthorizationError",
     "BrokerError",
@@ -92,16 +95,23 @@ __all__ = [
     "WouldDeadlockError",
     "__version__",
     "produce",
+    "produce_async",
     "registry_key",
 ]
 
-_ASYNC = {"AsyncClient", "AsyncConsumer", "AsyncMessageHandler", "AsyncProducer", "AsyncReader"}
+_ASYNC = {
+    "AsyncClient": "aio",
+    "AsyncConsumer": "aio",
+    "AsyncMessageHandler": "aio",
+    "AsyncProducer": "aio",
+    "AsyncReader": "aio",
+    "AsyncSupervisor": "aio_supervisor",
+    "produce_async": "aio",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Load the classes for asyncio when they are asked for: asyncio takes longer to import than all the rest."""
+    """Load what is for asyncio when it is asked for: asyncio takes longer to import than all the rest."""
     if name not in _ASYNC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import aio
-
-    return getattr(aio, name)
+    return getattr(import_module(f"{__name__}.{_ASYNC[name]}"), name)

@@ -21,6 +21,7 @@ __all__ = [
     "describe_options",
     "error_kinds",
     "produce",
+    "produce_async",
 ]
 
 __version__: str
@@ -29,6 +30,13 @@ def describe_options() -> str: ...
 def produce(
     url: str, pairs: list[tuple[str, str]], items: list[Payload | tuple[Payload, Extras]]
 ) -> list[MessageId | StargateError]: ...
+def produce_async(
+    url: str,
+    pairs: list[tuple[str, str]],
+    items: list[Payload | tuple[Payload, Extras]],
+    events: Events,
+    future: object,
+) -> Operation: ...
 def error_kinds() -> list[tuple[str, int, bool]]: ...
 
 _Pairs: TypeAlias = list[tuple[str, str]]

@@ -27,7 +27,7 @@ from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
 from .client import split_options, topics_of
 from .errors import ClosedError, TimeoutError
 from .handler import MessageHandler, maker
-from .producer import OutgoingMessage, packed
+from .producer import OutgoingMessage, packed, produce_arguments
 from .state import Stats
 
 __all__ = ["AsyncClient", "AsyncConsumer", "AsyncMessageHandler", "AsyncProducer", "AsyncReader", "Opening"]
@@ -518,6 +518,24 @@ class AsyncClient(_Handle):
 
     def __repr__(self) -> str:
         return f"<AsyncClient of {self.url}{' closed' if self._closed else ''}>"
+
+
+async def produce_async(
+    url: str,
+    messages: Payload | OutgoingMessage | Iterable[Payload | OutgoingMessage],
+    **options: Unpack[ProducerOptions],
+) -> Sequence[MessageId | StargateError]:
+    """Send messages to a producer URL over a connection of their own; see `stargate.produce`.
+
+    When it is cancelled the connection is closed at once, and each message may be stored or not.
+    """
+    arguments = produce_arguments(url, messages, options)
+    try:
+        results: list[MessageId | StargateError] = await Bridge().run(_native.produce_async, *arguments)
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note("stargate: produce was cancelled; each of its messages may be stored or not")
+        raise
+    return results
 
 
 T = TypeVar("T")

@@ -193,9 +193,15 @@ def produce(
     any; `options` are those of connections and producers, and go before them. Return a list with, for each message, its
     id or the error that it ended with; raise what the connection failed with. May be called by many threads at once.
     """
-    one = isinstance(messages, bytes | bytearray | memoryview | str | OutgoingMessage)
-    listed = [messages] if one else messages
-    rest = dict(options)
-    if rest.pop("on_state", None) is not None:
+    return _native.produce(*produce_arguments(url, messages, options))
+
+
+def produce_arguments(
+    url: str, messages: Payload | OutgoingMessage | Iterable[Payload | OutgoingMessage], options: ProducerOptions
+) -> tuple[str, list[tuple[str, str]], list[Payload | tuple[Payload, Extras]]]:
+    """Give the arguments of `produce` as the native half takes them."""
+    if isinstance(messages, bytes | bytearray | memoryview | str | OutgoingMessage):
+        messages = [messages]
+    if options.get("on_state") is not None:
         raise InvalidArgumentError("produce: on_state is for a handle; there is none here")
-    return _native.produce(url, option_pairs(rest), [packed(message) for message in listed])  # type: ignore[union-attr,arg-type]
+    return url, option_pairs(options), [packed(message) for message in messages]

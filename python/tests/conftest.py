@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
+import uvloop
 
 import stargate
 from stargate.testing import MockBroker
@@ -51,3 +54,35 @@ class Sender:
 @pytest.fixture
 def send(client: stargate.Client) -> Sender:
     return Sender(client)
+
+
+def _no_reader(*_: object) -> None:
+    raise NotImplementedError
+
+
+def thread_loop() -> asyncio.AbstractEventLoop:
+    """A loop that cannot watch a pipe, as that of Windows."""
+    loop = asyncio.new_event_loop()
+    loop.add_reader = loop.remove_reader = _no_reader  # type: ignore[assignment,method-assign]
+    return loop
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+    "threads": thread_loop,
+}
+
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a coroutine to its end, on each kind of loop."""
+
+    def runner(main: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=LOOPS[request.param], debug=request.param == "asyncio") as runner:
+            runner.run(asyncio.wait_for(main, 60))
+
+    return runner

@@ -10,74 +10,44 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
 
 import pytest
-import uvloop
 
 import stargate
+from conftest import Run, thread_loop
 from stargate import ACK, CONTINUE, AsyncClient, AsyncMessageHandler, MessageHandler, MessageId, OutgoingMessage
 
-Test = Callable[[AsyncClient, str], Awaitable[None]]
+
+def parameters(function: object) -> list[tuple[object, ...]]:
+    assert callable(function)
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
 
-def _no_reader(*_: object) -> None:
-    raise NotImplementedError
-
-
-def _thread_loop() -> asyncio.AbstractEventLoop:
-    """A loop that cannot watch a pipe, as that of Windows."""
-    loop = asyncio.new_event_loop()
-    loop.add_reader = loop.remove_reader = _no_reader  # type: ignore[assignment,method-assign]
-    return loop
-
-
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-    "threads": _thread_loop,
-}
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine to its end, on each kind of loop."""
-
-    def runner(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=LOOPS[request.param], debug=request.param == "asyncio") as runner:
-            runner.run(asyncio.wait_for(main, 60))
-
-    return runner
-
-
-Run = Callable[[Coroutine[Any, Any, None]], None]
-
-
-@pytest.mark.parametrize("name", ["Client", "Producer", "Consumer", "Reader"])
+@pytest.mark.parametrize("name", ["Client", "Producer", "Consumer", "Reader", "Supervisor", "MessageHandler"])
 def test_the_signatures_are_those_of_the_classes_without_asyncio(name: str) -> None:
     plain, other = getattr(stargate, name), getattr(stargate, f"Async{name}")
 
     def members(kind: type) -> dict[str, object]:
-        return {
-            name: inspect.getattr_static(kind, name)
-            for name in dir(kind)
-            if not name.startswith("_") or name == "__init__"
-        }
+        return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_") or name == "__init__"}
 
     own, others = members(plain), members(other)
     assert own.keys() == others.keys()
     for member, value in own.items():
         if isinstance(value, property):
             assert isinstance(others[member], property)
-            continue
-        assert callable(value)
-        signature, counterpart = inspect.signature(value), inspect.signature(others[member])  # type: ignore[arg-type]
-        if member == "__init__" and name != "Client":
-            continue
-        assert [(p.name, p.kind, p.default) for p in signature.parameters.values()] == [
-            (p.name, p.kind, p.default) for p in counterpart.parameters.values()
-        ], member
+        elif member != "__init__" or name in {"Client", "Supervisor", "MessageHandler"}:
+            assert parameters(value) == parameters(others[member]), member
+
+
+def test_what_is_public_has_a_twin_for_asyncio() -> None:
+    assert parameters(stargate.produce) == parameters(stargate.produce_async)
+    twins = {name for name in stargate.__all__ if name.startswith("Async")}
+    assert twins == {f"Async{name.removeprefix('Async')}" for name in twins if hasattr(stargate, name[5:])}
+    public = [getattr(stargate, name) for name in stargate.__all__]
+    waits = {
+        kind for kind in public if isinstance(kind, type) and hasattr(kind, "close") and "Async" not in kind.__name__
+    }
+    assert {kind.__name__ for kind in waits} == {name[5:] for name in twins} - {"MessageHandler"}
 
 
 def test_messages_go_there_and_back(run: Run, pulsar_url: str, topic: str) -> None:
@@ -459,7 +429,7 @@ def test_cycles_leak_no_descriptor_no_thread_and_no_task(pulsar_url: str, topic:
         producer = await client.producer(topic)
         await producer.send(b"x")
 
-    for loop in (asyncio.new_event_loop, _thread_loop):
+    for loop in (asyncio.new_event_loop, thread_loop):
         before = None
         for _ in range(30):
             with asyncio.Runner(loop_factory=loop) as runner:

@@ -95,11 +95,11 @@ def test_a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_to
         part = supervisor._parts[key]
         first = supervisor.producer(key)
         failure = stargate.NotFoundError("the namespace is gone")
-        supervisor._failures.put((part, part.generation, failure))
-        supervisor._failures.put((part, part.generation, failure))  # old news by then
+        supervisor._failures.put((key, part.generation, failure))
+        supervisor._failures.put((key, part.generation, failure))  # old news by then
         wait_for(lambda: part.error is None and part.handle is not first)
         supervisor.producer(key).send(b"x", timeout=30)
-        supervisor._failures.put((part, part.generation, failure))
+        supervisor._failures.put((key, part.generation, failure))
         wait_for(lambda: "stays down" in caplog.text)
         with pytest.raises(stargate.NotFoundError, match="the namespace is gone"):
             supervisor.producer(key)
