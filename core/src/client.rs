@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::admin::http::Http;
 use crate::auth::Auth;
 use crate::consumer::{Consumer, Topics};
 use crate::delivery::callbacks::Callbacks;
@@ -54,6 +55,7 @@ pub(crate) struct ClientInner {
     pub(crate) options: Options,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) callbacks: Callbacks,
+    pub(crate) admin: Arc<Http>,
     children: Mutex<Vec<Weak<dyn Child>>>,
     closed: AtomicBool,
 }
@@ -67,10 +69,11 @@ impl Client {
         let create = || {
             let url: ServiceUrl = url.parse()?;
             options.check(Roles::CONNECTION)?;
-            // Files are looked at now, when somebody is there to read the error.
-            access(&url, &options)?;
+            let runtime = Runtime::shared()?;
             let inner = ClientInner {
-                runtime: Runtime::shared()?,
+                // Files are looked at now, when somebody is there to read the error.
+                admin: Arc::new(Http::new(runtime.clone(), &url, &options)?),
+                runtime,
                 callbacks: match options.polled {
                     true => Callbacks::polled(Log::new("client", options.log.clone()))?,
                     false => Callbacks::new(Log::new("client", options.log.clone())),
@@ -163,6 +166,7 @@ impl Client {
         let outcomes = futures_util::future::join_all(closings).await;
         let passed = self.inner.callbacks_passed(deadline.max(deadline_in(Duration::from_millis(100)))).await;
         self.inner.callbacks.close();
+        self.inner.admin.close();
         if let Some(error) = outcomes.into_iter().find_map(Result::err) {
             return Err(error);
         }
@@ -245,7 +249,8 @@ impl ClientInner {
     }
 }
 
-fn access(url: &ServiceUrl, options: &Options) -> Result<Access> {
+/// How to reach the servers of a URL.
+pub(crate) fn access(url: &ServiceUrl, options: &Options) -> Result<Access> {
     Ok(Access {
         tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
         auth: Auth::new(options),

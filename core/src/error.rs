@@ -28,7 +28,7 @@ pub enum ErrorKind {
     Authorization = -4,
     /// The tenant, the namespace or the topic does not exist (HTTP 404).
     NotFound = -5,
-    /// Somebody else holds the subscription or the producer name (HTTP 409).
+    /// Somebody else holds the subscription or the producer name, or what is to be made is there already (HTTP 409).
     Busy = -6,
     /// As many messages are in flight as `max_pending_msg` or `max_pending_bytes` allow.
     QueueFull = -7,
@@ -140,6 +140,8 @@ struct Inner {
     http_status: Option<u16>,
     /// The code of the close frame that ended the connection.
     close_code: Option<u16>,
+    /// It is of a kind that may pass, and will not.
+    lasting: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -157,6 +159,7 @@ impl Error {
             broker_text: None,
             http_status: None,
             close_code: None,
+            lasting: false,
             source: None,
         }))
     }
@@ -200,6 +203,10 @@ impl Error {
         self.edit(|inner| inner.close_code = Some(code))
     }
 
+    pub(crate) fn not_retriable(self) -> Error {
+        self.edit(|inner| inner.lasting = true)
+    }
+
     pub(crate) fn close_code(&self) -> Option<u16> {
         self.0.close_code
     }
@@ -233,14 +240,14 @@ impl Error {
         self.0.broker_text.as_deref()
     }
 
-    /// The HTTP status with which the server refused the connection.
+    /// The HTTP status with which the server refused the connection, or a request to its REST API.
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
     }
 
-    /// Whether the same call may succeed later; see [`ErrorKind::is_retriable`].
+    /// Whether the same call may succeed later; see [`ErrorKind::is_retriable`], apart from what the server said.
     pub fn is_retriable(&self) -> bool {
-        self.0.kind.is_retriable()
+        self.0.kind.is_retriable() && !self.0.lasting
     }
 }
 

@@ -32,6 +32,7 @@
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+pub mod admin;
 mod auth;
 mod client;
 mod consumer;
@@ -42,7 +43,6 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;
-mod lookup;
 mod message;
 #[cfg(feature = "mock")]
 pub mod mock;
@@ -62,6 +62,7 @@ mod topic;
 
 pub mod blocking;
 
+pub use admin::Admin;
 pub use auth::TokenSupplier;
 pub use client::Client;
 pub use consumer::{Consumer, Topics};

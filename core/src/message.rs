@@ -117,7 +117,8 @@ impl MessageId {
     }
 }
 
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
+/// The next number of a protobuf message.
+pub(crate) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

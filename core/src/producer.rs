@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::admin::Admin;
 use crate::client::{Child, ClientInner};
 use crate::driver::{Driver, Order, Outlet};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lookup;
 use crate::message::{Outgoing, Receipt};
 use crate::options::{OnDisconnect, Options, Roles, WhenFull};
 use crate::proto::frame::OpenFrame;
@@ -99,9 +99,8 @@ impl Producer {
         let topic_name: TopicName = topic.parse().map_err(|error: Error| error.during("open producer"))?;
         let merged = options.or(&client.options);
         if merged.bool("effectively_once") {
-            let route =
-                client.route(Endpoint::Producer(topic_name.clone()), &merged, Roles::PRODUCER).map_err(named)?;
-            if lookup::partitions(client, &route, &topic_name).await.is_some_and(|partitions| partitions > 0) {
+            let advisor = Admin::advisor(client, &merged).map_err(named)?;
+            if advisor.partitions(topic).await.is_ok_and(|partitions| partitions > 0) {
                 let many = "effectively_once needs a topic without partitions: each partition counts for itself";
                 return Err(named(Error::invalid(many)));
             }

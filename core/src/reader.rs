@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin::Admin;
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::error::{Error, Result};
-use crate::lookup;
 use crate::message::Message;
 use crate::options::{Options, Roles};
 use crate::proto::reader::{Command, ReaderRole};
@@ -44,7 +44,8 @@ impl Reader {
         let options = client.options_for(options, Roles::READER)?;
         let route = client.route(Endpoint::Reader(topic.clone()), &options, Roles::READER)?;
         let start = options.text("starting_message").unwrap_or_default();
-        let partitions = lookup::partitions(client, &route, &topic).await.unwrap_or(0);
+        let advisor = Admin::advisor(client, &options)?;
+        let partitions = advisor.partitions(topic.to_string()).await.unwrap_or(0);
         if partitions > 0 && start != "earliest" && start != "latest" {
             return Err(Error::invalid(format!(
                 "the topic has {partitions} partitions, and an id is a position in one of them: \
@@ -60,8 +61,14 @@ impl Reader {
         let mut receiving = Receiving::new(client, Arc::new(topic), &options, false);
         // A connection that breaks before the first message could not go on from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
-            let last = if start == "latest" { lookup::last_position(client, &route, part).await } else { None };
-            last.unwrap_or_else(|| start.clone())
+            match start.as_str() {
+                "latest" => match advisor.last_message_id(part.to_string()).await {
+                    Ok(Some(last)) => last.as_str().to_owned(),
+                    Ok(None) => "earliest".to_owned(),
+                    Err(_) => start.clone(),
+                },
+                _ => start.clone(),
+            }
         }));
         for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
             let (topic, counters) = (receiving.topic.clone(), receiving.counters.clone());

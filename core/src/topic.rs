@@ -89,6 +89,12 @@ impl TopicName {
         TopicName { topic: format!("{}-partition-{index}", self.topic), ..self.clone() }
     }
 
+    /// Which partition it is, by its name; `None` for a topic that is none.
+    pub(crate) fn partition_index(&self) -> Option<u32> {
+        let (_, index) = self.topic.rsplit_once("-partition-")?;
+        index.parse().ok()
+    }
+
     /// The name as path segments, each percent-encoded.
     pub(crate) fn path(&self) -> String {
         format!(

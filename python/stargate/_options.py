@@ -56,6 +56,15 @@ class ConnectionOptions(TypedDict, total=False):
     max_frame_bytes: int | None
     """Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB. From 1024 to
     1073741824. Default: 67108864."""
+    admin_url: str | None
+    """Where Pulsar's REST API is, when it is not at the hosts of the client: `http://host:port` or
+    `https://host:port`, several hosts after commas."""
+    admin_trusted_hosts: str | None
+    """Hosts to which the REST API may redirect a request with its token, besides those of the URLs: `host`,
+    `host:port` or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the topic."""
+    admin_timeout: float | timedelta | None
+    """How long a request to the REST API may take, all hosts and redirects included. Seconds; 0.001 to 3600. Default:
+    60."""
 
 
 class ProducerOptions(ConnectionOptions, total=False):

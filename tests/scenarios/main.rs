@@ -4,6 +4,7 @@
 //! `cargo test -p stargate-core --features mock --test scenarios` runs it on the mock. The real broker is the one at
 //! `PULSAR_URL`, with `-- --include-ignored`; `make test` starts one.
 
+mod administering;
 mod broker;
 mod failing;
 mod producing;
@@ -103,4 +104,13 @@ scenarios! {
         a_component_may_have_its_own_host
         one_bad_component_leaves_nothing_behind
         closing_a_supervisor_frees_its_name;
+    administering:
+        the_last_message_of_a_topic_has_an_id
+        a_subscription_is_moved_to_any_position
+        a_subscription_of_partitions_is_moved_whole_and_by_id_in_part
+        messages_are_skipped
+        what_is_peeked_at_is_whole_and_stays
+        a_batch_is_peeked_at_message_by_message
+        statistics_tell_who_is_there_and_what_waits
+        a_request_of_ones_own_is_sent_as_it_is;
 }

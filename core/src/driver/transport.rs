@@ -27,6 +27,8 @@ use crate::topic::Host;
 /// The longest head of a response, and the longest error page, that is read.
 const MAX_RESPONSE: usize = 64 * 1024;
 
+pub(crate) const USER_AGENT: &str = concat!("stargate/", env!("CARGO_PKG_VERSION"));
+
 /// How to reach a server and be let in.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
@@ -37,7 +39,7 @@ pub(crate) struct Access {
 }
 
 /// A TCP connection, encrypted or not.
-enum Link {
+pub(crate) enum Link {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -205,7 +207,7 @@ pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<
         let authorization = access.auth.header().await?;
         let mut link = reach(&host, access.tls.as_ref()).await?;
         let key = generate_key();
-        let mut request = request_head("GET", &path, "HTTP/1.1", &host, authorization.as_deref());
+        let mut request = request_head(&path, &host, authorization.as_deref());
         request.push_str("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
         request.push_str(&format!("Sec-WebSocket-Key: {key}\r\n\r\n"));
         let (head, rest) = exchange(&mut link, &request, &host).await?;
@@ -226,24 +228,13 @@ pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<
     within(access.timeout, &host, upgrade).await
 }
 
-/// A GET of Pulsar's REST API: status and body.
-pub(crate) async fn get(host: Host, path: String, access: Access) -> Result<(u16, Vec<u8>)> {
-    let fetch = async {
-        let authorization = access.auth.header().await?;
-        let mut link = reach(&host, access.tls.as_ref()).await?;
-        // 1.0, so that the body is not chunked
-        let mut request = request_head("GET", &path, "HTTP/1.0", &host, authorization.as_deref());
-        request.push_str("Accept: application/json\r\nConnection: close\r\n\r\n");
-        let (head, rest) = exchange(&mut link, &request, &host).await?;
-        let body = read_body(&mut link, &head, rest).await;
-        Ok((head.status, body))
-    };
-    within(access.timeout, &host, fetch).await
+/// Opens a connection to `host` without asking for anything yet.
+pub(crate) async fn open(host: &Host, access: &Access) -> Result<Link> {
+    within(access.timeout, host, reach(host, access.tls.as_ref())).await
 }
 
-fn request_head(method: &str, path: &str, version: &str, host: &Host, authorization: Option<&str>) -> String {
-    let agent = concat!("stargate/", env!("CARGO_PKG_VERSION"));
-    let mut head = format!("{method} {path} {version}\r\nHost: {host}\r\nUser-Agent: {agent}\r\n");
+fn request_head(path: &str, host: &Host, authorization: Option<&str>) -> String {
+    let mut head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n");
     if let Some(value) = authorization {
         head.push_str(&format!("Authorization: {value}\r\n"));
     }
@@ -328,7 +319,7 @@ pub(crate) fn refused(status: u16, page: &str) -> Error {
 }
 
 /// The message in Jetty's error page.
-fn page_message(page: &str) -> String {
+pub(crate) fn page_message(page: &str) -> String {
     let cell = page.split_once("<th>MESSAGE:</th><td>").and_then(|(_, rest)| rest.split_once("</td>"));
     let title = || page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
     let text = cell.or_else(title).map_or("", |(text, _)| text);

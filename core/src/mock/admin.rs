@@ -337,11 +337,13 @@ fn stats(broker: &Broker, topic: &str) -> Value {
                 })
             });
             let before = subscriptions.get(&**name).map_or(0, |held| held["msgBacklog"].as_u64().unwrap_or(0));
+            let unacked = held.consumers.iter().map(|consumer| held.unacked_of(consumer.settings.conn) as u64);
             subscriptions.insert(
                 name.to_string(),
                 json!({
                     "type": held.kind.name(),
                     "msgBacklog": held.backlog(&topic.log) as u64 + before,
+                    "unackedMessages": unacked.sum::<u64>(),
                     "msgDelayed": held.delayed(),
                     "isDurable": held.durable,
                     "isReplicated": false,

@@ -80,6 +80,14 @@ table! {
     keep_trying: bool = Kind::Bool, "false", &[], CONNECTION;
     /// Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB.
     max_frame_bytes: i64 = int(1_024, 1_073_741_824), "67108864", &[], CONNECTION;
+    /// Where Pulsar's REST API is, when it is not at the hosts of the client: `http://host:port` or `https://host:port`,
+    /// several hosts after commas.
+    admin_url: &str = Kind::Text, "", &[], CONNECTION;
+    /// Hosts to which the REST API may redirect a request with its token, besides those of the URLs: `host`, `host:port`
+    /// or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the topic.
+    admin_trusted_hosts: &str = Kind::Text, "", &[], CONNECTION;
+    /// How long a request to the REST API may take, all hosts and redirects included.
+    admin_timeout: Duration = millis(1, 3_600_000), "60000", &[], CONNECTION;
 
     /// The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
     /// unique on its topic.

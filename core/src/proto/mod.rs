@@ -14,7 +14,7 @@ pub(crate) mod producer;
 pub(crate) mod questions;
 pub(crate) mod reader;
 pub(crate) mod session;
-mod time;
+pub(crate) mod time;
 
 #[cfg(test)]
 mod tests;

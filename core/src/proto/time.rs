@@ -11,7 +11,7 @@ pub(super) fn format(millis: i64) -> String {
 }
 
 /// Reads a time with any number of digits in its fraction and any offset; the server writes its own zone.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = bytes.get(from..to)?;

@@ -1,0 +1,392 @@
+//! Requests to Pulsar's REST API: over the hosts in turn, with redirects to hosts that are trusted, on connections made as
+//! those of the WebSockets are.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, LOCATION, USER_AGENT};
+use hyper::{Method, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+
+use crate::client::access;
+use crate::driver::transport::{self, Access};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+use crate::runtime::Runtime;
+use crate::topic::{Host, ServiceUrl};
+
+/// A broker redirects once, to the owner of the topic; while a topic moves it may be a few times.
+const MAX_REDIRECTS: usize = 5;
+/// A connection that is not used for so long is not used again. Jetty closes it after 30 s, and one that the server
+/// closes in the very moment of a request costs a write its outcome.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// A request, apart from the host.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// With its query.
+    pub(crate) path: String,
+    /// JSON.
+    pub(crate) body: Option<String>,
+}
+
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no response, and whether another host may be asked.
+enum Failure {
+    /// The request was not sent.
+    Unsent(Error),
+    /// The request was sent, and its outcome is unknown.
+    Lost(Error),
+    /// Another host would not do better.
+    Final(Error),
+}
+
+/// The servers of the REST API, and one connection to them that is at rest.
+pub(crate) struct Http {
+    runtime: Arc<Runtime>,
+    tls: bool,
+    hosts: Vec<Host>,
+    /// The place in `hosts` of the one that answered last.
+    first: AtomicUsize,
+    trusted: Vec<Trusted>,
+    access: Access,
+    timeout: Duration,
+    idle: Mutex<Option<Idle>>,
+}
+
+struct Idle {
+    host: Host,
+    since: Instant,
+    sender: SendRequest<String>,
+}
+
+impl Http {
+    /// Fails on options that cannot be used, and opens nothing.
+    pub(crate) fn new(runtime: Arc<Runtime>, service: &ServiceUrl, options: &Options) -> Result<Http> {
+        let own: Option<ServiceUrl> = options
+            .text("admin_url")
+            .map(|url| url.parse().map_err(|error: Error| Error::invalid("option \"admin_url\"").caused_by(error)))
+            .transpose()?;
+        let url = own.as_ref().unwrap_or(service);
+        let mut trusted: Vec<Trusted> = url.hosts().iter().chain(service.hosts()).map(Trusted::exactly).collect();
+        if let Some(hosts) = options.text("admin_trusted_hosts") {
+            for host in hosts.split(',') {
+                trusted.push(Trusted::parse(host.trim())?);
+            }
+        }
+        Ok(Http {
+            runtime,
+            tls: url.is_tls(),
+            hosts: url.hosts().to_vec(),
+            first: AtomicUsize::new(0),
+            trusted,
+            access: access(url, options)?,
+            timeout: options.millis("admin_timeout"),
+            idle: Mutex::new(None),
+        })
+    }
+
+    /// With no more time than `limit` for a request.
+    pub(crate) fn within(mut self, limit: Duration) -> Http {
+        self.timeout = self.timeout.min(limit);
+        self
+    }
+
+    /// Sends a request, on the runtime, since the caller may be on no runtime or on another. Dropping the future gives
+    /// the request up.
+    pub(crate) async fn send(self: &Arc<Http>, request: Request) -> Result<Response> {
+        let (mut sender, answer) = oneshot::channel();
+        let http = self.clone();
+        self.runtime.spawn(async move {
+            let limited = tokio::time::timeout(http.timeout, http.ask(&request));
+            let outcome = tokio::select! {
+                outcome = limited => outcome,
+                () = sender.closed() => return,
+            };
+            let _ = sender.send(outcome.unwrap_or_else(|_| {
+                let limit = http.timeout;
+                let doubt = if request.method.is_safe() { "" } else { "; it may have been carried out all the same" };
+                let late = format!("no answer within {limit:?} (option admin_timeout){doubt}");
+                Err(Error::new(ErrorKind::Timeout, late))
+            }));
+        });
+        answer.await.unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// Lets the connection go that is at rest.
+    pub(crate) fn close(&self) {
+        self.idle().take();
+    }
+
+    /// Asks the hosts in turn. What changes something is asked of another host only if it certainly reached none.
+    async fn ask(&self, request: &Request) -> Result<Response> {
+        let count = self.hosts.len();
+        let first = self.first.load(Ordering::Relaxed);
+        let mut outcome = Err(Error::invalid("there is no host to ask"));
+        for index in (first..first + count).map(|index| index % count) {
+            outcome = match self.follow(&self.hosts[index], request).await {
+                // A gateway without a broker, or a broker that starts or stops.
+                Ok(response) if request.method.is_safe() && matches!(response.status, 502..=504) => Ok(response),
+                Ok(response) => {
+                    self.first.store(index, Ordering::Relaxed);
+                    return Ok(response);
+                }
+                Err(Failure::Unsent(error)) => Err(error),
+                Err(Failure::Lost(error)) if request.method.is_safe() => Err(error),
+                Err(Failure::Lost(error)) => {
+                    let unknown = "the connection broke before the answer came; it may have been carried out";
+                    return Err(Error::new(ErrorKind::OutcomeUnknown, unknown).caused_by(error));
+                }
+                Err(Failure::Final(error)) => return Err(error),
+            };
+        }
+        outcome
+    }
+
+    /// Asks a host, and those to which it redirects: with the same method, body and authorization.
+    async fn follow(&self, host: &Host, request: &Request) -> std::result::Result<Response, Failure> {
+        let (mut host, mut path) = (host.clone(), request.path.clone());
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.exchange(&host, &path, request).await?;
+            if !(300..400).contains(&response.status) {
+                return Ok(response);
+            }
+            (host, path) = self.redirected(&host, &response).map_err(Failure::Final)?;
+        }
+        let round = format!("redirected {MAX_REDIRECTS} times, at last to {host}, and no end to it");
+        Err(Failure::Final(Error::new(ErrorKind::Protocol, round)))
+    }
+
+    fn redirected(&self, from: &Host, response: &Response) -> Result<(Host, String)> {
+        let location = response.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        let status = response.status;
+        let (Some(location), 307 | 308) = (location, status) else {
+            let odd = format!("{from} answered with {status}, which is no redirect that Pulsar makes");
+            return Err(Error::new(ErrorKind::Protocol, odd).with_http_status(status));
+        };
+        let unusable = || Error::new(ErrorKind::Protocol, format!("{from} redirects to what is no HTTP address"));
+        let uri: Uri = location.parse().map_err(|_| unusable())?;
+        let path = uri.path_and_query().ok_or_else(unusable)?.to_string();
+        let Some(authority) = uri.authority() else { return Ok((from.clone(), path)) };
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(unusable()),
+        };
+        let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let host = Host { name, port };
+        let refused = |why: &str| {
+            let text = format!("{from} redirects to {host}, {why}");
+            Err(Error::invalid(text).with_http_status(status).with_broker_text(location))
+        };
+        if tls != self.tls {
+            let [ours, theirs] = if tls { ["http", "https"] } else { ["https", "http"] };
+            return refused(&format!("from {ours} to {theirs}: the scheme must stay the same"));
+        }
+        if !self.trusted.iter().any(|trusted| trusted.matches(&host)) {
+            return refused("which the configuration does not trust with a token (option admin_trusted_hosts)");
+        }
+        Ok((host, path))
+    }
+
+    async fn exchange(&self, host: &Host, path: &str, request: &Request) -> std::result::Result<Response, Failure> {
+        loop {
+            let rested = self.take_idle(host).await;
+            let reused = rested.is_some();
+            let mut sender = match rested {
+                Some(sender) => sender,
+                None => self.connect(host).await.map_err(Failure::Unsent)?,
+            };
+            let message = self.message(host, path, request).await.map_err(Failure::Final)?;
+            match sender.try_send_request(message).await {
+                Ok(response) => {
+                    let response = self.read(host, response).await.map_err(Failure::Lost)?;
+                    *self.idle() = Some(Idle { host: host.clone(), since: Instant::now(), sender });
+                    return Ok(response);
+                }
+                Err(mut error) => {
+                    let unsent = error.take_message().is_some();
+                    // The server may have closed a connection at rest in just that moment.
+                    if reused && (unsent || request.method.is_safe()) {
+                        continue;
+                    }
+                    let error = broken(host, error.into_error());
+                    return Err(if unsent { Failure::Unsent(error) } else { Failure::Lost(error) });
+                }
+            }
+        }
+    }
+
+    async fn message(&self, host: &Host, path: &str, request: &Request) -> Result<hyper::Request<String>> {
+        let mut builder = hyper::Request::builder()
+            .method(request.method.clone())
+            .uri(path)
+            .header(HOST, host.to_string())
+            .header(USER_AGENT, transport::USER_AGENT)
+            .header(ACCEPT, "*/*");
+        if let Some(authorization) = self.access.auth.header().await? {
+            builder = builder.header(AUTHORIZATION, authorization);
+        }
+        if request.body.is_some() {
+            builder = builder.header(CONTENT_TYPE, "application/json");
+        }
+        let unusable =
+            |error: hyper::http::Error| Error::invalid(format!("{path:?} cannot be asked for")).caused_by(error);
+        builder.body(request.body.clone().unwrap_or_default()).map_err(unusable)
+    }
+
+    async fn connect(&self, host: &Host) -> Result<SendRequest<String>> {
+        let link = transport::open(host, &self.access).await?;
+        let (sender, connection) = handshake(TokioIo::new(link)).await.map_err(|error| broken(host, error))?;
+        tokio::spawn(async move {
+            // What becomes of it the requests on it are told.
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+
+    async fn read(&self, host: &Host, response: hyper::Response<Incoming>) -> Result<Response> {
+        let (head, mut body) = response.into_parts();
+        let limit = self.access.max_frame_bytes;
+        let mut bytes = Vec::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            if let Ok(data) = frame.map_err(|error| broken(host, error))?.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+            if bytes.len() > limit {
+                let long = format!("{host} answers with more than {limit} bytes (option max_frame_bytes)");
+                return Err(Error::new(ErrorKind::Protocol, long));
+            }
+        }
+        Ok(Response { status: head.status.as_u16(), headers: head.headers, body: bytes.into() })
+    }
+
+    async fn take_idle(&self, host: &Host) -> Option<SendRequest<String>> {
+        let usable = |idle: &mut Idle| idle.host == *host && idle.since.elapsed() < IDLE;
+        let mut idle = self.idle().take_if(usable)?;
+        idle.sender.ready().await.ok().map(|()| idle.sender)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn broken(host: &Host, error: hyper::Error) -> Error {
+    if error.is_parse() {
+        return Error::new(ErrorKind::Protocol, format!("{host} does not answer in HTTP: is it the HTTP port?"))
+            .caused_by(error);
+    }
+    Error::new(ErrorKind::Connect, format!("{host} broke off")).caused_by(error)
+}
+
+/// Hosts that may get the token.
+#[derive(Debug, PartialEq)]
+struct Trusted {
+    /// In small letters; `*.domain` is all hosts below it.
+    name: String,
+    /// Any port when there is none.
+    port: Option<u16>,
+}
+
+impl Trusted {
+    fn exactly(host: &Host) -> Trusted {
+        Trusted { name: host.name.to_ascii_lowercase(), port: Some(host.port) }
+    }
+
+    fn parse(text: &str) -> Result<Trusted> {
+        let bad = || {
+            Error::invalid(format!(
+                "option \"admin_trusted_hosts\": {text:?}: expected host, host:port or *.domain, further ones after commas"
+            ))
+        };
+        let (name, port) = match text.strip_prefix('[') {
+            Some(rest) => match rest.split_once(']').ok_or_else(bad)? {
+                (name, "") => (name, None),
+                (name, port) => (name, Some(port.strip_prefix(':').ok_or_else(bad)?)),
+            },
+            None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
+        };
+        let port = port.map(|port| port.parse().map_err(|_| bad())).transpose()?;
+        let domain = name.strip_prefix("*.").unwrap_or(name);
+        if domain.is_empty() || domain.contains(['*', '/', '@', ' ']) {
+            return Err(bad());
+        }
+        Ok(Trusted { name: name.to_ascii_lowercase(), port })
+    }
+
+    fn matches(&self, host: &Host) -> bool {
+        let name = host.name.to_ascii_lowercase();
+        let named = match self.name.strip_prefix('*') {
+            Some(domain) => name.len() > domain.len() && name.ends_with(domain),
+            None => name == self.name,
+        };
+        named && self.port.is_none_or(|port| port == host.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str, port: u16) -> Host {
+        Host { name: name.to_owned(), port }
+    }
+
+    #[test]
+    fn trust_is_by_host_by_port_and_by_domain() {
+        for (rule, name, port, expected) in [
+            ("broker-1", "BROKER-1", 1, true),
+            ("broker-1", "broker-11", 1, false),
+            ("broker-1:8080", "broker-1", 8080, true),
+            ("broker-1:8080", "broker-1", 8081, false),
+            ("*.pulsar.svc", "b.pulsar.svc", 1, true),
+            ("*.pulsar.svc:8443", "b.pulsar.svc", 1, false),
+            ("*.pulsar.svc", "pulsar.svc", 1, false),
+            ("*.pulsar.svc", ".pulsar.svc", 1, false),
+            ("*.pulsar.svc", "evilpulsar.svc", 1, false),
+            ("*.pulsar.svc", "b.pulsar.svc.evil", 1, false),
+            ("[::1]:2", "::1", 2, true),
+        ] {
+            assert_eq!(Trusted::parse(rule).unwrap().matches(&host(name, port)), expected, "{rule} and {name}:{port}");
+        }
+    }
+
+    #[test]
+    fn rules_of_trust_that_are_none_are_errors() {
+        for rule in ["*", "*.", "a*b", "http://h", "h:x", "[::1", "[::1]2", "u@h"] {
+            assert!(Trusted::parse(rule).is_err(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_never_leaves_tls() {
+        let url = "wss://broker-1".parse().unwrap();
+        let options = Options::new().tls_insecure(true).admin_trusted_hosts("broker-2");
+        let http = Http::new(Runtime::shared().unwrap(), &url, &options).unwrap();
+        let to = |location: &str| {
+            let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+            http.redirected(&http.hosts[0], &Response { status: 307, headers, body: Bytes::new() })
+        };
+        assert_eq!(to("https://broker-2/x?y").unwrap(), (host("broker-2", 443), "/x?y".to_owned()));
+        assert_eq!(to("/x").unwrap(), (host("broker-1", 8443), "/x".to_owned()));
+        let error = to("http://broker-2/x").unwrap_err();
+        assert!(error.to_string().contains("from https to http"), "{error}");
+        // What looks like the trusted host is the name of a user here.
+        assert!(to("https://broker-2@elsewhere/x").is_err());
+    }
+}

@@ -1,0 +1,294 @@
+//! Pulsar's REST API: tenants, namespaces, topics and subscriptions, made, looked at and changed.
+//!
+//! [`Admin`] has one method for each operation. It asks the hosts of its client, or those of the option `admin_url`, in
+//! turn, with the client's TLS and token. A broker that does not own a topic redirects to the one that does; that is
+//! followed to the hosts of the URLs and to those that `admin_trusted_hosts` names, and to no others, since the token
+//! goes along.
+//!
+//! A request that changes something is never sent twice: when its answer is lost, the error is
+//! [`ErrorKind::OutcomeUnknown`], or [`ErrorKind::Timeout`] after `admin_timeout`.
+
+pub(crate) mod blocking;
+pub(crate) mod http;
+mod messages;
+mod stats;
+mod subscriptions;
+mod topics;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hyper::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::http::{Http, Request, Response};
+pub use self::messages::StoredMessage;
+pub use self::stats::{ConsumerStats, PublisherStats, SubscriptionStats, TopicStats};
+use crate::client::{Client, ClientInner};
+use crate::driver::transport::page_message;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::MessageId;
+use crate::options::Options;
+use crate::topic::TopicName;
+
+/// Most of what a question that only helps to open a handle may take; see [`Admin::advisor`].
+const ADVICE: Duration = Duration::from_secs(5);
+
+/// Administers a Pulsar cluster through its REST API. Cheap to clone; it is closed with its client.
+///
+/// Topics are named as everywhere, `orders`, `tenant/namespace/orders` or in full; a namespace is `tenant/namespace`.
+/// Each call takes at most `admin_timeout`. Dropping its future gives the request up, done or not.
+///
+/// ```no_run
+/// use stargate_core::{Client, Options};
+/// use stargate_core::admin::Position;
+///
+/// # async fn run() -> stargate_core::Result<()> {
+/// let client = Client::new("ws://localhost:8080", Options::new())?;
+/// let admin = client.admin();
+/// let stats = admin.topic_stats("orders").await?;
+/// println!("{} bytes, in full: {}", stats.storage_size, stats.raw);
+/// admin.seek("orders", "billing", &Position::Earliest).await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Admin {
+    client: Arc<ClientInner>,
+    http: Arc<Http>,
+}
+
+/// A place in a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// Before the first message that is still stored.
+    Earliest,
+    /// After the last message.
+    Latest,
+    /// At this message: it is the next one.
+    At(MessageId),
+    /// After this message: the one behind it is the next one.
+    After(MessageId),
+    /// At the first message that was published at this time or later.
+    Time(SystemTime),
+}
+
+/// The answer to [`Admin::request`].
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status, from 200 to 299.
+    pub status: u16,
+    /// The body, mostly JSON.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// The REST API of the cluster.
+    pub fn admin(&self) -> Admin {
+        Admin { client: self.inner.clone(), http: self.inner.admin.clone() }
+    }
+}
+
+impl Admin {
+    /// For a handle that is being opened: an answer is useful and not necessary, for a proxy may serve nothing but
+    /// WebSockets, and it must not hold up the connection that is.
+    pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Options) -> Result<Admin> {
+        let http = Http::new(client.runtime.clone(), &client.url, options)?.within(ADVICE);
+        Ok(Admin { client: client.clone(), http: Arc::new(http) })
+    }
+
+    /// A request that has no method here, such as `("GET", "/admin/v2/bookies/all", None)`; `body` is JSON. A path that
+    /// does not begin with `/` is one below `/admin/v2/`.
+    ///
+    /// It fails as the other methods do: on every status but 2xx.
+    pub async fn request(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {
+        let operation = format!("{method} {}", path.split('?').next().unwrap_or_default());
+        let method: Method = method
+            .parse()
+            .map_err(|_| Error::invalid(format!("{method:?} is no HTTP method")).during("request to the REST API"))?;
+        let mut call = self.call(&operation, method, path);
+        call.request.body = body.map(str::to_owned);
+        let response = call.response().await?;
+        Ok(Answer { status: response.status, body: response.body })
+    }
+
+    /// `path` begins with `/`, or is one below `/admin/v2/`.
+    fn call(&self, operation: &str, method: Method, path: &str) -> Call<'_> {
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/admin/v2/{path}") };
+        let request = Request { method, path, body: None };
+        Call { admin: self, operation: operation.to_owned(), topic: None, request }
+    }
+
+    /// About a topic; `rest` follows its name in the path.
+    fn call_topic(&self, operation: &str, method: Method, topic: impl AsRef<str>, rest: &str) -> Result<Call<'_>> {
+        let topic: TopicName = topic.as_ref().parse().map_err(|error: Error| error.during(operation))?;
+        let mut call = self.call(operation, method, &format!("{}{rest}", topic.path()));
+        call.topic = Some(topic);
+        Ok(call)
+    }
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// A request on its way, and how its answer is to be read.
+struct Call<'a> {
+    admin: &'a Admin,
+    operation: String,
+    topic: Option<TopicName>,
+    request: Request,
+}
+
+impl Call<'_> {
+    fn body(mut self, body: &Value) -> Self {
+        self.request.body = Some(body.to_string());
+        self
+    }
+
+    /// The answer of a request that succeeded.
+    async fn response(&self) -> Result<Response> {
+        let sent = async {
+            self.admin.client.check_open()?;
+            let response = self.admin.http.send(self.request.clone()).await?;
+            if (200..300).contains(&response.status) { Ok(response) } else { Err(refusal(&response)) }
+        };
+        sent.await.map_err(|error| self.named(error))
+    }
+
+    async fn done(self) -> Result<()> {
+        self.response().await.map(drop)
+    }
+
+    async fn text(&self) -> Result<String> {
+        let response = self.response().await?;
+        String::from_utf8(response.body.into()).map_err(|error| self.named(unexpected(error)))
+    }
+
+    async fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.read(&self.text().await?)
+    }
+
+    /// The answer with its own text kept in it.
+    async fn with_raw<T: DeserializeOwned + Raw>(&self) -> Result<T> {
+        let text = self.text().await?;
+        let mut value: T = self.read(&text)?;
+        value.keep(text);
+        Ok(value)
+    }
+
+    fn read<T: DeserializeOwned>(&self, text: &str) -> Result<T> {
+        serde_json::from_str(text).map_err(|error| self.named(unexpected(error)))
+    }
+
+    fn named(&self, error: Error) -> Error {
+        let error = error.during(&self.operation);
+        match &self.topic {
+            Some(topic) => error.on_topic(&topic.to_string()),
+            None => error,
+        }
+    }
+}
+
+/// A typed answer that keeps the text it was read from.
+trait Raw {
+    fn keep(&mut self, text: String);
+}
+
+macro_rules! keeps_raw {
+    ($($type:ty),+) => {$(
+        impl crate::admin::Raw for $type {
+            fn keep(&mut self, text: String) {
+                self.raw = text;
+            }
+        }
+    )+};
+}
+use keeps_raw;
+
+fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Protocol, "the answer is not what Pulsar's REST API gives").caused_by(error)
+}
+
+/// The error of an answer that is not 2xx.
+fn refusal(response: &Response) -> Error {
+    #[derive(Deserialize)]
+    struct Refusal {
+        reason: String,
+    }
+    let text = String::from_utf8_lossy(&response.body);
+    let reason = match serde_json::from_str::<Refusal>(&text) {
+        Ok(refusal) => refusal.reason,
+        Err(_) if text.trim_start().starts_with('<') => page_message(&text),
+        Err(_) => text.trim().to_owned(),
+    };
+    // Behind a 500 there is a page with the stack of the broker, and one line of it says what happened.
+    let sentence = match reason.split_once("Message: ") {
+        Some((_, rest)) if reason.contains("Stacktrace") => rest.lines().next().unwrap_or_default(),
+        _ => reason.lines().next().unwrap_or_default(),
+    };
+    let status = response.status;
+    let sentence = if sentence.is_empty() { "no reason given" } else { sentence };
+    let error = Error::new(kind_of(status, &reason), format!("the broker refused ({status}): {sentence}"))
+        .with_http_status(status)
+        .with_broker_text(reason.as_str());
+    // What is there already, or is not empty, is so the next time too; two changes at a time are another matter.
+    if status == 409 && !reason.contains("oncurrent") { error.not_retriable() } else { error }
+}
+
+fn kind_of(status: u16, reason: &str) -> ErrorKind {
+    match status {
+        401 => ErrorKind::Authentication,
+        403 => ErrorKind::Authorization,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::Busy,
+        412 if reason.contains("connected") || reason.contains("Busy") => ErrorKind::Busy,
+        400 | 405 | 406 | 412 | 415 | 422 => ErrorKind::InvalidArgument,
+        _ if reason.contains("TopicTerminated") => ErrorKind::TopicTerminated,
+        _ => ErrorKind::Broker,
+    }
+}
+
+/// An id as the REST API writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonId {
+    ledger_id: i64,
+    entry_id: i64,
+    #[serde(default = "none")]
+    partition_index: i32,
+    #[serde(default = "none")]
+    batch_index: i32,
+}
+
+fn none() -> i32 {
+    -1
+}
+
+impl JsonId {
+    /// `None` for the place before the first message.
+    fn into_id(self) -> Option<MessageId> {
+        let (ledger, entry) = (u64::try_from(self.ledger_id).ok()?, u64::try_from(self.entry_id).ok()?);
+        Some(MessageId::at(ledger, entry, self.partition_index, self.batch_index))
+    }
+}
+
+/// The body that names an id.
+fn id_body(id: &MessageId, excluded: bool) -> Value {
+    let index = |index: Option<u32>| index.map_or(-1, i64::from);
+    serde_json::json!({
+        "ledgerId": id.ledger() as i64,
+        "entryId": id.entry() as i64,
+        "partitionIndex": index(id.partition()),
+        "batchIndex": index(id.batch_index()),
+        "excluded": excluded,
+    })
+}
+
+fn millis(time: SystemTime) -> u128 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}
