@@ -9,7 +9,9 @@ use crate::error::{Error, ErrorKind};
 use crate::message::{MessageId, Origin, Outgoing};
 use crate::options::{OPTIONS, Options, Roles};
 use crate::proto::consumer::{self, ConsumerRole, Settings};
-use crate::proto::frame::{OpenFrame, Received, parse_answer, parse_received};
+use crate::proto::frame::{
+    Answer, OpenFrame, Received, parse_answer, parse_any_answer, parse_any_received, parse_received,
+};
 use crate::proto::producer::{self, ProducerRole, Resend};
 use crate::proto::reader::{self, ReaderRole};
 use crate::proto::session::{Action, Policy, Role, Session};
@@ -43,7 +45,11 @@ fn is_short(error: &Error) {
 /// Frames of the server: receipts and messages.
 pub fn frames(data: &[u8]) {
     let text = text(data);
-    match parse_answer(&text) {
+    // What is scanned is what the parser makes of it.
+    let shown = |answer: &Answer| (answer.context, answer.outcome.as_ref().ok().map(|id| id.as_str().to_owned()));
+    let answer = parse_answer(&text);
+    assert_eq!(answer.as_ref().ok().map(shown), parse_any_answer(&text).as_ref().ok().map(shown));
+    match answer {
         Ok(answer) => {
             if let Ok(id) = answer.outcome {
                 assert_eq!(id.as_str().parse::<MessageId>().ok(), Some(id));
@@ -55,7 +61,13 @@ pub fn frames(data: &[u8]) {
         }
     }
     let Ok(topic) = "t".parse() else { return };
-    match parse_received(&text, &Arc::new(topic), Origin::default()) {
+    let topic = Arc::new(topic);
+    let received = parse_received(&text, &topic, Origin::default());
+    assert_eq!(
+        received.as_ref().ok().map(shown_received),
+        parse_any_received(&text, &topic, Origin::default()).as_ref().ok().map(shown_received)
+    );
+    match received {
         Ok(Received::Message(message)) => {
             assert!(message.payload().len() <= data.len());
             assert_eq!(message.origin.frame_bytes, text.len());
@@ -65,6 +77,22 @@ pub fn frames(data: &[u8]) {
             assert_eq!(error.kind(), ErrorKind::Protocol);
             is_short(&error);
         }
+    }
+}
+
+/// All that there is in a frame of the server.
+fn shown_received(received: &Received) -> String {
+    match received {
+        Received::EndOfTopic(end) => end.to_string(),
+        Received::Message(message) => format!(
+            "{message:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            message.id.as_str(),
+            message.payload,
+            message.properties,
+            message.publish_time,
+            message.event_time,
+            message.encryption_context
+        ),
     }
 }
 

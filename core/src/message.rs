@@ -25,7 +25,36 @@ pub struct MessageId {
     partition: i32,
     batch_index: i32,
     /// As the server wrote it, because an acknowledgement has to repeat fields that are not interpreted here.
-    wire: Box<str>,
+    wire: Wire,
+}
+
+/// The text of an id. What brokers write fits in `Short`, and costs no allocation: every message has an id.
+#[derive(Clone)]
+enum Wire {
+    Short { text: [u8; Wire::SHORT], length: u8 },
+    Long(Box<str>),
+}
+
+impl Wire {
+    const SHORT: usize = 30;
+
+    fn new(text: &str) -> Wire {
+        match u8::try_from(text.len()) {
+            Ok(length) if text.len() <= Wire::SHORT => {
+                let mut short = [0; Wire::SHORT];
+                short[..text.len()].copy_from_slice(text.as_bytes());
+                Wire::Short { text: short, length }
+            }
+            _ => Wire::Long(text.into()),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Wire::Short { text, length } => std::str::from_utf8(&text[..usize::from(*length)]).unwrap_or_default(),
+            Wire::Long(text) => text,
+        }
+    }
 }
 
 impl MessageId {
@@ -51,18 +80,23 @@ impl MessageId {
 
     /// The id in base64, as the server wrote it; [`str::parse`] reads it again.
     pub fn as_str(&self) -> &str {
-        &self.wire
+        self.wire.as_str()
     }
 
     /// The id as bytes, `MessageIdData` of Pulsar's protocol; what the other Pulsar clients call its serialised form.
     pub fn to_bytes(&self) -> Vec<u8> {
-        STANDARD.decode(self.wire.as_bytes()).unwrap_or_default()
+        STANDARD.decode(self.as_str()).unwrap_or_default()
     }
 
     /// The id from bytes that [`MessageId::to_bytes`], or another Pulsar client, wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<MessageId> {
+        MessageId::read(bytes, || Wire::new(&STANDARD.encode(bytes)))
+    }
+
+    /// Reads the fields; `wire` gives the text of the same bytes.
+    fn read(bytes: &[u8], wire: impl FnOnce() -> Wire) -> Result<MessageId> {
         let bad = || Error::invalid("message id: expected the bytes of a Pulsar MessageIdData");
-        let mut id = MessageId { ledger: 0, entry: 0, partition: -1, batch_index: -1, wire: "".into() };
+        let (mut ledger, mut entry, mut partition, mut batch_index) = (0, 0, -1, -1);
         let mut seen = (false, false);
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -72,10 +106,10 @@ impl MessageId {
                     let value = varint(&mut rest).ok_or_else(bad)?;
                     // protobuf writes a negative int32 as ten bytes of sign extension; the cast takes the low half
                     match field {
-                        1 => (id.ledger, seen.0) = (value, true),
-                        2 => (id.entry, seen.1) = (value, true),
-                        3 => id.partition = value as i32,
-                        4 => id.batch_index = value as i32,
+                        1 => (ledger, seen.0) = (value, true),
+                        2 => (entry, seen.1) = (value, true),
+                        3 => partition = value as i32,
+                        4 => batch_index = value as i32,
                         _ => {}
                     }
                 }
@@ -91,8 +125,7 @@ impl MessageId {
         if seen != (true, true) {
             return Err(bad());
         }
-        id.wire = STANDARD.encode(bytes).into();
-        Ok(id)
+        Ok(MessageId { ledger, entry, partition, batch_index, wire: wire() })
     }
 
     /// The id of a position.
@@ -104,7 +137,7 @@ impl MessageId {
                 push_varint(&mut bytes, value);
             }
         }
-        MessageId { ledger, entry, partition, batch_index, wire: STANDARD.encode(bytes).into() }
+        MessageId { ledger, entry, partition, batch_index, wire: Wire::new(&STANDARD.encode(bytes)) }
     }
 
     /// The sentinel -1:-1 with which the broker confirms a message that it had already.
@@ -143,9 +176,16 @@ impl FromStr for MessageId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<MessageId> {
-        let bytes =
-            STANDARD.decode(text).map_err(|_| Error::invalid(format!("message id {text:?}: expected base64")))?;
-        MessageId::from_bytes(&bytes)
+        let bad = || Error::invalid(format!("message id {text:?}: expected base64"));
+        // The usual id on the stack: one is read for each message.
+        let mut short = [0; Wire::SHORT];
+        if text.len() <= Wire::SHORT {
+            let length = STANDARD.decode_slice(text, &mut short).map_err(|_| bad())?;
+            // Base64 is read strictly here, so the text is the one that the bytes would be written as.
+            return MessageId::read(&short[..length], || Wire::new(text));
+        }
+        let bytes = STANDARD.decode(text).map_err(|_| bad())?;
+        MessageId::read(&bytes, || Wire::new(text))
     }
 }
 

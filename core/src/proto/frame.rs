@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::scan::{self, MessageText, ReceiptText};
 use super::time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin, Outgoing};
@@ -25,10 +25,12 @@ impl OpenFrame {
     /// Encodes `message`, or says that it cannot go into a frame of `limit` bytes.
     pub(crate) fn encode(message: &Outgoing, limit: usize) -> Result<OpenFrame> {
         message.check()?;
+        // Room for the context too, so that a message with nothing but a payload is written once and not moved.
+        let start = r#"{"payload":""#;
         let base64_bytes = message.payload.len().div_ceil(3) * 4;
-        let mut json = String::with_capacity(base64_bytes + 96);
-        json.push_str(r#"{"payload":""#);
-        STANDARD.encode_string(&message.payload, &mut json);
+        let mut json = String::with_capacity(start.len() + base64_bytes + 1 + TAIL_BYTES);
+        json.push_str(start);
+        STANDARD.encode_append(&message.payload, &mut json);
         json.push('"');
         if let Some(key) = &message.key {
             json.push_str(r#","key":"#);
@@ -86,9 +88,26 @@ impl OpenFrame {
 
     /// The whole frame.
     pub(crate) fn close(mut self, context: u64) -> String {
-        self.0.push_str(&format!(r#","context":"{context}"}}"#));
+        self.0.push_str(r#","context":""#);
+        push_number(&mut self.0, context);
+        self.0.push_str("\"}");
         self.0
     }
+}
+
+/// Without the formatting machinery: a number goes out with every message.
+fn push_number(json: &mut String, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    json.extend(digits[at..].iter().map(|digit| char::from(*digit)));
 }
 
 fn push_string(json: &mut String, text: &str) {
@@ -97,7 +116,7 @@ fn push_string(json: &mut String, text: &str) {
 }
 
 pub(crate) fn ack(id: &MessageId) -> String {
-    format!(r#"{{"messageId":"{}"}}"#, id.as_str())
+    [r#"{"messageId":""#, id.as_str(), "\"}"].concat()
 }
 
 pub(crate) fn nack(id: &MessageId) -> String {
@@ -144,6 +163,16 @@ struct WireAnswer<'a> {
 }
 
 pub(crate) fn parse_answer(text: &str) -> Result<Answer> {
+    if let Some(ReceiptText { id, context }) = scan::receipt(text)
+        && let Ok(id) = id.parse()
+    {
+        return Ok(Answer { context: Some(context), outcome: Ok(id) });
+    }
+    parse_any_answer(text)
+}
+
+/// As the JSON parser reads it, in any order and with any escapes.
+pub(crate) fn parse_any_answer(text: &str) -> Result<Answer> {
     let wire: WireAnswer<'_> = serde_json::from_str(text).map_err(|error| not_pulsar("a receipt", text, error))?;
     let context = wire.context.as_deref().and_then(|context| context.parse().ok());
     let outcome = match (&*wire.result, wire.message_id) {
@@ -206,6 +235,29 @@ enum EndOfTopic {
 }
 
 pub(crate) fn parse_received(text: &str, topic: &Arc<TopicName>, origin: Origin) -> Result<Received> {
+    match scan::message(text).and_then(|scanned| scanned_message(scanned, text, topic, origin)) {
+        Some(message) => Ok(Received::Message(Box::new(message))),
+        None => parse_any_received(text, topic, origin),
+    }
+}
+
+fn scanned_message(scanned: MessageText<'_>, text: &str, topic: &Arc<TopicName>, origin: Origin) -> Option<Message> {
+    Some(Message {
+        id: scanned.id.parse().ok()?,
+        topic: topic.clone(),
+        payload: Bytes::from(STANDARD.decode_to_vec(scanned.payload).ok()?),
+        key: scanned.key.map(str::to_owned),
+        properties: scanned.properties,
+        publish_time: time::parse(scanned.publish_time),
+        event_time: scanned.event_time.and_then(time::parse),
+        redelivery_count: scanned.redelivery_count,
+        encryption_context: None,
+        origin: Origin { frame_bytes: text.len(), ..origin },
+    })
+}
+
+/// As the JSON parser reads it, in any order and with any escapes.
+pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Origin) -> Result<Received> {
     let wire: WireMessage<'_> = serde_json::from_str(text).map_err(|error| not_pulsar("a message", text, error))?;
     if let Some(end) = wire.end_of_topic {
         return Ok(Received::EndOfTopic(match end {
@@ -217,7 +269,7 @@ pub(crate) fn parse_received(text: &str, topic: &Arc<TopicName>, origin: Origin)
         return Err(not_pulsar("a message with messageId and payload", text, std::fmt::Error));
     };
     let id = id.parse().map_err(|error| not_pulsar("a message", text, error))?;
-    let payload = STANDARD.decode(payload.as_bytes()).map_err(|error| not_pulsar("a message", text, error))?;
+    let payload = STANDARD.decode_to_vec(payload.as_bytes()).map_err(|error| not_pulsar("a message", text, error))?;
     Ok(Received::Message(Box::new(Message {
         id,
         topic: topic.clone(),
@@ -358,7 +410,141 @@ mod tests {
         }
     }
 
+    #[test]
+    fn frames_as_the_server_writes_them_are_scanned_and_others_are_parsed() {
+        let id = "CBMQADAA";
+        let scanned = [
+            format!(r#"{{"messageId":"{id}","payload":"","properties":{{}},"publishTime":"?","redeliveryCount":0}}"#),
+            format!(
+                r#"{{"messageId":"{id}","payload":"eA==","properties":{{"a":"b","é":""}},"publishTime":"2026-11-24T08:27:35.4Z","redeliveryCount":12,"eventTime":"2024-01-02T02:04:05Z","key":"k ü"}}"#
+            ),
+        ];
+        for text in &scanned {
+            assert!(scan::message(text).is_some(), "{text}");
+            assert!(same_received(text), "{text}");
+        }
+        for (change, to) in [
+            ("\"messageId\"", " \"messageId\""),
+            ("k ü", "k\\n"),
+            ("k ü", "k\n"),
+            ("\"b\"", "null"),
+            (":12", ":012"),
+            (":12", ":-1"),
+            (":12", ":4294967296"),
+            ("k ü\"}", "k ü\"} "),
+            ("\"key\":\"k ü\"", "\"key\":null"),
+        ] {
+            let text = scanned[1].replace(change, to);
+            assert!(scan::message(&text).is_none(), "{text}");
+            assert!(same_received(&text), "{text}");
+        }
+        // Scanned, and refused later by what reads the parts.
+        for (change, to) in
+            [("eA==", "eA=\\u003d"), ("eA==", "eB=="), ("eA==", "eA"), ("eA==", "e*=="), (id, "AAAA"), ("Z\"", "\"")]
+        {
+            assert!(same_received(&scanned[1].replace(change, to)), "{change}");
+        }
+        let receipt = format!(r#"{{"result":"ok","messageId":"{id}","context":"1","errorCode":0,"schemaVersion":0}}"#);
+        assert!(scan::receipt(&receipt).is_some());
+        for (change, to) in [(r#""1""#, r#""01""#), (r#""1""#, "1"), (":0}", ":0,\"x\":[]}"), (id, "A"), ("ok", "nok")]
+        {
+            assert!(same_answer(&receipt.replace(change, to)), "{change}");
+        }
+    }
+
+    /// Whether the scanner with its way out and the parser alone make the same of a text.
+    fn same_received(text: &str) -> bool {
+        let all = |read: Result<Received>| match read {
+            Ok(Received::Message(message)) => Ok((
+                message.id.as_str().to_owned(),
+                message.payload,
+                (message.key, message.properties, message.encryption_context),
+                (message.publish_time, message.event_time, message.redelivery_count),
+                message.origin,
+            )),
+            Ok(Received::EndOfTopic(end)) => Err(end.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        all(parse_received(text, &topic(), Origin::default()))
+            == all(parse_any_received(text, &topic(), Origin::default()))
+    }
+
+    fn same_answer(text: &str) -> bool {
+        let all = |read: Result<Answer>| match read {
+            Ok(Answer { context, outcome }) => {
+                Ok((context, outcome.map(|id| id.as_str().to_owned()).map_err(|error| error.to_string())))
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        all(parse_answer(text)) == all(parse_any_answer(text))
+    }
+
+    /// By the crate that takes its time.
+    fn careful_base64(text: &str) -> Option<Vec<u8>> {
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).ok()
+    }
+
+    /// A string of JSON with or without its quotes escaped, whole or spoilt.
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => "[ -!#-\\[\\]-~é]{0,12}",
+            1 => "\\PC{0,6}",
+            1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| STANDARD.encode_to_string(bytes)),
+            1 => Just("\\u0041\\\"".to_owned()),
+            1 => Just("2026-11-24T08:27:35.453Z".to_owned()),
+            1 => Just("\u{1}".to_owned()),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn the_scanner_and_the_parser_read_the_same(
+            payload in prop_oneof![prop::collection::vec(any::<u8>(), 0..300).prop_map(|bytes| STANDARD.encode_to_string(bytes)), word()],
+            id in prop_oneof![Just("CBMQADAA".to_owned()), word()],
+            properties in prop::collection::vec((word(), word()), 0..3),
+            times in (word(), prop::option::of(word())),
+            key in prop::option::of(word()),
+            count in prop_oneof![(0u32..20).prop_map(|count| count.to_string()), "-?[0-9]{0,21}", "[0-9.e]{1,4}"],
+            spoilt in prop::option::of((any::<prop::sample::Index>(), "[ -~]")),
+        ) {
+            let pairs: Vec<_> = properties.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
+            let (published, happened) = times;
+            let happened = happened.map_or_else(String::new, |time| format!(",\"eventTime\":\"{time}\""));
+            let key = key.map_or_else(String::new, |key| format!(",\"key\":\"{key}\""));
+            let mut texts = [
+                format!(
+                    r#"{{"messageId":"{id}","payload":"{payload}","properties":{{{}}},"publishTime":"{published}","redeliveryCount":{count}{happened}{key}}}"#,
+                    pairs.join(",")
+                ),
+                format!(r#"{{"result":"ok","messageId":"{id}","context":"{count}","errorCode":0,"schemaVersion":{count}}}"#),
+            ];
+            if let Some((at, with)) = spoilt {
+                for text in &mut texts {
+                    let places: Vec<_> = text.char_indices().map(|(place, _)| place).collect();
+                    let place = places[at.index(places.len())];
+                    text.insert_str(place, &with);
+                }
+            }
+            prop_assert!(same_received(&texts[0]), "{}", texts[0]);
+            prop_assert!(same_answer(&texts[1]), "{}", texts[1]);
+        }
+
+        #[test]
+        fn base64_is_read_strictly(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            cut in 0usize..4,
+            spoilt in prop::option::of((any::<prop::sample::Index>(), "[ -~]")),
+        ) {
+            let mut text = STANDARD.encode_to_string(&bytes);
+            prop_assert_eq!(careful_base64(&text), Some(bytes));
+            text.truncate(text.len().saturating_sub(cut));
+            if let Some((at, with)) = spoilt.filter(|_| !text.is_empty()) {
+                let at = at.index(text.len());
+                text.replace_range(at..=at, &with);
+            }
+            prop_assert_eq!(careful_base64(&text), STANDARD.decode_to_vec(&text).ok());
+        }
+
         #[test]
         fn no_text_panics(text in "\\PC{0,200}") {
             let _ = parse_answer(&text);
@@ -379,7 +565,7 @@ mod tests {
             let text = frame.close(3);
             prop_assert!(text.len() <= most);
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(STANDARD.decode(json["payload"].as_str().unwrap()).unwrap(), payload);
+            prop_assert_eq!(careful_base64(json["payload"].as_str().unwrap()).unwrap(), payload);
             prop_assert_eq!(json.get("key").and_then(|key| key.as_str()).map(str::to_owned), key);
             prop_assert_eq!(&json["context"], "3");
             if !properties.is_empty() {
