@@ -4,6 +4,7 @@
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
+#   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100"
 #   make soak asan          ten minutes of outages (SOAK_SECONDS); the core under the address sanitizer (needs nightly)
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
 
-.PHONY: help demo test lint fmt docs wheel install asan soak library clean
+.PHONY: help demo test lint fmt docs wheel install asan soak library clean bench
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -28,13 +29,16 @@ test: tools-test library wheel
 
 lint: tools-lint $(VENV)/ready
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/bench/Cargo.toml --check
 	cargo clippy --workspace --all-targets --features stargate-core/mock,stargate-core/fuzzing -- -D warnings
+	cargo clippy $(BENCH_CARGO) --all-targets -- -D warnings
 	$(IN_VENV)/ruff check python tests examples
 	$(IN_VENV)/ruff format --check python tests examples
 	cd python && ../$(IN_VENV)/mypy
 
 fmt: $(VENV)/ready
 	cargo fmt --all
+	cargo fmt --manifest-path tests/bench/Cargo.toml
 	$(IN_VENV)/ruff format python tests examples
 	$(IN_VENV)/ruff check --fix python tests examples
 
@@ -56,6 +60,13 @@ wheel: $(VENV)/ready
 	rm -f dist/stargate-*.whl
 	$(IN_VENV)/maturin build --release --quiet --manifest-path python/Cargo.toml --out dist
 	$(IN_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
+
+# Peers and their dependencies are a workspace of their own; the target folder is the common one.
+BENCH_CARGO := --manifest-path tests/bench/Cargo.toml --target-dir target
+
+bench:
+	cargo build --release $(BENCH_CARGO)
+	$(PYTHON) tests/bench/bench.py --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
 
 install: library
 	ffi-c/install/install.sh
