@@ -594,6 +594,16 @@ stargate_status stargate_client_event_fd(struct stargate_client *client,
                                          struct stargate_error **error);
 
 /**
+ * The counters of all that was opened through this client, those that are gone included, as a JSON object, in `*out` for
+ * `stargate_string_free`: counts since the client was made, and the gauges of what is there now.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_client_stats_json(const struct stargate_client *client,
+                                           char **out,
+                                           struct stargate_error **error);
+
+/**
  * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
  * callback runs any more. The handles still have to be freed.
  *
@@ -765,6 +775,20 @@ stargate_status stargate_consumer_is_end_of_topic(struct stargate_consumer *cons
                                                   struct stargate_error **error);
 
 /**
+ * The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the consumer.
+ */
+struct stargate_str stargate_consumer_topic(const struct stargate_consumer *consumer);
+
+/**
+ * The name of its subscription. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the consumer.
+ */
+struct stargate_str stargate_consumer_subscription(const struct stargate_consumer *consumer);
+
+/**
  * Waits until it is connected, as after an open with the option lazy.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
@@ -772,6 +796,13 @@ stargate_status stargate_consumer_is_end_of_topic(struct stargate_consumer *cons
 stargate_status stargate_consumer_wait_connected(struct stargate_consumer *consumer,
                                                  int64_t timeout_ms,
                                                  struct stargate_error **error);
+
+/**
+ * 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_consumer_is_connected(const struct stargate_consumer *consumer);
 
 /**
  * Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -983,6 +1014,19 @@ stargate_status stargate_message_id_compare(const char *left,
                                             struct stargate_error **error);
 
 /**
+ * What a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last two are -1
+ * where there is none. Each of the four may be NULL when it is not wanted.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_message_id_parts(const char *message_id,
+                                          uint64_t *ledger,
+                                          uint64_t *entry,
+                                          int32_t *partition,
+                                          int32_t *batch_index,
+                                          struct stargate_error **error);
+
+/**
  * An empty set of options: everything has its default. Free it with `stargate_options_free`.
  *
  * Thread-safe. NULL only when memory is exhausted.
@@ -1158,6 +1202,13 @@ stargate_status stargate_producer_flush(struct stargate_producer *producer,
                                         struct stargate_error **error);
 
 /**
+ * The full name of its topic. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the producer.
+ */
+struct stargate_str stargate_producer_topic(const struct stargate_producer *producer);
+
+/**
  * Waits until it is connected, as after an open with the option lazy.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
@@ -1269,6 +1320,13 @@ stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
                                                 struct stargate_error **error);
 
 /**
+ * The full name of its topic. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the reader.
+ */
+struct stargate_str stargate_reader_topic(const struct stargate_reader *reader);
+
+/**
  * Waits until it is connected, as after an open with the option lazy.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
@@ -1276,6 +1334,13 @@ stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
 stargate_status stargate_reader_wait_connected(struct stargate_reader *reader,
                                                int64_t timeout_ms,
                                                struct stargate_error **error);
+
+/**
+ * 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_reader_is_connected(const struct stargate_reader *reader);
 
 /**
  * Its counters as a JSON object, in `*out` for `stargate_string_free`.

@@ -20,6 +20,7 @@ use crate::producer::Producer;
 use crate::proto::session::Policy;
 use crate::reader::Reader;
 use crate::runtime::{Runtime, deadline_in};
+use crate::stats::{Counters, Stats, Totals};
 use crate::topic::{Endpoint, ServiceUrl};
 
 type Closing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
@@ -57,6 +58,7 @@ pub(crate) struct ClientInner {
     pub(crate) callbacks: Callbacks,
     pub(crate) admin: Arc<Http>,
     children: Mutex<Vec<Weak<dyn Child>>>,
+    totals: Mutex<Totals>,
     closed: AtomicBool,
 }
 
@@ -79,6 +81,7 @@ impl Client {
                     false => Callbacks::new(Log::new("client", options.log.clone())),
                 },
                 children: Mutex::default(),
+                totals: Mutex::default(),
                 closed: AtomicBool::new(false),
                 url,
                 options,
@@ -127,6 +130,16 @@ impl Client {
     /// for each partition.
     pub async fn reader(&self, topic: impl AsRef<str>, options: Options) -> Result<Reader> {
         Reader::open(&self.inner, topic.as_ref(), &options).await
+    }
+
+    /// The counters of all that was opened through this client, those that are gone included: counts since the client was
+    /// made, and the gauges of what is there now.
+    pub fn stats(&self) -> Stats {
+        match self.inner.runtime.check_fork() {
+            Ok(()) => self.inner.totals().snapshot(),
+            // The lock may be held by a thread that does not exist in this process.
+            Err(_) => Stats::default(),
+        }
     }
 
     /// Runs a task on the library's threads; it must not block. Made for bindings, whose event loops cannot poll.
@@ -197,12 +210,17 @@ impl ClientInner {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client closes `child` with itself; fails when it is closed already.
-    pub(crate) fn adopt(&self, child: Weak<dyn Child>) -> Result<()> {
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client closes `child` with itself, and counts what it counts; fails when it is closed already.
+    pub(crate) fn adopt(&self, child: Weak<dyn Child>, counters: &Arc<Counters>) -> Result<()> {
         let mut children = self.children();
         self.check_open()?;
         children.retain(|other| other.strong_count() > 0);
         children.push(child);
+        self.totals().add(counters);
         Ok(())
     }
 

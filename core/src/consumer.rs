@@ -90,7 +90,7 @@ impl Consumer {
         }
         let inner = Arc::new(Inner { receiving: receiving.sealed(), subscription: subscription.to_owned() });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child))?;
+        client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
         Ok(Consumer { inner })
     }
 

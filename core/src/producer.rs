@@ -167,7 +167,7 @@ impl Producer {
             told_left: AtomicBool::new(false),
         });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child))?;
+        client.adopt(Arc::downgrade(&child), &inner.counters)?;
         Ok(Producer { inner })
     }
 
@@ -265,7 +265,7 @@ impl Producer {
 
     /// Whether it is connected now.
     pub fn is_connected(&self) -> bool {
-        self.inner.status[0].borrow().state == crate::ConnectionState::Connected
+        status::are_connected(&self.inner.status)
     }
 
     /// The counters.

@@ -79,7 +79,7 @@ impl Reader {
         }
         let inner = Arc::new(Inner { receiving: receiving.sealed() });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child))?;
+        client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
         Ok(Reader { inner })
     }
 

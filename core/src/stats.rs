@@ -1,5 +1,6 @@
-//! Counters of a handle, always on.
+//! Counters of a handle, always on; and the sum of those of a client.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only its handle changes, read from anywhere.
@@ -24,12 +25,31 @@ impl Counter {
     }
 }
 
+/// What two handles have together: counts and gauges are added, a time is the later one.
+fn sum(left: u64, right: u64) -> u64 {
+    left.saturating_add(right)
+}
+
+fn latest(left: u64, right: u64) -> u64 {
+    left.max(right)
+}
+
+/// What is left of a count when its handle is gone; of a gauge, nothing.
+fn stays(count: u64) -> u64 {
+    count
+}
+
+fn goes(_gauge: u64) -> u64 {
+    0
+}
+
 macro_rules! counters {
-    ($($(#[$doc:meta])+ $name:ident)+) => {
+    ($($(#[$doc:meta])+ $name:ident: $add:ident, $after:ident;)+) => {
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $name: Counter),+ }
 
-        /// The counters of a producer, consumer or reader at one moment. Counts are since it was opened.
+        /// The counters of a producer, consumer or reader at one moment, or of all that a client opened. Counts are since
+        /// it was opened.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats { $($(#[$doc])+ pub $name: u64),+ }
@@ -41,6 +61,15 @@ macro_rules! counters {
         }
 
         impl Stats {
+            fn plus(self, other: Stats) -> Stats {
+                Stats { $($name: $add(self.$name, other.$name)),+ }
+            }
+
+            /// What still counts when the handle is gone.
+            fn without_gauges(self) -> Stats {
+                Stats { $($name: $after(self.$name)),+ }
+            }
+
             /// The counters as a JSON object, with the names of the fields.
             pub fn to_json(&self) -> String {
                 let mut map = serde_json::Map::new();
@@ -53,52 +82,84 @@ macro_rules! counters {
 
 counters! {
     /// Messages written for the first time.
-    sent
+    sent: sum, stays;
     /// Messages written again after a disconnect.
-    resent
+    resent: sum, stays;
     /// Sends that ended with a receipt.
-    receipts
+    receipts: sum, stays;
     /// Sends that ended with an error.
-    send_errors
+    send_errors: sum, stays;
     /// Messages accepted and not ended: a gauge.
-    in_flight
+    in_flight: sum, goes;
     /// Messages received, redeliveries included.
-    received
+    received: sum, stays;
     /// Payload bytes received.
-    received_bytes
+    received_bytes: sum, stays;
     /// Payload bytes accepted for sending.
-    sent_bytes
+    sent_bytes: sum, stays;
     /// Messages whose acknowledgement was sent.
-    acked
+    acked: sum, stays;
     /// Messages whose negative acknowledgement was sent.
-    nacked
+    nacked: sum, stays;
     /// Acknowledgements that were not sent, because they could no longer count: their connection is gone, or they were
     /// given twice.
-    acks_dropped
+    acks_dropped: sum, stays;
     /// Messages received with a redelivery count above zero.
-    redelivered
+    redelivered: sum, stays;
     /// Messages of the present connections delivered and not acknowledged: a gauge.
-    unacked
+    unacked: sum, goes;
     /// In pull mode, messages asked for and not delivered yet: a gauge.
-    permits
+    permits: sum, goes;
     /// Received messages that wait for the application: a gauge.
-    queued
+    queued: sum, goes;
     /// The bytes of their frames: a gauge.
-    queued_bytes
+    queued_bytes: sum, goes;
     /// Handlers that failed: an error, an exception or a panic.
-    handler_errors
+    handler_errors: sum, stays;
     /// How often the server's window was full of messages that the application holds unacknowledged.
-    stalls
+    stalls: sum, stays;
     /// Connections made.
-    connections
+    connections: sum, stays;
     /// Connections made after the first of each session.
-    reconnects
+    reconnects: sum, stays;
     /// Frames that do not belong to the protocol.
-    malformed
+    malformed: sum, stays;
     /// Frames that belong to the protocol and to nothing that was asked, such as a second receipt.
-    unexpected
+    unexpected: sum, stays;
     /// Milliseconds since 1970 UTC of the last pong, 0 before the first.
-    last_pong_ms
+    last_pong_ms: latest, stays;
+}
+
+/// The counters of all that a client opened.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    handles: Vec<Arc<Counters>>,
+    /// Of the handles that are gone.
+    past: Stats,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, counters: &Arc<Counters>) {
+        self.settle();
+        self.handles.push(counters.clone());
+    }
+
+    pub(crate) fn snapshot(&mut self) -> Stats {
+        self.settle();
+        self.handles.iter().fold(self.past, |sum, counters| sum.plus(counters.snapshot()))
+    }
+
+    /// Lets go of counters that nobody else has: the handle is gone and its connections have ended.
+    fn settle(&mut self) {
+        let past = &mut self.past;
+        self.handles.retain(|counters| {
+            let lives = Arc::strong_count(counters) > 1;
+            if !lives {
+                *past = past.plus(counters.snapshot().without_gauges());
+            }
+            lives
+        });
+    }
 }
 
 #[cfg(test)]
@@ -115,5 +176,24 @@ mod tests {
         assert_eq!((stats.sent, stats.in_flight), (3, 1));
         let json: serde_json::Value = serde_json::from_str(&stats.to_json()).unwrap();
         assert_eq!(json["in_flight"], 1);
+    }
+    #[test]
+    fn a_total_keeps_the_counts_of_handles_that_are_gone_and_not_their_gauges() {
+        let mut totals = Totals::default();
+        let (gone, here) = (Arc::new(Counters::default()), Arc::new(Counters::default()));
+        totals.add(&gone);
+        totals.add(&here);
+        for counters in [&gone, &here] {
+            counters.sent.add(2);
+            counters.in_flight.add(1);
+        }
+        gone.last_pong_ms.set(7);
+        here.last_pong_ms.set(5);
+        let both = totals.snapshot();
+        assert_eq!((both.sent, both.in_flight, both.last_pong_ms), (4, 2, 7));
+        drop(gone);
+        let one = totals.snapshot();
+        assert_eq!((one.sent, one.in_flight, one.last_pong_ms), (4, 1, 7));
+        assert_eq!(totals.handles.len(), 1);
     }
 }

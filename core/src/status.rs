@@ -129,6 +129,11 @@ impl Reporter {
     }
 }
 
+/// Whether every session is connected now.
+pub(crate) fn are_connected(sessions: &[watch::Receiver<Status>]) -> bool {
+    sessions.iter().all(|session| session.borrow().state == ConnectionState::Connected)
+}
+
 /// Waits until every session is connected; the error of the first that ends instead.
 pub(crate) async fn connected(sessions: &[watch::Receiver<Status>]) -> Result<()> {
     for session in sessions {

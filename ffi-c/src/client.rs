@@ -9,6 +9,7 @@ use crate::options::{options_or_default, stargate_options};
 use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
+use crate::util::values::owned_string;
 
 /// The way to a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
 pub struct stargate_client {
@@ -57,12 +58,9 @@ pub unsafe extern "C" fn stargate_client_poll(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let served = (!served.is_null()).then(|| Out::new(served, 0, "served")).transpose()?;
+            let served = Out::optional(served, 0);
             let client = handle::inner(client, "client")?.get()?;
-            let count = client.poll_callbacks(time::timeout(timeout_ms)?)?;
-            if let Some(served) = served {
-                served.set(count);
-            }
+            served.set(client.poll_callbacks(time::timeout(timeout_ms)?)?);
             Ok(())
         })
     }
@@ -88,6 +86,27 @@ pub unsafe extern "C" fn stargate_client_event_fd(
                 boundary::invalid("the client runs its callbacks on a thread; see stargate_options_poll_callbacks")
             })?;
             out.set(descriptor);
+            Ok(())
+        })
+    }
+}
+
+/// The counters of all that was opened through this client, those that are gone included, as a JSON object, in `*out` for
+/// `stargate_string_free`: counts since the client was made, and the gauges of what is there now.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_stats_json(
+    client: *const stargate_client,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let client = handle::inner(client, "client")?.get()?;
+            out.set(owned_string(&client.stats().to_json())?);
             Ok(())
         })
     }

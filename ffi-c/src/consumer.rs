@@ -6,15 +6,13 @@ use stargate_core::{Consumer, MessageId, Result, TopicName, Topics, blocking};
 
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
-use crate::message::{self, stargate_message};
+use crate::message::stargate_message;
 use crate::options::{options_or_default, stargate_options};
-use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
+use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle, OfProcess};
-use crate::util::handler::{self, stargate_handler};
-use crate::util::receiving::receive_many;
-use crate::util::time;
-use crate::util::user_data::UserData;
-use crate::util::values::{owned_string, stargate_destroy_fn};
+use crate::util::handler::stargate_handler;
+use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
+use crate::util::{opened, receiving, time};
 
 /// Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
 /// delivered again. It reconnects by itself.
@@ -148,14 +146,7 @@ pub unsafe extern "C" fn stargate_consumer_receive(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter_receive(error, || {
-            let out = Out::pointer(out, "out")?;
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
-            out.set(message::into_raw(blocking::wait(consumer.receive(), time::timeout(timeout_ms)?)?));
-            Ok(())
-        })
-    }
+    unsafe { receiving::receive(consumer, timeout_ms, out, error) }
 }
 
 /// Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
@@ -173,11 +164,7 @@ pub unsafe extern "C" fn stargate_consumer_receive_many(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        receive_many(max, timeout_ms, out, out_count, error, |max| {
-            Ok(handle::inner(consumer, "consumer")?.get()?.receive_many(max))
-        })
-    }
+    unsafe { receiving::receive_many(consumer, max, timeout_ms, out, out_count, error) }
 }
 
 /// Runs a handler on every message, on as many threads as the option processors says, until the consumer is closed. It
@@ -195,15 +182,8 @@ pub unsafe extern "C" fn stargate_consumer_listen(
     destroy: stargate_destroy_fn,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
-    let user_data = UserData::new(user_data, destroy);
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
-            let init = handler::init_of(handler, user_data)?;
-            if consumer.is_polled() { consumer.listen_polled(init) } else { consumer.listen(init) }
-        })
-    }
+    unsafe { receiving::listen(consumer, handler, user_data, destroy, error) }
 }
 
 /// Acknowledges a message. It does not wait: nothing answers an acknowledgement, and one that is lost with its connection
@@ -219,7 +199,7 @@ pub unsafe extern "C" fn stargate_consumer_ack(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let consumer = opened::of(consumer)?;
             consumer.ack(handle::inner(message, "message")?.message())
         })
     }
@@ -238,7 +218,7 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let consumer = opened::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
             consumer.ack_id(&id)
         })
@@ -257,7 +237,7 @@ pub unsafe extern "C" fn stargate_consumer_nack(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let consumer = opened::of(consumer)?;
             consumer.nack(handle::inner(message, "message")?.message())
         })
     }
@@ -275,7 +255,7 @@ pub unsafe extern "C" fn stargate_consumer_nack_id(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let consumer = opened::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
             consumer.nack_id(&id)
         })
@@ -292,7 +272,7 @@ pub unsafe extern "C" fn stargate_consumer_permit(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || handle::inner(consumer, "consumer")?.get()?.permit(messages)) }
+    unsafe { enter(error, || opened::of(consumer)?.permit(messages)) }
 }
 
 /// Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this one
@@ -308,7 +288,7 @@ pub unsafe extern "C" fn stargate_consumer_unsubscribe(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
+            let consumer = opened::of(consumer)?;
             blocking::wait(consumer.unsubscribe(time::limit(timeout_ms)?), None)
         })
     }
@@ -325,16 +305,30 @@ pub unsafe extern "C" fn stargate_consumer_is_end_of_topic(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let out = Out::new(out, 0, "out")?;
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
-            let end = blocking::wait(consumer.is_end_of_topic(), time::timeout(timeout_ms)?)
-                .map_err(|error| error.during("ask the end of").on_topic(&consumer.topic().to_string()))?;
-            out.set(end.into());
-            Ok(())
-        })
-    }
+    unsafe { receiving::is_end_of_topic(consumer, timeout_ms, out, error) }
+}
+
+/// The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the consumer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_topic(consumer: *const stargate_consumer) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { opened::topic(consumer) }
+}
+
+/// The name of its subscription. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the consumer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_subscription(consumer: *const stargate_consumer) -> stargate_str {
+    enter_or(stargate_str::NONE, || {
+        // SAFETY: NULL or live, by the rules of the header.
+        let Some(owned) = (unsafe { handle::optional(consumer) }) else { return stargate_str::NONE };
+        let name =
+            owned.get().map(|consumer| owned.texts.subscription.get_or_init(|| Text::new(consumer.subscription())));
+        name.map_or(stargate_str::NONE, Text::view)
+    })
 }
 
 /// Waits until it is connected, as after an open with the option lazy.
@@ -347,13 +341,16 @@ pub unsafe extern "C" fn stargate_consumer_wait_connected(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
-            blocking::wait(consumer.wait_connected(), time::timeout(timeout_ms)?)
-                .map_err(|error| error.during("connect to").on_topic(&consumer.topic().to_string()))
-        })
-    }
+    unsafe { opened::wait_connected(consumer, timeout_ms, error) }
+}
+
+/// 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_is_connected(consumer: *const stargate_consumer) -> i32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { opened::is_connected(consumer) }
 }
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -366,14 +363,7 @@ pub unsafe extern "C" fn stargate_consumer_stats_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let out = Out::pointer(out, "out")?;
-            let stats = handle::inner(consumer, "consumer")?.get()?.stats();
-            out.set(owned_string(&stats.to_json())?);
-            Ok(())
-        })
-    }
+    unsafe { opened::stats_json(consumer, out, error) }
 }
 
 /// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections, within
@@ -389,12 +379,7 @@ pub unsafe extern "C" fn stargate_consumer_close(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let consumer = handle::inner(consumer, "consumer")?.get()?;
-            blocking::wait(consumer.close(time::limit(timeout_ms)?), None)
-        })
-    }
+    unsafe { opened::close(consumer, timeout_ms, error) }
 }
 
 /// Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
@@ -403,11 +388,6 @@ pub unsafe extern "C" fn stargate_consumer_close(
 /// Thread-safe; may be called in the handler itself, for which it then does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_free(consumer: *mut stargate_consumer) {
-    enter_or((), || {
-        // SAFETY: NULL or live, and freed once, by the rules of the header.
-        let Some(owned) = (unsafe { handle::take(consumer) }) else { return };
-        if let Some(consumer) = owned.to_close() {
-            time::close_for_good(|linger| blocking::wait(consumer.close(linger), None));
-        }
-    });
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { opened::free(consumer) }
 }

@@ -289,3 +289,32 @@ pub unsafe extern "C" fn stargate_message_id_compare(
         })
     }
 }
+
+/// What a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last two are -1
+/// where there is none. Each of the four may be NULL when it is not wanted.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_id_parts(
+    message_id: *const c_char,
+    ledger: *mut u64,
+    entry: *mut u64,
+    partition: *mut i32,
+    batch_index: *mut i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let index = |part: Option<u32>| part.and_then(|part| i32::try_from(part).ok()).unwrap_or(-1);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let (ledger, entry) = (Out::optional(ledger, 0), Out::optional(entry, 0));
+            let (partition, batch_index) = (Out::optional(partition, 0), Out::optional(batch_index, 0));
+            let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
+            ledger.set(id.ledger());
+            entry.set(id.entry());
+            partition.set(index(id.partition()));
+            batch_index.set(index(id.batch_index()));
+            Ok(())
+        })
+    }
+}

@@ -219,12 +219,11 @@ pub unsafe extern "C" fn stargate_mock_publish(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let out =
-                (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
+            let out = Out::optional(out_message_id, std::ptr::null_mut());
             let topic = boundary::text(topic, "topic")?;
             let message = self::message(message)?;
             let id = live(mock)?.publish(topic, message).map_err(failed)?;
-            if let Some(out) = out {
+            if out.is_wanted() {
                 out.set(owned_string(&id)?);
             }
             Ok(())
@@ -281,16 +280,14 @@ pub unsafe extern "C" fn stargate_mock_messages(
     // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets views that outlive its calls.
     unsafe {
         enter(error, || {
-            let out = (!count.is_null()).then(|| Out::new(count, 0, "count")).transpose()?;
+            let out = Out::optional(count, 0);
             let mock = live(mock)?;
             let stored = mock.messages(boundary::text(topic, "topic")?).map_err(failed)?;
             let total = stored.len();
             if let Some(visit) = visit {
                 stored.into_iter().for_each(|message| show(message, |it| visit(user_data, it)));
             }
-            if let Some(out) = out {
-                out.set(total);
-            }
+            out.set(total);
             Ok(())
         })
     }
@@ -542,11 +539,9 @@ pub unsafe extern "C" fn stargate_mock_drop_connections(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let out = (!out.is_null()).then(|| Out::new(out, 0, "out")).transpose()?;
+            let out = Out::optional(out, 0);
             let dropped = live(mock)?.drop_connections(boundary::optional_text(topic, "topic")?).map_err(failed)?;
-            if let Some(out) = out {
-                out.set(dropped);
-            }
+            out.set(dropped);
             Ok(())
         })
     }

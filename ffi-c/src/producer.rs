@@ -9,13 +9,13 @@ use stargate_core::{Error, ErrorKind, Outgoing, Producer, Receipt, Result, Sent,
 use crate::client::stargate_client;
 use crate::error::{self, STARGATE_OK, stargate_error, stargate_status};
 use crate::options::{options_or_default, stargate_options};
-use crate::util::boundary::{self, Out, Sized_, enter, enter_or, invalid};
+use crate::util::boundary::{self, Out, Sized_, enter, invalid};
 use crate::util::handle::{self, Handle, OfProcess};
-use crate::util::time;
 use crate::util::user_data::UserData;
 use crate::util::values::{
     Text, owned_string, stargate_bytes, stargate_destroy_fn, stargate_property, stargate_str, stargate_string_free,
 };
+use crate::util::{opened, time};
 
 /// Sends messages to one topic. It reconnects by itself, and sends again what was accepted and has no receipt.
 pub struct stargate_producer {
@@ -146,13 +146,12 @@ pub unsafe extern "C" fn stargate_producer_send(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let out =
-                (!out_message_id.is_null()).then(|| Out::pointer(out_message_id, "out_message_id")).transpose()?;
-            let producer = handle::inner(producer, "producer")?.get()?;
+            let out = Out::optional(out_message_id, std::ptr::null_mut());
+            let producer = opened::of(producer)?;
             let message = outgoing(message, "message")?;
             let timeout = time::timeout(timeout_ms)?;
             let receipt = blocking::wait(send(producer, message, timeout), None)?;
-            if let Some(out) = out {
+            if out.is_wanted() {
                 out.set(id_for_c(&receipt)?);
             }
             Ok(())
@@ -213,7 +212,7 @@ pub unsafe extern "C" fn stargate_producer_send_async(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let producer = handle::inner(producer, "producer")?.get()?;
+            let producer = opened::of(producer)?;
             let message = outgoing(message, "message")?;
             let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
             let timeout = time::timeout(timeout_ms)?;
@@ -280,7 +279,7 @@ pub unsafe extern "C" fn stargate_producer_send_batch(
     unsafe {
         enter(error, || {
             nothing_sent(results, count);
-            let producer = handle::inner(producer, "producer")?.get()?;
+            let producer = opened::of(producer)?;
             let batch = batch(messages, count)?;
             let timeout = time::timeout(timeout_ms)?;
             let outcomes = blocking::wait(send_all(producer, batch, timeout), None)?;
@@ -428,11 +427,20 @@ pub unsafe extern "C" fn stargate_producer_flush(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let producer = handle::inner(producer, "producer")?.get()?;
+            let producer = opened::of(producer)?;
             blocking::wait(producer.flush(), time::timeout(timeout_ms)?)
                 .map_err(|error| error.during("flush").on_topic(&producer.topic().to_string()))
         })
     }
+}
+
+/// The full name of its topic. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the producer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_topic(producer: *const stargate_producer) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { opened::topic(producer) }
 }
 
 /// Waits until it is connected, as after an open with the option lazy.
@@ -445,13 +453,7 @@ pub unsafe extern "C" fn stargate_producer_wait_connected(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let producer = handle::inner(producer, "producer")?.get()?;
-            blocking::wait(producer.wait_connected(), time::timeout(timeout_ms)?)
-                .map_err(|error| error.during("connect to").on_topic(&producer.topic().to_string()))
-        })
-    }
+    unsafe { opened::wait_connected(producer, timeout_ms, error) }
 }
 
 /// 1 when it is connected now, otherwise 0; 0 for NULL.
@@ -460,8 +462,7 @@ pub unsafe extern "C" fn stargate_producer_wait_connected(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_is_connected(producer: *const stargate_producer) -> i32 {
     // SAFETY: NULL or live, by the rules of the header.
-    let inner = unsafe { handle::optional(producer) };
-    enter_or(0, || inner.and_then(|producer| producer.get().ok()).map_or(0, |producer| producer.is_connected().into()))
+    unsafe { opened::is_connected(producer) }
 }
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -474,14 +475,7 @@ pub unsafe extern "C" fn stargate_producer_stats_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let out = Out::pointer(out, "out")?;
-            let stats = handle::inner(producer, "producer")?.get()?.stats();
-            out.set(owned_string(&stats.to_json())?);
-            Ok(())
-        })
-    }
+    unsafe { opened::stats_json(producer, out, error) }
 }
 
 /// Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
@@ -497,12 +491,7 @@ pub unsafe extern "C" fn stargate_producer_close(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let producer = handle::inner(producer, "producer")?.get()?;
-            blocking::wait(producer.close(time::limit(timeout_ms)?), None)
-        })
-    }
+    unsafe { opened::close(producer, timeout_ms, error) }
 }
 
 /// Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
@@ -511,11 +500,6 @@ pub unsafe extern "C" fn stargate_producer_close(
 /// Thread-safe; may be called in a callback, for which it then does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_free(producer: *mut stargate_producer) {
-    enter_or((), || {
-        // SAFETY: NULL or live, and freed once, by the rules of the header.
-        let Some(owned) = (unsafe { handle::take(producer) }) else { return };
-        if let Some(producer) = owned.to_close() {
-            time::close_for_good(|linger| blocking::wait(producer.close(linger), None));
-        }
-    });
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { opened::free(producer) }
 }

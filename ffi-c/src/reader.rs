@@ -6,15 +6,13 @@ use stargate_core::{Reader, blocking};
 
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
-use crate::message::{self, stargate_message};
+use crate::message::stargate_message;
 use crate::options::{options_or_default, stargate_options};
-use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
+use crate::util::boundary::{self, Out, enter};
 use crate::util::handle::{self, Handle, OfProcess};
-use crate::util::handler::{self, stargate_handler};
-use crate::util::receiving::receive_many;
-use crate::util::time;
-use crate::util::user_data::UserData;
-use crate::util::values::{owned_string, stargate_destroy_fn};
+use crate::util::handler::stargate_handler;
+use crate::util::values::{stargate_destroy_fn, stargate_str};
+use crate::util::{opened, receiving, time};
 
 /// Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
 /// reconnect goes on after the last message, with neither a gap nor a replay.
@@ -70,14 +68,7 @@ pub unsafe extern "C" fn stargate_reader_receive(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter_receive(error, || {
-            let out = Out::pointer(out, "out")?;
-            let reader = handle::inner(reader, "reader")?.get()?;
-            out.set(message::into_raw(blocking::wait(reader.receive(), time::timeout(timeout_ms)?)?));
-            Ok(())
-        })
-    }
+    unsafe { receiving::receive(reader, timeout_ms, out, error) }
 }
 
 /// Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
@@ -95,11 +86,7 @@ pub unsafe extern "C" fn stargate_reader_receive_many(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        receive_many(max, timeout_ms, out, out_count, error, |max| {
-            Ok(handle::inner(reader, "reader")?.get()?.receive_many(max))
-        })
-    }
+    unsafe { receiving::receive_many(reader, max, timeout_ms, out, out_count, error) }
 }
 
 /// Runs a handler on every message, on as many threads as the option processors says, until the reader is closed. It
@@ -117,15 +104,8 @@ pub unsafe extern "C" fn stargate_reader_listen(
     destroy: stargate_destroy_fn,
     error: *mut *mut stargate_error,
 ) -> stargate_status {
-    let user_data = UserData::new(user_data, destroy);
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let reader = handle::inner(reader, "reader")?.get()?;
-            let init = handler::init_of(handler, user_data)?;
-            if reader.is_polled() { reader.listen_polled(init) } else { reader.listen(init) }
-        })
-    }
+    unsafe { receiving::listen(reader, handler, user_data, destroy, error) }
 }
 
 /// Whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
@@ -139,16 +119,16 @@ pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let out = Out::new(out, 0, "out")?;
-            let reader = handle::inner(reader, "reader")?.get()?;
-            let end = blocking::wait(reader.is_end_of_topic(), time::timeout(timeout_ms)?)
-                .map_err(|error| error.during("ask the end of").on_topic(&reader.topic().to_string()))?;
-            out.set(end.into());
-            Ok(())
-        })
-    }
+    unsafe { receiving::is_end_of_topic(reader, timeout_ms, out, error) }
+}
+
+/// The full name of its topic. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the reader.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_topic(reader: *const stargate_reader) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { opened::topic(reader) }
 }
 
 /// Waits until it is connected, as after an open with the option lazy.
@@ -161,13 +141,16 @@ pub unsafe extern "C" fn stargate_reader_wait_connected(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let reader = handle::inner(reader, "reader")?.get()?;
-            blocking::wait(reader.wait_connected(), time::timeout(timeout_ms)?)
-                .map_err(|error| error.during("connect to").on_topic(&reader.topic().to_string()))
-        })
-    }
+    unsafe { opened::wait_connected(reader, timeout_ms, error) }
+}
+
+/// 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_is_connected(reader: *const stargate_reader) -> i32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { opened::is_connected(reader) }
 }
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -180,14 +163,7 @@ pub unsafe extern "C" fn stargate_reader_stats_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let out = Out::pointer(out, "out")?;
-            let stats = handle::inner(reader, "reader")?.get()?.stats();
-            out.set(owned_string(&stats.to_json())?);
-            Ok(())
-        })
-    }
+    unsafe { opened::stats_json(reader, out, error) }
 }
 
 /// Stops delivery, lets handlers finish what they have, and closes the connections, within
@@ -203,12 +179,7 @@ pub unsafe extern "C" fn stargate_reader_close(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        enter(error, || {
-            let reader = handle::inner(reader, "reader")?.get()?;
-            blocking::wait(reader.close(time::limit(timeout_ms)?), None)
-        })
-    }
+    unsafe { opened::close(reader, timeout_ms, error) }
 }
 
 /// Frees a reader, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
@@ -217,11 +188,6 @@ pub unsafe extern "C" fn stargate_reader_close(
 /// Thread-safe; may be called in the handler itself, for which it then does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_free(reader: *mut stargate_reader) {
-    enter_or((), || {
-        // SAFETY: NULL or live, and freed once, by the rules of the header.
-        let Some(owned) = (unsafe { handle::take(reader) }) else { return };
-        if let Some(reader) = owned.to_close() {
-            time::close_for_good(|linger| blocking::wait(reader.close(linger), None));
-        }
-    });
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { opened::free(reader) }
 }

@@ -1,11 +1,9 @@
 //! The supervisor: a named set of producers, consumers and readers, each restarted by itself when it fails.
 
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 
 use stargate_core::{
-    Attach, Component, ComponentConfig, Consumer, Reader, RegistryKey, Result, Supervisor, SupervisorConfig, TopicName,
-    blocking,
+    Component, ComponentConfig, RegistryKey, Result, Supervisor, SupervisorConfig, TopicName, blocking,
 };
 
 use crate::consumer::stargate_consumer;
@@ -15,7 +13,8 @@ use crate::producer::stargate_producer;
 use crate::reader::stargate_reader;
 use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle, OfProcess};
-use crate::util::handler::{self, stargate_handler};
+use crate::util::handler::stargate_handler;
+use crate::util::receiving;
 use crate::util::time;
 use crate::util::user_data::UserData;
 use crate::util::values::{owned_string, stargate_destroy_fn};
@@ -130,16 +129,7 @@ pub unsafe extern "C" fn stargate_supervisor_add_consumer(
         enter(error, || {
             let supervisor = handle::inner(supervisor, "supervisor")?.get()?;
             let config = ComponentConfig::from_json(Component::Consumer, boundary::text(json, "json")?)?;
-            let attach: Option<Attach<Consumer>> = match handler.is_null() {
-                true => None,
-                false => {
-                    let init = Arc::new(handler::init_of(handler, user_data)?);
-                    Some(Arc::new(move |consumer: &Consumer| {
-                        let init = init.clone();
-                        consumer.listen(move |processor| init(processor))
-                    }))
-                }
-            };
+            let attach = receiving::attach(handler, user_data)?;
             blocking::wait(supervisor.add_consumer(config, attach), time::timeout(timeout_ms)?).map(drop)
         })
     }
@@ -165,16 +155,7 @@ pub unsafe extern "C" fn stargate_supervisor_add_reader(
         enter(error, || {
             let supervisor = handle::inner(supervisor, "supervisor")?.get()?;
             let config = ComponentConfig::from_json(Component::Reader, boundary::text(json, "json")?)?;
-            let attach: Option<Attach<Reader>> = match handler.is_null() {
-                true => None,
-                false => {
-                    let init = Arc::new(handler::init_of(handler, user_data)?);
-                    Some(Arc::new(move |reader: &Reader| {
-                        let init = init.clone();
-                        reader.listen(move |processor| init(processor))
-                    }))
-                }
-            };
+            let attach = receiving::attach(handler, user_data)?;
             blocking::wait(supervisor.add_reader(config, attach), time::timeout(timeout_ms)?).map(drop)
         })
     }

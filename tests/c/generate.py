@@ -46,6 +46,10 @@ OPTIONAL_IN = {
     ("stargate_mock_drop_connections", "topic"),
     ("stargate_mock_drop_connections", "out"),
     ("stargate_mock_count", "topic"),
+    ("stargate_message_id_parts", "ledger"),
+    ("stargate_message_id_parts", "entry"),
+    ("stargate_message_id_parts", "partition"),
+    ("stargate_message_id_parts", "batch_index"),
     ("stargate_mock_messages", "visit"),
     ("stargate_mock_messages", "count"),
 }
@@ -89,6 +93,7 @@ BY_TYPE = {
     "char**": "&out_text",
     "void*": "NULL",
     "int32_t*": "&number",
+    "uint64_t*": "&big_number",
     "size_t*": "&size",
     "stargate_destroy_fn": "NULL",
     "stargate_log_fn": "on_log",
@@ -156,6 +161,7 @@ TEST(null_in_every_parameter_of_every_function)
     const char *const names[] = {"text"};
     char *out_text = NULL;
     int32_t number = 0;
+    uint64_t big_number = 0;
     size_t size = 0;
 
     /* Nothing listens there: the handles are open and have no connection. */
@@ -171,7 +177,7 @@ TEST(null_in_every_parameter_of_every_function)
 """
 
 NULLS_END = """
-    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
+    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number, (void)big_number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
     stargate_supervisor_free(supervisor);
     stargate_mock_free(mock);

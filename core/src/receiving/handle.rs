@@ -79,6 +79,11 @@ macro_rules! receiver_methods {
             self.inner.receiving.wait_connected().await
         }
 
+        /// Whether it is connected now, with all of its connections.
+        pub fn is_connected(&self) -> bool {
+            status::are_connected(&self.inner.receiving.status)
+        }
+
         /// Waits until it has ended; the error when it failed, nothing when it was closed.
         pub(crate) async fn failed(&self) -> Option<Error> {
             status::failed(&self.inner.receiving.status).await

@@ -140,14 +140,29 @@ impl<T> Out<T> {
         if out.is_null() {
             return Err(null(parameter));
         }
+        // SAFETY: the caller's promise is the same.
+        Ok(unsafe { Out::optional(out, nothing) })
+    }
+
+    /// For a result that nobody has to want.
+    ///
+    /// # Safety
+    /// As [`Out::new`].
+    pub(crate) unsafe fn optional(out: *mut T, nothing: T) -> Out<T> {
         let out = Out(out);
         out.set(nothing);
-        Ok(out)
+        out
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.0.is_null()
     }
 
     pub(crate) fn set(&self, value: T) {
-        // SAFETY: `new` was promised that it may be written; C's values have nothing to drop.
-        unsafe { self.0.write(value) }
+        if !self.0.is_null() {
+            // SAFETY: it was promised that it may be written; C's values have nothing to drop.
+            unsafe { self.0.write(value) }
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Opaque handles: C sees an incomplete struct, and its pointer is that of a Rust value in a box.
 
 use std::process;
+use std::sync::OnceLock;
 
 use stargate_core::{Error, ErrorKind, Result};
 
 use crate::util::boundary;
+use crate::util::values::Text;
 
 /// Ties an opaque struct of the header to the Rust type behind it.
 ///
@@ -56,11 +58,24 @@ pub(crate) struct OfProcess<T> {
     process: u32,
     /// Somebody else has it, too, so that a free does not close it.
     shared: bool,
+    pub(crate) texts: Texts,
+}
+
+/// What C has views of, made when it asks.
+#[derive(Default)]
+pub(crate) struct Texts {
+    pub(crate) topic: OnceLock<Text>,
+    pub(crate) subscription: OnceLock<Text>,
 }
 
 impl<T> OfProcess<T> {
     pub(crate) fn new(value: T) -> OfProcess<T> {
-        OfProcess { value: std::mem::ManuallyDrop::new(value), process: process::id(), shared: false }
+        OfProcess {
+            value: std::mem::ManuallyDrop::new(value),
+            process: process::id(),
+            shared: false,
+            texts: Texts::default(),
+        }
     }
 
     /// What goes on when this handle is freed, because a supervisor has it.
