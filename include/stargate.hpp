@@ -313,6 +313,16 @@ result<std::string> text_of(Call &&call)
     return copy;
 }
 
+/// Calls a function of C that opens something: the handle of C++ for it.
+template <class Handle, class Raw, class Call>
+result<Handle> open(Call &&call)
+{
+    Raw *raw = nullptr;
+    if (auto failed = failure([&](stargate_error **error) { return call(&raw, error); }))
+        return std::move(*failed);
+    return Handle(raw);
+}
+
 } // namespace detail
 
 /// Compares message ids by the positions that they name: below, at or above 0.
@@ -325,6 +335,34 @@ inline result<int> compare_message_ids(const std::string &left, const std::strin
     if (failed)
         return std::move(*failed);
     return static_cast<int>(order);
+}
+
+/// What a message id names.
+struct message_position {
+    std::uint64_t ledger;
+    std::uint64_t entry;
+    /// Of a topic with partitions.
+    std::optional<std::uint32_t> partition;
+    /// Of a message that was sent in a batch.
+    std::optional<std::uint32_t> batch_index;
+};
+
+/// Where the message of an id is stored.
+inline result<message_position> position_of(const std::string &message_id)
+{
+    message_position position{};
+    std::int32_t partition = -1, batch_index = -1;
+    auto failed = detail::failure([&](stargate_error **error) {
+        return stargate_message_id_parts(message_id.c_str(), &position.ledger, &position.entry, &partition,
+                                         &batch_index, error);
+    });
+    if (failed)
+        return std::move(*failed);
+    if (partition >= 0)
+        position.partition = static_cast<std::uint32_t>(partition);
+    if (batch_index >= 0)
+        position.batch_index = static_cast<std::uint32_t>(batch_index);
+    return position;
 }
 
 /// A received message that somebody else owns, as a handler is given it; it lives for that call.
@@ -383,6 +421,10 @@ private:
     std::unique_ptr<stargate_message, void (*)(stargate_message *)> owner_;
 };
 
+namespace detail {
+class raw_outgoing;
+}
+
 /// A message to send: a payload, and what goes with it.
 class outgoing {
 public:
@@ -403,28 +445,7 @@ public:
     outgoing &replicate_to(std::string cluster) { return clusters_.push_back(std::move(cluster)), *this; }
 
 private:
-    friend class producer;
-
-    /// The struct of C, which points into this and into the two lists, for one call.
-    stargate_outgoing raw(std::vector<stargate_property> &properties, std::vector<const char *> &clusters) const
-    {
-        for (const auto &[name, value] : properties_)
-            properties.push_back({name.c_str(), value.c_str()});
-        for (const auto &cluster : clusters_)
-            clusters.push_back(cluster.c_str());
-        stargate_outgoing raw = STARGATE_OUTGOING_INIT;
-        raw.payload = {payload_.data(), payload_.size()};
-        raw.key = key_ ? key_->c_str() : nullptr;
-        raw.properties = properties.data();
-        raw.property_count = properties.size();
-        raw.context = context_ ? context_->c_str() : nullptr;
-        raw.event_time_ms = event_time_ms_;
-        raw.deliver_at_ms = deliver_at_ms_;
-        raw.deliver_after_ms = deliver_after_.count();
-        raw.replication_clusters = clusters.data();
-        raw.replication_cluster_count = clusters.size();
-        return raw;
-    }
+    friend class detail::raw_outgoing;
 
     std::string payload_;
     std::optional<std::string> key_;
@@ -435,6 +456,39 @@ private:
     milliseconds deliver_after_{0};
     std::vector<std::string> clusters_;
 };
+
+namespace detail {
+
+/// A message as the struct of C, which points into the message and into this.
+class raw_outgoing {
+public:
+    explicit raw_outgoing(const outgoing &from)
+    {
+        for (const auto &[name, value] : from.properties_)
+            properties_.push_back({name.c_str(), value.c_str()});
+        for (const auto &cluster : from.clusters_)
+            clusters_.push_back(cluster.c_str());
+        raw_.payload = {from.payload_.data(), from.payload_.size()};
+        raw_.key = from.key_ ? from.key_->c_str() : nullptr;
+        raw_.properties = properties_.data();
+        raw_.property_count = properties_.size();
+        raw_.context = from.context_ ? from.context_->c_str() : nullptr;
+        raw_.event_time_ms = from.event_time_ms_;
+        raw_.deliver_at_ms = from.deliver_at_ms_;
+        raw_.deliver_after_ms = from.deliver_after_.count();
+        raw_.replication_clusters = clusters_.data();
+        raw_.replication_cluster_count = clusters_.size();
+    }
+
+    const stargate_outgoing *get() const noexcept { return &raw_; }
+
+private:
+    std::vector<stargate_property> properties_; // a move leaves the properties where they are
+    std::vector<const char *> clusters_;
+    stargate_outgoing raw_ = STARGATE_OUTGOING_INIT;
+};
+
+} // namespace detail
 
 /// A change of state of a connection; its texts live for the call.
 struct state_change {
@@ -576,6 +630,48 @@ struct sent {
     bool duplicate;
 };
 
+namespace detail {
+
+/// Calls a function of C that sends a batch: one result for each message, in the same order.
+template <class Call>
+std::vector<result<receipt>> send_all(const std::vector<outgoing> &messages, Call &&call)
+{
+    std::vector<raw_outgoing> owners(messages.begin(), messages.end());
+    std::vector<stargate_outgoing> raw;
+    raw.reserve(owners.size());
+    for (const auto &owner : owners)
+        raw.push_back(*owner.get());
+    std::vector<stargate_send_result> ends(messages.size());
+    const auto failed = failure(
+        [&](stargate_error **error) { return call(raw.data(), raw.size(), ends.data(), error); });
+    std::vector<result<receipt>> results;
+    results.reserve(ends.size());
+    for (const auto &end : ends) {
+        if (end.status == STARGATE_OK)
+            results.emplace_back(receipt{end.message_id == nullptr ? "" : end.message_id});
+        else if (end.error != nullptr || !failed)
+            results.emplace_back(error(end.status, end.error));
+        else
+            results.emplace_back(*failed); // Nothing was sent.
+    }
+    stargate_send_results_free(ends.data(), ends.size());
+    return results;
+}
+
+} // namespace detail
+
+/// Sends messages over a connection of their own, which is closed whatever happens; one result for each, in the same
+/// order. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic".
+inline std::vector<result<receipt>> produce(const std::string &url, const std::vector<outgoing> &messages,
+                                            const options &options = {}, milliseconds timeout = forever)
+{
+    if (options.mistake())
+        return {messages.size(), *options.mistake()};
+    return detail::send_all(messages, [&](auto *raw, std::size_t count, auto *ends, stargate_error **error) {
+        return stargate_produce(url.c_str(), raw, count, options.get(), timeout.count(), ends, error);
+    });
+}
+
 /// Sends messages to one topic.
 class producer {
 public:
@@ -584,11 +680,9 @@ public:
     /// Sends a message and waits for its receipt.
     result<receipt> send(const outgoing &message, milliseconds timeout = forever)
     {
-        std::vector<stargate_property> properties;
-        std::vector<const char *> clusters;
-        const stargate_outgoing raw = message.raw(properties, clusters);
+        const detail::raw_outgoing raw(message);
         auto id = detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_producer_send(raw_.get(), &raw, timeout.count(), text, error);
+            return stargate_producer_send(raw_.get(), raw.get(), timeout.count(), text, error);
         });
         if (!id)
             return id.error();
@@ -613,12 +707,10 @@ public:
                 },
                 0);
         };
-        std::vector<stargate_property> properties;
-        std::vector<const char *> clusters;
-        const stargate_outgoing raw = message.raw(properties, clusters);
+        const detail::raw_outgoing raw(message);
         void *kept = detail::keep(std::forward<F>(on_sent));
         return detail::attempt([&](stargate_error **error) {
-            return stargate_producer_send_async(raw_.get(), &raw, timeout.count(), trampoline, kept,
+            return stargate_producer_send_async(raw_.get(), raw.get(), timeout.count(), trampoline, kept,
                                                 detail::release<Kept>, error);
         });
     }
@@ -626,26 +718,9 @@ public:
     /// Sends messages in their order, many in flight at a time; one result for each, in the same order.
     std::vector<result<receipt>> send_batch(const std::vector<outgoing> &messages, milliseconds timeout = forever)
     {
-        std::vector<std::vector<stargate_property>> properties(messages.size());
-        std::vector<std::vector<const char *>> clusters(messages.size());
-        std::vector<stargate_outgoing> raw;
-        for (std::size_t i = 0; i < messages.size(); i++)
-            raw.push_back(messages[i].raw(properties[i], clusters[i]));
-        std::vector<stargate_send_result> ends(messages.size());
-        const auto failed = detail::failure([&](stargate_error **error) {
-            return stargate_producer_send_batch(raw_.get(), raw.data(), raw.size(), timeout.count(), ends.data(), error);
+        return detail::send_all(messages, [&](auto *raw, std::size_t count, auto *ends, stargate_error **error) {
+            return stargate_producer_send_batch(raw_.get(), raw, count, timeout.count(), ends, error);
         });
-        std::vector<result<receipt>> results;
-        for (const auto &end : ends) {
-            if (end.status == STARGATE_OK)
-                results.emplace_back(receipt{end.message_id == nullptr ? "" : end.message_id});
-            else if (end.error != nullptr || !failed)
-                results.emplace_back(stargate::error(end.status, end.error));
-            else
-                results.emplace_back(*failed); // Nothing was sent.
-        }
-        stargate_send_results_free(ends.data(), ends.size());
-        return results;
     }
 
     /// Waits until every message accepted before has ended.
@@ -660,6 +735,8 @@ public:
             return stargate_producer_wait_connected(raw_.get(), timeout.count(), error);
         });
     }
+    /// The full name of the topic.
+    std::string_view topic() const noexcept { return detail::view(stargate_producer_topic(raw_.get())); }
     bool is_connected() const noexcept { return stargate_producer_is_connected(raw_.get()) != 0; }
     /// The counters as a JSON object.
     result<std::string> stats_json() const
@@ -689,7 +766,9 @@ struct consumer_functions {
     static constexpr auto receive_many = stargate_consumer_receive_many;
     static constexpr auto listen = stargate_consumer_listen;
     static constexpr auto is_end_of_topic = stargate_consumer_is_end_of_topic;
+    static constexpr auto topic = stargate_consumer_topic;
     static constexpr auto wait_connected = stargate_consumer_wait_connected;
+    static constexpr auto is_connected = stargate_consumer_is_connected;
     static constexpr auto stats_json = stargate_consumer_stats_json;
     static constexpr auto close = stargate_consumer_close;
     static constexpr auto free = stargate_consumer_free;
@@ -702,7 +781,9 @@ struct reader_functions {
     static constexpr auto receive_many = stargate_reader_receive_many;
     static constexpr auto listen = stargate_reader_listen;
     static constexpr auto is_end_of_topic = stargate_reader_is_end_of_topic;
+    static constexpr auto topic = stargate_reader_topic;
     static constexpr auto wait_connected = stargate_reader_wait_connected;
+    static constexpr auto is_connected = stargate_reader_is_connected;
     static constexpr auto stats_json = stargate_reader_stats_json;
     static constexpr auto close = stargate_reader_close;
     static constexpr auto free = stargate_reader_free;
@@ -741,9 +822,30 @@ struct processor {
 
     static void drop(void *state) noexcept { release<callable>(state); }
 
+    static stargate_handler table() noexcept
+    {
+        stargate_handler table = STARGATE_HANDLER_INIT;
+        table.init = init;
+        table.handle = handle;
+        table.drop = drop;
+        return table;
+    }
+
     /// No outcome of the library: it counts as a handler that failed, and costs the message a negative acknowledgement.
     static constexpr std::int32_t threw = -1;
 };
+
+/// One callable for all processors.
+template <class F>
+auto for_each_processor(F &&handle)
+{
+    auto shared = std::make_shared<std::decay_t<F>>(std::forward<F>(handle));
+    return [shared](std::uint32_t) { return [shared](const message_view &message) { return (*shared)(message); }; };
+}
+
+/// Whether F can be a handler.
+template <class F>
+inline constexpr bool handles = std::is_invocable_v<std::decay_t<F> &, const message_view &>;
 
 /// What consumers and readers have in common.
 template <class Functions>
@@ -787,10 +889,7 @@ public:
     result<void> listen_each(Init &&init)
     {
         using Kept = std::decay_t<Init>;
-        stargate_handler handler = STARGATE_HANDLER_INIT;
-        handler.init = processor<Kept>::init;
-        handler.handle = processor<Kept>::handle;
-        handler.drop = processor<Kept>::drop;
+        const stargate_handler handler = processor<Kept>::table();
         void *kept = keep(std::forward<Init>(init));
         return attempt([&](stargate_error **error) {
             return Functions::listen(raw_.get(), &handler, kept, release<Kept>, error);
@@ -802,10 +901,7 @@ public:
     template <class F>
     result<void> listen(F &&handle)
     {
-        auto shared = std::make_shared<std::decay_t<F>>(std::forward<F>(handle));
-        return listen_each([shared](std::uint32_t) {
-            return [shared](const message_view &message) { return (*shared)(message); };
-        });
+        return listen_each(for_each_processor(std::forward<F>(handle)));
     }
 
     /// Whether the topic was terminated and nothing is left of it.
@@ -824,6 +920,10 @@ public:
         return attempt(
             [&](stargate_error **error) { return Functions::wait_connected(raw_.get(), timeout.count(), error); });
     }
+    /// The full name of the topic.
+    std::string_view topic() const noexcept { return view(Functions::topic(raw_.get())); }
+    /// Whether it is connected now, with all of its connections.
+    bool is_connected() const noexcept { return Functions::is_connected(raw_.get()) != 0; }
     /// The counters as a JSON object.
     result<std::string> stats_json() const
     {
@@ -849,6 +949,9 @@ protected:
 class consumer : public detail::receiver<detail::consumer_functions> {
 public:
     explicit consumer(stargate_consumer *owned) noexcept : receiver(owned) {}
+
+    /// The name of the subscription.
+    std::string_view subscription() const noexcept { return detail::view(stargate_consumer_subscription(get())); }
 
     /// Acknowledges a message.
     result<void> ack(const message_view &message)
@@ -978,6 +1081,14 @@ public:
         return static_cast<int>(descriptor);
     }
 
+    /// The counters of all that was opened through this client, as a JSON object.
+    result<std::string> stats_json() const
+    {
+        return detail::text_of([&](char **text, stargate_error **error) {
+            return stargate_client_stats_json(get(), text, error);
+        });
+    }
+
     explicit client(stargate_client *owned) noexcept : raw_(owned, stargate_client_free) {}
     stargate_client *get() const noexcept { return raw_.get(); }
 
@@ -987,13 +1098,145 @@ private:
     {
         if (options.mistake())
             return *options.mistake();
-        Raw *raw = nullptr;
-        if (auto failed = detail::failure([&](stargate_error **error) { return call(&raw, error); }))
-            return std::move(*failed);
-        return Handle(raw);
+        return detail::open<Handle, Raw>(std::forward<Call>(call));
     }
 
     std::unique_ptr<stargate_client, void (*)(stargate_client *)> raw_;
+};
+
+/// A named set of producers, consumers and readers, each opened again when it ends with an error that does not heal.
+class supervisor {
+public:
+    /// Starts a supervisor from JSON (see stargate_supervisor_start); `options` are those of connections that the JSON
+    /// does not say.
+    static result<supervisor> start(const std::string &json, const options &options = {}, milliseconds timeout = forever)
+    {
+        if (options.mistake())
+            return *options.mistake();
+        return detail::open<supervisor, stargate_supervisor>([&](stargate_supervisor **out, stargate_error **error) {
+            return stargate_supervisor_start(json.c_str(), options.get(), timeout.count(), out, error);
+        });
+    }
+
+    /// The running supervisor of this name.
+    static result<supervisor> find(const std::string &name)
+    {
+        return detail::open<supervisor, stargate_supervisor>([&](stargate_supervisor **out, stargate_error **error) {
+            return stargate_supervisor_find(name.c_str(), out, error);
+        });
+    }
+
+    result<void> add_producer(const std::string &json, milliseconds timeout = forever)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_supervisor_add_producer(get(), json.c_str(), timeout.count(), error);
+        });
+    }
+
+    /// A consumer to receive from.
+    result<void> add_consumer(const std::string &json, milliseconds timeout = forever)
+    {
+        return add_receiving(stargate_supervisor_add_consumer, json, timeout);
+    }
+    /// A consumer with a handler, as consumer::listen takes it, which it has again after a restart.
+    template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
+    result<void> add_consumer(const std::string &json, F &&handle, milliseconds timeout = forever)
+    {
+        return add_handling(stargate_supervisor_add_consumer, json, detail::for_each_processor(std::forward<F>(handle)),
+                            timeout);
+    }
+    /// The same with a callable for each processor, as consumer::listen_each takes it.
+    template <class Init>
+    result<void> add_consumer_each(const std::string &json, Init &&init, milliseconds timeout = forever)
+    {
+        return add_handling(stargate_supervisor_add_consumer, json, std::forward<Init>(init), timeout);
+    }
+
+    /// A reader to receive from.
+    result<void> add_reader(const std::string &json, milliseconds timeout = forever)
+    {
+        return add_receiving(stargate_supervisor_add_reader, json, timeout);
+    }
+    /// A reader with a handler, as reader::listen takes it.
+    template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
+    result<void> add_reader(const std::string &json, F &&handle, milliseconds timeout = forever)
+    {
+        return add_handling(stargate_supervisor_add_reader, json, detail::for_each_processor(std::forward<F>(handle)),
+                            timeout);
+    }
+    /// The same with a callable for each processor, as reader::listen_each takes it.
+    template <class Init>
+    result<void> add_reader_each(const std::string &json, Init &&init, milliseconds timeout = forever)
+    {
+        return add_handling(stargate_supervisor_add_reader, json, std::forward<Init>(init), timeout);
+    }
+
+    /// The producer of a topic, as it is now; after a restart it is another one. It goes on when this handle ends.
+    result<producer> producer_of(const std::string &topic)
+    {
+        return detail::open<producer, stargate_producer>([&](stargate_producer **out, stargate_error **error) {
+            return stargate_supervisor_producer(get(), topic.c_str(), out, error);
+        });
+    }
+    /// The consumer of a topic that has one.
+    result<consumer> consumer_of(const std::string &topic) { return consumer_named(topic, nullptr); }
+    result<consumer> consumer_of(const std::string &topic, const std::string &subscription)
+    {
+        return consumer_named(topic, subscription.c_str());
+    }
+    result<reader> reader_of(const std::string &topic)
+    {
+        return detail::open<reader, stargate_reader>([&](stargate_reader **out, stargate_error **error) {
+            return stargate_supervisor_reader(get(), topic.c_str(), out, error);
+        });
+    }
+
+    /// What it holds, as a JSON array.
+    result<std::string> keys_json() const
+    {
+        return detail::text_of([&](char **text, stargate_error **error) {
+            return stargate_supervisor_keys_json(get(), text, error);
+        });
+    }
+
+    /// Restarts nothing any more, and closes all that it holds; its name is free again.
+    result<void> close(milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_supervisor_close(get(), timeout.count(), error); });
+    }
+
+    explicit supervisor(stargate_supervisor *owned) noexcept : raw_(owned, stargate_supervisor_free) {}
+    stargate_supervisor *get() const noexcept { return raw_.get(); }
+
+private:
+    template <class Add>
+    result<void> add_receiving(Add add, const std::string &json, milliseconds timeout)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return add(get(), json.c_str(), nullptr, nullptr, nullptr, timeout.count(), error);
+        });
+    }
+
+    template <class Add, class Init>
+    result<void> add_handling(Add add, const std::string &json, Init &&init, milliseconds timeout)
+    {
+        using Kept = std::decay_t<Init>;
+        const stargate_handler handler = detail::processor<Kept>::table();
+        void *kept = detail::keep(std::forward<Init>(init));
+        return detail::attempt([&](stargate_error **error) {
+            return add(get(), json.c_str(), &handler, kept, detail::release<Kept>, timeout.count(), error);
+        });
+    }
+
+    result<consumer> consumer_named(const std::string &topic, const char *subscription)
+    {
+        return detail::open<consumer, stargate_consumer>([&](stargate_consumer **out, stargate_error **error) {
+            return stargate_supervisor_consumer(get(), topic.c_str(), subscription, out, error);
+        });
+    }
+
+    std::unique_ptr<stargate_supervisor, void (*)(stargate_supervisor *)> raw_;
 };
 
 } // namespace stargate

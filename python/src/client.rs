@@ -54,6 +54,11 @@ impl Client {
         self.inner.url().to_string()
     }
 
+    /// The counters of all that it opened, as JSON.
+    fn stats(&self) -> String {
+        self.inner.stats().to_json()
+    }
+
     /// Opens a producer.
     fn producer(&self, py: Python<'_>, topic: &str, pairs: Pairs, on_state: Listener) -> PyResult<Producer> {
         let options = options(py, pairs, on_state)?;

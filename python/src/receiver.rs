@@ -263,6 +263,11 @@ macro_rules! receiver {
                     .ok_or_else(|| timed_out(py, "connect to", &self.topic(), timeout))
             }
 
+            /// Whether it is connected now, with all of its connections.
+            fn is_connected(&self) -> bool {
+                self.inner.is_connected()
+            }
+
             /// The counters as JSON.
             fn stats(&self) -> String {
                 self.inner.stats().to_json()

@@ -332,6 +332,10 @@ class AsyncReceiver(_Handle):
         waiting = self._client._bound().run(self._received.wait_connected_async)
         await _within(timeout, f"connect to {self.topic}", waiting)
 
+    def is_connected(self) -> bool:
+        """Say whether it is connected now, with all of its connections."""
+        return self._received.is_connected()
+
     def stats(self) -> Stats:
         """Give the counters."""
         return Stats._from_json(self._received.stats())
@@ -428,6 +432,10 @@ class AsyncClient(_Handle):
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
+
+    def stats(self) -> Stats:
+        """Give the counters of all that was opened through it, what is closed included."""
+        return Stats._from_json(self._native.stats())
 
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Opening[AsyncProducer]:
         """Open a producer, and wait for its connection unless `lazy` is set; see `stargate.Client.producer`."""

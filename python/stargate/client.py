@@ -14,6 +14,7 @@ from . import _events, _native
 from ._convert import Seconds, option_pairs, seconds
 from .producer import Producer
 from .receiver import Consumer, Reader, Receiver
+from .state import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,10 @@ class Client:
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
+
+    def stats(self) -> Stats:
+        """Give the counters of all that was opened through it, what is closed included."""
+        return Stats._from_json(self._native.stats())
 
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Producer:
         """Open a producer, and wait for its connection unless `lazy` is set.

@@ -106,6 +106,10 @@ class Receiver:
         """Wait until it is connected; raise the error that ended it if it cannot be."""
         self._received.wait_connected(seconds(timeout))
 
+    def is_connected(self) -> bool:
+        """Say whether it is connected now, with all of its connections."""
+        return self._received.is_connected()
+
     def stats(self) -> Stats:
         """Give the counters."""
         return Stats._from_json(self._received.stats())

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Write a C test from the declarations of the headers: generate.py {symbols,nulls} OUTPUT HEADERS...
+"""Write a C test from the declarations of the headers: generate.py {symbols,nulls,forks} OUTPUT HEADERS...
 
 symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
+forks:   calls every function on the parent's handles in a child after fork, where each says so.
 """
 
 from __future__ import annotations
@@ -55,6 +56,16 @@ OPTIONAL_IN = {
 }
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
 ENDING = re.compile(r"_(free|close|unsubscribe)$")
+
+# Handles that belong to the process that opened them.
+OF_PROCESS = {
+    "stargate_client*",
+    "stargate_producer*",
+    "stargate_consumer*",
+    "stargate_reader*",
+    "stargate_supervisor*",
+    "stargate_mock*",
+}
 
 # Valid values for the other parameters, by type or, where it says more, by name.
 BY_NAME = {
@@ -110,7 +121,7 @@ PRELUDE = """\
 
 """
 
-NULLS = """\
+BEGIN = """\
 static void on_log(void *data, int32_t level, stargate_str target, stargate_str text)
 {
     (void)data, (void)level, (void)target, (void)text;
@@ -143,7 +154,7 @@ static int32_t handle(void *state, const stargate_message *message)
     return STARGATE_ACK;
 }
 
-TEST(null_in_every_parameter_of_every_function)
+TEST(@NAME@)
 {
     stargate_options *options = stargate_options_new();
     stargate_client *client = NULL, *out_client = NULL;
@@ -157,12 +168,12 @@ TEST(null_in_every_parameter_of_every_function)
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
     stargate_handler handler = STARGATE_HANDLER_INIT;
     stargate_send_result results[4];
-    stargate_str view;
+    stargate_str view = {NULL, 0};
     const char *const names[] = {"text"};
     char *out_text = NULL;
     int32_t number = 0;
     uint64_t big_number = 0;
-    size_t size = 0;
+@MORE@    size_t size = 0;
 
     /* Nothing listens there: the handles are open and have no connection. */
     handler.handle = handle;
@@ -176,7 +187,27 @@ TEST(null_in_every_parameter_of_every_function)
 
 """
 
-NULLS_END = """
+FORKS = """\
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+"""
+
+CHILD = """\
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        alarm(60); /* nothing hangs */
+@CALLS@\
+    } else {
+        CHECK(child > 0 && waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+"""
+
+END = """
+    (void)on_log, (void)on_token, (void)on_state, (void)on_sent, (void)on_visit;
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number, (void)big_number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
     stargate_supervisor_free(supervisor);
@@ -245,15 +276,36 @@ TEST(every_declared_function_is_in_the_library)
 """
 
 
+def begin(name: str, more: str = "") -> str:
+    """The functions and handles that a test passes, and its name."""
+    return BEGIN.replace("@NAME@", name).replace("@MORE@", more)
+
+
+def can_fail(function: Function) -> bool:
+    """Whether it has an error to give."""
+    return any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters)
+
+
+def forks(declared: list[Function]) -> str:
+    """The test of the child's calls."""
+    calls = []
+    for function in declared:
+        if can_fail(function) and function.parameters[0].type in OF_PROCESS:
+            arguments = ", ".join(valid(p) for p in function.parameters)
+            calls.append(f'        FAILS(STARGATE_FORKED, "fork", {function.name}({arguments}));\n')
+    opened = begin("every_call_on_a_parents_handle_says_so_in_a_child", "    pid_t child;\n    int status = 0;\n")
+    return PRELUDE + FORKS + opened + CHILD.replace("@CALLS@", "".join(calls)) + END
+
+
 def nulls(declared: list[Function]) -> str:
     """The test of the NULLs."""
-    lines = [PRELUDE, NULLS]
+    lines = [PRELUDE, begin("null_in_every_parameter_of_every_function")]
     for function in declared:
         if not function.parameters:
             continue
         everything = ", ".join("NULL" if p.is_pointer else valid(p) for p in function.parameters)
         lines.append(f"    (void){function.name}({everything});\n")
-        if not any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters):
+        if not can_fail(function):
             continue
         for missing in function.parameters:
             optional = missing.name in OPTIONAL or (function.name, missing.name) in OPTIONAL_IN
@@ -267,7 +319,7 @@ def nulls(declared: list[Function]) -> str:
             arguments = ", ".join("NULL" if p is missing else valid(p) for p in function.parameters)
             call = f"{function.name}({arguments})"
             lines.append(f'    FAILS(STARGATE_INVALID_ARGUMENT, "{missing.name} is NULL", {call});\n')
-    lines.append(NULLS_END)
+    lines.append(END)
     return "".join(lines)
 
 
@@ -275,7 +327,7 @@ def main() -> None:
     """Do what the command line says."""
     kind, output, *headers = sys.argv[1:]
     declared = [function for header in headers for function in functions(Path(header).read_text(encoding="utf-8"))]
-    text = {"symbols": symbols, "nulls": nulls}[kind](declared)
+    text = {"symbols": symbols, "nulls": nulls, "forks": forks}[kind](declared)
     Path(output).write_text(text, encoding="utf-8")
 
 

@@ -227,24 +227,88 @@ TEST(several_topics_and_a_pattern)
     stargate_client_free(client);
 }
 
+static int json_has(stargate_status status, char **json, const char *part)
+{
+    int has = status == STARGATE_OK && strstr(*json, part) != NULL;
+
+    stargate_string_free(*json);
+    return has;
+}
+
 TEST(statistics_are_json)
 {
     stargate_client *client = new_client();
-    stargate_producer *producer = new_producer(client, new_topic());
+    const char *topic = new_topic();
+    stargate_producer *producer = new_producer(client, topic);
+    stargate_reader *reader = NULL;
+    stargate_consumer *consumer = NULL;
     stargate_outgoing message = text_message("x");
+    stargate_message *received = NULL;
     stargate_error *error = NULL;
     char *json = NULL;
 
+    OK(stargate_consumer_open(client, topic, "s", NULL, TIMEOUT_MS, &consumer, &error));
+    OK(stargate_reader_open(client, topic, NULL, TIMEOUT_MS, &reader, &error));
     OK(stargate_producer_send(producer, &message, -1, NULL, &error));
     OK(stargate_producer_flush(producer, TIMEOUT_MS, &error));
-    CHECK(stargate_producer_is_connected(producer));
-    OK(stargate_producer_stats_json(producer, &json, &error));
-    CHECK(strstr(json, "\"receipts\":1") != NULL);
-    stargate_string_free(json);
+    OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &received, &error));
+    stargate_message_free(received);
+    OK(stargate_reader_receive(reader, TIMEOUT_MS, &received, &error));
+    stargate_message_free(received);
+    CHECK(json_has(stargate_producer_stats_json(producer, &json, &error), &json, "\"receipts\":1"));
+    CHECK(json_has(stargate_consumer_stats_json(consumer, &json, &error), &json, "\"received\":1"));
+    CHECK(json_has(stargate_reader_stats_json(reader, &json, &error), &json, "\"received\":1"));
+    /* The client has the sum, also of what is gone. */
     OK(stargate_producer_close(producer, TIMEOUT_MS, &error));
-    CHECK(!stargate_producer_is_connected(producer));
+    stargate_producer_free(producer);
+    CHECK(json_has(stargate_client_stats_json(client, &json, &error), &json, "\"receipts\":1"));
+    CHECK(json_has(stargate_client_stats_json(client, &json, &error), &json, "\"received\":2"));
+    stargate_reader_free(reader);
+    stargate_consumer_free(consumer);
+    stargate_client_free(client);
+}
+
+TEST(handles_say_what_they_are)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    stargate_producer *producer = new_producer(client, topic);
+    stargate_consumer *consumer = NULL;
+    stargate_reader *reader = NULL;
+    stargate_error *error = NULL;
+    char full[128];
+
+    snprintf(full, sizeof full, "persistent://public/default/%s", topic);
+    OK(stargate_consumer_open(client, topic, "s \xc3\xa4", NULL, TIMEOUT_MS, &consumer, &error));
+    OK(stargate_reader_open(client, topic, NULL, TIMEOUT_MS, &reader, &error));
+    CHECK(strcmp(stargate_producer_topic(producer).ptr, full) == 0);
+    CHECK(strcmp(stargate_consumer_topic(consumer).ptr, full) == 0);
+    CHECK(strcmp(stargate_reader_topic(reader).ptr, full) == 0);
+    CHECK(strcmp(stargate_consumer_subscription(consumer).ptr, "s \xc3\xa4") == 0);
+    CHECK(stargate_producer_topic(NULL).ptr == NULL && stargate_consumer_subscription(NULL).ptr == NULL);
+    CHECK(stargate_producer_is_connected(producer) == 1 && stargate_producer_is_connected(NULL) == 0);
+    CHECK(stargate_consumer_is_connected(consumer) == 1 && stargate_consumer_is_connected(NULL) == 0);
+    CHECK(stargate_reader_is_connected(reader) == 1 && stargate_reader_is_connected(NULL) == 0);
+    OK(stargate_client_close(client, TIMEOUT_MS, &error));
+    CHECK(!stargate_producer_is_connected(producer) && !stargate_consumer_is_connected(consumer));
+    CHECK(!stargate_reader_is_connected(reader));
+    stargate_reader_free(reader);
+    stargate_consumer_free(consumer);
     stargate_producer_free(producer);
     stargate_client_free(client);
+}
+
+TEST(an_id_has_parts)
+{
+    uint64_t ledger = 0, entry = 0;
+    int32_t partition = 0, batch_index = 0;
+    stargate_error *error = NULL;
+
+    OK(stargate_message_id_parts("CAUQATAA", &ledger, &entry, &partition, &batch_index, &error));
+    CHECK(ledger == 5 && entry == 1 && partition == -1 && batch_index == -1);
+    OK(stargate_message_id_parts("CAUQATAA", NULL, &entry, NULL, NULL, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "message id", stargate_message_id_parts("no id", &ledger, &entry, NULL, NULL, &error));
+    CHECK(ledger == 0 && entry == 0);
 }
 
 TEST(structs_of_other_sizes)

@@ -1,7 +1,7 @@
 // What stargate.hpp adds to the C library: ownership, results, and callables of C++.
 #include "testing.h"
 
-#include <stargate.hpp>
+#include <stargate_mock.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -33,6 +33,13 @@ void wait_until(Condition &&condition)
 stargate::client connect()
 {
     return stargate::client::create(broker()).value();
+}
+
+// The broker's "host:port".
+std::string host()
+{
+    const std::string url = broker();
+    return url.substr(url.find("://") + 3);
 }
 
 // Tells when the last copy of what holds it is gone.
@@ -280,4 +287,166 @@ TEST(a_reader_reads_from_the_earliest)
             CHECK(message.payload() == std::to_string(read++));
     }
     CHECK(!reader.is_end_of_topic(limit).value());
+}
+
+TEST(handles_say_what_they_are)
+{
+    auto client = connect();
+    const std::string topic = new_topic(), full = "persistent://public/default/" + topic;
+    auto consumer = client.open_consumer(topic, "s", {{"connections", "2"}, {"subscription_type", "shared"}}, limit).value();
+    auto reader = client.open_reader(topic, {}, limit).value();
+    auto producer = client.open_producer(topic, {}, limit).value();
+    CHECK(producer.topic() == full && consumer.topic() == full && reader.topic() == full);
+    CHECK(consumer.subscription() == "s");
+    CHECK(producer.is_connected() && consumer.is_connected() && reader.is_connected());
+    const auto position = stargate::position_of(producer.send("x").value().message_id).value();
+    CHECK(position.ledger > 0 && position.entry == 0 && !position.partition && !position.batch_index);
+    CHECK(!stargate::position_of("nonsense"));
+    CHECK(client.stats_json().value().find("\"receipts\":1") != std::string::npos);
+    client.close(limit).value();
+    CHECK(!producer.is_connected() && !consumer.is_connected() && !reader.is_connected());
+}
+
+TEST(ad_hoc_producing_gives_a_result_for_each_message)
+{
+    const std::string topic = new_topic();
+    auto consumer = connect().open_consumer(topic, "s", {}, limit).value();
+    const std::string url = std::string(broker()) + "/ws/v2/producer/persistent/public/default/" + topic;
+    const auto ends = stargate::produce(url, {stargate::outgoing("a").key("k"), "b"}, {}, limit);
+    CHECK(ends.size() == 2 && ends[0] && ends[1] && !ends[1]->message_id.empty());
+    CHECK(consumer.receive(limit).value()->key() == "k");
+
+    const auto refused = stargate::produce("ws://127.0.0.1:9", {"a", "b"});
+    CHECK(refused.size() == 2 && !refused[1] && refused[1].error().status() == stargate::status::invalid_argument);
+    const auto mistaken = stargate::produce(url, {"a"}, {{"no_such", "1"}});
+    CHECK(mistaken.size() == 1 && mistaken[0].error().message().find("no_such") != std::string::npos);
+}
+
+TEST(a_supervisor_has_what_its_json_names_and_what_is_added)
+{
+    const std::string topic = new_topic(), other = new_topic();
+    std::atomic<int> handled{0}, alive{0}, read{0};
+    {
+        auto supervisor =
+            stargate::supervisor::start(R"({"name": ")" + topic + R"(", "host": ")" + host() + R"(", "producer": {"topic": ")"
+                                            + topic + R"("}, "consumer": {"topic": ")" + topic + R"(", "subscription": "s"}})",
+                                        {}, limit)
+                .value();
+        CHECK(stargate::supervisor::find(topic).value().keys_json().value().find("\"subscription\":\"s\"")
+              != std::string::npos);
+        supervisor.producer_of(topic).value().send("x", limit).value();
+        auto consumer = supervisor.consumer_of(topic).value();
+        CHECK(consumer.receive(limit).value()->payload() == "x");
+        CHECK(supervisor.consumer_of(topic, "other").error().status() == stargate::status::not_found);
+
+        const std::string json = R"({"topic": ")" + other + R"(", "subscription": "s", "starting_message": "earliest"})";
+        const std::string reader = R"({"topic": ")" + other + R"(", "starting_message": "earliest"})";
+        supervisor.add_producer(R"({"topic": ")" + other + R"("})", limit).value();
+        supervisor
+            .add_consumer(R"({"topic": ")" + other + R"(", "subscription": "s"})",
+                          [&, trace = tracer(alive)](const stargate::message_view &) { ++handled; }, limit)
+            .value();
+        supervisor
+            .add_reader_each(reader,
+                             [&](std::uint32_t) {
+                                 return [&, trace = tracer(alive)](const stargate::message_view &) { ++read; };
+                             },
+                             limit)
+            .value();
+        const auto twice = supervisor.add_consumer(R"({"topic": ")" + other + R"(", "subscription": "s"})", limit);
+        CHECK(!twice && twice.error().status() == stargate::status::busy);
+        CHECK(!supervisor.add_reader(json, limit)); // a reader has no subscription
+        supervisor.producer_of(other).value().send("y", limit).value();
+        wait_until([&] { return handled == 1 && read == 1; });
+        CHECK(supervisor.reader_of(other).value().is_connected());
+        supervisor.close(limit).value();
+    }
+    wait_until([&] { return alive == 0; });
+    CHECK(!stargate::supervisor::find(topic));
+    CHECK(!stargate::supervisor::start("{}", {{"no_such", "1"}}));
+}
+
+TEST(a_mock_is_a_broker_that_fails_on_request)
+{
+    auto mock = stargate::mock::start().value();
+    CHECK(mock.url().rfind("ws://127.0.0.1:", 0) == 0 && mock.http_url().rfind("http://127.0.0.1:", 0) == 0);
+    auto client = stargate::client::create(mock.url()).value();
+    auto consumer = client.open_consumer("orders", "s", {}, limit).value();
+    auto producer = client.open_producer("orders", {}, limit).value();
+    mock.fault("send", "orders", "drop-after").value();
+    CHECK(mock.faults_left() == 1);
+    producer.send(stargate::outgoing("one").key("k").property("p", "1"), limit).value();
+    mock.wait("send", "orders", 2, limit).value();
+    CHECK(mock.faults_left() == 0 && mock.count("send", "orders").value() == 2);
+
+    const auto stored = mock.messages("orders").value();
+    CHECK(stored.size() == 2 && stored[1].payload == "one" && stored[1].key == "k");
+    CHECK((stored[0].properties == std::vector<std::pair<std::string, std::string>>{{"p", "1"}}));
+    CHECK(stored[0].topic == "persistent://public/default/orders" && stored[0].publish_time_ms > 0);
+    CHECK(mock.backlog("orders", "s").value() == 2);
+    CHECK(!mock.publish("orders", "two").value().empty());
+    CHECK(mock.messages("orders").value().size() == 3);
+    CHECK(mock.connections() == 2 && mock.drop_connections("orders").value() == 2);
+    mock.create_namespace("public/other").value();
+    mock.create_partitioned("public/other/parts", 3).value();
+    mock.create_subscription("public/other/sub", "s").value();
+    mock.set_deduplication("public/other", true).value();
+    mock.terminate("orders").value();
+    CHECK(mock.publish("orders", "three").error().status() == stargate::status::broker);
+    mock.delete_topic("public/other/sub").value();
+    CHECK(mock.requests_json().value().find("\"op\":\"send\"") != std::string::npos);
+    mock.clear_requests().value();
+    mock.clear_faults().value();
+    mock.set_up(false).value();
+    CHECK(!stargate::client::create(mock.url()).value().open_producer("t", {}, limit));
+    mock.set_up(true).value();
+    CHECK(!mock.fault("nonsense", nullptr, "drop"));
+    CHECK(mock.messages("unknown").error().status() == stargate::status::not_found);
+}
+
+TEST(a_mock_is_as_its_options_say)
+{
+    stargate::mock_options options;
+    options.token = "secret";
+    options.auto_create_topics = false;
+    auto mock = stargate::mock::start(options).value();
+    CHECK(stargate::client::create(mock.url()).value().open_producer("t", {}, limit).error().http_status() == 401);
+    auto client = stargate::client::create(mock.url(), {{"token", "secret"}}).value();
+    CHECK(client.open_producer("t", {}, limit).error().status() == stargate::status::not_found);
+    options.token.reset();
+    options.tls_cert_file = "/does/not/exist";
+    CHECK(!stargate::mock::start(options));
+}
+
+TEST(nothing_thrown_leaves_any_callable)
+{
+    // An int is no std::exception; each kind of callable throws one, and the process goes on.
+    auto mock = stargate::mock::start().value();
+    std::atomic<int> logged{0}, changed{0}, sent{0}, handled{0}, read{0}, supervised{0};
+    stargate::options options;
+    options.on_log(stargate::log_level::debug, [&](auto, auto, auto) { ++logged, throw 1; })
+        .on_state([&](const stargate::state_change &) { ++changed, throw 2; });
+    auto client = stargate::client::create(mock.url(), options).value();
+    auto consumer = client.open_consumer("t", "s", {}, limit).value();
+    auto reader = client.open_reader("t", {{"starting_message", "earliest"}}, limit).value();
+    auto producer = client.open_producer("t", {}, limit).value();
+    consumer.listen([&](const stargate::message_view &) { ++handled, throw 3; }).value();
+    reader.listen_each([&](std::uint32_t) { return [&](const stargate::message_view &) { ++read, throw 4; }; }).value();
+    CHECK(!client.open_consumer("u", "s", {}, limit).value().listen_each([](std::uint32_t) -> void (*)(const stargate::message_view &) {
+        throw 5;
+    }));
+    producer.send_async("x", [&](const stargate::sent &) { ++sent, throw 6; }, limit).value();
+    wait_until([&] { return handled > 0 && read > 0 && sent == 1; });
+    stargate::options token;
+    token.on_token([]() -> std::string { throw 7; });
+    CHECK(!stargate::client::create(mock.url(), token).value().open_producer("t", {}, limit));
+    auto supervisor = stargate::supervisor::start(R"({"host": ")" + mock.url().substr(5) + R"("})", {}, limit).value();
+    supervisor
+        .add_reader(R"({"topic": "t", "starting_message": "earliest"})",
+                    [&](const stargate::message_view &) { ++supervised, throw 8; }, limit)
+        .value();
+    wait_until([&] { return supervised > 0; });
+    CHECK(logged > 0 && changed > 0);
+    supervisor.close(limit).value();
+    client.close(limit).value();
 }
