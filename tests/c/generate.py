@@ -208,7 +208,8 @@ CHILD = """\
 
 END = """
     (void)on_log, (void)on_token, (void)on_state, (void)on_sent, (void)on_visit;
-    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number, (void)big_number;
+    (void)big_number;
+    (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
     stargate_supervisor_free(supervisor);
     stargate_mock_free(mock);
