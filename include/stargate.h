@@ -728,6 +728,29 @@ stargate_status stargate_consumer_ack_id(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
+ * Acknowledges a message and all before it that this consumer was given; on a partitioned topic, those of its partition.
+ * For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more comes again, is
+ * acknowledged then, and is not handed out. It costs one frame for each message, as acknowledging each of them would. The
+ * message still has to be freed.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
+ * persistent.
+ */
+stargate_status stargate_consumer_acknowledge_cumulative(struct stargate_consumer *consumer,
+                                                         const struct stargate_message *message,
+                                                         struct stargate_error **error);
+
+/**
+ * As `stargate_consumer_acknowledge_cumulative` with an id, which may also be one of an earlier consumer of the
+ * subscription: what comes at or below it is acknowledged and not handed out.
+ *
+ * Thread-safe. Errors: as there, and STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_consumer_acknowledge_cumulative_id(struct stargate_consumer *consumer,
+                                                            const char *message_id,
+                                                            struct stargate_error **error);
+
+/**
  * Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.

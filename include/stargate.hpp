@@ -965,6 +965,19 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack_id(get(), message_id.c_str(), error); });
     }
+    /// Acknowledges a message and all before it; see stargate_consumer_acknowledge_cumulative.
+    result<void> acknowledge_cumulative(const message_view &message) const
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_acknowledge_cumulative(get(), message.get(), error);
+        });
+    }
+    result<void> acknowledge_cumulative(const std::string &message_id) const
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_acknowledge_cumulative_id(get(), message_id.c_str(), error);
+        });
+    }
     /// Asks for a message to be delivered again, after the option negative_ack_delay.
     result<void> nack(const message_view &message)
     {

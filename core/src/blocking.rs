@@ -216,6 +216,16 @@ impl Consumer {
         self.0.ack_id(id)
     }
 
+    /// As [`crate::Consumer::acknowledge_cumulative`].
+    pub fn acknowledge_cumulative(&self, message: &Message) -> Result<()> {
+        self.0.acknowledge_cumulative(message)
+    }
+
+    /// As [`crate::Consumer::acknowledge_cumulative_id`].
+    pub fn acknowledge_cumulative_id(&self, id: &MessageId) -> Result<()> {
+        self.0.acknowledge_cumulative_id(id)
+    }
+
     /// As [`crate::Consumer::nack`].
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.0.nack(message)

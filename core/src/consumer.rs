@@ -37,6 +37,8 @@ pub struct Consumer {
 struct Inner {
     receiving: Receiving<Command<Ticket>>,
     subscription: String,
+    /// Why everything up to a message cannot be acknowledged, if it cannot.
+    not_cumulative: Option<&'static str>,
 }
 
 impl Consumer {
@@ -71,6 +73,7 @@ impl Consumer {
         // several connections nobody could tell which of them an id came from.
         let acks_travel = list.is_none() && options.count("connections") == 1;
         let one_id = topic.persistence() == Persistence::NonPersistent;
+        let not_cumulative = not_cumulative(&options, list.is_some(), one_id);
         route.query.extend(list);
         let connections = options.count("connections");
         // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
@@ -88,7 +91,8 @@ impl Consumer {
             let role = ConsumerRole::new(settings, receiving.counters.clone());
             receiving.add(role, route.clone(), &options);
         }
-        let inner = Arc::new(Inner { receiving: receiving.sealed(), subscription: subscription.to_owned() });
+        let inner =
+            Arc::new(Inner { receiving: receiving.sealed(), subscription: subscription.to_owned(), not_cumulative });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
         Ok(Consumer { inner })
@@ -142,6 +146,38 @@ impl Consumer {
     /// the present connection, or was neither batched nor in a partition.
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
         self.each_session(|| Command::Ack { id: id.clone(), connection: None, finished: false })
+    }
+
+    /// Acknowledges a message and all before it that this consumer was given. On a partitioned topic that means the
+    /// messages of its partition. For exclusive and failover subscriptions of one topic; an error otherwise.
+    ///
+    /// What a lost connection did not carry any more comes again, is acknowledged then, and is not handed out (counted in
+    /// [`Stats::covered`]). The WebSocket API has no such acknowledgement, so it costs one frame for each message, as
+    /// [`Consumer::ack`] of each of them would. With several processors it also says so of messages that another
+    /// handler is still working on.
+    pub fn acknowledge_cumulative(&self, message: &Message) -> Result<()> {
+        self.acknowledge_through(message.origin.session, &message.id)
+    }
+
+    /// As [`Consumer::acknowledge_cumulative`] with an id, which may also be one of an earlier consumer of the
+    /// subscription: what comes at or below it is acknowledged and not handed out.
+    pub fn acknowledge_cumulative_id(&self, id: &MessageId) -> Result<()> {
+        self.acknowledge_through(0, id)
+    }
+
+    fn acknowledge_through(&self, session: usize, id: &MessageId) -> Result<()> {
+        let operation = "acknowledge cumulatively to";
+        self.check_alive(session, operation)?;
+        let why = match self.inner.not_cumulative {
+            // The ends of a topic in the protocol of the other clients, and no message.
+            None if id.ledger() >= i64::MAX as u64 => Some("earliest and latest are no ids of messages"),
+            why => why,
+        };
+        if let Some(why) = why {
+            return Err(self.inner.receiving.name(Error::invalid(why), operation));
+        }
+        self.inner.receiving.tell(session, Command::AckCumulative { id: id.clone() });
+        Ok(())
     }
 
     /// Asks for a message to be delivered again, after `negative_ack_delay`.
@@ -262,6 +298,26 @@ impl std::fmt::Debug for Consumer {
 impl Child for Inner {
     fn close_within(self: Arc<Self>, timeout: Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
         Box::pin(async move { self.receiving.close(timeout, "close consumer of").await })
+    }
+}
+
+/// Why everything up to a message cannot be acknowledged; `None` when it can.
+fn not_cumulative(options: &Options, several_topics: bool, one_id: bool) -> Option<&'static str> {
+    let kind = options.text("subscription_type");
+    if !matches!(kind.as_deref(), None | Some("exclusive" | "failover")) {
+        Some(
+            "a cumulative acknowledgement is for exclusive and failover subscriptions: consumers that share one are \
+              given messages in between",
+        )
+    } else if several_topics {
+        Some(
+            "the server does not tell the topic of a message to a consumer of several, so nobody knows what comes before \
+              it: use a consumer of each topic",
+        )
+    } else if one_id {
+        Some("messages of a topic that is not persistent all have the same id, so none comes before another")
+    } else {
+        None
     }
 }
 

@@ -104,6 +104,8 @@ counters! {
     /// Acknowledgements that were not sent, because they could no longer count: their connection is gone, or they were
     /// given twice.
     acks_dropped: sum, stays;
+    /// Messages that came again at or below a cumulative acknowledgement: acknowledged at once, and not handed out.
+    covered: sum, stays;
     /// Messages received with a redelivery count above zero.
     redelivered: sum, stays;
     /// Messages of the present connections delivered and not acknowledged: a gauge.

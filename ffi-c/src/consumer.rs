@@ -225,6 +225,48 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
     }
 }
 
+/// Acknowledges a message and all before it that this consumer was given; on a partitioned topic, those of its partition.
+/// For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more comes again, is
+/// acknowledged then, and is not handed out. It costs one frame for each message, as acknowledging each of them would. The
+/// message still has to be freed.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
+/// persistent.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative(
+    consumer: *mut stargate_consumer,
+    message: *const stargate_message,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = opened::of(consumer)?;
+            consumer.acknowledge_cumulative(handle::inner(message, "message")?.message())
+        })
+    }
+}
+
+/// As `stargate_consumer_acknowledge_cumulative` with an id, which may also be one of an earlier consumer of the
+/// subscription: what comes at or below it is acknowledged and not handed out.
+///
+/// Thread-safe. Errors: as there, and STARGATE_INVALID_ARGUMENT for text that is no message id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative_id(
+    consumer: *mut stargate_consumer,
+    message_id: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = opened::of(consumer)?;
+            let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
+            consumer.acknowledge_cumulative_id(&id)
+        })
+    }
+}
+
 /// Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.

@@ -304,6 +304,18 @@ receiver! {
             py.detach(|| self.inner.ack_id(id)).map_err(|error| exception(py, &error))
         }
 
+        /// Acknowledges a message and all before it.
+        fn acknowledge_cumulative(&self, py: Python<'_>, message: &Bound<'_, Message>) -> PyResult<()> {
+            let message: &core::Message = &message.get().inner;
+            py.detach(|| self.inner.acknowledge_cumulative(message)).map_err(|error| exception(py, &error))
+        }
+
+        /// Acknowledges a message and all before it, by its id.
+        fn acknowledge_cumulative_id(&self, py: Python<'_>, id: &Bound<'_, MessageId>) -> PyResult<()> {
+            let id = message_of(py, id)?;
+            py.detach(|| self.inner.acknowledge_cumulative_id(id)).map_err(|error| exception(py, &error))
+        }
+
         /// Asks for a message to be delivered again.
         fn nack(&self, py: Python<'_>, message: &Bound<'_, Message>) -> PyResult<()> {
             let message: &core::Message = &message.get().inner;

@@ -384,6 +384,13 @@ class AsyncConsumer(AsyncReceiver):
         else:
             self._native.ack(message)
 
+    async def acknowledge_cumulative(self, message: Message | MessageId) -> None:
+        """Acknowledge a message and all before it; see `stargate.Consumer.acknowledge_cumulative`. It does not wait."""
+        if isinstance(message, MessageId):
+            self._native.acknowledge_cumulative_id(message)
+        else:
+            self._native.acknowledge_cumulative(message)
+
     async def nack(self, message: Message | MessageId) -> None:
         """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`."""
         if isinstance(message, MessageId):

@@ -180,6 +180,19 @@ class Consumer(Receiver):
         else:
             self._native.ack(message)
 
+    def acknowledge_cumulative(self, message: Message | MessageId) -> None:
+        """Acknowledge a message and all before it; on a partitioned topic, those of its partition.
+
+        For exclusive and failover subscriptions of one topic; `InvalidArgumentError` otherwise. What a lost connection
+        did not carry any more comes again, is acknowledged then, and is not handed out (`Stats.covered`). An id may
+        also be one of an earlier consumer of the subscription. It costs one frame for each message, as `ack` of each
+        of them would. With several processors it also says so of messages that another handler is still working on.
+        """
+        if isinstance(message, MessageId):
+            self._native.acknowledge_cumulative_id(message)
+        else:
+            self._native.acknowledge_cumulative(message)
+
     def nack(self, message: Message | MessageId) -> None:
         """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`."""
         if isinstance(message, MessageId):

@@ -57,6 +57,8 @@ class Stats:
     """Messages whose negative acknowledgement was sent."""
     acks_dropped: int
     """Acknowledgements that were not sent, because they could no longer count."""
+    covered: int
+    """Messages that came again at or below a cumulative acknowledgement: acknowledged at once, and not handed out."""
     redelivered: int
     """Messages received with a redelivery count above zero."""
     unacked: int

@@ -96,6 +96,21 @@ def test_poison_goes_to_the_dead_letter_topic(client: Client, topic: str, send: 
         assert consumer.receive_many(1, timeout=0.2) == []
 
 
+def test_a_cumulative_acknowledgement_ends_all_up_to_its_message(client: Client, topic: str, send: Sender) -> None:
+    with client.consumer(topic, "s", initial_position="earliest") as consumer:
+        send(topic, *numbers(10))
+        messages = consumer.receive_many(10, timeout=20)
+        consumer.acknowledge_cumulative(messages[3])
+        consumer.acknowledge_cumulative(messages[6].id)
+        eventually(lambda: consumer.stats().acked == 7)
+        with pytest.raises(stargate.InvalidArgumentError, match="earliest and latest"):
+            consumer.acknowledge_cumulative(MessageId.latest)
+    with client.consumer(topic, "s", subscription_type="shared") as consumer:
+        assert receive(consumer, 3) == [7, 8, 9]
+        with pytest.raises(stargate.InvalidArgumentError, match="exclusive and failover"):
+            consumer.acknowledge_cumulative(messages[9])
+
+
 def test_shared_consumers_split_the_messages(client: Client, topic: str, send: Sender) -> None:
     with (
         client.consumer(topic, "s", subscription_type="shared", queue_size=10) as one,

@@ -6,7 +6,9 @@
 
 mod administering;
 mod broker;
+mod cumulative;
 mod failing;
+mod line;
 mod producing;
 mod reading;
 mod receiving;
@@ -79,6 +81,13 @@ scenarios! {
         unacknowledged_messages_stop_a_push_and_are_reported
         several_connections_share_one_subscription
         a_partitioned_topic_is_one_consumer;
+    cumulative:
+        a_cumulative_acknowledgement_ends_all_up_to_its_message
+        a_cumulative_acknowledgement_may_end_within_a_batch
+        a_cumulative_acknowledgement_is_of_one_partition
+        a_cumulative_acknowledgement_by_an_id_holds_for_what_comes
+        a_cumulative_acknowledgement_outlives_its_connection
+        a_cumulative_acknowledgement_that_cannot_be_is_refused;
     reading:
         a_reader_begins_at_the_earliest
         a_reader_begins_at_the_latest

@@ -1,6 +1,6 @@
 //! What a consumer was given and has not acknowledged yet, and the server's window over it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::frame::{self, Received, parse_received};
 use super::permits::Permits;
 use super::questions::{Question, Questions};
 use super::session::Role;
+use super::unacked::Unacked;
 use super::{Moment, Text, earliest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin};
@@ -32,6 +33,10 @@ pub(crate) enum Command<T> {
         id: MessageId,
         connection: Option<u64>,
         finished: bool,
+    },
+    /// Acknowledges all that was delivered up to this message, and what comes again of it.
+    AckCumulative {
+        id: MessageId,
     },
     Nack {
         id: MessageId,
@@ -84,10 +89,7 @@ pub(crate) struct ConsumerRole<T> {
     settings: Settings,
     connection: u64,
     connected: bool,
-    /// What this connection delivered and has not been acknowledged, with the number of times it was delivered.
-    unacked: HashMap<MessageId, usize>,
-    /// The sum of the numbers in `unacked`: what the server counts against its window.
-    unacked_frames: usize,
+    unacked: Unacked,
     /// Frames of this connection that nobody could read, and that the server counts too if they were messages.
     unreadable: usize,
     /// Messages received since a connection was given up over a frame that nobody could read.
@@ -115,8 +117,7 @@ impl<T> ConsumerRole<T> {
             settings,
             connection: 0,
             connected: false,
-            unacked: HashMap::new(),
-            unacked_frames: 0,
+            unacked: Unacked::default(),
             unreadable: 0,
             readable: None,
             in_hand: 0,
@@ -137,11 +138,7 @@ impl<T> ConsumerRole<T> {
 
     fn ack(&mut self, now: Moment, id: MessageId, connection: Option<u64>) {
         if let Some(frames) = self.take(&id) {
-            // One frame for each delivery, or the server counts the others against its window for ever.
-            for _ in 0..frames {
-                self.acks.push(now, frame::ack(&id));
-            }
-            self.counters.acked.add(1);
+            self.send_ack(now, &id, frames);
         } else if (self.connected && connection == Some(self.connection)) || !self.travels(&id) {
             self.counters.acks_dropped.add(1);
         } else if self.connected {
@@ -152,6 +149,26 @@ impl<T> ConsumerRole<T> {
                 self.travelling.pop_front();
                 self.counters.acks_dropped.add(1);
             }
+        }
+        self.watch_window(now);
+    }
+
+    /// One frame for each delivery, or the server counts the others against its window for ever.
+    fn send_ack(&mut self, now: Moment, id: &MessageId, frames: usize) {
+        for _ in 0..frames {
+            self.acks.push(now, frame::ack(id));
+        }
+        self.counters.acked.add(1);
+    }
+
+    fn ack_through(&mut self, now: Moment, id: &MessageId) {
+        let taken = self.unacked.take_through(id);
+        if taken.is_none() {
+            self.counters.acks_dropped.add(1);
+        }
+        for (id, frames) in taken.unwrap_or_default() {
+            self.counters.unacked.sub(frames as u64);
+            self.send_ack(now, &id, frames);
         }
         self.watch_window(now);
     }
@@ -186,14 +203,8 @@ impl<T> ConsumerRole<T> {
 
     /// Takes out what was delivered under this id; the number of frames, each of which is to be answered.
     fn take(&mut self, id: &MessageId) -> Option<usize> {
-        let delivered = self.unacked.get_mut(id)?;
         // All messages of a topic that is not persistent have one id, so one answer is for one of them.
-        let frames = if self.settings.one_id { 1 } else { *delivered };
-        *delivered -= frames;
-        if *delivered == 0 {
-            self.unacked.remove(id);
-        }
-        self.unacked_frames -= frames;
+        let frames = self.unacked.take(id, self.settings.one_id)?;
         self.counters.unacked.sub(frames as u64);
         Some(frames)
     }
@@ -220,7 +231,7 @@ impl<T> ConsumerRole<T> {
     }
 
     fn watch_window(&mut self, now: Moment) {
-        let taken = self.unacked_frames + self.unreadable;
+        let taken = self.unacked.frames() + self.unreadable;
         let full = !self.settings.pull && self.connected && taken >= self.settings.window;
         if !(full && self.in_hand == 0) {
             self.stalled_at = None;
@@ -266,9 +277,8 @@ impl<T> Role for ConsumerRole<T> {
         }
         let lost = self.acks.clear();
         self.counters.acks_dropped.add(lost as u64);
-        self.counters.unacked.sub(self.unacked_frames as u64);
-        self.unacked.clear();
-        self.unacked_frames = 0;
+        self.counters.unacked.sub(self.unacked.frames() as u64);
+        self.unacked.disconnected();
         self.unreadable = 0;
     }
 
@@ -290,15 +300,21 @@ impl<T> Role for ConsumerRole<T> {
                 if message.redelivery_count > 0 {
                     self.counters.redelivered.add(1);
                 }
-                *self.unacked.entry(message.id.clone()).or_insert(0) += 1;
-                self.unacked_frames += 1;
+                let covered = self.unacked.deliver(&message.id);
                 self.in_hand += 1;
                 self.readable = self.readable.map(|messages| messages + 1);
                 if self.settings.pull {
                     self.permits.delivered();
                     self.counters.permits.set(self.permits.granted() as u64);
                 }
-                self.events.push_back(Event::Message(message));
+                if covered {
+                    // The application is done with it; the acknowledgement did not get through the last time.
+                    self.counters.covered.add(1);
+                    self.finished(1);
+                    self.ack(now, message.id, Some(self.connection));
+                } else {
+                    self.events.push_back(Event::Message(message));
+                }
             }
         }
         self.watch_window(now);
@@ -328,6 +344,7 @@ impl<T> Role for ConsumerRole<T> {
                 self.finished(usize::from(finished));
                 self.ack(now, id, connection);
             }
+            Command::AckCumulative { id } => self.ack_through(now, &id),
             Command::Nack { id, finished } => {
                 self.finished(usize::from(finished));
                 self.nack(now, id);
@@ -363,7 +380,7 @@ impl<T> Role for ConsumerRole<T> {
         self.acks.tick(now);
         if self.stalled_at.is_some_and(|at| now >= at) {
             self.counters.stalls.add(1);
-            self.events.push_back(Event::Stalled { unacked: self.unacked_frames });
+            self.events.push_back(Event::Stalled { unacked: self.unacked.frames() });
             // Once for each stall: it is watched again after the next change.
             self.stalled_at = Some(Moment::MAX);
         }

@@ -16,6 +16,7 @@ pub(crate) mod reader;
 mod scan;
 pub(crate) mod session;
 pub(crate) mod time;
+pub(crate) mod unacked;
 
 #[cfg(test)]
 mod tests;

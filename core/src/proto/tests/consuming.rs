@@ -363,10 +363,39 @@ fn a_close_waits_for_a_connection_to_carry_late_acknowledgements_and_counts_what
     }
 }
 
+#[test]
+fn a_cumulative_acknowledgement_answers_all_before_it_and_what_comes_again_of_them() {
+    for pull in [false, true] {
+        let (mut world, counters) = world_with(pull, 10);
+        world.connect();
+        (1..=5).for_each(|entry| world.receive(&delivery(entry)));
+        let messages = delivered(&mut world);
+        written(&mut world);
+        world.command(Command::AckCumulative { id: messages[2].id().clone() });
+        assert_eq!(written(&mut world), [1, 2, 3].map(|entry| format!(r#"{{"messageId":"{}"}}"#, id(entry).as_str())));
+        assert_eq!((counters.snapshot().acked, counters.snapshot().unacked), (3, 2));
+
+        // Said while there is no connection: what comes again is not handed out, and frees its place.
+        world.disconnect();
+        world.command(Command::AckCumulative { id: messages[3].id().clone() });
+        world.pass(Duration::from_secs(1));
+        world.connect();
+        written(&mut world);
+        (3..=5).for_each(|entry| world.receive(&delivery(entry)));
+        assert_eq!(delivered(&mut world).iter().map(|message| message.id().entry()).collect::<Vec<_>>(), [5]);
+        let frames = written(&mut world);
+        assert_eq!(frames.iter().filter(|frame| frame.contains("messageId")).count(), 2, "{frames:?}");
+        assert_eq!((counters.snapshot().covered, counters.snapshot().unacked), (2, 1));
+        world.command(Command::AckCumulative { id: messages[0].id().clone() });
+        assert_eq!(counters.snapshot().acks_dropped, 1, "it said nothing new");
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Deliver,
     Redeliver,
+    AckCumulative(usize),
     Ack(usize),
     Nack(usize),
     Continue,
@@ -380,6 +409,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Step::Deliver),
         1 => Just(Step::Redeliver),
         4 => (0..8usize).prop_map(Step::Ack),
+        1 => (0..8usize).prop_map(Step::AckCumulative),
         1 => (0..8usize).prop_map(Step::Nack),
         1 => Just(Step::Continue),
         1 => Just(Step::Disconnect),
@@ -417,6 +447,11 @@ proptest! {
                     let message = held.remove(index);
                     travelling += i64::from(!world.session.is_open() || message.origin.connection != connection);
                     world.command(ack(&message));
+                }
+                Step::AckCumulative(index) if index < held.len() => {
+                    let id = held[index].id().clone();
+                    held.retain(|message| message.id() > &id);
+                    world.command(Command::AckCumulative { id });
                 }
                 Step::Nack(index) if index < held.len() => {
                     let id = held.remove(index).id().clone();
