@@ -215,25 +215,41 @@ class Reader(_Receiver): ...
 
 @final
 class MessageId:
+    """The position of a message in its topic: ordered, hashable and picklable.
+
+    `MessageId.earliest` and `MessageId.latest` are the positions before the first and after the last message.
+    """
+
     earliest: ClassVar[MessageId]
     latest: ClassVar[MessageId]
     @staticmethod
-    def from_bytes(data: bytes) -> MessageId: ...
+    def from_bytes(data: bytes) -> MessageId:
+        """The id from what `to_bytes` wrote, or another Pulsar client's `serialize`."""
     @staticmethod
-    def from_base64(text: str) -> MessageId: ...
-    def to_bytes(self) -> bytes: ...
-    def to_base64(self) -> str: ...
+    def from_base64(text: str) -> MessageId:
+        """The id from what `to_base64` wrote."""
+    def to_bytes(self) -> bytes:
+        """The id as bytes: `MessageIdData` of Pulsar's protocol."""
+    def to_base64(self) -> str:
+        """The id as text: the base64 of its bytes."""
     def _starting(self) -> str: ...
     @property
-    def ledger(self) -> int: ...
+    def ledger(self) -> int:
+        """The ledger that holds the message; -1 where there is none."""
     @property
-    def entry(self) -> int: ...
+    def entry(self) -> int:
+        """The entry in the ledger; -1 where there is none."""
     @property
-    def partition(self) -> int | None: ...
+    def partition(self) -> int | None:
+        """The partition, or `None` for a topic without partitions."""
     @property
-    def batch_index(self) -> int | None: ...
+    def batch_index(self) -> int | None:
+        """The place in its batch, or `None` for a message that was not batched."""
     @property
-    def is_duplicate(self) -> bool: ...
+    def is_duplicate(self) -> bool:
+        """Whether the broker had the message already, from an attempt whose receipt was lost; it then tells no position.
+        Only with the option `effectively_once`.
+        """
     def __bytes__(self) -> bytes: ...
     def __hash__(self) -> int: ...
     def __eq__(self, value: object, /) -> bool: ...
@@ -246,23 +262,35 @@ class MessageId:
 
 @final
 class Message:
+    """A message received by a consumer or a reader."""
     @property
-    def data(self) -> bytes: ...
+    def data(self) -> bytes:
+        """The content."""
     @property
-    def id(self) -> MessageId: ...
+    def id(self) -> MessageId:
+        """Its position in the topic."""
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the
+        server does not tell which of them it was, and this is the first topic, or the pattern.
+        """
     @property
-    def key(self) -> str | None: ...
+    def key(self) -> str | None:
+        """The key, or `None`."""
     @property
-    def properties(self) -> dict[str, str]: ...
+    def properties(self) -> dict[str, str]:
+        """The application's properties, in a dict of the caller's own."""
     @property
-    def publish_time(self) -> datetime | None: ...
+    def publish_time(self) -> datetime | None:
+        """When the broker stored it: an aware `datetime` in UTC."""
     @property
-    def event_time(self) -> datetime | None: ...
+    def event_time(self) -> datetime | None:
+        """The time that the application gave it, or `None`: an aware `datetime` in UTC."""
     @property
-    def redelivery_count(self) -> int: ...
+    def redelivery_count(self) -> int:
+        """How often it was delivered before. The broker counts on shared and key_shared subscriptions only."""
     @property
-    def encryption_context(self) -> str | None: ...
+    def encryption_context(self) -> str | None:
+        """With `crypto_failure_action="consume"`, what is needed to decrypt the content, as the server's JSON."""
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...

@@ -17,7 +17,7 @@ from .errors import ClosedError, StargateError
 if TYPE_CHECKING:
     from . import _native
 
-logger = logging.getLogger("stargate")
+_logger = logging.getLogger("stargate")
 
 # How many messages a thread takes at once when it has a lane of its own. What it took, nobody else can do.
 BATCH = 64
@@ -216,11 +216,11 @@ class Workers:
 
     def _failed(self, handler: MessageHandler, message: Message, failure: BaseException) -> Outcome:
         self._native.count_handler_error()
-        logger.error("the handler failed on %r", message, exc_info=failure)
+        _logger.error("the handler failed on %r", message, exc_info=failure)
         try:
             outcome = handler.on_error(message, failure)
         except BaseException:
-            logger.exception("on_error failed on %r", message)
+            _logger.exception("on_error failed on %r", message)
             return NACK
         return outcome if isinstance(outcome, Outcome) else NACK
 
@@ -229,7 +229,7 @@ class Workers:
             return
         if self.error is None:
             self.error = error
-            logger.error("the handlers ended: %s", error)
+            _logger.error("the handlers ended: %s", error)
 
 
 def checked(outcome: object) -> Outcome:
