@@ -6,6 +6,7 @@
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100"
 #   make soak asan          ten minutes of outages (SOAK_SECONDS); the core under the address sanitizer (needs nightly)
+#   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
 
 SHELL := /bin/bash
 PULSAR ?= mock
@@ -16,7 +17,7 @@ IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
 
-.PHONY: help demo test lint fmt docs wheel install asan soak library clean bench
+.PHONY: help demo test lint fmt docs wheel install asan soak leaks-python exits-python library clean bench
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -80,6 +81,12 @@ soak: tools-test
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \
 		cargo test --release -p stargate-core --test soak -- --include-ignored
 	cat target/soak.txt
+
+leaks-python: wheel
+	$(IN_VENV)/python python/tools/leaks.py
+
+exits-python: wheel
+	STARGATE_EXIT_ROUNDS=300 $(IN_VENV)/python -m pytest python/tests/test_process.py -k exit_with_work
 
 tools-%:
 	@$(PYTHON) tests/tools.py $* $(PULSAR)

@@ -19,6 +19,8 @@ from stargate import Client
 
 ROUNDS = int(os.environ.get("STARGATE_EXIT_ROUNDS", "20"))
 
+LEAKS = Path(__file__).parent.parent / "tools" / "leaks.py"
+
 PRELUDE = """
 import os, signal, sys, threading, time
 import stargate
@@ -82,6 +84,14 @@ def test_a_hundred_cycles_leak_no_descriptor_and_no_thread(pulsar_url: str, topi
         cycle(close=False)
     assert settled(descriptors, before[0]) <= before[0]
     assert settled(threads, before[1]) <= before[1]
+
+
+def test_cycles_and_messages_leave_memory_descriptors_and_threads_as_they_were() -> None:
+    """A small run of what `make leaks-python` does with 10,000 cycles and 10 million messages."""
+    command = [sys.executable, str(LEAKS), "--cycles", "200", "--messages", "50000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("level") == 2
 
 
 def test_who_is_not_closed_is_warned_of(pulsar_url: str, topic: str) -> None:
@@ -333,6 +343,35 @@ EXITS = {
                 raise LookupError
         asyncio.run(main(), debug=False)
         """,
+    "a supervisor at work": """
+        host = url.removeprefix("ws://")
+        started = threading.Event()
+        def work(message):
+            started.set()
+            time.sleep(0.01)
+        shop = stargate.Supervisor({"host": host, "producer": {"topic": topic}, "consumer":
+            {"topic": topic, "subscription": "s", "handler": work, "initial_position": "earliest"}})
+        producer = shop.producer(stargate.registry_key("public", "default", topic.rsplit("/")[-1]))
+        futures = [producer.send_nowait(b"x") for _ in range(200)]
+        started.wait()
+        """,
+    "an asyncio supervisor at work": """
+        import asyncio, logging
+        logging.disable()
+        host = url.removeprefix("ws://")
+        async def main():
+            started = asyncio.Event()
+            async def work(message):
+                started.set()
+                await asyncio.sleep(1)
+            shop = await stargate.AsyncSupervisor({"host": host, "producer": {"topic": topic}, "consumer":
+                {"topic": topic, "subscription": "s", "handler": work, "initial_position": "earliest"}})
+            producer = shop.producer(stargate.registry_key("public", "default", topic.rsplit("/")[-1]))
+            futures = [producer.send_nowait(b"x") for _ in range(200)]
+            await started.wait()
+            globals().update(locals())
+        asyncio.run(main(), debug=False)
+        """,
     "a thread that sends": """
         client = stargate.Client(url)
         producer = client.producer(topic)
@@ -348,7 +387,7 @@ EXITS = {
 }
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(60 + 10 * ROUNDS)
 @pytest.mark.parametrize("shape", EXITS)
 def test_an_exit_with_work_pending_neither_hangs_nor_crashes(pulsar_url: str, topic: str, shape: str) -> None:
     expected = 1 if "an exception" in shape else 0
