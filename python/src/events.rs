@@ -27,6 +27,15 @@ pub(crate) trait Finished: Send {
     fn discard(self: Box<Self>) {}
 }
 
+/// The value of [`Events::mark`].
+struct Mark;
+
+impl Finished for Mark {
+    fn into_python(self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(py.None())
+    }
+}
+
 /// One thing that Python has to hear of.
 enum Event {
     /// An operation is done, and somebody holds a future of it.
@@ -202,6 +211,12 @@ impl Events {
             (!state.closed || !state.events.is_empty()).then(|| take(state))
         });
         taken.map(|(events, lost)| tell(py, events, lost)).transpose()
+    }
+
+    /// Tells `future` that everything has been told that is in the queue now.
+    fn mark(&self, py: Python<'_>, future: Py<PyAny>) {
+        let queue = self.queue();
+        py.detach(|| queue.done(Arc::new(future), Box::new(Mark)));
     }
 
     /// Takes in nothing more, and ends the waits.

@@ -27,6 +27,14 @@ enum Position {
 /// The position of a message in its topic: ordered, hashable and picklable.
 ///
 /// `MessageId.earliest` and `MessageId.latest` are the positions before the first and after the last message.
+///
+/// Examples:
+///     >>> first, second = producer.send_many([b"a", b"b"])
+///     >>> first < second < stargate.MessageId.latest
+///     True
+///     >>> kept = first.to_bytes()
+///     >>> stargate.MessageId.from_bytes(kept) == stargate.MessageId.from_base64(first.to_base64()) == first
+///     True
 #[pyclass(frozen, module = "stargate")]
 #[derive(Clone)]
 pub(crate) struct MessageId {
@@ -201,6 +209,14 @@ impl MessageId {
 }
 
 /// A message received by a consumer or a reader.
+///
+/// Examples:
+///     >>> message_id = producer.send(b"one pizza", key="anna", properties={"size": "l"})
+///     >>> message = consumer.receive(timeout=5)
+///     >>> message.data, message.key, message.properties
+///     (b'one pizza', 'anna', {'size': 'l'})
+///     >>> message.id == message_id
+///     True
 #[pyclass(frozen, module = "stargate")]
 pub(crate) struct Message {
     pub(crate) inner: Held<core::Message>,

@@ -28,6 +28,9 @@ _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEB
 # How long the exit of the interpreter waits for the clients that nobody closed, in seconds; for all of them together.
 EXIT_TIMEOUT = 2.0
 
+# How long `catch_up` waits for a callback of the application, in seconds.
+_CATCH_UP = 1.0
+
 
 class Closable(Protocol):
     """What is closed at exit."""
@@ -60,6 +63,31 @@ _live: weakref.WeakSet[Closable] = weakref.WeakSet()
 def events() -> _native.Events:
     """Give the queue of this process for futures, log records and changes of state."""
     return _dispatcher("stargate-events").queue
+
+
+class _Mark:
+    """A place in the queue, as a future."""
+
+    def __init__(self) -> None:
+        self.told = threading.Event()
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, _: None) -> None:
+        self.told.set()
+
+
+def catch_up() -> None:
+    """Wait until Python has been told what the library has to tell now, so that futures of what has ended are set.
+
+    Not for long: a callback of the application may keep the thread, and wait for who waits here.
+    """
+    dispatcher = _dispatchers.get("stargate-events")
+    if dispatcher is not None and dispatcher.thread is not threading.current_thread():
+        mark = _Mark()
+        dispatcher.queue.mark(mark)
+        mark.told.wait(_CATCH_UP)
 
 
 def tokens() -> _native.Events:

@@ -48,6 +48,7 @@ class Events:
     def drain(self, readable: bool) -> list[tuple[Any, ...]]: ...
     def ready(self, timeout: float) -> bool: ...
     def wait(self, timeout: float) -> list[tuple[Any, ...]] | None: ...
+    def mark(self, future: object) -> None: ...
     def close(self) -> None: ...
 
 @final
@@ -218,6 +219,14 @@ class MessageId:
     """The position of a message in its topic: ordered, hashable and picklable.
 
     `MessageId.earliest` and `MessageId.latest` are the positions before the first and after the last message.
+
+    Examples:
+        >>> first, second = producer.send_many([b"a", b"b"])
+        >>> first < second < stargate.MessageId.latest
+        True
+        >>> kept = first.to_bytes()
+        >>> stargate.MessageId.from_bytes(kept) == stargate.MessageId.from_base64(first.to_base64()) == first
+        True
     """
 
     earliest: ClassVar[MessageId]
@@ -262,7 +271,16 @@ class MessageId:
 
 @final
 class Message:
-    """A message received by a consumer or a reader."""
+    """A message received by a consumer or a reader.
+
+    Examples:
+        >>> message_id = producer.send(b"one pizza", key="anna", properties={"size": "l"})
+        >>> message = consumer.receive(timeout=5)
+        >>> message.data, message.key, message.properties
+        (b'one pizza', 'anna', {'size': 'l'})
+        >>> message.id == message_id
+        True
+    """
     @property
     def data(self) -> bytes:
         """The content."""

@@ -30,7 +30,13 @@ RESTART_AFTER = 0.5
 
 @dataclass(frozen=True, slots=True, order=True)
 class RegistryKey:
-    """The name under which a supervisor holds a producer, consumer or reader; made by `registry_key`."""
+    """The name under which a supervisor holds a producer, consumer or reader; made by `registry_key`.
+
+    Examples:
+        >>> key = stargate.registry_key("public", "default", "orders", component="consumer", subscription="billing")
+        >>> key.topic, key.subscription
+        ('persistent://public/default/orders', 'billing')
+    """
 
     supervisor: str
     """The name of the supervisor."""
@@ -60,7 +66,12 @@ def registry_key(
     persistence: Literal["persistent", "non-persistent"] = "persistent",
     subscription: str | None = None,
 ) -> RegistryKey:
-    """Give the key of what the supervisor `name` holds for a topic."""
+    """Give the key of what the supervisor `name` holds for a topic.
+
+    Examples:
+        >>> print(stargate.registry_key("public", "default", "orders", component="reader"))
+        reader of persistent://public/default/orders in supervisor 'default'
+    """
     if component not in _COMPONENTS:
         raise InvalidArgumentError(f"component: expected one of {', '.join(_COMPONENTS)}, got {component!r}")
     return RegistryKey(name, component, f"{persistence}://{tenant}/{namespace}/{topic}", subscription)

@@ -27,13 +27,26 @@ async def settled(value: Any) -> Any:
 class AsyncMessageHandler:
     """As `stargate.MessageHandler`, for handlers that await. Each processor has an instance of its own.
 
-    class Billing(AsyncMessageHandler):
-        async def init(self, url):
-            self.pool = await asyncpg.create_pool(url)
-
-        async def handle_message(self, message):
-            await self.pool.execute("insert into bills values ($1)", message.data)
-            return ACK
+    Examples:
+        >>> import asyncio
+        >>> class Billing(stargate.AsyncMessageHandler):
+        ...     async def init(self, discount):
+        ...         self.discount = discount
+        ...
+        ...     async def handle_message(self, message):
+        ...         await asyncio.sleep(0)
+        ...         print("price", int(message.data) - self.discount)
+        ...         return stargate.ACK
+        ...
+        ...     async def on_error(self, message, error):
+        ...         return stargate.NACK
+        >>> async def main():
+        ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
+        ...         await client.consume("orders", "billing", Billing, init_args=[2])
+        ...         await (await client.producer("orders")).send(b"5")
+        ...         await mock.wait_async("ack")
+        >>> asyncio.run(main())
+        price 3
     """
 
     async def init(self, *args: Any, **kwargs: Any) -> None:

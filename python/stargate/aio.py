@@ -102,7 +102,24 @@ class Opening(Generic[H]):
 
 
 class AsyncProducer(_Handle):
-    """Sends messages to one topic. Made by `AsyncClient.producer`; see `stargate.Producer`."""
+    """Sends messages to one topic. Made by `AsyncClient.producer`; see `stargate.Producer`.
+
+    Examples:
+        >>> import asyncio
+        >>> async def main():
+        ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
+        ...         producer = await client.producer("orders", lazy=True)
+        ...         await producer.wait_connected(timeout=5)
+        ...         await asyncio.gather(*(producer.send(f"pizza {number}") for number in range(10)))
+        ...         future = producer.send_nowait(b"one more")
+        ...         await producer.flush(timeout=5)
+        ...         print(await future == max(await producer.send_many([b"a", b"b"])))
+        ...         print(producer.stats().receipts)
+        ...         await producer.close(timeout=5)
+        >>> asyncio.run(main())
+        False
+        13
+    """
 
     def __init__(self, client: AsyncClient, native: _native.Producer) -> None:
         self._client = client
@@ -332,8 +349,9 @@ class AsyncReceiver(_Handle):
         waiting = self._client._bound().run(self._received.wait_connected_async)
         await _within(timeout, f"connect to {self.topic}", waiting)
 
+    @property
     def is_connected(self) -> bool:
-        """Say whether it is connected now, with all of its connections."""
+        """Whether it is connected now, with all of its connections."""
         return self._received.is_connected()
 
     def stats(self) -> Stats:
@@ -366,7 +384,35 @@ class AsyncReceiver(_Handle):
 
 
 class AsyncConsumer(AsyncReceiver):
-    """Takes part in a subscription. Made by `AsyncClient.consumer`; see `stargate.Consumer`."""
+    """Takes part in a subscription. Made by `AsyncClient.consumer`; see `stargate.Consumer`.
+
+    Examples:
+        >>> import asyncio
+        >>> async def main():
+        ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
+        ...         consumer = await client.consumer("orders", "billing", pull_mode=True, negative_ack_delay=0.1)
+        ...         await consumer.wait_connected(timeout=5)
+        ...         await consumer.permit(5)
+        ...         async with client.producer("orders") as producer:
+        ...             await producer.send_many(["a", "b", "c", "d", "e"])
+        ...         await consumer.ack(await consumer.receive(timeout=5))
+        ...         await consumer.acknowledge_cumulative((await consumer.receive_many(2, timeout=5))[-1])
+        ...         async for message in consumer:
+        ...             await consumer.nack(message)  # it comes again
+        ...             break
+        ...         print(await consumer.is_end_of_topic(timeout=5), consumer.stats().received > 3)
+        ...         await consumer.unsubscribe(timeout=5)
+        ...
+        ...         handling = await client.consumer("orders", "handler")
+        ...         await handling.listen(lambda message: print(message.data))
+        ...         try:
+        ...             await handling.wait(timeout=0.01)
+        ...         except TimeoutError:
+        ...             await handling.close(timeout=5)
+        ...         await handling.run_until_interrupted()  # returns, since it is closed
+        >>> asyncio.run(main())
+        False True
+    """
 
     def __init__(self, client: AsyncClient, native: _native.Consumer) -> None:
         super().__init__(client, native)
@@ -409,13 +455,62 @@ class AsyncConsumer(AsyncReceiver):
 
 
 class AsyncReader(AsyncReceiver):
-    """Reads a topic from a position, without a subscription. Made by `AsyncClient.reader`; see `stargate.Reader`."""
+    """Reads a topic from a position, without a subscription. Made by `AsyncClient.reader`; see `stargate.Reader`.
+
+    Examples:
+        >>> import asyncio
+        >>> async def main():
+        ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
+        ...         async with client.producer("orders") as producer:
+        ...             first, second, third = await producer.send_many(["a", "b", "c"])
+        ...         reader = await client.reader("orders", starting_message=first)
+        ...         await reader.wait_connected(timeout=5)
+        ...         print([message.data for message in await reader.receive_many(2, timeout=5)])
+        ...         try:
+        ...             await reader.receive(timeout=0.01)
+        ...         except TimeoutError:
+        ...             print(await reader.is_end_of_topic(timeout=5), reader.stats().received)
+        ...         await reader.close(timeout=5)
+        ...
+        ...         handling = await client.reader("orders", starting_message=second)
+        ...         await handling.listen(lambda message: print(message.data))
+        ...         await mock.wait_async("receive", at_least=3)
+        ...         try:
+        ...             await handling.wait(timeout=0.01)
+        ...         except TimeoutError:
+        ...             await handling.close(timeout=5)
+        ...         await handling.run_until_interrupted()  # returns, since it is closed
+        >>> asyncio.run(main())
+        [b'b', b'c']
+        False 2
+        b'c'
+    """
 
 
 class AsyncClient(_Handle):
     """The way to a Pulsar cluster, for asyncio; see `stargate.Client`.
 
     What `producer`, `consumer` and `reader` give is awaited, or entered with `async with`.
+
+    Examples:
+        >>> import asyncio
+        >>> async def bill(message):
+        ...     print("billing", message.data)
+        >>> async def main():
+        ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
+        ...         consumer = await client.consume("orders", "billing", bill)
+        ...         async with client.producer("orders") as producer:
+        ...             await producer.send(b"one pizza")
+        ...         async with client.reader("orders", starting_message="earliest") as reader:
+        ...             print((await reader.receive(timeout=5)).data)
+        ...         audit = await client.consumer("orders", "audit")
+        ...         await mock.wait_async("ack")
+        ...         print(client.stats().acked)
+        ...         await client.close(timeout=5)  # the end of the block does it too
+        >>> asyncio.run(main())
+        billing b'one pizza'
+        b'one pizza'
+        1
     """
 
     def __init__(
@@ -543,6 +638,11 @@ async def produce_async(
     """Send messages to a producer URL over a connection of their own; see `stargate.produce`.
 
     When it is cancelled the connection is closed at once, and each message may be stored or not.
+
+    Examples:
+        >>> import asyncio
+        >>> url = "ws://localhost:8080/ws/v2/producer/persistent/public/default/orders"
+        >>> [first, second] = asyncio.run(stargate.produce_async(url, [b"one pizza", b"two pizzas"]))
     """
     arguments = produce_arguments(url, messages, options)
     try:

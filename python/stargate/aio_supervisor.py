@@ -23,11 +23,33 @@ _Handle = AsyncProducer | AsyncConsumer | AsyncReader
 class AsyncSupervisor(Registry[_Handle]):
     """As `stargate.Supervisor`, with the same configuration, for asyncio. It is awaited, or entered with `async with`.
 
-        async with AsyncSupervisor(config) as shop:
-            await shop.producer(registry_key("public", "default", "orders", name="shop")).send(b"one pizza")
-
     Nothing is opened before that. Handlers are those of `AsyncConsumer.listen`. It belongs to the event loop in which
     it was opened; `AsyncSupervisor.find` gives it anywhere in that loop.
+
+    Examples:
+        >>> import asyncio
+        >>> async def bill(message):
+        ...     print("billing", message.data)
+        >>> config = {
+        ...     "name": "shop",
+        ...     "host": "localhost:8080",
+        ...     "producer": {"topic": "orders"},
+        ...     "consumer": {"topic": "orders", "subscription": "billing", "handler": bill},
+        ... }
+        >>> async def main():
+        ...     async with stargate.AsyncSupervisor(config) as shop:
+        ...         key = stargate.registry_key("public", "default", "orders", name="shop")
+        ...         await stargate.AsyncSupervisor.find("shop").producer(key).send(b"one pizza")
+        ...         audit = await shop.add("reader", {"topic": "orders", "starting_message": "earliest"})
+        ...         print((await shop.reader(audit).receive(timeout=5)).data)
+        ...         await mock.wait_async("ack")
+        ...         billing = shop.consumer(shop.keys()[0])
+        ...         print(billing.subscription)
+        ...         await shop.close(timeout=5)  # the end of the block does it too
+        >>> asyncio.run(main())
+        billing b'one pizza'
+        b'one pizza'
+        billing
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:

@@ -30,13 +30,13 @@ Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
 class Client:
     """The way to a Pulsar cluster. Making one opens no connection; each producer, consumer and reader has its own.
 
-        with Client("ws://localhost:8080") as client:
-            with client.producer("orders") as producer:
-                print(producer.send(b"hello"))
-
     `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are those of
     connections; whatever the client opens inherits them. `token_supplier` is asked for a token at each connect, on a
     thread of stargate; it takes the place of `auth_token`. May be used by many threads at once.
+
+    Examples:
+        >>> with stargate.Client("ws://localhost:8080") as client, client.producer("orders") as producer:
+        ...     message_id = producer.send(b"one pizza")
     """
 
     _closed = True
@@ -63,7 +63,14 @@ class Client:
         return self._closed
 
     def stats(self) -> Stats:
-        """Give the counters of all that was opened through it, what is closed included."""
+        """Give the counters of all that was opened through it, what is closed included.
+
+        Examples:
+            >>> producer.send(b"x").ledger >= 0
+            True
+            >>> client.stats().receipts
+            1
+        """
         return Stats._from_json(self._native.stats())
 
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Producer:
@@ -71,6 +78,11 @@ class Client:
 
         `topic` is `name`, `tenant/namespace/name` or `persistent://tenant/namespace/name`. Raise what the first attempt
         to connect failed with, or `InvalidArgumentError` for an option that the table or the server refuses.
+
+        Examples:
+            >>> producer = client.producer("orders", send_timeout=5, max_pending_msg=500)
+            >>> producer.topic
+            'persistent://public/default/orders'
         """
         pairs, listener = split_options(options)
         return Producer(self, self._native.producer(topic, pairs, listener))
@@ -80,6 +92,12 @@ class Client:
 
         `topic` is one topic, a list of them, or a compiled regular expression for all persistent topics whose name
         matches it, now and later. The subscription is created when it does not exist.
+
+        Examples:
+            >>> consumer = client.consumer("orders", "billing", subscription_type="shared")
+            >>> consumer.subscription
+            'billing'
+            >>> several = client.consumer(["orders", "returns"], "audit")
         """
         pairs, listener = split_options(options)
         topics, pattern = topics_of(topic)
@@ -96,7 +114,13 @@ class Client:
         init_kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[ConsumerOptions],
     ) -> Consumer:
-        """Open a consumer and run a handler on its messages; see `Consumer.listen`."""
+        """Open a consumer and run a handler on its messages; see `Consumer.listen`.
+
+        Examples:
+            >>> def bill(message):
+            ...     print("billing", message.data)
+            >>> consumer = client.consume("orders", "billing", bill, subscription_type="shared", processors=4)
+        """
         consumer = self.consumer(topic, subscription, **options)
         try:
             consumer.listen(handler, init_args, init_kwargs)
@@ -110,6 +134,9 @@ class Client:
 
         The option `starting_message` is `MessageId.earliest`, `MessageId.latest` (the default), or the id of the
         message after which it begins.
+
+        Examples:
+            >>> reader = client.reader("news", starting_message=stargate.MessageId.earliest)
         """
         pairs, listener = split_options(options)
         reader = Reader(self, self._native.reader(topic, pairs, listener))
@@ -120,6 +147,11 @@ class Client:
         """Close everything that was opened through this client, in the way of each.
 
         Raise `TimeoutError` for what is not done within `timeout` seconds. May be called more than once.
+
+        Examples:
+            >>> client.close(timeout=5)
+            >>> client.closed
+            True
         """
         self._closed = True
         deadline = time.monotonic() + (seconds(timeout) or 0.0)
@@ -133,6 +165,7 @@ class Client:
             except Exception as error:
                 late = late or error
         self._native.close(max(0.0, deadline - time.monotonic()))
+        _events.catch_up()
         _events.closed(self)
         if late is not None:
             raise late

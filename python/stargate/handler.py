@@ -24,7 +24,12 @@ BATCH = 64
 
 
 class Outcome(enum.Enum):
-    """What a handler decides about a message."""
+    """What a handler decides about a message.
+
+    Examples:
+        >>> stargate.ACK is stargate.Outcome.ACK
+        True
+    """
 
     ACK = "ack"
     """It is done: acknowledge it."""
@@ -42,15 +47,20 @@ NACK = Outcome.NACK
 class MessageHandler:
     """What a class of handlers inherits from. Each processor has an instance of its own, used by one thread only.
 
-    State is kept in the instance:
+    Examples:
+        State is kept in the instance:
 
-        class Billing(MessageHandler):
-            def init(self, path):
-                self.database = sqlite3.connect(path)
-
-            def handle_message(self, message):
-                self.database.execute("insert into bills values (?)", (message.data,))
-                return ACK
+        >>> class Billing(stargate.MessageHandler):
+        ...     def init(self, discount):
+        ...         self.discount = discount
+        ...
+        ...     def handle_message(self, message):
+        ...         print("price", int(message.data) - self.discount)
+        ...         return stargate.ACK
+        ...
+        ...     def on_error(self, message, error):
+        ...         return stargate.ACK if isinstance(error, ValueError) else stargate.NACK
+        >>> consumer.listen(Billing, init_kwargs={"discount": 2})
     """
 
     def init(self, *args: Any, **kwargs: Any) -> None:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message for `send_many`, where a payload alone is not enough; the fields are the arguments of `send`."""
+    """A message for `send_many`, where a payload alone is not enough; the fields are the arguments of `send`.
+
+    Examples:
+        >>> order = stargate.OutgoingMessage(b"one pizza", key="anna", properties={"size": "l"})
+        >>> [message_id] = producer.send_many([order])
+    """
 
     payload: Payload
     key: str | None = None
@@ -58,6 +63,10 @@ class Producer:
 
     Messages of one thread are stored in the order in which they were sent. At most `max_pending_msg` are in flight:
     further sends wait, or raise `QueueFullError` with `when_full="fail"`.
+
+    Examples:
+        >>> with client.producer("orders", batch_enabled=True) as producer:
+        ...     ids = producer.send_many(f"pizza {number}" for number in range(100))
     """
 
     _closed = True
@@ -95,6 +104,11 @@ class Producer:
 
         Raise `TooBigError` for a message over the server's limit, `TimeoutError` when the time is over (the message
         may still be stored), and any other `StargateError` that says why it was not stored.
+
+        Examples:
+            >>> where = producer.send(b"one pizza", key="anna", properties={"size": "l"}, timeout=5)
+            >>> mock.messages("news")[0].id == where
+            True
         """
         packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
         return self._native.send(payload, packed, seconds(timeout))
@@ -114,6 +128,10 @@ class Producer:
 
         It waits only for room among those in flight. The future cannot be cancelled, since a message that was accepted
         cannot be called back. Its callbacks run on a thread of stargate, one after the other.
+
+        Examples:
+            >>> futures = [producer.send_nowait(f"pizza {number}") for number in range(100)]
+            >>> ids = [future.result(timeout=10) for future in futures]
         """
         from concurrent.futures import Future
 
@@ -128,15 +146,36 @@ class Producer:
 
         Return a list with, for each message and in the same order, its id or the error that it ended with. It raises
         nothing for a message that failed: look at what it returns. This is the fastest way to send.
+
+        Examples:
+            >>> for result in producer.send_many([b"one", "two", b"x" * 2_000_000]):
+            ...     if isinstance(result, stargate.StargateError):
+            ...         print(type(result).__name__)
+            TooBigError
         """
         return self._native.send_many([packed(message) for message in messages])
 
     def flush(self, timeout: Seconds | None = None) -> None:
-        """Wait until every message accepted before has ended, well or not."""
+        """Wait until every message accepted before has ended, well or not, and its future is set.
+
+        Examples:
+            >>> future = producer.send_nowait(b"one pizza")
+            >>> producer.flush(timeout=10)
+            >>> future.done()
+            True
+        """
         self._native.flush(seconds(timeout))
+        _events.catch_up()
 
     def wait_connected(self, timeout: Seconds | None = None) -> None:
-        """Wait until it is connected; raise the error that ended it if it cannot be."""
+        """Wait until it is connected; raise the error that ended it if it cannot be.
+
+        Examples:
+            >>> lazy = client.producer("orders", lazy=True)
+            >>> lazy.wait_connected(timeout=10)
+            >>> lazy.is_connected
+            True
+        """
         self._native.wait_connected(seconds(timeout))
 
     @property
@@ -145,7 +184,13 @@ class Producer:
         return self._native.is_connected()
 
     def stats(self) -> Stats:
-        """Give the counters."""
+        """Give the counters.
+
+        Examples:
+            >>> ids = producer.send_many([b"one", b"two"])
+            >>> producer.stats().receipts
+            2
+        """
         return Stats._from_json(self._native.stats())
 
     def close(self, timeout: Seconds = 10.0, *, flush: bool = True) -> None:
@@ -153,6 +198,12 @@ class Producer:
 
         What is not done within `timeout` ends with an error, and then this raises `TimeoutError`. With `flush=False`
         nothing is waited for, and nothing raised. May be called more than once.
+
+        Examples:
+            >>> future = producer.send_nowait(b"one pizza")
+            >>> producer.close(timeout=5)
+            >>> future.done()
+            True
         """
         if self._ended:
             return
@@ -164,6 +215,7 @@ class Producer:
             if flush:
                 raise
         self._ended = True
+        _events.catch_up()
 
     def __enter__(self) -> Self:
         return self
@@ -192,6 +244,10 @@ def produce(
     `url` is `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic`, with the server's query parameters if
     any; `options` are those of connections and producers, and go before them. Return a list with, for each message, its
     id or the error that it ended with; raise what the connection failed with. May be called by many threads at once.
+
+    Examples:
+        >>> url = "ws://localhost:8080/ws/v2/producer/persistent/public/default/orders"
+        >>> [first, second] = stargate.produce(url, [b"one pizza", b"two pizzas"])
     """
     return _native.produce(*produce_arguments(url, messages, options))
 

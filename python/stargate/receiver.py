@@ -40,7 +40,17 @@ class Receiver:
         return self._received.topic()
 
     def receive(self, timeout: Seconds | None = None) -> Message:
-        """Wait for the next message, for `timeout` seconds or for ever; raise `TimeoutError` when none came."""
+        """Wait for the next message, for `timeout` seconds or for ever; raise `TimeoutError` when none came.
+
+        Examples:
+            >>> message_id = producer.send(b"one pizza")
+            >>> consumer.receive(timeout=5).data
+            b'one pizza'
+            >>> consumer.receive(timeout=0.01)
+            Traceback (most recent call last):
+                ...
+            stargate.errors.TimeoutError: receive from persistent://public/default/news: not done within 0.01 s
+        """
         return self._received.receive(seconds(timeout))
 
     def receive_many(self, max_messages: int, timeout: Seconds | None = None) -> Sequence[Message]:
@@ -48,11 +58,26 @@ class Receiver:
 
         An empty list is no error. Without a timeout it waits until there are that many. What is returned counts as
         finished for the permits of pull mode and for a reader's place, so ask for as many as are worked on at a time.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b", b"c"])
+            >>> [message.data for message in consumer.receive_many(3, timeout=5)]
+            [b'a', b'b', b'c']
+            >>> consumer.receive_many(3, timeout=0.01)
+            []
         """
         return self._received.receive_many(max_messages, seconds(timeout))
 
     def __iter__(self) -> Iterator[Message]:
-        """Give message after message, until it is closed. An error that ends it is raised."""
+        """Give message after message, until it is closed. An error that ends it is raised.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b"])
+            >>> for message in consumer:
+            ...     consumer.ack(message)
+            ...     if message.data == b"b":
+            ...         break
+        """
         while True:
             try:
                 message = self._received.receive(None)
@@ -72,6 +97,12 @@ class Receiver:
 
         A handler that raises is logged with its traceback, and costs the message a negative acknowledgement, unless
         `on_error` says otherwise. Permits of pull mode, and a reader's place, follow what the handlers have finished.
+
+        Examples:
+            >>> done = []
+            >>> reader.listen(done.append)
+            >>> message_id = producer.send(b"one pizza")
+            >>> reader.close()  # the handler finishes the message that it has
         """
         refuse_async(handler)
         make = maker(handler, MessageHandler, tuple(init_args), dict(init_kwargs or {}))
@@ -81,6 +112,13 @@ class Receiver:
         """Wait until the handler has ended: because of a close, or of an error, which is raised.
 
         Raise `TimeoutError` if it still runs when the time is over.
+
+        Examples:
+            >>> consumer.listen(print)
+            >>> consumer.wait(timeout=0.01)
+            Traceback (most recent call last):
+                ...
+            stargate.errors.TimeoutError: wait for persistent://public/default/news: the handler still runs
         """
         if self._workers is None:
             raise ClosedError(f"wait for {self.topic}: there is no handler")
@@ -90,7 +128,13 @@ class Receiver:
             raise self._workers.error
 
     def run_until_interrupted(self) -> None:
-        """Wait for Ctrl-C, or for the handler's end, and close. An error that ended the handler is raised."""
+        """Wait for Ctrl-C, or for the handler's end, and close. An error that ended the handler is raised.
+
+        Examples:
+            >>> consumer.listen(lambda message: consumer.close())  # here instead of Ctrl-C
+            >>> message_id = producer.send(b"the last one")
+            >>> consumer.run_until_interrupted()
+        """
         try:
             self.wait()
         except KeyboardInterrupt:
@@ -99,19 +143,36 @@ class Receiver:
             self.close()
 
     def is_end_of_topic(self, timeout: Seconds | None = None) -> bool:
-        """Ask whether the topic was terminated and nothing is left of it."""
+        """Ask whether the topic was terminated and nothing is left of it.
+
+        Examples:
+            >>> consumer.is_end_of_topic(timeout=5)
+            False
+        """
         return self._received.is_end_of_topic(seconds(timeout))
 
     def wait_connected(self, timeout: Seconds | None = None) -> None:
-        """Wait until it is connected; raise the error that ended it if it cannot be."""
+        """Wait until it is connected; raise the error that ended it if it cannot be.
+
+        Examples:
+            >>> consumer.wait_connected(timeout=5)
+            >>> consumer.is_connected
+            True
+        """
         self._received.wait_connected(seconds(timeout))
 
+    @property
     def is_connected(self) -> bool:
-        """Say whether it is connected now, with all of its connections."""
+        """Whether it is connected now, with all of its connections."""
         return self._received.is_connected()
 
     def stats(self) -> Stats:
-        """Give the counters."""
+        """Give the counters.
+
+        Examples:
+            >>> consumer.stats().received
+            0
+        """
         return Stats._from_json(self._received.stats())
 
     def close(self, timeout: Seconds = 10.0) -> None:
@@ -120,6 +181,13 @@ class Receiver:
         What was received and not finished is delivered again. After it returns no handler runs; called in a handler it
         does not wait for that one. Raise `TimeoutError` if a handler still runs when the time is over. May be called
         more than once.
+
+        Examples:
+            >>> consumer.close(timeout=5)
+            >>> consumer.receive()
+            Traceback (most recent call last):
+                ...
+            stargate.errors.ClosedError: ...
         """
         self._closed = True
         deadline = time.monotonic() + (seconds(timeout) or 0.0)
@@ -154,9 +222,11 @@ class Receiver:
 class Consumer(Receiver):
     """Takes part in a subscription. Made by `Client.consumer`; may be used by many threads at once.
 
-    for message in consumer:
-        work(message.data)
-        consumer.ack(message)
+    Examples:
+        >>> with client.consumer("orders", "billing", initial_position="earliest") as consumer:
+        ...     for message in consumer.receive_many(10, timeout=0.1):
+        ...         print(message.data)
+        ...         consumer.ack(message)
     """
 
     def __init__(self, client: Client, native: _native.Consumer) -> None:
@@ -174,6 +244,13 @@ class Consumer(Receiver):
         Nothing answers an acknowledgement on this API: one that is lost with the connection means that the message
         comes again. By its id it counts when the present connection delivered the message, or when the message was
         neither batched nor in a partition.
+
+        Examples:
+            >>> message_id = producer.send(b"one pizza")
+            >>> consumer.ack(consumer.receive(timeout=5))
+            >>> mock.wait("ack")
+            >>> mock.backlog("news", "readers")
+            0
         """
         if isinstance(message, MessageId):
             self._native.ack_id(message)
@@ -187,6 +264,12 @@ class Consumer(Receiver):
         did not carry any more comes again, is acknowledged then, and is not handed out (`Stats.covered`). An id may
         also be one of an earlier consumer of the subscription. It costs one frame for each message, as `ack` of each
         of them would. With several processors it also says so of messages that another handler is still working on.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b", b"c"])
+            >>> *_, last = consumer.receive_many(3, timeout=5)
+            >>> consumer.acknowledge_cumulative(last)
+            >>> mock.wait("ack", at_least=3)
         """
         if isinstance(message, MessageId):
             self._native.acknowledge_cumulative_id(message)
@@ -194,18 +277,35 @@ class Consumer(Receiver):
             self._native.acknowledge_cumulative(message)
 
     def nack(self, message: Message | MessageId) -> None:
-        """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`."""
+        """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`.
+
+        Examples:
+            >>> impatient = client.consumer("orders", "s", subscription_type="shared", negative_ack_delay=0.1)
+            >>> message_id = client.producer("orders").send(b"one pizza")
+            >>> impatient.nack(impatient.receive(timeout=5))
+            >>> impatient.receive(timeout=5).redelivery_count
+            1
+        """
         if isinstance(message, MessageId):
             self._native.nack_id(message)
         else:
             self._native.nack(message)
 
     def permit(self, messages: int) -> None:
-        """In pull mode, ask for more messages than the window gives by itself, on each connection."""
+        """In pull mode, ask for more messages than the window gives by itself, on each connection.
+
+        Examples:
+            >>> pulling = client.consumer("orders", "s", pull_mode=True, queue_size=10)
+            >>> pulling.permit(5)
+        """
         self._native.permit(messages)
 
     def unsubscribe(self, timeout: Seconds = 10.0) -> None:
-        """Delete the subscription and close the consumer; raise if other consumers are on the subscription."""
+        """Delete the subscription and close the consumer; raise if other consumers are on the subscription.
+
+        Examples:
+            >>> consumer.unsubscribe(timeout=5)
+        """
         self._native.unsubscribe(seconds(timeout) or 0.0)
         self.close(timeout)
 
@@ -214,4 +314,10 @@ class Reader(Receiver):
     """Reads a topic from a position, without a subscription. Made by `Client.reader`.
 
     A reconnect goes on after the last message received, with neither a gap nor a replay.
+
+    Examples:
+        >>> ids = producer.send_many([b"a", b"b", b"c"])
+        >>> with client.reader("news", starting_message=ids[0]) as reader:
+        ...     [message.data for message in reader.receive_many(2, timeout=5)]
+        [b'b', b'c']
     """

@@ -35,14 +35,6 @@ _Failures = SimpleQueue[tuple[RegistryKey, int, StargateError] | None]
 class Supervisor(Registry[_Handle]):
     """Holds producers, consumers and readers, and restarts those that fail.
 
-        config = {
-            "name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20,
-            "producer": {"topic": "orders"},
-            "consumer": {"topic": "orders", "subscription": "billing", "handler": Billing, "processors": 4},
-        }
-        with Supervisor(config) as shop:
-            shop.producer(registry_key("public", "default", "orders", name="shop")).send(b"one pizza")
-
     `host` is `"name:port"` or a list of them, `protocol` is `ws` (the default) or `wss`, `name` is unique in the
     process and `default` when not given. A component that fails more than `max_restarts` times (3) within `max_seconds`
     (5) stays down. `producer`, `consumer` and `reader` are one mapping or a list of them. Each names its `topic` in
@@ -50,6 +42,28 @@ class Supervisor(Registry[_Handle]):
     `protocol` of its own; a consumer or reader may have a `handler`, with `init_args` and `init_kwargs`. Everything
     else, there and in `query_params`, is an option; those at the top are inherited by all. When one of them cannot be
     opened, none stays.
+
+    Examples:
+        >>> config = {
+        ...     "name": "shop",
+        ...     "host": "localhost:8080",
+        ...     "ping_interval": 20,
+        ...     "producer": {"topic": "orders"},
+        ...     "consumer": {"topic": "orders", "subscription": "billing", "handler": lambda message: None},
+        ... }
+        >>> key = stargate.registry_key("public", "default", "orders", name="shop")
+        >>> with stargate.Supervisor(config) as shop:
+        ...     message_id = shop.producer(key).send(b"one pizza")
+        ...     audit = shop.add("reader", {"topic": "orders", "starting_message": "earliest"})
+        ...     print(shop.reader(audit).receive(timeout=5).data)
+        ...     for key in stargate.Supervisor.find("shop").keys():
+        ...         print(key)
+        ...     billing = shop.consumer(shop.keys()[0])
+        b'one pizza'
+        consumer of persistent://public/default/orders on billing in supervisor 'shop'
+        producer of persistent://public/default/orders in supervisor 'shop'
+        reader of persistent://public/default/orders in supervisor 'shop'
+        >>> shop.close()  # again does nothing
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:

@@ -54,7 +54,14 @@ Operation = Literal[
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as the broker stored it."""
+    """A message as the broker stored it.
+
+    Examples:
+        >>> message_id = producer.send(b"one pizza", key="anna")
+        >>> stored = mock.messages("news")[0]
+        >>> (stored.data, stored.key, stored.sequence_id)
+        (b'one pizza', 'anna', 0)
+    """
 
     topic: str
     """The full name of the topic; of a partitioned one, the partition."""
@@ -84,7 +91,14 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing that a client did or got."""
+    """One thing that a client did or got.
+
+    Examples:
+        >>> message_id = producer.send(b"one pizza")
+        >>> request = mock.requests("send")[0]
+        >>> (request.op, request.topic, request.role)
+        ('send', 'persistent://public/default/news', 'producer')
+    """
 
     at: float = field(compare=False)
     """Seconds since the broker was started."""
@@ -103,10 +117,6 @@ class Request:
 class MockBroker:
     """A Pulsar broker at 127.0.0.1, for tests. It starts at once, on a thread of its own, and ends with `close`.
 
-        with MockBroker(token="secret") as mock, Client(mock.url, auth_token="secret") as client:
-            client.producer("orders").send(b"one pizza")
-            assert [message.data for message in mock.messages("orders")] == [b"one pizza"]
-
     Topics are `name`, `tenant/namespace/name` or full names; `public/default` is there from the start. Everything that
     cannot be done raises a `StargateError`: `NotFoundError` for a missing topic, subscription or namespace,
     `InvalidArgumentError` for what makes no sense. All methods may be called from any thread; but for `wait` they take
@@ -116,6 +126,13 @@ class MockBroker:
     With `tls_certificates` and `tls_key`, files in PEM, it serves TLS and nothing else; client certificates of
     `tls_client_ca` are as good as a token. `max_text_size` (bytes of a message on the wire), `idle_timeout` and
     `ping_interval` (seconds) and `auto_create_topics` are as Pulsar's settings.
+
+    Examples:
+        >>> from stargate.testing import MockBroker
+        >>> with MockBroker(token="secret") as mock, stargate.Client(mock.url, auth_token="secret") as client:
+        ...     message_id = client.producer("orders").send(b"one pizza")
+        ...     [message.data for message in mock.messages("orders")]
+        [b'one pizza']
     """
 
     _closed = True
@@ -188,6 +205,11 @@ class MockBroker:
 
         The topic is created if need be; of a partitioned one the key picks the partition. The arguments are those of
         `Producer.send`; a payload of `None` is a null value, which only native clients can send.
+
+        Examples:
+            >>> message_id = mock.publish("news", b"one pizza", key="anna")
+            >>> consumer.receive(timeout=5).key
+            'anna'
         """
         packed = extras(key, properties, event_time, None, deliver_after, None)
         _, texts, event_millis, _, delay_millis, _ = packed or (None,) * 6
@@ -195,7 +217,13 @@ class MockBroker:
         return MessageId.from_base64(self._native.publish(topic, [message]))
 
     def publish_batch(self, topic: str, payloads: Iterable[Payload]) -> MessageId:
-        """Store messages as one batch, as native clients send them, and return where the first of them is."""
+        """Store messages as one batch, as native clients send them, and return where the first of them is.
+
+        Examples:
+            >>> first = mock.publish_batch("news", [b"a", b"b"])
+            >>> [message.data for message in consumer.receive_many(2, timeout=5)]
+            [b'a', b'b']
+        """
         batch: list[tuple[Payload | None, str | None, dict[str, str], int, int]] = []
         batch.extend((payload, None, {}, 0, 0) for payload in payloads)
         if len(batch) < 2:
@@ -206,6 +234,11 @@ class MockBroker:
         """Give everything that a topic holds, acknowledged or not: partition after partition, in order.
 
         Raise `NotFoundError` for a topic that nobody has created or used.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b"])
+            >>> [message.data for message in mock.messages("news")]
+            [b'a', b'b']
         """
         return [_stored(*row) for row in self._native.messages(topic)]
 
@@ -213,11 +246,21 @@ class MockBroker:
         """Count what a subscription has not acknowledged, all partitions together; a batch counts as one.
 
         Acknowledgements are on their way for a moment: `wait("ack")` first.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b"])
+            >>> mock.backlog("news", "readers")
+            2
         """
         return self._native.backlog(topic, subscription)
 
     def create_partitioned(self, topic: str, partitions: int) -> None:
-        """Create a partitioned topic, or give one more partitions."""
+        """Create a partitioned topic, or give one more partitions.
+
+        Examples:
+            >>> mock.create_partitioned("orders", 4)
+            >>> round_robin = client.producer("orders", routing_mode="round_robin")
+        """
         if not 1 <= partitions <= 10_000:
             raise InvalidArgumentError(f"partitions: expected 1 to 10000, got {partitions}")
         self._native.create_partitioned(topic, partitions)
@@ -226,23 +269,52 @@ class MockBroker:
         """Create a durable subscription at the end of a topic, or at its beginning.
 
         So messages can wait for a consumer that has not come yet. The topic is created if need be.
+
+        Examples:
+            >>> mock.create_subscription("orders", "billing")
+            >>> message_id = mock.publish("orders", b"one pizza")
+            >>> client.consumer("orders", "billing").receive(timeout=5).data
+            b'one pizza'
         """
         self._native.create_subscription(topic, subscription, earliest)
 
     def create_namespace(self, namespace: str) -> None:
-        """Create a namespace, `tenant/namespace`, and its tenant."""
+        """Create a namespace, `tenant/namespace`, and its tenant.
+
+        Examples:
+            >>> mock.create_namespace("shop/eu")
+            >>> producer = client.producer("shop/eu/orders")
+        """
         self._native.create_namespace(namespace)
 
     def set_deduplication(self, namespace: str, on: bool = True) -> None:
-        """Have a namespace, such as `public/default`, drop messages whose sequence id it has seen, or not."""
+        """Have a namespace, such as `public/default`, drop messages whose sequence id it has seen, or not.
+
+        Examples:
+            >>> mock.set_deduplication("public/default")
+            >>> once = client.producer("orders", name="till-1", effectively_once=True)
+        """
         self._native.set_deduplication(namespace, on)
 
     def terminate(self, topic: str) -> None:
-        """End a topic: nothing more can be sent, and consumers learn that it has ended once they have everything."""
+        """End a topic: nothing more can be sent, and consumers learn that it has ended once they have everything.
+
+        Examples:
+            >>> mock.terminate("news")
+            >>> producer.send(b"too late")
+            Traceback (most recent call last):
+                ...
+            stargate.errors.TopicTerminatedError: ...
+        """
         self._native.terminate(topic)
 
     def delete_topic(self, topic: str) -> None:
-        """Delete a topic by force. Nobody connected is told, and the next message to it creates it anew."""
+        """Delete a topic by force. Nobody connected is told, and the next message to it creates it anew.
+
+        Examples:
+            >>> message_id = mock.publish("orders", b"one pizza")
+            >>> mock.delete_topic("orders")
+        """
         self._native.delete_topic(topic)
 
     # what goes wrong
@@ -250,12 +322,15 @@ class MockBroker:
     def fault(self, op: Operation, fault: str, topic: str | None = None, count: int | None = 1) -> None:
         """Script a fault for the next `count` times that `op` happens on `topic`; `None` is for ever, and on any topic.
 
-            mock.fault("send", "no-receipt", count=2)  # the next two messages are stored and not confirmed
-            mock.fault("send", "close:1011")           # and at the third the connection is closed
-
         Faults come first in, first out. The table of operations and faults is in `docs/TESTING.md`; names that do not
         exist, and faults that mean nothing at an operation, raise `InvalidArgumentError` with those that do. For the
         operation `http` the topic is a path of the REST API.
+
+        Examples:
+            >>> mock.fault("send", "no-receipt", count=2)  # the next two messages are stored and not confirmed
+            >>> mock.fault("send", "close:1011")  # and at the third the connection is closed
+            >>> mock.faults_left
+            3
         """
         if count is not None and count < 1:
             raise InvalidArgumentError(f"count: expected 1 or more, or None for ever, got {count}")
@@ -267,20 +342,47 @@ class MockBroker:
         return self._native.faults_left()
 
     def clear_faults(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Forget the faults that have not happened yet.
+
+        Examples:
+            >>> mock.fault("connect", "http:503", topic="orders", count=None)
+            >>> mock.clear_faults()
+            >>> producer = client.producer("orders")
+        """
         self._native.clear_faults()
 
     def down(self) -> None:
-        """Take the broker down: connections are dropped and new ones refused. All that it holds and its port stay."""
+        """Take the broker down: connections are dropped and new ones refused. All that it holds and its port stay.
+
+        Examples:
+            >>> mock.down()
+            >>> client.producer("orders", connect_timeout=1)
+            Traceback (most recent call last):
+                ...
+            stargate.errors.ConnectError: ...
+        """
         self._native.set_up(False)
 
     def up(self) -> None:
-        """Take the broker up again, on the same port."""
+        """Take the broker up again, on the same port.
+
+        Examples:
+            >>> mock.down()
+            >>> future = producer.send_nowait(b"waits for the broker")
+            >>> mock.up()
+            >>> message_id = future.result(timeout=10)
+        """
         self._native.set_up(True)
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """Have the broker down inside a `with` block, and up again after it."""
+        """Have the broker down inside a `with` block, and up again after it.
+
+        Examples:
+            >>> with mock.outage():
+            ...     future = producer.send_nowait(b"waits for the broker")
+            >>> message_id = future.result(timeout=10)
+        """
         self.down()
         try:
             yield
@@ -288,7 +390,12 @@ class MockBroker:
             self.up()
 
     def drop_connections(self, topic: str | None = None) -> int:
-        """Drop the connections about a topic, or all, without a close frame, and return their number."""
+        """Drop the connections about a topic, or all, without a close frame, and return their number.
+
+        Examples:
+            >>> mock.drop_connections("news")
+            3
+        """
         return self._native.drop_connections(topic)
 
     # what clients did
@@ -298,6 +405,10 @@ class MockBroker:
 
         It counts from the start, or from the last `clear_requests`. Raise `stargate.TimeoutError` if it does not happen
         within `timeout` seconds. In a coroutine use `wait_async`: this would keep the application from running.
+
+        Examples:
+            >>> future = producer.send_nowait(b"one pizza")
+            >>> mock.wait("send", topic="news")
         """
         _check(at_least)
         if not self._native.wait(op, topic, at_least, seconds(timeout)):
@@ -306,7 +417,18 @@ class MockBroker:
     async def wait_async(
         self, op: Operation, at_least: int = 1, topic: str | None = None, timeout: Seconds | None = 5.0
     ) -> None:
-        """Wait as `wait` does, while the event loop goes on."""
+        """Wait as `wait` does, while the event loop goes on.
+
+        Examples:
+            >>> import asyncio
+            >>> async def main():
+            ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
+            ...         producer = await client.producer("orders")
+            ...         future = producer.send_nowait(b"one pizza")
+            ...         await mock.wait_async("send", topic="orders")
+            ...         await future
+            >>> asyncio.run(main())
+        """
         _check(at_least)
         limit = seconds(timeout)
         deadline = None if limit is None else time.monotonic() + limit
@@ -327,16 +449,33 @@ class MockBroker:
         )
 
     def count(self, op: Operation, topic: str | None = None) -> int:
-        """Count how often something has happened on a topic, or on any, since the start or `clear_requests`."""
+        """Count how often something has happened on a topic, or on any, since the start or `clear_requests`.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b"])
+            >>> mock.count("send", topic="news")
+            2
+        """
         return self._native.count(op, topic)
 
     def requests(self, op: Operation | None = None) -> list[Request]:
-        """Give what clients did and got, in order; at most the last 100,000. With `op`, only those."""
+        """Give what clients did and got, in order; at most the last 100,000. With `op`, only those.
+
+        Examples:
+            >>> [request.role for request in mock.requests("connect")]
+            ['producer', 'consumer', 'reader']
+        """
         rows = (Request(*row) for row in self._native.requests())  # type: ignore[arg-type] # the names are the core's
         return [row for row in rows if op is None or row.op == op]
 
     def clear_requests(self) -> None:
-        """Empty that log, and count from zero again."""
+        """Empty that log, and count from zero again.
+
+        Examples:
+            >>> mock.clear_requests()
+            >>> mock.count("connect")
+            0
+        """
         self._native.clear_requests()
 
     @property
@@ -352,7 +491,15 @@ class MockBroker:
         return self._closed
 
     def close(self) -> None:
-        """End the broker and every connection to it. What it held can still be looked at."""
+        """End the broker and every connection to it. What it held can still be looked at.
+
+        Examples:
+            >>> from stargate.testing import MockBroker
+            >>> other = MockBroker()
+            >>> other.close()
+            >>> other.closed
+            True
+        """
         self._closed = True
         self._native.stop()
 

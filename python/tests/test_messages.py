@@ -82,6 +82,32 @@ def test_futures_give_the_ids_in_order(client: Client, topic: str) -> None:
         assert len(set(ids)) == 2000
 
 
+def test_after_a_flush_and_a_close_the_futures_are_set(client: Client, topic: str) -> None:
+    for _ in range(20):
+        producer = client.producer(topic)
+        futures = [producer.send_nowait(b"x") for _ in range(50)]
+        producer.flush()
+        assert all(future.done() for future in futures)
+        last = producer.send_nowait(b"x")
+        producer.close()
+        assert last.done()
+
+
+def test_a_callback_that_waits_for_who_flushes_stops_nobody(client: Client, topic: str) -> None:
+    lock, told = threading.Lock(), threading.Event()
+    with client.producer(topic) as producer:
+
+        def callback(_: object) -> None:
+            with lock:
+                producer.flush()  # in a callback too
+                told.set()
+
+        with lock:
+            producer.send_nowait(b"x").add_done_callback(callback)
+            producer.flush()
+        assert told.wait(10)
+
+
 def test_iteration_ends_with_the_close(client: Client, topic: str, send: Sender) -> None:
     consumer = client.consumer(topic, "s", initial_position="earliest")
     send(topic, b"a", b"b", b"c")

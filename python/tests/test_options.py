@@ -55,11 +55,11 @@ def test_counters_are_those_of_the_core(client: stargate.Client, topic: str) -> 
     assert (stats.sent, stats.receipts, stats.sent_bytes, stats.connections) == (1, 1, 1, 1)
     # The client has the sum, also of what is closed.
     with client.reader(topic, starting_message="earliest") as reader:
-        assert reader.is_connected()
+        assert reader.is_connected
         reader.receive(timeout=20)
         total = client.stats()
     assert (total.sent, total.received, total.connections) == (1, 1, 2)
-    assert not reader.is_connected()
+    assert not reader.is_connected
 
 
 def test_no_secret_is_printed(pulsar_url: str) -> None:
