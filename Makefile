@@ -3,6 +3,7 @@
 #   make demo               the main job in Rust, C and Python, on the mock broker; PULSAR=real takes a real one
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
+#   make site               the documentation as a site in target/site; a warning is an error
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100"
 #   make soak asan          ten minutes of outages (SOAK_SECONDS); the core under the address sanitizer (needs nightly)
@@ -17,7 +18,7 @@ IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
 
-.PHONY: help demo test lint fmt docs wheel install asan soak leaks-python exits-python library clean bench
+.PHONY: help demo test lint fmt docs site wheel install asan soak leaks-python exits-python library clean bench
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -68,6 +69,9 @@ BENCH_CARGO := --manifest-path tests/bench/Cargo.toml --target-dir target
 bench:
 	cargo build --release $(BENCH_CARGO)
 	$(PYTHON) tests/bench/bench.py --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
+
+site: $(VENV)/ready
+	NO_MKDOCS_2_WARNING=1 $(IN_VENV)/mkdocs build --strict --quiet
 
 install: library
 	ffi-c/install/install.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import stargate
+import stargate.testing
 from stargate.testing import MockBroker
 
 TESTS = Path(__file__).parent
-DOCS = TESTS.parent.parent / "docs"
+ROOT = TESTS.parent.parent
+DOCS = ROOT / "docs"
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in the source tree")
 
@@ -42,3 +46,22 @@ def test_the_tests_that_the_documentation_names_exist() -> None:
     assert named <= defined
     for tool in re.findall(r"`(tools/\w+\.py)`", page):
         assert (TESTS.parent / tool).exists()
+
+
+def test_the_site_builds_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    pages = "".join(page.read_text() for page in tmp_path.glob("python-reference*.html"))
+    anchors = set(re.findall(r'id="(stargate\.[\w.]+)"', pages))
+    documented = {anchor.rsplit(".", 1)[-1] for anchor in anchors}
+    outcomes = {outcome.name for outcome in stargate.Outcome}
+    public = {*stargate.__all__, *stargate.testing.__all__} - outcomes - {"__version__"}
+    assert public - documented == set()
+    for name in public:
+        item = getattr(stargate, name, None)
+        if isinstance(item, type):
+            own = {member: value for member, value in vars(item).items() if not member.startswith("_")}
+            methods = {member for member, value in own.items() if callable(value) or isinstance(value, property)}
+            assert {member for member in methods if not any(a.endswith(f"{name}.{member}") for a in anchors)} == set()
