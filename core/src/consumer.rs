@@ -138,7 +138,7 @@ impl Consumer {
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-        self.inner.receiving.tell(message.origin.session, Command::Ack { id, connection, finished: false });
+        self.inner.receiving.tell_lazily(message.origin.session, Command::Ack { id, connection, finished: false });
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Consumer {
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
         let id = message.id.clone();
-        self.inner.receiving.tell(message.origin.session, Command::Nack { id, finished: false });
+        self.inner.receiving.tell_lazily(message.origin.session, Command::Nack { id, finished: false });
         Ok(())
     }
 

@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::admin::Admin;
 use crate::client::{Child, ClientInner};
-use crate::driver::{Driver, Order, Outlet};
+use crate::delivery::callbacks::Job;
+use crate::driver::{Driver, Order, Orders, Outlet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Outgoing, Receipt};
 use crate::options::{OnDisconnect, Options, Roles, WhenFull};
@@ -33,7 +34,7 @@ pub struct Producer {
 struct Inner {
     client: Arc<ClientInner>,
     topic: Arc<TopicName>,
-    orders: mpsc::UnboundedSender<Order<Command<Ticket, Room>>>,
+    orders: Orders<Command<Ticket, Room>>,
     status: [watch::Receiver<Status>; 1],
     messages: Arc<Semaphore>,
     /// In units of [`BYTES_UNIT`].
@@ -137,13 +138,19 @@ impl Producer {
         if !options.bool("batch_enabled") {
             route.query.retain(|(name, _)| *name != "maxPendingMessages");
         }
-        let (orders, inbound) = mpsc::unbounded_channel();
+        let (orders, inbound) = Orders::new();
         let (reporter, status) = Reporter::new(client, &topic, 0, &options, &counters);
         let bytes_units = u32::try_from(options.count("max_pending_bytes").div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX);
         let messages = Arc::new(Semaphore::new(options.count("max_pending_msg")));
         let bytes = Arc::new(Semaphore::new(bytes_units as usize));
-        let outlet =
-            ProducerOutlet { reporter, topic: topic.clone(), messages: messages.clone(), bytes: bytes.clone() };
+        let outlet = ProducerOutlet {
+            reporter,
+            ended: Vec::new(),
+            callbacks: Vec::new(),
+            topic: topic.clone(),
+            messages: messages.clone(),
+            bytes: bytes.clone(),
+        };
         route.query.retain(|(name, _)| *name != "initialSequenceId");
         let first_connection = options.is_set("initial_seq_id").then(|| options.int("initial_seq_id"));
         let role = ProducerRole::new(resend, first_connection, counters.clone());
@@ -383,6 +390,9 @@ impl Child for Inner {
 
 struct ProducerOutlet {
     reporter: Reporter,
+    /// Receipts that are told together when a lot of frames has been read: whoever waits wakes up once for all of them.
+    ended: Vec<(Completion, Sent, Option<Room>)>,
+    callbacks: Vec<Job>,
     topic: Arc<TopicName>,
     messages: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
@@ -396,23 +406,20 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
                     Ok(Stored { id, duplicate }) => Ok(Receipt { message_id: id, duplicate, context: context.clone() }),
                     Err(error) => Err(error.during("send to").on_topic(&self.topic.to_string())),
                 };
+                let sent = Sent { result, context };
                 match completion {
-                    Completion::Future(sender) => {
-                        // Who does not wait for the receipt does not want it.
-                        let _ = sender.send(result);
-                    }
-                    Completion::Callback(callback) => {
-                        // A message that is done with and not told yet still takes room: callbacks that are slower
-                        // than the broker slow the sender down.
-                        self.reporter.callbacks().run(move || {
-                            drop(room);
-                            callback(Sent { result, context });
-                        });
-                    }
-                    Completion::Inline(callback) => callback(Sent { result, context }),
+                    // A message that is done with and not told yet still takes room: callbacks that are slower than the
+                    // broker slow the sender down.
+                    Completion::Callback(callback) => self.callbacks.push(Box::new(move || {
+                        drop(room);
+                        callback(sent);
+                    })),
+                    other => self.ended.push((other, sent, room)),
                 }
             }
             Event::Flushed(Ticket::Flush(sender), outcome) => {
+                // What it waited for is told first.
+                self.settle();
                 let _ = sender.send(outcome);
             }
             Event::Sent(Ticket::Flush(_), ..) | Event::Flushed(Ticket::Message { .. }, _) => {
@@ -425,11 +432,22 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
         if matches!(change, Change::Ended { .. }) {
             self.messages.close();
             self.bytes.close();
+            // Whoever hears of the end has heard of every message before.
+            self.settle();
         }
         self.reporter.changed(change, hosts);
     }
 
-    fn settle(&mut self) {}
+    fn settle(&mut self) {
+        for (completion, sent, _room) in self.ended.drain(..) {
+            match completion {
+                // Who does not wait for the receipt does not want it.
+                Completion::Future(sender) => drop(sender.send(sent.result)),
+                Completion::Inline(callback) | Completion::Callback(callback) => callback(sent),
+            }
+        }
+        self.reporter.callbacks().run_all(&mut self.callbacks);
+    }
 
     fn is_full(&mut self, _cx: &mut Context<'_>) -> bool {
         false

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What runs once.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Callbacks of one client, one after the other and in order.
 pub(crate) struct Callbacks {
@@ -109,15 +110,25 @@ impl Callbacks {
 
     /// Runs `job` on the callback thread, which begins with the first one, or where the application polls.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        self.run_all(&mut vec![Box::new(job)]);
+    }
+
+    /// Runs all of them, in their order, as [`Callbacks::run`] does one.
+    pub(crate) fn run_all(&self, jobs: &mut Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
         let mut state = self.shared.state();
         if state.closed && state.thread.is_none() {
             drop(state);
             // After the close nothing may run, but whoever is told has to be told: dropping the job does that.
+            jobs.clear();
             return;
         }
-        state.jobs.push_back(Box::new(job));
+        let idle = state.jobs.is_empty();
+        state.jobs.extend(jobs.drain(..));
         if let Some(bell) = &self.shared.bell {
-            if state.jobs.len() == 1 {
+            if idle {
                 bell.ring();
             }
         } else if state.thread.is_none() {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -16,6 +17,9 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     /// One for each lane.
     arrived: Vec<Notify>,
+    /// Of all that is here, and of what sessions have read and not given yet. Outside the lock, because a session looks at
+    /// it for each frame; taken from under the lock only, so that no session waits for room that is there.
+    bytes: AtomicUsize,
     max_bytes: usize,
     hasher: RandomState,
     counters: Arc<Counters>,
@@ -23,7 +27,6 @@ pub(crate) struct Inbox {
 
 struct State {
     lanes: Vec<VecDeque<Message>>,
-    bytes: usize,
     /// Sessions that have not ended.
     sessions: usize,
     /// Sessions that stopped reading because of the bound.
@@ -40,13 +43,13 @@ impl Inbox {
         Inbox {
             state: Mutex::new(State {
                 lanes: (0..lanes).map(|_| VecDeque::new()).collect(),
-                bytes: 0,
                 sessions: 0,
                 full: Vec::new(),
                 ended: None,
                 closed: false,
             }),
             arrived: (0..lanes).map(|_| Notify::new()).collect(),
+            bytes: AtomicUsize::new(0),
             max_bytes,
             hasher: RandomState::new(),
             counters,
@@ -66,28 +69,36 @@ impl Inbox {
         self.counters.handler_errors.add(1);
     }
 
-    fn add(&self, state: &mut State, message: &Message) {
-        state.bytes += message.origin.frame_bytes;
-        self.counters.queued.add(1);
-        self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
+    /// A session has read a message, and will give it with [`Inbox::push`] or let it go with [`Inbox::unread`].
+    pub(crate) fn read(&self, message: &Message) {
+        self.bytes.fetch_add(message.origin.frame_bytes, Ordering::Relaxed);
     }
 
-    /// Adds what has arrived, in its order, and wakes a taker of each lane; it wakes the next while there is work.
+    /// What was read is not given after all.
+    pub(crate) fn unread(&self, gone: &[Message]) {
+        self.release(self.state(), gone);
+    }
+
+    /// Adds what has been read, in its order, and wakes a taker of each lane; it wakes the next while there is work.
     pub(crate) fn push(&self, messages: &mut Vec<Message>) {
         if messages.is_empty() {
             return;
         }
         let mut filled = vec![false; self.lanes()];
         let mut state = self.state();
+        if state.closed {
+            self.release(state, messages);
+            messages.clear();
+            return;
+        }
+        let bytes: usize = messages.iter().map(|message| message.origin.frame_bytes).sum();
+        self.counters.queued.add(messages.len() as u64);
+        self.counters.queued_bytes.add(bytes as u64);
         for message in messages.drain(..) {
-            if state.closed {
-                continue;
-            }
             let lane = match (self.lanes(), message.key()) {
                 (1, _) => 0,
                 (lanes, key) => (self.hasher.hash_one(key.unwrap_or_default()) % lanes as u64) as usize,
             };
-            self.add(&mut state, &message);
             state.lanes[lane].push_back(message);
             filled[lane] = true;
         }
@@ -97,14 +108,14 @@ impl Inbox {
         }
     }
 
-    fn has_room(&self, state: &State) -> bool {
-        state.bytes < self.max_bytes
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < self.max_bytes
     }
 
     /// Whether the bound is reached; if so, the waker is called when there is room again.
     pub(crate) fn is_full(&self, cx: &mut Context<'_>) -> bool {
         let mut state = self.state();
-        if self.has_room(&state) {
+        if self.has_room() {
             return false;
         }
         if !state.full.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -125,6 +136,7 @@ impl Inbox {
         }
         let taken: Vec<Message> = state.lanes[lane].drain(..count).collect();
         let more = !state.lanes[lane].is_empty();
+        self.uncount(&taken);
         self.release(state, &taken);
         if more {
             self.arrived[lane].notify_one();
@@ -132,13 +144,18 @@ impl Inbox {
         Ok(taken)
     }
 
-    /// Gives the room of messages back that are no longer queued.
-    fn release(&self, mut state: MutexGuard<'_, State>, gone: &[Message]) {
+    /// They are no longer queued.
+    fn uncount(&self, gone: &[Message]) {
         let bytes: usize = gone.iter().map(|message| message.origin.frame_bytes).sum();
-        state.bytes -= bytes;
         self.counters.queued.sub(gone.len() as u64);
         self.counters.queued_bytes.sub(bytes as u64);
-        let woken = if self.has_room(&state) { std::mem::take(&mut state.full) } else { Vec::new() };
+    }
+
+    /// Gives the room of messages back.
+    fn release(&self, mut state: MutexGuard<'_, State>, gone: &[Message]) {
+        let bytes: usize = gone.iter().map(|message| message.origin.frame_bytes).sum();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let woken = if self.has_room() { std::mem::take(&mut state.full) } else { Vec::new() };
         drop(state);
         woken.into_iter().for_each(Waker::wake);
     }
@@ -153,6 +170,7 @@ impl Inbox {
             *lane = staying;
             gone.extend(going);
         }
+        self.uncount(&gone);
         self.release(state, &gone);
         gone.len()
     }
@@ -177,7 +195,9 @@ impl Inbox {
         }
         for mut message in messages.into_iter().rev() {
             message.origin.counted = true;
-            self.add(&mut state, &message);
+            self.read(&message);
+            self.counters.queued.add(1);
+            self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
             state.lanes[lane].push_front(message);
         }
         drop(state);
@@ -212,6 +232,7 @@ impl Inbox {
         state.closed = true;
         state.ended.get_or_insert_with(Error::closed);
         let dropped: Vec<Message> = state.lanes.iter_mut().flat_map(std::mem::take).collect();
+        self.uncount(&dropped);
         self.release(state, &dropped);
         self.wake_all();
     }
@@ -249,6 +270,11 @@ mod tests {
         }
     }
 
+    fn deliver(inbox: &Inbox, mut messages: Vec<Message>) {
+        messages.iter().for_each(|message| inbox.read(message));
+        inbox.push(&mut messages);
+    }
+
     fn numbers(messages: Vec<Message>) -> Vec<u8> {
         messages.iter().map(|message| message.payload()[0]).collect()
     }
@@ -256,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_put_back_comes_first_again() {
         let inbox = Inbox::new(1, 1000, Arc::default());
-        inbox.push(&mut vec![message(1, None), message(2, None), message(3, None)]);
+        deliver(&inbox, vec![message(1, None), message(2, None), message(3, None)]);
         let taken = inbox.try_take(0, 2).unwrap();
         inbox.put_back(0, taken);
         assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1, 2, 3]);
@@ -273,7 +299,7 @@ mod tests {
         let flag = Arc::new(Flag(false.into()));
         let waker = Waker::from(flag.clone());
         let inbox = Inbox::new(1, 150, Arc::default());
-        inbox.push(&mut vec![message(1, None), message(2, None)]);
+        deliver(&inbox, vec![message(1, None), message(2, None)]);
         assert!(inbox.is_full(&mut Context::from_waker(&waker)));
         inbox.try_take(0, 1).unwrap();
         assert!(flag.0.load(std::sync::atomic::Ordering::SeqCst));
@@ -283,7 +309,7 @@ mod tests {
     #[test]
     fn one_key_is_one_lane_in_order() {
         let inbox = Inbox::new(4, 100_000, Arc::default());
-        inbox.push(&mut (0..40).map(|n| message(n, Some(["a", "b", "c"][n as usize % 3]))).collect());
+        deliver(&inbox, (0..40).map(|n| message(n, Some(["a", "b", "c"][n as usize % 3]))).collect());
         let lanes: Vec<Vec<u8>> = (0..4).map(|lane| numbers(inbox.try_take(lane, 99).unwrap())).collect();
         for residue in 0..3u8 {
             let holding: Vec<_> = lanes.iter().filter(|lane| lane.iter().any(|n| n % 3 == residue)).collect();
@@ -295,7 +321,7 @@ mod tests {
     #[test]
     fn after_the_end_what_is_left_comes_and_then_the_reason() {
         let inbox = Inbox::new(1, 1000, Arc::default());
-        inbox.push(&mut vec![message(1, None)]);
+        deliver(&inbox, vec![message(1, None)]);
         inbox.end(Error::new(ErrorKind::NotFound, "gone"));
         assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1]);
         let waited = block_on(inbox.take(0, 1), None).unwrap().unwrap();
@@ -311,7 +337,7 @@ mod tests {
                 std::thread::spawn(move || block_on(inbox.take(0, 1), None).unwrap().unwrap().unwrap().len())
             })
             .collect();
-        inbox.push(&mut (0..100).map(|number| message(number, None)).collect());
+        deliver(&inbox, (0..100).map(|number| message(number, None)).collect());
         assert!(takers.into_iter().all(|taker| taker.join().unwrap() == 1));
     }
 
@@ -321,7 +347,7 @@ mod tests {
         let inbox = Inbox::new(1, 1_000, counters.clone());
         let mut other = message(3, None);
         other.origin.session = 1;
-        inbox.push(&mut vec![message(1, None), message(2, None), other]);
+        deliver(&inbox, vec![message(1, None), message(2, None), other]);
         assert_eq!(inbox.forget(0), 2);
         assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [3]);
         assert_eq!((counters.snapshot().queued, counters.snapshot().queued_bytes), (0, 0));
@@ -332,7 +358,7 @@ mod tests {
         let inbox = Inbox::new(1, 1000, Arc::default());
         let mut given_up = Box::pin(inbox.take(0, 1));
         assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        inbox.push(&mut vec![message(1, None)]);
+        deliver(&inbox, vec![message(1, None)]);
         drop(given_up);
         let taken = block_on(inbox.take(0, 1), Some(std::time::Duration::from_secs(1))).unwrap().unwrap().unwrap();
         assert_eq!(numbers(taken), [1]);

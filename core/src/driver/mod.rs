@@ -1,5 +1,6 @@
 //! The task of a session: it moves frames, commands, time and events between the world and the state machine.
 
+mod orders;
 pub(crate) mod transport;
 
 use std::future::{Future, poll_fn};
@@ -7,26 +8,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
+pub(crate) use self::orders::{Inbound, Order, Orders, WeakOrders};
 use self::transport::{Access, Incoming, Socket};
 use crate::error::{Error, Result};
 use crate::proto::Moment;
 use crate::proto::session::{Action, Change, Role, Session};
 use crate::topic::{Endpoint, Host, query_string};
 
-/// How many frames or commands are taken before anything else has its turn.
+/// How many frames are taken before anything else has its turn.
 const LOT: usize = 256;
-
-/// What a handle tells its session.
-pub(crate) enum Order<C> {
-    Do(C),
-    /// Ends the session when what is in flight is done, or after `linger`.
-    Close {
-        linger: Duration,
-    },
-}
+/// And how many bytes of them: whoever waits for large messages is woken before they fill the caches.
+const LOT_BYTES: usize = 512 * 1024;
 
 /// Where the events of a session go.
 pub(crate) trait Outlet<E>: Send + 'static {
@@ -65,7 +59,9 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Socket>> + Send>>;
 
 pub(crate) struct Driver<R: Role, O> {
     session: Session<R>,
-    orders: mpsc::UnboundedReceiver<Order<R::Command>>,
+    orders: Inbound<R::Command>,
+    /// Empty between turns.
+    taken: Vec<Order<R::Command>>,
     outlet: O,
     route: Route,
     socket: Option<Socket>,
@@ -85,16 +81,11 @@ where
     O: Outlet<R::Event>,
 {
     /// Runs the session until it ends, its time being counted from `begun`. To be called inside the runtime.
-    pub(crate) async fn run(
-        session: Session<R>,
-        orders: mpsc::UnboundedReceiver<Order<R::Command>>,
-        outlet: O,
-        route: Route,
-        begun: Instant,
-    ) {
+    pub(crate) async fn run(session: Session<R>, orders: Inbound<R::Command>, outlet: O, route: Route, begun: Instant) {
         let mut driver = Driver {
             session,
             orders,
+            taken: Vec::new(),
             outlet,
             route,
             socket: None,
@@ -117,7 +108,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.now();
-            let mut busy = self.take_orders(cx, now);
+            let mut busy = self.take_orders(now);
             busy |= self.poll_connecting(cx, now);
             self.act(cx, now);
             // Before the time is looked at: an answer that waits in the socket is not late because this process slept.
@@ -132,36 +123,31 @@ where
             self.tell();
             if self.session.ended().is_some() {
                 // Commands may still arrive; they end with the session's error.
-                if !self.take_orders(cx, now) && self.abandoned {
+                busy |= self.take_orders(now);
+                if !busy && self.abandoned {
                     return Poll::Ready(());
                 }
                 self.tell();
-                if !busy {
-                    return Poll::Pending;
-                }
-                continue;
             }
-            if !busy && !self.poll_timer(cx) {
+            if !busy && !self.poll_timer(cx) && self.orders.sleep(cx, self.session.role.patience()) {
                 return Poll::Pending;
             }
         }
     }
 
-    fn take_orders(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
-        for taken in 0..LOT {
-            match self.orders.poll_recv(cx) {
-                Poll::Ready(Some(Order::Do(command))) => self.session.command(now, command),
-                Poll::Ready(Some(Order::Close { linger })) => self.session.close(now, linger),
-                Poll::Ready(None) => {
-                    if !std::mem::replace(&mut self.abandoned, true) {
-                        self.session.abandoned(now);
-                    }
-                    return taken > 0;
-                }
-                Poll::Pending => return taken > 0,
+    fn take_orders(&mut self, now: Moment) -> bool {
+        let abandoned = self.orders.take(&mut self.taken);
+        let any = !self.taken.is_empty();
+        for order in self.taken.drain(..) {
+            match order {
+                Order::Do(command) => self.session.command(now, command),
+                Order::Close { linger } => self.session.close(now, linger),
             }
         }
-        true
+        if abandoned && !std::mem::replace(&mut self.abandoned, true) {
+            self.session.abandoned(now);
+        }
+        any
     }
 
     fn poll_connecting(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
@@ -179,13 +165,20 @@ where
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        let mut bytes = 0;
         for taken in 0..LOT {
+            if bytes > LOT_BYTES {
+                break;
+            }
             let full = self.outlet.is_full(cx);
             self.session.set_deaf(full);
             let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
             match socket.poll_next(cx) {
                 Poll::Pending => return taken > 0,
-                Poll::Ready(Incoming::Text(text)) => self.session.text(now, &text),
+                Poll::Ready(Incoming::Text(text)) => {
+                    bytes += text.len();
+                    self.session.text(now, &text);
+                }
                 Poll::Ready(Incoming::Pong) => {
                     self.session.heard();
                     self.outlet.ponged(SystemTime::now());
@@ -314,7 +307,9 @@ where
     /// Sets the timer for the next deadline; true if that is already over.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(at) = self.session.deadline() else { return false };
-        if self.timer_at != Some(at) {
+        // One that is set for earlier stays: deadlines move with every lot of frames, and to wake up once too often costs
+        // less than to set it each time.
+        if self.timer_at.is_none_or(|set| set > at) {
             self.timer_at = Some(at);
             // Far enough for a deadline that never comes; the timer of tokio has an end.
             let wait = at.saturating_sub(self.now()).min(Duration::from_secs(86_400));

@@ -15,7 +15,7 @@ const LOT: usize = 100;
 pub(crate) struct Gather {
     frames: VecDeque<String>,
     lot: usize,
-    /// When the waiting ends. `None` when nothing waits.
+    /// When the waiting ends. `None` when nothing waits or is expected.
     ready_at: Option<Moment>,
     /// Whether what is queued may go out now.
     ready: bool,
@@ -33,6 +33,21 @@ impl Gather {
             self.flush();
         } else if !self.ready {
             self.ready_at.get_or_insert(now + PATIENCE);
+        }
+    }
+
+    /// Messages were delivered: their frames will come, and what comes until then waits no longer than for them.
+    pub(crate) fn expect(&mut self, now: Moment) {
+        if !self.ready {
+            self.ready_at.get_or_insert(now + PATIENCE);
+        }
+    }
+
+    /// How many more frames are worth a look, while a deadline looks after those that are here.
+    pub(crate) fn patience(&self) -> usize {
+        match self.ready_at {
+            Some(_) => self.lot.saturating_sub(self.frames.len()).max(1),
+            None => 1,
         }
     }
 

@@ -313,6 +313,7 @@ impl<T> Role for ConsumerRole<T> {
                     self.finished(1);
                     self.ack(now, message.id, Some(self.connection));
                 } else {
+                    self.acks.expect(now);
                     self.events.push_back(Event::Message(message));
                 }
             }
@@ -393,6 +394,10 @@ impl<T> Role for ConsumerRole<T> {
 
     fn poll_event(&mut self) -> Option<Event<T>> {
         self.events.pop_front()
+    }
+
+    fn patience(&self) -> usize {
+        self.acks.patience()
     }
 
     fn is_idle(&self) -> bool {

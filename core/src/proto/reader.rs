@@ -93,7 +93,7 @@ impl<T> Role for ReaderRole<T> {
         self.questions.disconnected();
     }
 
-    fn frame(&mut self, _now: Moment, text: &Text) -> Result<()> {
+    fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
         let origin = Origin { session: self.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.topic, origin)? {
             Received::EndOfTopic(end) => match self.questions.answered() {
@@ -106,6 +106,7 @@ impl<T> Role for ReaderRole<T> {
                 // What was received stays in the queue over a reconnect, so the next connection begins after it.
                 self.position = message.id.as_str().to_owned();
                 self.merged = message.id.partition().is_some() && !self.part.local_name().contains("-partition-");
+                self.credits.expect(now);
                 self.events.push_back(Event::Message(message));
             }
         }
@@ -146,6 +147,10 @@ impl<T> Role for ReaderRole<T> {
 
     fn poll_event(&mut self) -> Option<Event<T>> {
         self.events.pop_front()
+    }
+
+    fn patience(&self) -> usize {
+        self.credits.patience()
     }
 
     fn is_idle(&self) -> bool {

@@ -47,6 +47,10 @@ pub(crate) trait Role {
     fn wants_reconnect(&self) -> bool {
         false
     }
+    /// How many commands that can wait may come before they are looked at; a deadline sees to those that are fewer.
+    fn patience(&self) -> usize {
+        1
+    }
     /// Whether nothing is left to do before a close.
     fn is_idle(&self) -> bool;
     /// A close has begun: what waits for company goes out now.

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::client::ClientInner;
 use crate::delivery::inbox::Inbox;
 use crate::delivery::polled::PolledProcessors;
 use crate::delivery::processors::{Handler, Outcome, Processors, Settle, ended_within};
-use crate::driver::{Driver, Order, Route};
+use crate::driver::{Driver, Order, Orders, Route, WeakOrders};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
 use crate::message::Message;
@@ -47,7 +47,7 @@ pub(crate) trait Tells: Send + 'static {
 pub(crate) struct Receiving<C> {
     pub(crate) client: Arc<ClientInner>,
     pub(crate) topic: Arc<TopicName>,
-    pub(crate) sessions: Vec<mpsc::UnboundedSender<Order<C>>>,
+    pub(crate) sessions: Vec<Orders<C>>,
     pub(crate) status: Vec<watch::Receiver<Status>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) counters: Arc<Counters>,
@@ -99,7 +99,7 @@ impl<C: Tells> Receiving<C> {
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
     {
         let number = self.sessions.len();
-        let (orders, inbound) = mpsc::unbounded_channel();
+        let (orders, inbound) = Orders::new();
         let (reporter, status) = Reporter::new(&self.client, &self.topic, number, options, &self.counters);
         self.inbox.open_session();
         let outlet = ReceiverOutlet::new(reporter, self.inbox.clone(), number, self.comes_again);
@@ -113,10 +113,10 @@ impl<C: Tells> Receiving<C> {
     pub(crate) fn sealed(self) -> Receiving<C> {
         if self.sessions.len() > 1 {
             let status = self.status.clone();
-            let others: Vec<_> = self.sessions.iter().map(mpsc::UnboundedSender::downgrade).collect();
+            let others: Vec<_> = self.sessions.iter().map(Orders::downgrade).collect();
             self.client.runtime.spawn(async move {
                 if status::failed(&status).await.is_some() {
-                    for other in others.iter().filter_map(mpsc::WeakUnboundedSender::upgrade) {
+                    for other in others.iter().filter_map(WeakOrders::upgrade) {
                         let _ = other.send(Order::Close { linger: Duration::ZERO });
                     }
                 }
@@ -136,7 +136,15 @@ impl<C: Tells> Receiving<C> {
         ended.map_or(Ok(()), Err)
     }
 
-    /// Tells a session; nothing is lost by telling one that has ended, since its messages come again.
+    /// Tells a session what became of a message; nothing is lost by telling one that has ended, since its messages come
+    /// again. It need not be woken for each: acknowledgements go out in lots.
+    pub(crate) fn tell_lazily(&self, session: usize, command: C) {
+        if let Some(orders) = self.sessions.get(session) {
+            let _ = orders.send_lazily(command);
+        }
+    }
+
+    /// Tells a session at once.
     pub(crate) fn tell(&self, session: usize, command: C) {
         if let Some(orders) = self.sessions.get(session) {
             let _ = orders.send(Order::Do(command));
@@ -196,7 +204,7 @@ impl<C: Tells> Receiving<C> {
         };
         for run in messages.chunk_by(alike).filter(|run| !run[0].origin.counted) {
             for command in C::taken(run) {
-                self.tell(run[0].origin.session, command);
+                self.tell_lazily(run[0].origin.session, command);
             }
         }
     }
@@ -229,7 +237,7 @@ impl<C: Tells> Receiving<C> {
     }
 
     pub(crate) fn settle(&self, message: &Message, outcome: Outcome) {
-        self.tell(message.origin.session, C::settled(message, outcome));
+        self.tell_lazily(message.origin.session, C::settled(message, outcome));
     }
 
     /// As [`Receiving::settle`], for handlers, which must not keep this alive.
@@ -237,7 +245,7 @@ impl<C: Tells> Receiving<C> {
         let sessions = self.sessions.clone();
         Arc::new(move |message, outcome| {
             if let Some(orders) = sessions.get(message.origin.session) {
-                let _ = orders.send(Order::Do(C::settled(message, outcome)));
+                let _ = orders.send_lazily(C::settled(message, outcome));
             }
         })
     }

@@ -41,7 +41,10 @@ impl Drop for ReceiverOutlet {
 impl Outlet<Event<Ticket>> for ReceiverOutlet {
     fn event(&mut self, event: Event<Ticket>) {
         match event {
-            Event::Message(message) => self.arrived.push(*message),
+            Event::Message(message) => {
+                self.inbox.read(&message);
+                self.arrived.push(*message);
+            }
             Event::Stalled { unacked } => self.reporter.stalled(unacked),
             Event::EndOfTopic(Ticket::EndOfTopic(sender), outcome) => {
                 let _ = sender.send(outcome);
@@ -71,8 +74,9 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
         if !self.comes_again {
             return 0;
         }
-        let arrived = std::mem::take(&mut self.arrived).len();
-        arrived + self.inbox.forget(self.session)
+        let arrived = std::mem::take(&mut self.arrived);
+        self.inbox.unread(&arrived);
+        arrived.len() + self.inbox.forget(self.session)
     }
 
     fn settle(&mut self) {
@@ -80,6 +84,9 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
     }
 
     fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.inbox.has_room() {
+            return false;
+        }
         self.inbox.push(&mut self.arrived);
         self.inbox.is_full(cx)
     }
