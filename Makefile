@@ -63,12 +63,22 @@ wheel: $(VENV)/ready
 	$(IN_VENV)/maturin build --release --quiet --manifest-path python/Cargo.toml --out dist
 	$(IN_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 
-# Peers and their dependencies are a workspace of their own; the target folder is the common one.
+# Peers and their dependencies are a workspace, and an environment, of their own; the target folder is the common one.
 BENCH_CARGO := --manifest-path tests/bench/Cargo.toml --target-dir target
+BENCH_VENV := target/bench/venv/bin
+BENCH_ARGUMENTS = --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
 
-bench:
-	cargo build --release $(BENCH_CARGO)
-	$(PYTHON) tests/bench/bench.py --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
+$(BENCH_VENV)/ready: tests/bench/requirements.txt
+	$(PYTHON) -m venv target/bench/venv
+	$(BENCH_VENV)/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
+	touch $@
+
+bench: tools-bench library wheel $(BENCH_VENV)/ready
+	$(BENCH_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
+	cargo build --release $(BENCH_CARGO) --features pulsar-rs
+	$(CC) -std=c11 -O2 -Wall -Wextra -Iinclude -o target/bench/stargate-c tests/bench/clients/stargate.c \
+		-Ltarget/release -Wl,-rpath,$(CURDIR)/target/release -lstargate
+	$(PYTHON) tests/bench/bench.py $(BENCH_ARGUMENTS)
 
 site: $(VENV)/ready
 	NO_MKDOCS_2_WARNING=1 $(IN_VENV)/mkdocs build --strict --quiet

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Looks whether the tools are there that `make demo`, `make test` or `make lint` need, and says how to get what is not.
+"""Looks whether the tools are there that `make demo`, `test`, `bench` or `lint` need, and says how to get what is not.
 
-tools.py demo|test|lint [mock|real]
+tools.py demo|test|bench|lint [mock|real]
 """
 
 import shutil
@@ -33,6 +33,7 @@ BROKER = [JAVA, MAVEN, OPENSSL]
 NEEDED = {
     "demo": [CARGO, CC],
     "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, *BROKER],
+    "bench": [CARGO, CC, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
 }
 

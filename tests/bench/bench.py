@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs stargate and its peers in turn under the same workloads, and writes down how they compare.
 
-    bench.py [--mode smoke|quick|full] [--rounds N] [--only WORDS] [--place sink|broker] [--list]
+    bench.py [--mode smoke|quick|full] [--rounds N] [--only WORD...] [--clients NAME...] [--place sink|broker]
+             [--add] [--list] [--write-docs]
 
 `make bench` builds everything and comes here. A cell is one workload; its clients run A, B, C, A, B, C ..., so that
 whatever else the machine does hurts all alike, and are compared round by round. On the sink/source server there is no
 broker in the way, and the server has a core of its own: there the processor time of the client counts. On the real
-broker, which this starts, the rates count.
+broker, which this starts unless PULSAR_URL names one, the rates count.
 
 target/bench/summary.json has every run; target/bench/report.md has the tables, and which targets are met.
 """
@@ -20,12 +21,14 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import report
-from cells import BUILT, CLIENTS, FULL, QUICK, ROOT, SMOKE, Cell, Row, cells
+from cells import BUILT, CLIENTS, FULL, QUICK, ROOT, SMOKE, Cell, Row, Workload, cells
 
 sys.path.insert(0, str(ROOT / "tests/pulsar"))
 import credentials
@@ -33,34 +36,55 @@ import credentials
 FOLDER = ROOT / "target/bench"
 SUMMARY = FOLDER / "summary.json"
 REPORT = FOLDER / "report.md"
+DOCUMENT = ROOT / "docs/PERFORMANCE.md"
 
 MODES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
-# Rounds, and seconds of warm-up and of measurement for each run.
-SETTINGS = {SMOKE: (1, 0.05, 0.2), QUICK: (3, 0.2, 0.5), FULL: (5, 0.3, 1.0)}
+# Rounds, and seconds of warm-up and of measurement for each run on either server.
+SETTINGS = {
+    SMOKE: (1, {"sink": (0.02, 0.1)}),
+    QUICK: (3, {"sink": (0.1, 0.3), "broker": (0.2, 0.5)}),
+    FULL: (5, {"sink": (0.2, 0.5), "broker": (0.3, 0.8)}),
+}
 RUN_SECONDS = 60
+# How many messages there are to receive on the broker; no client is through with them before its time is over, but the
+# binary protocol with batches.
+STORED = {100: 60_000, 1024: 40_000, 65536: 3_000}
+STORED_IN_BATCHES = 150_000
+# The broker is a virtual machine that compiles what is used; before that it is several times slower.
+BROKER_WARMUP_SECONDS = 8.0
 
 Run = dict[str, Any]
+Servers = dict[str, str]
 
 
 def main() -> int:
     """Measure, and write it down; 1 if a client failed."""
     arguments = parse()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    wanted = [cell for cell in cells() if cell.level <= MODES[arguments.mode] and arguments.place in ("", cell.place)]
+    wanted = [cell for cell in cells(MODES[arguments.mode]) if arguments.place in ("", cell.place)]
     wanted = [cell for cell in wanted if all(word in cell.name for word in arguments.only)]
     if arguments.list:
         for cell in wanted:
-            print(f"{cell.name:<40} {', '.join(row.name for row in cell.rows)}")
+            print(f"{cell.name}: {'; '.join(row.name for row in cell.rows)}")
         return 0
+    begun = time.monotonic()
     bench = Bench(arguments)
-    on_sink = [cell for cell in wanted if cell.place == "sink"]
-    if on_sink:
-        with sink() as servers:
-            for cell in on_sink:
-                bench.measure(cell, servers, pinned=True)
+    bench.measure_on("sink", wanted, sink)
+    if any(cell.place == "broker" for cell in wanted) and "PULSAR_URL" not in os.environ:
+        launcher = [sys.executable, str(ROOT / "tests/pulsar/pulsar.py"), "run", "--tls", "--"]
+        again = [sys.executable, *sys.argv, "--place", "broker", "--add"]
+        return subprocess.run([*launcher, *again], check=False).returncode
+    bench.measure_on("broker", wanted, broker)
     summary = bench.save()
-    print(report.markdown(summary))
     REPORT.write_text(report.markdown(summary))
+    print(report.markdown(summary))
+    print(f"{time.monotonic() - begun:.0f} s; {REPORT.relative_to(ROOT)}, {SUMMARY.relative_to(ROOT)}", file=sys.stderr)
+    if arguments.write_docs:
+        report.write_into(DOCUMENT, summary)
+    if arguments.mode == "smoke":
+        runs = [run for cell in bench.cells.values() for client in cell["runs"].values() for run in client]
+        bad = sum("error" in run for run in runs)
+        print(f"bench: {len(runs) - bad} passed, {bad} failed")
     return 1 if bench.failed else 0
 
 
@@ -70,80 +94,137 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--mode", choices=MODES, default="full")
     parser.add_argument("--rounds", type=int, default=0, help="instead of those of the mode")
     parser.add_argument("--only", nargs="*", default=[], help="cells whose names have all of these words")
+    parser.add_argument("--clients", nargs="*", default=[], help="clients whose names begin with one of these")
     parser.add_argument("--place", choices=("sink", "broker"), default="")
+    parser.add_argument("--add", action="store_true", help="keep the other cells that the summary has")
     parser.add_argument("--list", action="store_true", help="print the cells and their clients")
+    parser.add_argument("--write-docs", action="store_true", help=f"put the tables into {DOCUMENT.relative_to(ROOT)}")
     return parser.parse_args()
 
 
 class Bench:
-    """The runs of one call."""
+    """The runs of one call, and those that were there before."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.mode = arguments.mode
-        rounds, self.warmup, self.seconds = SETTINGS[MODES[arguments.mode]]
+        self.clients = tuple(arguments.clients)
+        rounds, self.times = SETTINGS[MODES[arguments.mode]]
         self.rounds = arguments.rounds or rounds
+        self.begun = machine()
         self.cells: dict[str, Any] = {}
+        self.filled: dict[str, int] = {}
         self.failed = False
+        if arguments.add and SUMMARY.exists():
+            before = json.loads(SUMMARY.read_text())
+            self.cells, self.begun = before["cells"], before["machine"]
 
-    def measure(self, cell: Cell, servers: dict[str, str], pinned: bool = False) -> None:
+    def measure_on(self, place: str, wanted: list[Cell], serve: Any) -> None:
+        """Run the cells that belong to one of the servers, if there are any."""
+        here = [cell for cell in wanted if cell.place == place]
+        if here:
+            with serve() as servers:
+                if place == "broker":
+                    self.warm_up(servers)
+                for cell in here:
+                    self.measure(cell, servers)
+
+    def measure(self, cell: Cell, servers: Servers) -> None:
         """Run every client of a cell in turn, round after round."""
-        runs: dict[str, list[Run]] = {row.name: [] for row in cell.rows}
-        print(f"{cell.name}: {', '.join(runs)}", file=sys.stderr)
-        for _ in range(self.rounds):
-            for row in cell.rows:
-                run = self.run(row, servers, pinned)
+        rows = [row for row in cell.rows if not self.clients or row.name.startswith(self.clients)]
+        if any(row.workload.tls for row in rows) and not servers.get("wss"):
+            print(f"{cell.name}: left out, the broker has no TLS port", file=sys.stderr)
+            return
+        warmup, seconds = self.times[cell.place]
+        runs: dict[str, list[Run]] = {row.name: [] for row in rows}
+        print(f"{cell.name}: {'; '.join(runs)}", file=sys.stderr, flush=True)
+        if cell.place == "broker":
+            for row in rows:
+                self.fill(row.workload, servers)
+        for _ in range(cell.rounds or self.rounds):
+            for row in rows:
+                run = self.run(row, servers, cell.place == "sink", warmup, cell.seconds or seconds)
                 runs[row.name].append(run)
                 if "error" in run:
                     self.failed = True
-                    print(f"  {row.name}: {run['error']}", file=sys.stderr)
-        self.cells[cell.name] = {"title": cell.title, "place": cell.place, "runs": runs}
+                    print(f"  {row.name}: {run['error']}", file=sys.stderr, flush=True)
+        self.cells[cell.name] = {"place": cell.place, "size": cell.rows[0].workload.size, "runs": runs}
         self.save()
 
-    def run(self, row: Row, servers: dict[str, str], pinned: bool) -> Run:
+    def run(self, row: Row, servers: Servers, on_sink: bool, warmup: float, seconds: float) -> Run:
         """Run one client once."""
         client, workload = CLIENTS[row.client], row.workload
         url = servers["binary" if client.binary else "wss" if workload.tls else "ws"]
-        command = [*client.command, workload.role, *client.options]
-        command += [*workload.arguments(), "--url", url, "--topic", workload.topic or f"bytes-{workload.size}"]
-        command += ["--warmup", str(self.warmup), "--seconds", str(self.seconds)]
+        topic = f"bytes-{workload.size}" if on_sink else topic_of(workload)
+        subscription = f"bench-{time.time_ns()}"
+        command = [*client.command, workload.role, *client.options, *workload.arguments()]
+        command += ["--url", url, "--topic", topic, "--subscription", subscription]
+        command += ["--warmup", str(warmup), "--seconds", str(seconds), "--limit", str(self.filled.get(topic, 0))]
         if workload.tls:
             command += ["--ca", servers["ca"]]
-        try:
-            done = subprocess.run(
-                on_core(1, command) if pinned else command,
-                capture_output=True,
-                text=True,
-                timeout=RUN_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return {"error": f"not ended after {RUN_SECONDS} s"}
-        if done.returncode != 0 or not done.stdout.strip():
-            said = done.stderr.strip().splitlines()
-            return {"error": f"status {done.returncode}: {said[-1] if said else 'nothing said'}"}
-        return json.loads(done.stdout.splitlines()[-1])
+        result = call(on_core(1, command) if on_sink else command)
+        if not on_sink and workload.role == "receive":
+            delete_subscription(servers["http"], topic, subscription)
+        return result
+
+    def warm_up(self, servers: Servers) -> None:
+        """Have the broker compile what is to be measured."""
+        print("warming the broker up", file=sys.stderr, flush=True)
+        for workload in (Workload("send", 100), Workload("send", 100, batched=True), Workload("receive", 100)):
+            self.fill(workload, servers)
+            seconds = BROKER_WARMUP_SECONDS / (1 if self.mode == "full" else 3) / 3
+            self.run(Row("stargate Rust", workload), servers, False, 0.0, seconds)
+
+    def fill(self, workload: Workload, servers: Servers) -> None:
+        """Put messages into the topic of a workload that receives, unless they are there."""
+        topic = topic_of(workload)
+        if workload.role not in ("receive", "read") or topic in self.filled:
+            return
+        count = STORED_IN_BATCHES if workload.from_batches else STORED[workload.size]
+        count = count if self.mode == "full" else count // 2
+        command = [str(BUILT / "bench-stargate"), "fill", "--url", servers["ws"], "--topic", topic]
+        command += ["--size", str(workload.size), "--limit", str(count)]
+        filled = call([*command, *(["--batched"] if workload.from_batches else [])])
+        if "error" in filled:
+            sys.exit(f"{topic} could not be filled: {filled['error']}")
+        self.filled[topic] = count
 
     def save(self) -> dict[str, Any]:
         """Write what there is so far, so that an end before the end loses nothing."""
-        summary = {
-            "mode": self.mode,
-            "rounds": self.rounds,
-            "seconds": self.seconds,
-            "machine": machine(),
-            "cells": self.cells,
-        }
+        summary = {"mode": self.mode, "rounds": self.rounds, "machine": self.begun, "cells": self.cells}
         SUMMARY.write_text(json.dumps(summary, indent=1))
         return summary
 
 
+def topic_of(workload: Workload) -> str:
+    """The topic on the broker."""
+    if workload.role in ("receive", "read"):
+        return f"stored-{workload.size}{'-in-batches' if workload.from_batches else ''}"
+    return f"sent-{workload.size}"
+
+
+def call(command: list[str]) -> Run:
+    """What a client measured, or why it did not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"not ended after {RUN_SECONDS} s"}
+    except OSError as error:
+        return {"error": str(error)}
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        return {"error": f"status {done.returncode}: {said[-1] if said else 'nothing said'}"}
+    lines = done.stdout.splitlines()
+    return json.loads(lines[-1]) if lines else {}
+
+
 def on_core(core: int, command: list[str]) -> list[str]:
-    """The command, held to one core where there are several and Linux's tool for it."""
+    """The command, held to one core, where there are several and Linux's tool for it."""
     several = (os.cpu_count() or 1) > 1
     return ["taskset", "-c", str(core), *command] if several and Path("/usr/bin/taskset").exists() else command
 
 
 @contextlib.contextmanager
-def sink() -> Iterator[dict[str, str]]:
+def sink() -> Iterator[Servers]:
     """The sink/source server for as long as it is needed."""
     security = FOLDER / "security"
     if not (security / "server.pem").exists():
@@ -160,16 +241,28 @@ def sink() -> Iterator[dict[str, str]]:
             process.stdin.close()
 
 
+@contextlib.contextmanager
+def broker() -> Iterator[Servers]:
+    """The broker that the launcher started, or the caller."""
+    names = {"ws": "URL", "wss": "WSS_URL", "http": "HTTP_URL", "binary": "BINARY_URL", "ca": "CA_FILE"}
+    yield {name: os.environ.get(f"PULSAR_{variable}", "") for name, variable in names.items()}
+
+
+def delete_subscription(http: str, topic: str, subscription: str) -> None:
+    """Have the broker forget a subscription, so that hundreds of them do not slow it down."""
+    url = f"{http}/admin/v2/persistent/public/default/{topic}/subscription/{subscription}?force=true"
+    request = urllib.request.Request(url, method="DELETE")
+    with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(request, timeout=10):
+        pass
+
+
 def machine() -> dict[str, Any]:
-    """What it ran on."""
+    """What it runs on."""
     cpu = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cores": os.cpu_count(),
-        "cpu": names[0] if names else "",
-        "load": os.getloadavg()[0],
-        "date": time.strftime("%F"),
-    }
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    load = round(os.getloadavg()[0], 1)
+    return {"cores": os.cpu_count(), "cpu": names[0] if names else "", "load": load, "date": time.strftime("%F")}
 
 
 if __name__ == "__main__":

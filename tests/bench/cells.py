@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "target/release"
 CLIENTS_FOLDER = Path(__file__).resolve().parent / "clients"
 PYTHON = str(ROOT / "target/bench/venv/bin/python")
 
+# The modes. The smoke test, which no broker, package or C compiler is needed for, has cells of its own; the full mode
+# has those of the quick one and more.
 SMOKE, QUICK, FULL = 0, 1, 2
 
 
@@ -27,18 +30,40 @@ def _python(program: str) -> tuple[str, ...]:
     return (PYTHON, str(CLIENTS_FOLDER / program))
 
 
+RAW = (str(BUILT / "bench-raw"),)
+
 CLIENTS = {
-    "stargate Rust": Client((str(BUILT / "bench-stargate"),), "this library, its Rust API"),
+    "stargate Rust": Client((str(BUILT / "bench-stargate"),), "this library: `enqueue`, `receive_many`"),
+    "stargate Rust, listen": Client(
+        (str(BUILT / "bench-stargate"),), "the same, receiving with a handler", ("--api", "listen")
+    ),
+    "stargate C": Client(
+        (str(ROOT / "target/bench/stargate-c"),),
+        "this library's C API: `stargate_producer_send_async`, `stargate_consumer_receive_many`",
+    ),
+    "stargate Python": Client(_python("stargate_sync.py"), "this library's wheel: `send_many`, `receive_many`"),
+    "stargate Python, futures": Client(
+        _python("stargate_sync.py"), "the same, sending with `send_nowait`", ("--api", "futures")
+    ),
+    "stargate asyncio": Client(_python("stargate_asyncio.py"), "the wheel's asyncio API"),
     "raw loop": Client(
-        (str(BUILT / "bench-raw"),),
-        "tokio-tungstenite with nothing around it; acknowledgements after all that was ready",
+        RAW, "tokio-tungstenite with nothing of a library around it; acknowledgements after all that was ready"
     ),
     "raw loop, hundred": Client(
-        (str(BUILT / "bench-raw"),), "the same; acknowledgements by the hundred, or after 1 ms", ("--api", "hundred")
+        RAW, "the same; acknowledgements by the hundred, or when nothing came for 1 ms", ("--api", "hundred")
     ),
     "raw loop, gather": Client(
-        (str(BUILT / "bench-raw"),), "the same; it sleeps for 1 ms after each read and its answers", ("--api", "gather")
+        RAW, "the same; it sleeps for 1 ms after all that was ready and its acknowledgements", ("--api", "gather")
     ),
+    "websocket-client": Client(_python("websocket_client.py"), "Python's `websocket-client`, as it comes"),
+    "websocket-client, skip": Client(
+        _python("websocket_client.py"), "the same with `skip_utf8_validation`", ("--api", "skip")
+    ),
+    "websockets": Client(_python("websockets_asyncio.py"), "Python's `websockets`, asyncio, no compression"),
+    "pulsar-client": Client(
+        _python("pulsar_client.py"), "the official C++ client through its Python API; binary protocol", binary=True
+    ),
+    "pulsar-rs": Client((str(BUILT / "bench-pulsar-rs"),), "the crate `pulsar`; binary protocol", binary=True),
 }
 
 
@@ -54,17 +79,18 @@ class Workload:
     shared: bool = False
     pull: bool = False
     tls: bool = False
-    topic: str = ""
+    # On the broker, what a topic to receive from was filled with: batches or not.
+    from_batches: bool = False
 
     def arguments(self) -> list[str]:
-        """The command line of a client, the server apart."""
+        """The command line of a client, the server and the topic apart."""
         arguments = ["--size", str(self.size), "--window", str(self.window), "--connections", str(self.connections)]
         return arguments + [f"--{flag}" for flag in ("batched", "shared", "pull") if getattr(self, flag)]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One client in a cell, perhaps with a workload that differs from the others'."""
+    """One client in a cell, with the workload of the cell or a variant of it."""
 
     client: str
     workload: Workload
@@ -81,40 +107,135 @@ class Cell:
     """Clients that run in turn, round after round, and are compared with each other."""
 
     name: str
-    title: str
     place: str  # sink or broker
     rows: tuple[Row, ...]
-    level: int  # the smallest mode that has it
+    level: int  # the mode that it begins to belong to
+    rounds: int = 0  # instead of those of the mode
+    seconds: float = 0.0  # the same
 
 
-def _cell(place: str, name: str, title: str, workload: Workload, clients: list[str], level: int = FULL) -> Cell:
-    rows = [Row(client, workload) for client in clients]
-    return Cell(f"{place}: {name}", title, place, tuple(rows), level)
+# A client's name, or the name with what its workload has different and what to call that.
+Entry = str | tuple[str, str, dict[str, Any]]
 
 
-def bytes_text(size: int) -> str:
-    """100 B, 1 KiB, 64 KiB."""
-    return f"{size // 1024} KiB" if size >= 1024 else f"{size} B"
+def _cell(name: str, workload: Workload, entries: list[Entry], level: int = FULL, **settings: Any) -> Cell:
+    rows = []
+    for entry in entries:
+        client, variant, changes = (entry, "", {}) if isinstance(entry, str) else entry
+        rows.append(Row(client, replace(workload, **changes), variant))
+    return Cell(name, name.split(":")[0], tuple(rows), level, **settings)
 
 
-def window_for(size: int) -> int:
-    """As many in flight as others allow by default; fewer of the large."""
-    return 1000 if size <= 1024 else 100
+ROLES = ("send", "receive", "read")
+RUST, C, PYTHON_SYNC = "stargate Rust", "stargate C", "stargate Python"
+BATCHED: dict[str, Any] = {"batched": True}
+FOUR: dict[str, Any] = {"connections": 4}
 
 
-STARGATE = ["stargate Rust"]
-SIZES = (100, 1024, 65536)
-
-
-def cells() -> list[Cell]:
-    """Every cell of the matrix, in the order in which they run."""
-    found = []
-    for size in SIZES:
-        text, window = bytes_text(size), window_for(size)
+def sink_cells() -> list[Cell]:
+    """No broker in the way."""
+    found = [_cell(f"sink: {role}, smoke", Workload(role, 100), [RUST, "raw loop"], SMOKE) for role in ROLES]
+    for text, size, window in (("100 B", 100, 1000), ("1 KiB", 1024, 1000), ("64 KiB", 65536, 100)):
+        ours: list[Entry] = [RUST, C, PYTHON_SYNC]
         found += [
-            _cell("sink", f"send {text}", "send", Workload("send", size, window), [*STARGATE, "raw loop"], QUICK),
-            _cell(
-                "sink", f"receive {text}", "receive", Workload("receive", size, window), [*STARGATE, "raw loop"], QUICK
-            ),
+            _cell(f"sink: send {text}", Workload("send", size, window), [*ours, "raw loop"], QUICK),
+            _cell(f"sink: receive {text}", Workload("receive", size, window), [*ours, "raw loop"], QUICK),
         ]
-    return found
+    ways: list[Entry] = [RUST, "stargate Rust, listen", "stargate asyncio", "websockets", "websocket-client, skip"]
+    more: list[Entry] = ["stargate Python, futures", "stargate asyncio", "websockets", "websocket-client"]
+    return [
+        *found,
+        _cell("sink: send 100 B, other ways", Workload("send", 100), [RUST, *more]),
+        _cell("sink: receive 100 B, other ways", Workload("receive", 100), ways),
+        _cell("sink: read 100 B", Workload("read", 100), [RUST, PYTHON_SYNC, "raw loop"]),
+        _cell("sink: receive 100 B, pull mode", Workload("receive", 100, pull=True), [RUST, C, "raw loop"]),
+        _cell(
+            "sink: send 100 B, connections",
+            Workload("send", 100),
+            [RUST, (RUST, "4 connections", FOUR), ("raw loop", "4 connections", FOUR)],
+        ),
+        _cell(
+            "sink: receive 100 B, connections",
+            Workload("receive", 100, shared=True),
+            [RUST, (RUST, "4 connections", FOUR), ("raw loop", "4 connections", FOUR)],
+        ),
+        _cell("sink: send 1 KiB, TLS", Workload("send", 1024, tls=True), [RUST, "raw loop", "websocket-client"]),
+        _cell("sink: receive 1 KiB, TLS", Workload("receive", 1024, tls=True), [RUST, "raw loop", "websockets"]),
+        _cell("sink: send 100 B, long", Workload("send", 100), [RUST], QUICK, rounds=1, seconds=10.0),
+        _cell("sink: receive 1 KiB, long", Workload("receive", 1024), [RUST], QUICK, rounds=1, seconds=10.0),
+        _cell(
+            "sink: 1,000 idle consumers", Workload("idle", 100, connections=1000), [RUST], QUICK, rounds=1, seconds=3.0
+        ),
+    ]
+
+
+def broker_cells() -> list[Cell]:
+    """The real broker."""
+    wc: Entry = "websocket-client"
+    gather: Entry = "raw loop, gather"
+    python_peers: list[Entry] = ["websocket-client, skip", "websockets"]
+    batched: list[Entry] = [(client, "batched", BATCHED) for client in (RUST, "raw loop", "websocket-client")]
+    official_batched: list[Entry] = [(client, "batched", BATCHED) for client in ("pulsar-client", "pulsar-rs")]
+    return [
+        _cell(
+            "broker: send 100 B",
+            Workload("send", 100),
+            [
+                RUST,
+                C,
+                PYTHON_SYNC,
+                "raw loop",
+                wc,
+                "websockets",
+                "pulsar-client",
+                "pulsar-rs",
+                *batched,
+                *official_batched,
+            ],
+            QUICK,
+        ),
+        _cell("broker: send 1 KiB", Workload("send", 1024), [RUST, "raw loop", wc, "websockets", "pulsar-client"]),
+        _cell("broker: send 64 KiB", Workload("send", 65536, 100), [RUST, "raw loop", wc, "pulsar-client"]),
+        _cell(
+            "broker: one at a time, 100 B",
+            Workload("send", 100, 1),
+            [RUST, C, PYTHON_SYNC, "raw loop", wc, "pulsar-client"],
+            QUICK,
+        ),
+        _cell(
+            "broker: receive 100 B",
+            Workload("receive", 100),
+            [RUST, C, PYTHON_SYNC, gather, "raw loop, hundred", *python_peers, "pulsar-client", "pulsar-rs"],
+            QUICK,
+        ),
+        _cell(
+            "broker: receive 100 B, sent in batches",
+            Workload("receive", 100, from_batches=True),
+            [RUST, gather, *python_peers, "pulsar-client"],
+        ),
+        _cell("broker: receive 1 KiB", Workload("receive", 1024), [RUST, PYTHON_SYNC, gather, *python_peers, wc]),
+        _cell(
+            "broker: receive 64 KiB", Workload("receive", 65536, 100), [RUST, gather, *python_peers, "pulsar-client"]
+        ),
+        _cell(
+            "broker: receive 100 B, connections",
+            Workload("receive", 100, shared=True),
+            [RUST, (RUST, "4 connections", FOUR), ("raw loop, gather", "4 connections", FOUR)],
+            QUICK,
+        ),
+        _cell(
+            "broker: send 100 B, connections",
+            Workload("send", 100),
+            [RUST, (RUST, "4 connections", FOUR), ("raw loop", "4 connections", FOUR)],
+        ),
+        _cell("broker: read 100 B", Workload("read", 100), [RUST, gather]),
+        _cell("broker: receive 100 B, pull mode", Workload("receive", 100, pull=True), [RUST, gather]),
+        _cell("broker: send 1 KiB, TLS", Workload("send", 1024, tls=True), [RUST, "raw loop", wc]),
+        _cell("broker: receive 1 KiB, TLS", Workload("receive", 1024, tls=True), [RUST, gather, "websockets"]),
+    ]
+
+
+def cells(mode: int) -> list[Cell]:
+    """The cells of a mode, in the order in which they run."""
+    matrix = [*sink_cells(), *broker_cells()]
+    return [cell for cell in matrix if (cell.level == SMOKE if mode == SMOKE else SMOKE < cell.level <= mode)]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
+
+from cells import CLIENTS
 
 Summary = dict[str, Any]
 OURS = "stargate Rust"
@@ -16,7 +21,12 @@ COLUMNS = [
     ("peak_mb", "peak MB", "{:,.1f}"),
     ("p50", "p50 ms", "{:,.2f}"),
     ("p99", "p99 ms", "{:,.2f}"),
+    ("consumers", "consumers", "{:,.0f}"),
+    ("resident_mb", "resident MB", "{:,.1f}"),
+    ("threads", "threads", "{:,.0f}"),
+    ("idle_percent", "CPU %", "{:,.2f}"),
 ]
+GROWN = ("grown_mb", "grown MB", "{:,.2f}")
 
 
 def good(runs: list[dict[str, Any]], key: str) -> list[float]:
@@ -24,47 +34,207 @@ def good(runs: list[dict[str, Any]], key: str) -> list[float]:
     return [run[key] for run in runs if key in run]
 
 
+# ---- tables ----
+
+
+def table(name: str, cell: dict[str, Any]) -> str:
+    """One cell: a row for each client."""
+    runs = cell["runs"]
+    columns = [column for column in COLUMNS if any(good(client, column[0]) for client in runs.values())]
+    columns += [GROWN] if "long" in name else []
+    compared = len(runs) > 1 and OURS in runs
+    heads = ["client", *(head for _, head, _ in columns), *([f"{OURS} is"] if compared else [])]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for client, its in runs.items():
+        fields = [client]
+        for key, _, form in columns:
+            values = good(its, key)
+            fields.append(form.format(median(values)) if values else "-")
+            if key in ("rate", "cpu") and len(values) > 1:
+                fields[-1] += f" ({form.format(min(values))} to {form.format(max(values))})"
+        if compared:
+            rate, cpu = ratio(cell, OURS, client), ratio(cell, OURS, client, "cpu")
+            same = client == OURS or rate is None or cpu is None
+            fields.append("" if same else f"{rate:.2f}x as fast, {cpu:.2f}x the CPU")
+        errors = [run["error"] for run in its if "error" in run]
+        fields[0] += f" (failed {len(errors)} of {len(its)}: {errors[0]})" if errors else ""
+        lines.append(f"| {' | '.join(fields)} |")
+    return "\n".join(lines)
+
+
 def ratio(cell: dict[str, Any], one: str, other: str, key: str = "rate") -> float | None:
-    """How many times `one`'s value `other`'s fits into: the median over the rounds in which both ran."""
+    """`one`'s value over `other`'s: the median over the rounds in which both ran."""
     runs = cell["runs"]
     pairs = zip(runs.get(one, []), runs.get(other, []), strict=False)
     found = [a[key] / b[key] for a, b in pairs if a.get(key) and b.get(key)]
     return median(found) if found else None
 
 
-def table(cell: dict[str, Any]) -> str:
-    """One cell: a row for each client."""
-    runs = cell["runs"]
-    columns = [column for column in COLUMNS if any(good(client, column[0]) for client in runs.values())]
-    compared = len(runs) > 1 and OURS in runs
-    heads = ["client", *(head for _, head, _ in columns), *(["stargate Rust is"] if compared else [])]
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    for name, client in runs.items():
-        fields = [name]
-        for key, _, form in columns:
-            values = good(client, key)
-            fields.append(form.format(median(values)) if values else "-")
-            if key == "rate" and len(values) > 1:
-                fields[-1] += f" ({form.format(min(values))} to {form.format(max(values))})"
-        if compared:
-            times, cpu = ratio(cell, OURS, name), ratio(cell, OURS, name, "cpu")
-            same = name == OURS or times is None or cpu is None
-            fields.append("" if same else f"{times:.2f}x as fast, {cpu:.2f}x the CPU")
-        lines.append(f"| {' | '.join(fields)} |")
-        errors = [run["error"] for run in client if "error" in run]
-        if errors:
-            lines[-1] += f" failed {len(errors)} of {len(client)}: {errors[0]} |"
+# ---- targets ----
+
+
+class Target(NamedTuple):
+    """What is wanted, and what was measured: several numbers where it must hold for several."""
+
+    what: str
+    bound: float
+    at_least: bool
+    measured: list[tuple[str, float]]
+
+    def row(self) -> str:
+        """One line of the table."""
+        sign = "at least" if self.at_least else "at most"
+        numbers = "; ".join(f"{name + ' ' if name else ''}{value:.2f}" for name, value in self.measured)
+        wrong = [value for _, value in self.measured if (value < self.bound) == self.at_least and value != self.bound]
+        met = "not measured" if not self.measured else "**not met**" if wrong else "met"
+        return f"| {self.what} | {sign} {self.bound:g} | {numbers or '-'} | {met} |"
+
+
+def targets(summary: Summary) -> list[Target]:
+    """Those of the project, with what the summary says about each."""
+    cells = summary["cells"]
+
+    def ratios(*wanted: tuple[str, str, str, str], key: str = "rate") -> list[tuple[str, float]]:
+        """Name to print, cell, and the two clients."""
+        found = [(name, ratio(cells.get(cell, {"runs": {}}), one, other, key)) for name, cell, one, other in wanted]
+        return [(name, value) for name, value in found if value is not None]
+
+    def values(cell: str, client: str, key: str, change: Callable[[float], float] = float) -> list[float]:
+        its = good(cells.get(cell, {"runs": {}})["runs"].get(client, []), key)
+        return [change(median(its))] if its else []
+
+    def against_best(name: str, cell: str, peers: tuple[str, ...]) -> list[tuple[str, float]]:
+        """Against the best of the peers."""
+        found = ratios(*((f"{name} ({peer})", cell, OURS, peer) for peer in peers))
+        return [min(found, key=lambda pair: pair[1])] if found else []
+
+    def sink_cpu(size: str) -> list[tuple[str, float]]:
+        return [
+            (f"{role} {language}", value)
+            for role in ("send", "receive")
+            for language in ("Rust", "C")
+            for value in values(f"sink: {role} {size}", f"stargate {language}", "cpu")
+        ]
+
+    def python_more(size: str) -> list[tuple[str, float]]:
+        return [
+            (f"{role} {size}", python - rust)
+            for role in ("send", "receive")
+            for python in values(f"sink: {role} {size}", "stargate Python", "cpu")
+            for rust in values(f"sink: {role} {size}", OURS, "cpu")
+        ]
+
+    python_peers = ("websocket-client", "websocket-client, skip", "websockets")
+    raw = ("raw loop", "raw loop, hundred", "raw loop, gather")
+    sizes = ("100 B", "1 KiB", "64 KiB")
+    send = "broker: send 100 B"
+    alone = "broker: one at a time, 100 B"
+    against_raw = [
+        number
+        for role in ("send", "receive")
+        for size in sizes
+        for number in against_best(f"{role} {size}", f"broker: {role} {size}", raw)
+    ]
+    latency = [(part, value) for part in ("p50", "p99") for _, value in ratios(("", alone, OURS, "raw loop"), key=part)]
+    peaks = [
+        (f"{role} {size}", value - queued)
+        for size, queued in (("100 B", 0.1), ("1 KiB", 1.0))
+        for role in ("send", "receive")
+        for value in values(f"sink: {role} {size}", OURS, "peak_mb")
+    ]
+    long = ("sink: send 100 B, long", "sink: receive 1 KiB, long")
+    grown = [(cell.removeprefix("sink: "), value) for cell in long for value in values(cell, OURS, "grown_mb")]
+    idle = "sink: 1,000 idle consumers"
+    connections = "broker: receive 100 B, connections"
+
+    def plain(numbers: list[float]) -> list[tuple[str, float]]:
+        return [("", number) for number in numbers]
+
+    return [
+        Target("send 100 B, times websocket-client", 5, True, ratios(("", send, OURS, "websocket-client"))),
+        Target(
+            "send 100 B with server batching, times websocket-client without",
+            6,
+            True,
+            ratios(("", send, f"{OURS}, batched", "websocket-client")),
+        ),
+        Target(
+            "send 100 B, times the official C++ client unbatched", 1, True, ratios(("", send, OURS, "pulsar-client"))
+        ),
+        *(
+            Target(
+                f"receive + ack {size}, times the best Python WebSocket client",
+                bound,
+                True,
+                against_best("", f"broker: receive {size}", python_peers),
+            )
+            for size, bound in (("100 B", 1.3), ("1 KiB", 1.3), ("64 KiB", 1.5))
+        ),
+        Target(
+            "the same from a topic of batches",
+            1,
+            True,
+            against_best("", "broker: receive 100 B, sent in batches", python_peers),
+        ),
+        Target(
+            "receive over 4 connections, times over 1",
+            2,
+            True,
+            ratios(("", connections, f"{OURS}, 4 connections", OURS)),
+        ),
+        Target("on the broker, times the raw loop", 0.95, True, against_raw),
+        Target("latency with one in flight, times the raw loop's", 1.05, False, latency),
+        *(
+            Target(f"sink/source {size}, CPU s per million", bound, False, sink_cpu(size))
+            for size, bound in (("100 B", 0.8), ("1 KiB", 1.2), ("64 KiB", 30))
+        ),
+        Target(
+            "sink/source, CPU s per million of Python more than Rust",
+            1,
+            False,
+            [number for size in sizes for number in python_more(size)],
+        ),
+        Target("peak MB without what is queued", 8, False, peaks),
+        Target("MB grown over ten seconds at full speed", 1, False, grown),
+        Target("1,000 consumers in one process, MB", 64, False, plain(values(idle, OURS, "resident_mb"))),
+        Target("their threads", 16, False, plain(values(idle, OURS, "threads"))),
+        Target("their CPU % when idle", 1, False, plain(values(idle, OURS, "idle_percent"))),
+    ]
+
+
+def targets_table(summary: Summary) -> str:
+    """Which targets are met."""
+    lines = ["| what | target | measured | |", "|---|---|---|---|", *(target.row() for target in targets(summary))]
     return "\n".join(lines)
 
 
+# ---- all of it ----
+
+
 def markdown(summary: Summary) -> str:
-    """Everything."""
+    """The targets, then every cell."""
     machine = summary["machine"]
+    used = {name.split(",")[0] for cell in summary["cells"].values() for name in cell["runs"]}
+    used |= {name for cell in summary["cells"].values() for name in cell["runs"]}
     parts = [
-        f"{machine['cores']} cores, {machine['cpu']}, {machine['date']}; mode {summary['mode']}: {summary['rounds']} "
-        f"rounds of {summary['seconds']} s after the warm-up, medians (lowest to highest); ratios are medians of those "
-        "of each round."
+        f"{machine['cores']} cores ({machine['cpu']}), load {machine['load']} before it began, {machine['date']}; "
+        f"mode {summary['mode']}, {summary['rounds']} rounds. Numbers are medians of the rounds, with the lowest and "
+        "the highest; ratios are medians of the ratios of each round.",
+        "### Targets",
+        targets_table(summary),
+        "### Clients",
+        "\n".join(f"- {name}: {client.about}." for name, client in CLIENTS.items() if name in used),
     ]
     for name, cell in summary["cells"].items():
-        parts += [f"### {name}", table(cell)]
+        parts += [f"### {name[0].upper()}{name[1:]}", table(name, cell)]
     return "\n\n".join(parts) + "\n"
+
+
+BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
+
+
+def write_into(document: Path, summary: Summary) -> None:
+    """Replace what is between the markers."""
+    text = document.read_text()
+    whole = f"{BEGIN}\n\n{markdown(summary)}\n{END}"
+    document.write_text(re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: whole, text, flags=re.DOTALL))

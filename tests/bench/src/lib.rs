@@ -152,6 +152,7 @@ pub struct Meter {
     begin: Option<Sample>,
     end: Option<Sample>,
     latencies: Vec<u32>,
+    oldest: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -164,6 +165,7 @@ struct Sample {
 
 /// How often the clock is looked at.
 const CHECK: u64 = 16;
+const SAMPLES: usize = 1 << 15;
 
 impl Meter {
     pub fn new(workload: &Workload) -> Meter {
@@ -178,6 +180,7 @@ impl Meter {
             begin: None,
             end: None,
             latencies: Vec::new(),
+            oldest: 0,
         }
     }
 
@@ -195,6 +198,7 @@ impl Meter {
         match self.begin {
             None if now - first >= self.warmup || (self.limit > 0 && self.total >= self.limit / 5) => {
                 self.latencies.clear();
+                self.oldest = 0;
                 self.begin = Some(sample(self.total));
             }
             Some(begin) if now - begin.at >= self.seconds || last => self.end = Some(sample(self.total)),
@@ -203,8 +207,14 @@ impl Meter {
         self.end.is_none()
     }
 
+    /// Notes how long one message took. The last of very many count, so that this takes no memory that grows.
     pub fn latency(&mut self, taken: Duration) {
-        self.latencies.push(u32::try_from(taken.as_micros()).unwrap_or(u32::MAX));
+        let micros = u32::try_from(taken.as_micros()).unwrap_or(u32::MAX);
+        match self.latencies.len() < SAMPLES {
+            true => self.latencies.push(micros),
+            false => self.latencies[self.oldest] = micros,
+        }
+        self.oldest = (self.oldest + 1) % SAMPLES;
     }
 
     /// One JSON object on the standard output.
