@@ -68,6 +68,9 @@ class Suite(NamedTuple):
 
 FEATURES = "stargate-core/mock,stargate-core/fuzzing"
 CARGO_TEST = ["cargo", "test", "--no-fail-fast", "--workspace", "--exclude", "stargate-python", "--features", FEATURES]
+# Its programs with no optimisation: whether it works, not how fast.
+BENCH_BUILD = "cargo build --manifest-path tests/bench/Cargo.toml --target-dir target"
+BENCH_SMOKE = f"{BENCH_BUILD} && BENCH_PROGRAMS=target/debug {sys.executable} tests/bench/bench.py --mode smoke"
 ON_REAL = ["cargo", "test", "--no-fail-fast", "-p", "stargate-core", "--features", "mock"]
 REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 # Messages from and to the official client, with the pytest settings of the wheel.
@@ -78,6 +81,7 @@ SUITES = [
     Suite("features", [sys.executable, "tests/features.py"], program_counts),
     Suite("wheel", ["sh", "-c", f"{PYTHON} python/tools/check_wheel.py dist/stargate-*.whl"], wheel_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
+    Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),

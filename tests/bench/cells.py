@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / "target/release"
+BUILT = ROOT / os.environ.get("BENCH_PROGRAMS", "target/release")
 CLIENTS_FOLDER = Path(__file__).resolve().parent / "clients"
 PYTHON = str(ROOT / "target/bench/venv/bin/python")
 
@@ -126,7 +127,6 @@ def _cell(name: str, workload: Workload, entries: list[Entry], level: int = FULL
     return Cell(name, name.split(":")[0], tuple(rows), level, **settings)
 
 
-ROLES = ("send", "receive", "read")
 RUST, C, PYTHON_SYNC = "stargate Rust", "stargate C", "stargate Python"
 BATCHED: dict[str, Any] = {"batched": True}
 FOUR: dict[str, Any] = {"connections": 4}
@@ -134,7 +134,10 @@ FOUR: dict[str, Any] = {"connections": 4}
 
 def sink_cells() -> list[Cell]:
     """No broker in the way."""
-    found = [_cell(f"sink: {role}, smoke", Workload(role, 100), [RUST, "raw loop"], SMOKE) for role in ROLES]
+    smoke = [Workload(role, 100) for role in ("send", "receive", "read")] + [
+        Workload("receive", 1024, tls=True, pull=True)
+    ]
+    found = [_cell(f"sink: smoke {number}", work, [RUST, "raw loop"], SMOKE) for number, work in enumerate(smoke)]
     for text, size, window in (("100 B", 100, 1000), ("1 KiB", 1024, 1000), ("64 KiB", 65536, 100)):
         ours: list[Entry] = [RUST, C, PYTHON_SYNC]
         found += [

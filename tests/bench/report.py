@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -233,8 +232,7 @@ def markdown(summary: Summary) -> str:
 BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
 
 
-def write_into(document: Path, summary: Summary) -> None:
-    """Replace what is between the markers."""
-    text = document.read_text()
-    whole = f"{BEGIN}\n\n{markdown(summary)}\n{END}"
-    document.write_text(re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: whole, text, flags=re.DOTALL))
+def write_into(document: Path, text: str) -> None:
+    """Put the tables between the markers of a document."""
+    before, rest = document.read_text().split(BEGIN)
+    document.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END)[1]}")

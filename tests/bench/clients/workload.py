@@ -46,7 +46,7 @@ def websocket_url(workload: argparse.Namespace) -> str:
     if workload.role == "read":
         return f"{workload.url}/ws/v2/reader/{topic}?messageId=earliest&{queue}"
     shared = "&subscriptionType=Shared" if workload.shared else ""
-    query = f"subscriptionInitialPosition=earliest&{queue}{shared}"
+    query = f"subscriptionInitialPosition=Earliest&{queue}{shared}"
     return f"{workload.url}/ws/v2/consumer/{topic}/{workload.subscription}?{query}"
 
 

@@ -84,7 +84,7 @@ impl Workload {
         let mut query = match self.role.as_str() {
             "send" => String::new(),
             "read" => format!("messageId=earliest&receiverQueueSize={}", self.window),
-            _ => format!("receiverQueueSize={}&subscriptionInitialPosition=earliest", self.window),
+            _ => format!("receiverQueueSize={}&subscriptionInitialPosition=Earliest", self.window),
         };
         if self.batched {
             query += "batchingEnabled=true&batchingMaxMessages=1000&batchingMaxPublishDelay=1";
