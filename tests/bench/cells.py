@@ -164,8 +164,8 @@ def sink_cells() -> list[Cell]:
         ),
         _cell("sink: send 1 KiB, TLS", Workload("send", 1024, tls=True), [RUST, "raw loop", "websocket-client"]),
         _cell("sink: receive 1 KiB, TLS", Workload("receive", 1024, tls=True), [RUST, "raw loop", "websockets"]),
-        _cell("sink: send 100 B, long", Workload("send", 100), [RUST], QUICK, rounds=1, seconds=10.0),
-        _cell("sink: receive 1 KiB, long", Workload("receive", 1024), [RUST], QUICK, rounds=1, seconds=10.0),
+        _cell("sink: send 100 B, long", Workload("send", 100), [RUST], rounds=1, seconds=10.0),
+        _cell("sink: receive 1 KiB, long", Workload("receive", 1024), [RUST], rounds=1, seconds=10.0),
         _cell(
             "sink: 1,000 idle consumers", Workload("idle", 100, connections=1000), [RUST], QUICK, rounds=1, seconds=3.0
         ),
