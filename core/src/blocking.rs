@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-pub use crate::admin::blocking::Admin;
+pub use crate::admin::blocking::{Admin, TopicWalk};
 use crate::consumer::Topics;
 use crate::delivery::processors::Handler;
 use crate::error::{Error, ErrorKind, Result};

@@ -114,6 +114,20 @@ scenarios! {
         one_bad_component_leaves_nothing_behind
         closing_a_supervisor_frees_its_name;
     administering:
+        the_broker_says_who_it_is_and_how_it_is
+        tenants_come_and_go
+        namespaces_have_policies
+        topics_and_partitions_come_and_go
+        all_topics_of_a_tenant_are_walked_over
+        a_topic_is_terminated_through_the_api
+        a_topic_is_compacted_unloaded_and_truncated
+        statistics_of_partitions_are_those_of_all_and_of_each
+        stored_messages_are_read_by_id_by_place_and_by_time
+        subscriptions_begin_where_they_are_told
+        a_batch_comes_whole_to_a_subscription_that_is_moved_into_it
+        names_of_all_characters_are_administered
+        old_messages_are_expired
+        a_subscription_has_properties_and_a_backlog_to_analyze
         the_last_message_of_a_topic_has_an_id
         a_subscription_is_moved_to_any_position
         a_subscription_of_partitions_is_moved_whole_and_by_id_in_part

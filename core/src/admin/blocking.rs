@@ -1,11 +1,17 @@
 //! The same without futures.
 
-use std::time::SystemTime;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
-use super::{Answer, Position, StoredMessage, TopicStats};
+use super::{
+    Answer, BacklogAnalysis, BacklogQuota, BacklogQuotaKind, CompactionStatus, InternalStats, NamespacePolicies,
+    Position, Retention, StoredMessage, TenantInfo, TopicStats,
+};
 use crate::blocking::wait;
 use crate::error::Result;
 use crate::message::MessageId;
+use crate::options::InitialPosition;
+use crate::topic::Persistence;
 
 /// As [`crate::Admin`]: each call blocks its thread, for `admin_timeout` at most.
 #[derive(Debug, Clone)]
@@ -37,15 +43,92 @@ macro_rules! blocking {
 blocking! {
     request(method: &str, path: &str, body: Option<&str>) -> Answer;
 
+    clusters() -> Vec<String>;
+    broker_version() -> String;
+    check_health() -> ();
+
+    tenants() -> Vec<String>;
+    tenant(name: &str) -> TenantInfo;
+    create_tenant(name: &str, info: &TenantInfo) -> ();
+    update_tenant(name: &str, info: &TenantInfo) -> ();
+    delete_tenant(name: &str) -> ();
+    ensure_tenant(name: &str, info: &TenantInfo) -> bool;
+
+    namespaces(tenant: &str) -> Vec<String>;
+    namespace_policies(namespace: &str) -> NamespacePolicies;
+    create_namespace(namespace: &str, bundles: Option<u32>) -> ();
+    delete_namespace(namespace: &str) -> ();
+    ensure_namespace(namespace: &str) -> bool;
+    retention(namespace: &str) -> Option<Retention>;
+    set_retention(namespace: &str, retention: &Retention) -> ();
+    remove_retention(namespace: &str) -> ();
+    message_ttl(namespace: &str) -> Option<Duration>;
+    set_message_ttl(namespace: &str, ttl: Duration) -> ();
+    remove_message_ttl(namespace: &str) -> ();
+    deduplication(namespace: &str) -> Option<bool>;
+    set_deduplication(namespace: &str, enabled: bool) -> ();
+    remove_deduplication(namespace: &str) -> ();
+    backlog_quotas(namespace: &str) -> Vec<BacklogQuota>;
+    set_backlog_quota(namespace: &str, quota: &BacklogQuota) -> ();
+    remove_backlog_quota(namespace: &str, kind: BacklogQuotaKind) -> ();
+
+    topics(namespace: &str, persistence: Persistence) -> Vec<String>;
+    partitioned_topics(namespace: &str, persistence: Persistence) -> Vec<String>;
+    create_topic(topic: impl AsRef<str>) -> ();
+    create_partitioned_topic(topic: impl AsRef<str>, partitions: u32) -> ();
+    ensure_topic(topic: impl AsRef<str>) -> bool;
+    ensure_partitioned_topic(topic: impl AsRef<str>, partitions: u32) -> bool;
+    grow_partitions(topic: impl AsRef<str>, partitions: u32) -> ();
     partitions(topic: impl AsRef<str>) -> u32;
+    delete_topic(topic: impl AsRef<str>, force: bool) -> ();
+    terminate_topic(topic: impl AsRef<str>) -> Vec<Option<MessageId>>;
+    compact_topic(topic: impl AsRef<str>) -> ();
+    compaction_status(topic: impl AsRef<str>) -> CompactionStatus;
+    unload_topic(topic: impl AsRef<str>) -> ();
+    truncate_topic(topic: impl AsRef<str>) -> ();
+    topic_stats(topic: impl AsRef<str>) -> TopicStats;
+    internal_stats(topic: impl AsRef<str>) -> InternalStats;
     last_message_id(topic: impl AsRef<str>) -> Option<MessageId>;
     message_id_at(topic: impl AsRef<str>, time: SystemTime) -> Option<MessageId>;
-    topic_stats(topic: impl AsRef<str>) -> TopicStats;
+    read_entry(topic: impl AsRef<str>, id: &MessageId) -> Vec<StoredMessage>;
+    examine_message(topic: impl AsRef<str>, from: InitialPosition, position: u64) -> Option<Vec<StoredMessage>>;
 
     subscriptions(topic: impl AsRef<str>) -> Vec<String>;
+    create_subscription(topic: impl AsRef<str>, subscription: &str, begin: &Position) -> ();
+    ensure_subscription(topic: impl AsRef<str>, subscription: &str, begin: &Position) -> bool;
+    delete_subscription(topic: impl AsRef<str>, subscription: &str, force: bool) -> ();
     seek(topic: impl AsRef<str>, subscription: &str, to: &Position) -> ();
     skip(topic: impl AsRef<str>, subscription: &str, count: u64) -> ();
     skip_all(topic: impl AsRef<str>, subscription: &str) -> ();
+    expire_messages(topic: impl AsRef<str>, subscription: &str, age: Duration) -> bool;
+    expire_messages_until(topic: impl AsRef<str>, subscription: &str, id: &MessageId) -> bool;
+    expire_all_messages(topic: impl AsRef<str>, age: Duration) -> bool;
     peek_entry(topic: impl AsRef<str>, subscription: &str, position: u64) -> Option<Vec<StoredMessage>>;
     peek(topic: impl AsRef<str>, subscription: &str, count: usize) -> Vec<StoredMessage>;
+    subscription_properties(topic: impl AsRef<str>, subscription: &str) -> BTreeMap<String, String>;
+    set_subscription_properties(
+        topic: impl AsRef<str>,
+        subscription: &str,
+        properties: &BTreeMap<String, String>
+    ) -> ();
+    analyze_backlog(topic: impl AsRef<str>, subscription: &str) -> BacklogAnalysis;
+}
+
+impl Admin {
+    /// As [`crate::Admin::walk_topics`], as an iterator.
+    pub fn walk_topics(&self, tenant: Option<&str>) -> TopicWalk {
+        TopicWalk(self.0.walk_topics(tenant))
+    }
+}
+
+/// As [`crate::admin::TopicWalk`], as an iterator.
+#[derive(Debug)]
+pub struct TopicWalk(super::TopicWalk);
+
+impl Iterator for TopicWalk {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Result<String>> {
+        wait(async { Ok(self.0.next().await) }, None).unwrap_or_else(|error| Some(Err(error)))
+    }
 }

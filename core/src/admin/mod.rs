@@ -9,10 +9,13 @@
 //! [`ErrorKind::OutcomeUnknown`], or [`ErrorKind::Timeout`] after `admin_timeout`.
 
 pub(crate) mod blocking;
+mod brokers;
 pub(crate) mod http;
 mod messages;
+mod namespaces;
 mod stats;
 mod subscriptions;
+mod tenants;
 mod topics;
 
 use std::sync::Arc;
@@ -26,7 +29,11 @@ use serde_json::Value;
 
 use self::http::{Http, Request, Response};
 pub use self::messages::StoredMessage;
-pub use self::stats::{ConsumerStats, PublisherStats, SubscriptionStats, TopicStats};
+pub use self::namespaces::{BacklogPolicy, BacklogQuota, BacklogQuotaKind, NamespacePolicies, Retention};
+pub use self::stats::{ConsumerStats, Cursor, InternalStats, Ledger, PublisherStats, SubscriptionStats, TopicStats};
+pub use self::subscriptions::BacklogAnalysis;
+pub use self::tenants::TenantInfo;
+pub use self::topics::{CompactionStatus, TopicWalk};
 use crate::client::{Client, ClientInner};
 use crate::driver::transport::page_message;
 use crate::error::{Error, ErrorKind, Result};
@@ -181,6 +188,12 @@ impl Call<'_> {
         Ok(value)
     }
 
+    /// A policy that is not set has an empty answer.
+    async fn json_or_none<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        let text = self.text().await?;
+        if text.trim().is_empty() { Ok(None) } else { self.read(&text) }
+    }
+
     fn read<T: DeserializeOwned>(&self, text: &str) -> Result<T> {
         serde_json::from_str(text).map_err(|error| self.named(unexpected(error)))
     }
@@ -191,6 +204,20 @@ impl Call<'_> {
             Some(topic) => error.on_topic(&topic.to_string()),
             None => error,
         }
+    }
+}
+
+/// Makes something unless it is there; whether it was made. It may be asked for twice, so an answer that was lost is no
+/// reason to give up.
+async fn ensured<F: Future<Output = Result<()>>>(create: impl Fn() -> F) -> Result<bool> {
+    let outcome = match create().await {
+        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => create().await,
+        outcome => outcome,
+    };
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(error) if error.http_status() == Some(409) && error.message().contains("already exist") => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -246,7 +273,7 @@ fn kind_of(status: u16, reason: &str) -> ErrorKind {
         403 => ErrorKind::Authorization,
         404 => ErrorKind::NotFound,
         409 => ErrorKind::Busy,
-        412 if reason.contains("connected") || reason.contains("Busy") => ErrorKind::Busy,
+        412 if ["connected", "active", "Busy"].iter().any(|word| reason.contains(word)) => ErrorKind::Busy,
         400 | 405 | 406 | 412 | 415 | 422 => ErrorKind::InvalidArgument,
         _ if reason.contains("TopicTerminated") => ErrorKind::TopicTerminated,
         _ => ErrorKind::Broker,
@@ -291,4 +318,23 @@ fn id_body(id: &MessageId, excluded: bool) -> Value {
 
 fn millis(time: SystemTime) -> u128 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever awaits on a runtime of several threads needs it.
+    #[test]
+    fn futures_may_move_between_threads() {
+        fn sendable(_: impl Send) {}
+        let client = Client::new("ws://localhost:1", Options::new()).unwrap();
+        let admin = client.admin();
+        sendable(admin.ensure_tenant("t", &TenantInfo::default()));
+        sendable(admin.ensure_partitioned_topic("t", 1));
+        sendable(admin.ensure_subscription("t", "s", &Position::Latest));
+        sendable(admin.walk_topics(None).next());
+        sendable(admin.delete_topic("t", true));
+        sendable(admin.peek("t", "s", 1));
+    }
 }

@@ -38,7 +38,61 @@ pub struct TopicStats {
     pub raw: String,
 }
 
-keeps_raw!(TopicStats);
+keeps_raw!(TopicStats, InternalStats);
+
+/// How a broker stores a topic: its ledgers and the cursors of its subscriptions.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct InternalStats {
+    /// Entries written since the broker loaded the topic; a batch is one entry.
+    pub entries_added_counter: u64,
+    /// Entries that are stored.
+    pub number_of_entries: u64,
+    /// Bytes that are stored.
+    pub total_size: u64,
+    /// The last entry that is safely stored, `ledger:entry`; the entry is -1 in a ledger without any.
+    pub last_confirmed_entry: String,
+    /// `LedgerOpened`, `ClosedLedger`, `Terminated` and others.
+    pub state: String,
+    /// The ledgers, the oldest first; the last one is being written, and has no numbers yet.
+    pub ledgers: Vec<Ledger>,
+    /// The positions of the subscriptions by their names.
+    pub cursors: BTreeMap<String, Cursor>,
+    /// For a topic with partitions, those of each, by the full name of the partition; then the rest is empty.
+    pub partitions: BTreeMap<String, InternalStats>,
+    /// Everything that the broker said, in JSON; empty for a partition among others.
+    #[serde(skip)]
+    pub raw: String,
+}
+
+/// A ledger in [`InternalStats`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Its number, the first part of a message id.
+    pub ledger_id: u64,
+    /// How many entries it has.
+    pub entries: u64,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Whether it was moved to a cheaper storage.
+    pub offloaded: bool,
+}
+
+/// Where a subscription stands, in [`InternalStats`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct Cursor {
+    /// Everything up to this entry is acknowledged, `ledger:entry`.
+    pub mark_delete_position: String,
+    /// The next entry to be delivered, `ledger:entry`.
+    pub read_position: String,
+    /// What is acknowledged beyond, as ranges in the broker's writing.
+    pub individually_deleted_messages: String,
+}
 
 /// A producer in [`TopicStats`].
 #[derive(Debug, Clone, Default, Deserialize)]

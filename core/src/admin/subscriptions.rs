@@ -1,14 +1,35 @@
 //! Subscriptions: where they stand, and moving them.
 
-use std::time::UNIX_EPOCH;
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::Method;
+use serde::Deserialize;
+use serde_json::json;
 
 use super::messages::{StoredMessage, unpack};
-use super::{Admin, Call, Position, id_body, millis};
+use super::{Admin, Call, Position, id_body, keeps_raw, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use crate::topic::{TopicName, percent_encode};
+
+/// What a broker found in the backlog of a subscription.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct BacklogAnalysis {
+    /// Entries read; a batch is one entry.
+    pub entries: u64,
+    /// Messages in them.
+    pub messages: u64,
+    /// Whether it stopped at the broker's limits of entries or time, before the end.
+    pub aborted: bool,
+    /// Everything that the broker said, in JSON.
+    #[serde(skip)]
+    pub raw: String,
+}
+
+keeps_raw!(BacklogAnalysis);
 
 impl Admin {
     /// The names of the subscriptions of a topic, of all its partitions together.
@@ -16,11 +37,53 @@ impl Admin {
         self.call_topic("list the subscriptions of", Method::GET, topic, "/subscriptions")?.json().await
     }
 
+    /// Makes a subscription that begins at a position, and the topic too where brokers make topics by themselves.
+    /// [`ErrorKind::Busy`] if there is one of this name. On a topic with partitions only `Earliest` and `Latest`.
+    pub async fn create_subscription(
+        &self,
+        topic: impl AsRef<str>,
+        subscription: &str,
+        begin: &Position,
+    ) -> Result<()> {
+        let body = match begin {
+            Position::Earliest => json!("earliest"),
+            Position::Latest => json!("latest"),
+            Position::At(id) | Position::After(id) => id_body(id, false),
+            Position::Time(time) => match self.message_id_at(&topic, *time).await? {
+                Some(id) => id_body(&id, false),
+                None => json!("latest"),
+            },
+        };
+        self.call_of("create", Method::PUT, &topic, subscription, "")?.body(&body).done().await?;
+        match begin {
+            // There is no way to say "after" when it is made.
+            Position::After(_) => self.seek(&topic, subscription, begin).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a subscription unless it is there; whether it was made. One that is there stays where it is.
+    pub async fn ensure_subscription(
+        &self,
+        topic: impl AsRef<str>,
+        subscription: &str,
+        begin: &Position,
+    ) -> Result<bool> {
+        let topic = topic.as_ref();
+        super::ensured(|| self.create_subscription(topic, subscription, begin)).await
+    }
+
+    /// Deletes a subscription. One with consumers is [`ErrorKind::Busy`], unless `force` disconnects them; those of this
+    /// library connect again, and make it anew.
+    pub async fn delete_subscription(&self, topic: impl AsRef<str>, subscription: &str, force: bool) -> Result<()> {
+        self.call_of("delete", Method::DELETE, topic, subscription, &format!("?force={force}"))?.done().await
+    }
+
     /// Moves a subscription: its next message is the one at `to`. Consumers that are connected are disconnected by the
     /// broker, and this library's connect again by themselves.
     ///
     /// On a topic with partitions, `Earliest`, `Latest` and `Time` move all of them, and an id moves the partition that it
-    /// belongs to. `At` an id in a batch begins within the batch.
+    /// belongs to. A batch comes whole: `At` any message of it, and `After` any but the last, begins with its first message.
     pub async fn seek(&self, topic: impl AsRef<str>, subscription: &str, to: &Position) -> Result<()> {
         let call = |topic: &str, rest: &str| self.call_of("seek", Method::POST, topic, subscription, rest);
         let topic = topic.as_ref();
@@ -43,6 +106,30 @@ impl Admin {
     /// Lets a subscription pass over everything that is stored.
     pub async fn skip_all(&self, topic: impl AsRef<str>, subscription: &str) -> Result<()> {
         self.call_of("skip all", Method::POST, topic, subscription, "/skip_all")?.done().await
+    }
+
+    /// Acknowledges everything older than `age` for a subscription; in whole seconds. The broker goes on with it after the
+    /// answer. `false` when it does not begin, because nothing is old enough or it is at it already.
+    pub async fn expire_messages(&self, topic: impl AsRef<str>, subscription: &str, age: Duration) -> Result<bool> {
+        let rest = format!("/expireMessages/{}", age.as_secs());
+        begun(self.call_of("expire messages of", Method::POST, topic, subscription, &rest)?.done().await)
+    }
+
+    /// As [`Admin::expire_messages`], up to the message `id` and with it. Not for topics with partitions.
+    pub async fn expire_messages_until(
+        &self,
+        topic: impl AsRef<str>,
+        subscription: &str,
+        id: &MessageId,
+    ) -> Result<bool> {
+        let call = self.call_of("expire messages of", Method::POST, topic, subscription, "/expireMessages")?;
+        begun(call.body(&id_body(id, false)).done().await)
+    }
+
+    /// As [`Admin::expire_messages`], for all subscriptions of a topic.
+    pub async fn expire_all_messages(&self, topic: impl AsRef<str>, age: Duration) -> Result<bool> {
+        let rest = format!("/all_subscription/expireMessages/{}", age.as_secs());
+        begun(self.call_topic("expire messages of", Method::POST, topic, &rest)?.done().await)
     }
 
     /// The messages of the entry at `position`, counted from 1, among those that a subscription has not acknowledged;
@@ -81,6 +168,33 @@ impl Admin {
         Ok(messages)
     }
 
+    /// The properties that were given to a subscription.
+    pub async fn subscription_properties(
+        &self,
+        topic: impl AsRef<str>,
+        subscription: &str,
+    ) -> Result<BTreeMap<String, String>> {
+        self.call_of("read the properties of", Method::GET, topic, subscription, "/properties")?.json().await
+    }
+
+    /// Replaces the properties of a subscription.
+    pub async fn set_subscription_properties(
+        &self,
+        topic: impl AsRef<str>,
+        subscription: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let call = self.call_of("set the properties of", Method::PUT, topic, subscription, "/properties")?;
+        call.body(&json!(properties)).done().await
+    }
+
+    /// Lets the broker read the backlog of a subscription and count what is in it; that can take long, and reads from
+    /// storage what is old. Not for topics with partitions, but for each of them.
+    pub async fn analyze_backlog(&self, topic: impl AsRef<str>, subscription: &str) -> Result<BacklogAnalysis> {
+        let call = self.call_of("analyze the backlog of", Method::POST, topic, subscription, "/analyzeBacklog")?;
+        call.with_raw().await
+    }
+
     /// About a subscription; `rest` follows its name in the path.
     fn call_of(
         &self,
@@ -93,14 +207,23 @@ impl Admin {
         if subscription.is_empty() {
             return Err(Error::invalid("the name of the subscription is empty").during(operation));
         }
-        let rest = format!("/subscription/{}{rest}", percent_encode(subscription));
+        // Twice, because the broker decodes this part of the path twice, unlike the name of the topic.
+        let rest = format!("/subscription/{}{rest}", percent_encode(&percent_encode(subscription)));
         self.call_topic(&format!("{operation} {subscription:?} of"), method, topic, &rest)
+    }
+}
+
+/// "Not issued", says the broker, when there is nothing to do.
+fn begun(outcome: Result<()>) -> Result<bool> {
+    match outcome {
+        Err(error) if error.http_status() == Some(409) => Ok(false),
+        outcome => outcome.map(|()| true),
     }
 }
 
 impl Call<'_> {
     /// The messages in the answer.
-    async fn stored(&self) -> Result<Vec<StoredMessage>> {
+    pub(super) async fn stored(&self) -> Result<Vec<StoredMessage>> {
         let response = self.response().await?;
         match &self.topic {
             Some(topic) => unpack(topic, &response).map_err(|error| self.named(error)),

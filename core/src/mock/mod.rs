@@ -17,7 +17,6 @@
 //! ```
 
 mod admin;
-mod admin_subscriptions;
 mod faults;
 mod frames;
 mod http;
@@ -330,7 +329,7 @@ impl Mock {
             return Err(MockError::invalid(format!("{namespace:?} is not of the form tenant/namespace")));
         };
         self.shared.broker(|broker, _| {
-            broker.tenants.insert(tenant.to_owned());
+            broker.tenants.entry(tenant.to_owned()).or_insert_with(topics::any_tenant);
             broker.namespaces.entry(format!("{tenant}/{name}")).or_default();
         });
         Ok(())
@@ -388,7 +387,7 @@ impl Mock {
     pub fn set_deduplication(&self, namespace: &str, on: bool) -> Result<(), MockError> {
         self.shared.broker(|broker, _| match broker.namespaces.get_mut(namespace) {
             Some(policies) => {
-                policies.deduplication = on;
+                policies.deduplicate(on);
                 Ok(())
             }
             None => Err(MockError::NotFound(format!("no namespace {namespace:?}"))),

@@ -1,6 +1,6 @@
 //! A subscription: its cursor, its consumers, and which message goes to whom, and when again.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -144,6 +144,7 @@ pub(super) struct Subscription {
     active: Option<u64>,
     turn: usize,
     stamps: u64,
+    pub(super) properties: BTreeMap<String, String>,
 }
 
 impl Subscription {
@@ -164,6 +165,7 @@ impl Subscription {
             active: None,
             turn: 0,
             stamps: 0,
+            properties: BTreeMap::new(),
         }
     }
 
@@ -546,6 +548,11 @@ impl Subscription {
         self.dead.push(DeadLetter { entry, topic });
         self.acknowledge(entry);
         true
+    }
+
+    /// The first entry that is not acknowledged, and the next one to be delivered.
+    pub(super) fn positions(&self) -> (usize, usize) {
+        (self.mark, self.read)
     }
 
     /// Moves the cursor; the consumers stay, and what they had prefetched is gone.

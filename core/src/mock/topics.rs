@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::ids::Id;
 use super::names::{base_topic, full_name, namespace_of, remote_error};
 use super::pattern::Pattern;
@@ -87,6 +89,8 @@ impl Ledger {
 pub(super) struct Topic {
     pub(super) log: Ledger,
     pub(super) terminated: bool,
+    /// A compaction was asked for; it has no effect.
+    pub(super) compacted: bool,
     pub(super) subscriptions: BTreeMap<Arc<str>, Subscription>,
     /// By connection.
     pub(super) producers: BTreeMap<u64, Arc<str>>,
@@ -134,14 +138,32 @@ struct Receiver {
     pattern: Option<(Pattern, Start)>,
 }
 
-#[derive(Default)]
 pub(super) struct Policies {
-    pub(super) deduplication: bool,
+    /// What is set, as the REST API shows it.
+    pub(super) shown: serde_json::Map<String, Value>,
+}
+
+impl Default for Policies {
+    fn default() -> Policies {
+        let shown = [("bundles", json!({ "numBundles": 4 })), ("backlog_quota_map", json!({}))];
+        Policies { shown: shown.map(|(key, value)| (key.to_owned(), value)).into_iter().collect() }
+    }
+}
+
+impl Policies {
+    pub(super) fn deduplicates(&self) -> bool {
+        self.shown.get("deduplicationEnabled") == Some(&Value::Bool(true))
+    }
+
+    pub(super) fn deduplicate(&mut self, on: bool) {
+        self.shown.insert("deduplicationEnabled".to_owned(), Value::Bool(on));
+    }
 }
 
 pub(super) struct Broker {
     pub(super) auto_create: bool,
-    pub(super) tenants: BTreeSet<String>,
+    /// What each is allowed, as the REST API shows it.
+    pub(super) tenants: BTreeMap<String, Value>,
     pub(super) namespaces: BTreeMap<String, Policies>,
     pub(super) topics: HashMap<Arc<str>, Topic>,
     pub(super) partitioned: BTreeMap<String, u32>,
@@ -151,12 +173,17 @@ pub(super) struct Broker {
     names: u64,
 }
 
+/// What a tenant is allowed of whom nobody said anything else.
+pub(super) fn any_tenant() -> Value {
+    json!({ "adminRoles": [], "allowedClusters": ["standalone"] })
+}
+
 impl Broker {
     pub(super) fn new(auto_create: bool) -> Broker {
         let namespaces = ["public/default", "public/functions", "pulsar/system"];
         Broker {
             auto_create,
-            tenants: ["public", "pulsar"].map(str::to_owned).into(),
+            tenants: ["public", "pulsar"].map(|name| (name.to_owned(), any_tenant())).into(),
             namespaces: namespaces.map(|name| (name.to_owned(), Policies::default())).into(),
             topics: HashMap::new(),
             partitioned: BTreeMap::new(),
@@ -219,6 +246,7 @@ impl Broker {
             Topic {
                 log,
                 terminated: false,
+                compacted: false,
                 subscriptions: BTreeMap::new(),
                 producers: BTreeMap::new(),
                 last_sequence: HashMap::new(),
@@ -304,7 +332,7 @@ impl Broker {
         batch: bool,
         now: u64,
     ) -> Result<Id, PublishError> {
-        let deduplicate = self.namespaces.get(namespace_of(topic)).is_some_and(|policies| policies.deduplication);
+        let deduplicate = self.namespaces.get(namespace_of(topic)).is_some_and(Policies::deduplicates);
         self.create(topic);
         let Some(found) = self.topics.get_mut(topic) else { return Err("no such topic".to_owned()) };
         if found.terminated {

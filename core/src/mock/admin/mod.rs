@@ -1,12 +1,19 @@
 //! The part of Pulsar's REST API that a client of this kind uses: `/admin/v2`.
 
+mod entries;
+mod namespaces;
+mod stats;
+mod subscriptions;
+
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::http::{Request, Response, url_decode};
-use super::names::{base_topic, namespace_of};
+use super::names::base_topic;
 use super::server::Shared;
-use super::topics::{Broker, Policies, Start};
-use super::{admin_subscriptions, wire};
+use super::topics::{Broker, Start, Topic};
+use super::wire;
 
 pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
     let decoded: Option<Vec<String>> = request.path.split('/').skip(1).map(url_decode).collect();
@@ -20,8 +27,8 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
         ("GET", ["brokers", "health"]) => Response::new(200, "text/plain", "ok"),
         ("GET", ["brokers", "version"]) => Response::new(200, "text/plain", "4.0.8"),
         ("GET", ["clusters"]) => ok(json!(["standalone"])),
-        (_, ["tenants", rest @ ..]) => tenants(broker, request, rest),
-        (_, ["namespaces", rest @ ..]) => namespaces(broker, request, rest),
+        (_, ["tenants", rest @ ..]) => namespaces::tenants(broker, request, rest),
+        (_, ["namespaces", rest @ ..]) => namespaces::namespaces(broker, request, rest),
         (_, [domain @ ("persistent" | "non-persistent"), tenant, namespace, rest @ ..]) => {
             topics(broker, now, request, domain, &format!("{tenant}/{namespace}"), rest)
         }
@@ -29,15 +36,15 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
     })
 }
 
-pub(super) fn ok(body: Value) -> Response {
+fn ok(body: Value) -> Response {
     Response::new(200, "application/json", wire::json(&body))
 }
 
-pub(super) fn done() -> Response {
+fn done() -> Response {
     Response::new(204, "application/json", "")
 }
 
-pub(super) fn reason(status: u16, text: &str) -> Response {
+fn reason(status: u16, text: &str) -> Response {
     Response::new(status, "application/json", wire::json(&json!({ "reason": text })))
 }
 
@@ -46,7 +53,7 @@ fn not_allowed() -> Response {
 }
 
 /// The JSON body; `None` for an empty one, `Err` for one that is no JSON.
-pub(super) fn body(request: &Request) -> Result<Option<Value>, Response> {
+fn body(request: &Request) -> Result<Option<Value>, Response> {
     if request.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -56,108 +63,6 @@ pub(super) fn body(request: &Request) -> Result<Option<Value>, Response> {
     match serde_json::from_slice(&request.body) {
         Ok(value) => Ok(Some(value)),
         Err(error) => Err(Response::new(400, "text/plain", error.to_string())),
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-=:._".contains(letter))
-}
-
-fn tenants(broker: &mut Broker, request: &Request, rest: &[&str]) -> Response {
-    match (request.method.as_str(), rest) {
-        ("GET", []) => ok(json!(broker.tenants)),
-        ("GET", [tenant]) if broker.tenants.contains(*tenant) => {
-            ok(json!({ "adminRoles": [], "allowedClusters": ["standalone"] }))
-        }
-        ("PUT", [tenant]) => {
-            let clusters = match body(request) {
-                Ok(body) => body.and_then(|body| Some(body.get("allowedClusters")?.as_array()?.len())),
-                Err(response) => return response,
-            };
-            if !is_name(tenant) {
-                return reason(412, "Tenant name is not valid");
-            }
-            if clusters.is_none_or(|count| count == 0) {
-                return reason(412, "Clusters cannot be empty or blank");
-            }
-            if !broker.tenants.insert((*tenant).to_owned()) {
-                return reason(409, "Tenant already exist");
-            }
-            done()
-        }
-        ("GET" | "POST" | "DELETE", [tenant]) if !broker.tenants.contains(*tenant) => {
-            reason(404, "Tenant does not exist")
-        }
-        ("POST", [_]) => done(),
-        ("DELETE", [tenant]) => {
-            if broker.namespaces.keys().any(|namespace| namespace.split('/').next() == Some(tenant)) {
-                return reason(409, "The tenant still has active namespaces");
-            }
-            broker.tenants.remove(*tenant);
-            done()
-        }
-        _ => not_allowed(),
-    }
-}
-
-fn namespaces(broker: &mut Broker, request: &Request, rest: &[&str]) -> Response {
-    let [tenant, rest @ ..] = rest else { return reason(404, "HTTP 404 Not Found") };
-    if !broker.tenants.contains(*tenant) {
-        return reason(404, "Tenant does not exist");
-    }
-    let [name, rest @ ..] = rest else {
-        let of_tenant = |namespace: &&String| namespace.split('/').next() == Some(*tenant);
-        return match request.method.as_str() {
-            "GET" => ok(json!(broker.namespaces.keys().filter(of_tenant).collect::<Vec<_>>())),
-            _ => not_allowed(),
-        };
-    };
-    let full = format!("{tenant}/{name}");
-    let known = broker.namespaces.contains_key(&full);
-    match (request.method.as_str(), rest) {
-        ("PUT", []) if !is_name(name) => reason(412, "Namespace name is not valid"),
-        ("PUT", []) if known => reason(409, "Namespace already exists"),
-        ("PUT", []) => {
-            broker.namespaces.insert(full, Policies::default());
-            done()
-        }
-        ("DELETE", []) if !known => reason(404, &format!("Namespace {full} does not exist.")),
-        _ if !known => reason(404, "Namespace does not exist"),
-        ("GET", []) => {
-            let deduplication = broker.namespaces.get(&full).is_some_and(|policies| policies.deduplication);
-            ok(json!({ "deduplicationEnabled": deduplication, "bundles": { "numBundles": 4 } }))
-        }
-        ("DELETE", []) if request.parameter("force") == Some("true") => {
-            reason(405, "Broker doesn't allow forced deletion of namespaces")
-        }
-        ("DELETE", []) => {
-            let used = broker.topics.keys().any(|topic| namespace_of(topic) == full)
-                || broker.partitioned.keys().any(|topic| namespace_of(topic) == full);
-            if used {
-                return reason(409, "Cannot delete non empty namespace");
-            }
-            broker.namespaces.remove(&full);
-            done()
-        }
-        ("POST", ["deduplication"]) => match body(request) {
-            Ok(Some(Value::Bool(on))) => {
-                if let Some(policies) = broker.namespaces.get_mut(&full) {
-                    policies.deduplication = on;
-                }
-                done()
-            }
-            Ok(_) => reason(400, "Cannot read a boolean"),
-            Err(response) => response,
-        },
-        ("GET", ["deduplication"]) => {
-            ok(json!(broker.namespaces.get(&full).is_some_and(|policies| policies.deduplication)))
-        }
-        ("POST", ["retention" | "messageTTL"]) => match body(request) {
-            // accepted, and without effect: the mock forgets nothing
-            Ok(_) => done(),
-            Err(response) => response,
-        },
-        _ => reason(404, "HTTP 404 Not Found"),
     }
 }
 
@@ -197,7 +102,14 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
         ("DELETE", []) if partitioned => reason(409, "Topic is a partitioned topic"),
         ("DELETE", [] | ["partitions"]) => delete(broker, &topic, force, rest.is_empty()),
         (_, ["partitions"]) => partitions(broker, request, &topic),
-        ("GET", ["partitioned-stats"]) if partitioned => ok(stats(broker, &topic)),
+        ("GET", ["partitioned-stats"]) if partitioned => {
+            let mut stats = stats::of_topic(broker, &topic);
+            if request.parameter("perPartition") == Some("true") {
+                let names = broker.existing(&topic).into_iter().map(|partition| partition.log.topic.to_string());
+                stats["partitions"] = names.map(|name| (name.clone(), stats::of_topic(broker, &name))).collect();
+            }
+            ok(stats)
+        }
         ("GET", ["partitioned-stats"]) => reason(404, &format!("Partitioned Topic {topic} not found")),
         ("POST", ["terminate", "partitions"]) if partitioned => {
             broker.terminate(&topic);
@@ -205,16 +117,35 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
             let ids = ids.map(|topic| (topic.log.partition.to_string(), last_id(topic)));
             ok(Value::Object(ids.collect()))
         }
-        ("PUT", ["subscription", subscription]) => admin_subscriptions::create(broker, request, &topic, subscription),
+        // As a real broker does, which decodes this part of the path once more.
+        (_, ["subscription", subscription, ..]) if url_decode(subscription).is_none() => {
+            reason(500, "URLDecoder: Illegal hex characters in escape (%) pattern")
+        }
+        ("PUT", ["subscription", subscription]) => {
+            subscriptions::create(broker, request, &topic, &url_decode(subscription).unwrap_or_default())
+        }
         _ if !exists && !partitioned => reason(404, &format!("Topic {topic} not found")),
         ("GET", ["stats"]) if partitioned => reason(404, &format!("Topic {topic} not found")),
-        ("GET", ["stats"]) => ok(stats(broker, &topic)),
+        ("GET", ["stats"]) => ok(stats::of_topic(broker, &topic)),
+        ("GET", ["partitioned-internalStats"]) if partitioned => {
+            let partitions = broker.existing(&topic).into_iter();
+            let partitions: Value =
+                partitions.map(|topic| (topic.log.topic.to_string(), stats::internal(topic))).collect();
+            ok(
+                json!({ "metadata": { "partitions": broker.partitioned[&topic], "deleted": false }, "partitions": partitions }),
+            )
+        }
+        ("GET", ["internalStats"]) if !partitioned => ok(stats::internal(&broker.topics[topic.as_str()])),
+        ("GET", ["internalStats" | "partitioned-internalStats"]) => reason(404, &format!("Topic {topic} not found")),
         ("GET", ["lastMessageId"]) if partitioned => reason(404, &format!("Topic {topic} not found")),
         ("GET", ["lastMessageId"]) => ok(broker.topics.get(topic.as_str()).map_or(Value::Null, last_id)),
+        ("GET", ["messageid", _] | ["examinemessage"] | ["ledger", _, "entry", _]) if partitioned => {
+            reason(405, "It is not allowed on a partitioned topic, please try do it on specific topic partition")
+        }
         ("GET", ["messageid", time]) => {
             let Ok(time) = time.parse::<u64>() else { return reason(404, "HTTP 404 Not Found") };
             let Some(found) = broker.topics.get(topic.as_str()) else { return not_allowed() };
-            let entry = admin_subscriptions::entry_at(&found.log, time);
+            let entry = subscriptions::entry_at(&found.log, time);
             ok(json!({
                 "ledgerId": found.log.ledger, "entryId": entry, "partitionIndex": found.log.partition,
             }))
@@ -226,6 +157,57 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
                 json!({ "ledgerId": topic.log.ledger, "entryId": topic.log.entries.len() as i64 - 1,
                         "partitionIndex": topic.log.partition })
             }))
+        }
+        ("GET", ["ledger", ledger, "entry", entry]) => {
+            let Some(Topic { log, .. }) = broker.topics.get(topic.as_str()) else { return not_allowed() };
+            match entry.parse() {
+                _ if ledger.parse() != Ok(log.ledger) => reason(404, "Message id not found"),
+                Ok(entry) if entry < log.entries.len() => entries::stored(log, entry),
+                _ => reason(500, "Incorrect parameter input"),
+            }
+        }
+        ("GET", ["examinemessage"]) => {
+            let Some(Topic { log, .. }) = broker.topics.get(topic.as_str()) else { return not_allowed() };
+            let count = log.entries.len();
+            if count == 0 {
+                return reason(412, "Could not examine messages due to the total message is zero");
+            }
+            let position = request.parameter("messagePosition").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1);
+            let place = position.clamp(1, count) - 1;
+            match request.parameter("initialPosition").unwrap_or("latest") {
+                "earliest" => entries::stored(log, place),
+                "latest" => entries::stored(log, count - 1 - place),
+                _ => reason(412, "Invalid initialPosition"),
+            }
+        }
+        ("GET", ["compaction"]) if partitioned => reason(404, &format!("Topic {topic} not found")),
+        ("GET", ["compaction"]) => {
+            let compacted = broker.topics.get(topic.as_str()).is_some_and(|topic| topic.compacted);
+            ok(json!({ "status": if compacted { "SUCCESS" } else { "NOT_RUN" }, "lastError": "" }))
+        }
+        ("PUT", ["compaction"]) => {
+            of_topics(broker, &topic, |broker, name| {
+                if let Some(topic) = broker.topics.get_mut(name) {
+                    topic.compacted = true;
+                }
+            });
+            done()
+        }
+        ("DELETE", ["truncate"]) => {
+            // The ledger that is being written stays, and here there is no other.
+            of_topics(broker, &topic, |broker, name| {
+                if let Some(Topic { log, subscriptions, .. }) = broker.topics.get_mut(name) {
+                    subscriptions.values_mut().for_each(|held| held.skip(usize::MAX, log));
+                }
+            });
+            done()
+        }
+        ("POST", ["all_subscription", "expireMessages", age]) => {
+            let names: Vec<Arc<str>> = broker.existing(&topic).iter().map(|topic| topic.log.topic.clone()).collect();
+            match age.parse() {
+                Ok(age) => subscriptions::expire_older(broker, now, &names, |_| true, age),
+                Err(_) => reason(404, "HTTP 404 Not Found"),
+            }
         }
         ("PUT", ["unload"]) => done(),
         ("GET", ["subscriptions"]) => {
@@ -239,10 +221,15 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
             ok(json!(names))
         }
         (_, ["subscription", subscription, rest @ ..]) => {
-            admin_subscriptions::answer(broker, now, request, &topic, subscription, rest)
+            subscriptions::answer(broker, now, request, &topic, &url_decode(subscription).unwrap_or_default(), rest)
         }
         _ => reason(404, "HTTP 404 Not Found"),
     }
+}
+
+fn of_topics(broker: &mut Broker, topic: &str, change: impl Fn(&mut Broker, &str)) {
+    let names: Vec<Arc<str>> = broker.existing(topic).iter().map(|topic| topic.log.topic.clone()).collect();
+    names.iter().for_each(|name| change(broker, name));
 }
 
 fn delete(broker: &mut Broker, topic: &str, force: bool, plain: bool) -> Response {
@@ -263,7 +250,11 @@ fn delete(broker: &mut Broker, topic: &str, force: bool, plain: bool) -> Respons
         return reason(404, &format!("Topic {topic} not found"));
     }
     if connected > 0 && !force {
-        return reason(412, &format!("Topic has {connected} connected producers/consumers"));
+        let text = match plain {
+            true => format!("Topic has {connected} connected producers/consumers"),
+            false => "Topic has active producers/subscriptions".to_owned(),
+        };
+        return reason(412, &text);
     }
     broker.delete(topic);
     done()
@@ -300,7 +291,7 @@ fn partitions(broker: &mut Broker, request: &Request, topic: &str) -> Response {
     }
 }
 
-fn last_id(topic: &super::topics::Topic) -> Value {
+fn last_id(topic: &Topic) -> Value {
     let batch = match topic.log.entries.last() {
         Some(entry) if entry.batch => entry.messages.len() as i64 - 1,
         _ => -1,
@@ -314,62 +305,8 @@ fn last_id(topic: &super::topics::Topic) -> Value {
     })
 }
 
-/// The part of a topic's statistics that tests look at, all partitions together.
-fn stats(broker: &Broker, topic: &str) -> Value {
-    let mut subscriptions = serde_json::Map::new();
-    let mut publishers = Vec::new();
-    let (mut messages, mut bytes) = (0, 0);
-    let found = broker.existing(topic);
-    for topic in &found {
-        for message in topic.log.entries.iter().flat_map(|entry| &entry.messages) {
-            messages += 1;
-            bytes += message.payload.as_ref().map_or(0, Vec::len);
-        }
-        publishers.extend(topic.producers.iter().map(|(conn, name)| {
-            json!({ "producerName": &**name, "producerId": conn, "msgRateIn": 0.0, "accessMode": "Shared" })
-        }));
-        for (name, held) in &topic.subscriptions {
-            let consumers = held.consumers.iter().map(|consumer| {
-                json!({
-                    "consumerName": consumer.settings.name,
-                    "availablePermits": consumer.settings.queue_size.saturating_sub(consumer.prefetched()),
-                    "unackedMessages": held.unacked_of(consumer.settings.conn),
-                })
-            });
-            let before = subscriptions.get(&**name).map_or(0, |held| held["msgBacklog"].as_u64().unwrap_or(0));
-            let unacked = held.consumers.iter().map(|consumer| held.unacked_of(consumer.settings.conn) as u64);
-            subscriptions.insert(
-                name.to_string(),
-                json!({
-                    "type": held.kind.name(),
-                    "msgBacklog": held.backlog(&topic.log) as u64 + before,
-                    "unackedMessages": unacked.sum::<u64>(),
-                    "msgDelayed": held.delayed(),
-                    "isDurable": held.durable,
-                    "isReplicated": false,
-                    "consumers": consumers.collect::<Vec<_>>(),
-                }),
-            );
-        }
-    }
-    json!({
-        "msgInCounter": messages,
-        "bytesInCounter": bytes,
-        "storageSize": bytes,
-        "msgRateIn": 0.0,
-        "msgRateOut": 0.0,
-        "publishers": publishers,
-        "subscriptions": subscriptions,
-        "metadata": { "partitions": broker.partitioned.get(topic).copied().unwrap_or(0), "deleted": false },
-        "deduplicationStatus": match broker.namespaces.get(namespace_of(topic)) {
-            Some(policies) if policies.deduplication => "Enabled",
-            _ => "Disabled",
-        },
-    })
-}
-
 /// Where a new subscription starts, by the body of its request.
-pub(super) fn start_of(body: Option<Value>) -> Option<Start> {
+fn start_of(body: Option<Value>) -> Option<Start> {
     match body {
         None => Some(Start::Latest),
         Some(Value::String(text)) if text == "earliest" => Some(Start::Earliest),
@@ -377,7 +314,8 @@ pub(super) fn start_of(body: Option<Value>) -> Option<Start> {
         Some(Value::Object(id)) => {
             let number = |name: &str| id.get(name)?.as_i64();
             let (ledger, entry) = (number("ledgerId")?, number("entryId")?);
-            Some(Start::After(super::ids::Id { ledger, entry, partition: -1, batch: -1, size: 0 }))
+            let batch = number("batchIndex").and_then(|index| i32::try_from(index).ok()).unwrap_or(-1);
+            Some(Start::After(super::ids::Id { ledger, entry, partition: -1, batch, size: 0 }))
         }
         Some(_) => None,
     }
