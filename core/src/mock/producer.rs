@@ -236,10 +236,13 @@ impl Producer {
     fn flush_target(&mut self, shared: &Shared, index: usize, outbox: &mut Outbox) {
         let Some(target) = self.targets.get_mut(index) else { return };
         target.bytes = 0;
-        let gathered = std::mem::take(&mut target.gathered);
+        let mut gathered = std::mem::take(&mut target.gathered);
         if !gathered.is_empty() {
             // a batch of one is sent as what it is
             let batch = gathered.len() > 1;
+            // and one of more has one time for all
+            let published = gathered[0].0.publish_time;
+            gathered.iter_mut().for_each(|(message, _)| message.publish_time = published);
             self.store(shared, index, gathered, batch, outbox);
         }
     }
