@@ -67,6 +67,7 @@ def main() -> int:
             print(f"{cell.name}: {'; '.join(row.name for row in cell.rows)}")
         return 0
     bench = Bench(arguments)
+    bench.save()
     bench.measure_on("sink", wanted, sink)
     if any(cell.place == "broker" for cell in wanted) and "PULSAR_URL" not in os.environ:
         launcher = [sys.executable, str(ROOT / "tests/pulsar/pulsar.py"), "run", "--tls", "--"]
@@ -75,7 +76,7 @@ def main() -> int:
     bench.measure_on("broker", wanted, broker)
     if arguments.mode == "smoke":
         return bench.close_smoke()
-    summary = bench.save()
+    summary = bench.save(closing=True)
     text = report.markdown(summary)
     (FOLDER / "report.md").write_text(text)
     print(text)
@@ -184,9 +185,11 @@ class Bench:
             sys.exit(f"{topic} could not be filled: {filled['error']}")
         self.filled[topic] = count
 
-    def save(self) -> dict[str, Any]:
+    def save(self, closing: bool = False) -> dict[str, Any]:
         """Write what there is so far, so that an end before the end loses nothing."""
         summary = {"mode": self.mode, "rounds": self.rounds, "machine": self.begun, "cells": self.cells}
+        if closing:
+            summary["targets"] = [target.plain() for target in report.targets(summary)]
         if self.mode != "smoke":
             SUMMARY.write_text(json.dumps(summary, indent=1))
         return summary
@@ -195,6 +198,7 @@ class Bench:
         """Say how many runs went well, as the suites of `make test` do."""
         runs = [run for cell in self.cells.values() for client in cell["runs"].values() for run in client]
         good = sum(run.get("messages", 0) > 0 for run in runs)
+        report.markdown(self.save(closing=True))
         print(f"bench: {good} passed, {len(runs) - good} failed")
         return 0 if good == len(runs) else 1
 
@@ -209,7 +213,10 @@ def topic_of(workload: Workload) -> str:
 def call(command: list[str]) -> Run:
     """What a client measured, or why it did not."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+        environment = {**os.environ, "RUST_BACKTRACE": "0"}  # so that a panic's message is its last line
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False, env=environment
+        )
     except subprocess.TimeoutExpired:
         return {"error": f"not ended after {RUN_SECONDS} s"}
     except OSError as error:

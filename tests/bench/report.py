@@ -80,13 +80,21 @@ class Target(NamedTuple):
     at_least: bool
     measured: list[tuple[str, float]]
 
+    def met(self) -> bool | None:
+        """Whether all of the numbers are good; None without any."""
+        good = [value >= self.bound if self.at_least else value <= self.bound for _, value in self.measured]
+        return all(good) if good else None
+
     def row(self) -> str:
         """One line of the table."""
         sign = "at least" if self.at_least else "at most"
-        numbers = "; ".join(f"{name + ' ' if name else ''}{value:.2f}" for name, value in self.measured)
-        wrong = [value for _, value in self.measured if (value < self.bound) == self.at_least and value != self.bound]
-        met = "not measured" if not self.measured else "**not met**" if wrong else "met"
-        return f"| {self.what} | {sign} {self.bound:g} | {numbers or '-'} | {met} |"
+        numbers = "; ".join(f"{name} {value:.2f}".strip() for name, value in self.measured) or "-"
+        met = {None: "not measured", True: "met", False: "**not met**"}[self.met()]
+        return f"| {self.what} | {sign} {self.bound:g} | {numbers} | {met} |"
+
+    def plain(self) -> dict[str, Any]:
+        """For the summary."""
+        return {**self._asdict(), "met": self.met()}
 
 
 def targets(summary: Summary) -> list[Target]:
