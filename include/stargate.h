@@ -169,6 +169,12 @@
 #define STARGATE_NACK 2
 
 /**
+ * The application wants the message again later, from the retry letter topic, after the delay that it gave with
+ * `stargate_message_reconsume_later`.
+ */
+#define STARGATE_RECONSUME_LATER 3
+
+/**
  * The way to a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
  */
 typedef struct stargate_client stargate_client;
@@ -239,8 +245,9 @@ typedef struct stargate_handler {
      */
     stargate_status (*init)(void *user_data, uint32_t processor, void **state);
     /**
-     * Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE or STARGATE_NACK. It may
-     * block, and may call any function. A reader acknowledges nothing, so there all three mean "go on". Not NULL.
+     * Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE, STARGATE_NACK or what
+     * `stargate_message_reconsume_later` gives. It may block, and may call any function. A reader acknowledges nothing, so
+     * there they all mean "go on". Not NULL.
      */
     int32_t (*handle)(void *state, const struct stargate_message *message);
     /**
@@ -769,6 +776,21 @@ stargate_status stargate_consumer_nack_id(struct stargate_consumer *consumer,
                                           struct stargate_error **error);
 
 /**
+ * Has a message again after `delay_ms`: stores a copy in the retry letter topic, which this consumer consumes too, and
+ * acknowledges the message when the copy is stored. Needs the option enable_retry. A message that came back
+ * max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead. After an error the
+ * message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and the message acknowledged
+ * then. The message still has to be freed.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT without that option, and those of a send.
+ */
+stargate_status stargate_consumer_reconsume_later(struct stargate_consumer *consumer,
+                                                  const struct stargate_message *message,
+                                                  int64_t delay_ms,
+                                                  int64_t timeout_ms,
+                                                  struct stargate_error **error);
+
+/**
  * With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each connection.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
@@ -991,6 +1013,23 @@ int64_t stargate_message_event_time_ms(const struct stargate_message *message);
  * Thread-safe.
  */
 uint32_t stargate_message_redelivery_count(const struct stargate_message *message);
+
+/**
+ * How often the application has had it again from the retry letter topic; see `stargate_consumer_reconsume_later`.
+ *
+ * Thread-safe.
+ */
+uint32_t stargate_message_reconsume_times(const struct stargate_message *message);
+
+/**
+ * What a handler returns to have the message again after `delay_ms` (below 0 counts as 0), as
+ * `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer needs
+ * the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
+ *
+ * Thread-safe. Always STARGATE_RECONSUME_LATER.
+ */
+int32_t stargate_message_reconsume_later(const struct stargate_message *message,
+                                         int64_t delay_ms);
 
 /**
  * With the option crypto_failure_action=consume, what is needed to decrypt the payload, as the server's JSON; `ptr` is

@@ -84,6 +84,8 @@ enum class outcome : std::int32_t {
     later = STARGATE_CONTINUE,
     /// It failed: the broker delivers it again after the option negative_ack_delay.
     nack = STARGATE_NACK,
+    /// It is wanted again after a delay: `return message.reconsume_later(std::chrono::seconds(60));`.
+    reconsume_later = STARGATE_RECONSUME_LATER,
 };
 
 enum class log_level : std::int32_t {
@@ -399,6 +401,13 @@ public:
     std::int64_t publish_time_ms() const noexcept { return stargate_message_publish_time_ms(message_); }
     std::int64_t event_time_ms() const noexcept { return stargate_message_event_time_ms(message_); }
     std::uint32_t redelivery_count() const noexcept { return stargate_message_redelivery_count(message_); }
+    /// How often the application has had it again from the retry letter topic.
+    std::uint32_t reconsume_times() const noexcept { return stargate_message_reconsume_times(message_); }
+    /// What a handler returns to have it again after `delay`; see stargate_message_reconsume_later.
+    outcome reconsume_later(milliseconds delay) const noexcept
+    {
+        return static_cast<outcome>(stargate_message_reconsume_later(message_, delay.count()));
+    }
     std::optional<std::string_view> encryption_context() const noexcept
     {
         return detail::optional_view(stargate_message_encryption_context(message_));
@@ -988,6 +997,13 @@ public:
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_nack_id(get(), message_id.c_str(), error); });
+    }
+    /// Has a message again after `delay`, from the retry letter topic; see stargate_consumer_reconsume_later.
+    result<void> reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), timeout.count(), error);
+        });
     }
     /// In pull mode, asks for so many messages more.
     result<void> permit(std::uint32_t messages)

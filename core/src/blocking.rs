@@ -236,6 +236,11 @@ impl Consumer {
         self.0.nack_id(id)
     }
 
+    /// As [`crate::Consumer::reconsume_later`]; takes at most the 30 s of a send.
+    pub fn reconsume_later(&self, message: &Message, delay: Duration) -> Result<()> {
+        wait(self.0.reconsume_later(message, delay), None)
+    }
+
     /// As [`crate::Consumer::permit`].
     pub fn permit(&self, messages: u32) -> Result<()> {
         self.0.permit(messages)

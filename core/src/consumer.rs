@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
+use crate::driver::{Order, Route};
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
 use crate::receiving::{Receiving, Tells, Ticket, receiver_methods};
+use crate::retry::{self, RetryLetters};
 use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, Persistence, TopicName};
@@ -66,12 +68,21 @@ impl Consumer {
         if subscription.is_empty() {
             return Err(Error::invalid("the subscription's name is empty"));
         }
-        let options = client.options_for(options, Roles::CONSUMER)?;
+        let mut options = client.options_for(options, Roles::CONSUMER)?;
         let (endpoint, list, topic) = endpoint_of(topics, subscription)?;
+        let retry = options.bool("enable_retry");
+        if retry && list.is_some() {
+            return Err(Error::invalid(
+                "enable_retry is for one topic: a copy has to say which topic its message is of",
+            ));
+        }
+        if retry {
+            options = RetryLetters::complete(options, &topic, subscription);
+        }
         let mut route = client.route(endpoint, &options, Roles::CONSUMER)?;
         // Ids of several topics do not tell which of them they are in, and count on their own connection only. With
         // several connections nobody could tell which of them an id came from.
-        let acks_travel = list.is_none() && options.count("connections") == 1;
+        let acks_travel = list.is_none() && options.count("connections") == 1 && !retry;
         let one_id = topic.persistence() == Persistence::NonPersistent;
         let not_cumulative = not_cumulative(&options, list.is_some(), one_id);
         route.query.extend(list);
@@ -79,17 +90,31 @@ impl Consumer {
         // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
         let durable = options.text("subscription_mode").as_deref() != Some("non_durable");
         let mut receiving = Receiving::new(client, Arc::new(topic), &options, durable && !one_id);
-        for session in 0..connections {
+        let add = |receiving: &mut Receiving<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
             let settings = Settings {
-                topic: receiving.topic.clone(),
-                session,
+                topic: topic.clone(),
+                session: receiving.sessions.len(),
                 pull: options.bool("pull_mode"),
                 window: options.count("queue_size"),
                 acks_travel,
                 one_id,
             };
             let role = ConsumerRole::new(settings, receiving.counters.clone());
-            receiving.add(role, route.clone(), &options);
+            receiving.add(&topic, role, route, &options);
+        };
+        for _ in 0..connections {
+            let topic = receiving.topic.clone();
+            add(&mut receiving, topic, route.clone());
+        }
+        if retry {
+            let letters = RetryLetters::new(client, &options, &receiving.topic, subscription, &receiving.counters)?;
+            let topic = letters.topic().clone();
+            receiving.retry = Some(Arc::new(letters));
+            route.endpoint = Endpoint::Consumer { topic: topic.clone(), subscription: subscription.to_owned() };
+            // Another consumer of the subscription may have sent some before this one came.
+            route.query.retain(|(name, _)| *name != "subscriptionInitialPosition");
+            route.query.push(("subscriptionInitialPosition", "Earliest".to_owned()));
+            add(&mut receiving, Arc::new(topic), route);
         }
         let inner =
             Arc::new(Inner { receiving: receiving.sealed(), subscription: subscription.to_owned(), not_cumulative });
@@ -106,6 +131,22 @@ impl Consumer {
     /// The subscription.
     pub fn subscription(&self) -> &str {
         &self.inner.subscription
+    }
+
+    /// Asks over one connection, and after a refusal over its next one, so many times.
+    async fn delete_subscription(&self, session: usize, mut tries: usize) -> Result<()> {
+        let receiving = &self.inner.receiving;
+        loop {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
+            receiving.sessions[session].send(Order::Do(command)).map_err(|_| status::gone())?;
+            let outcome = receiver.await.unwrap_or_else(|_| Err(status::gone()));
+            tries -= 1;
+            if outcome.is_ok() || tries == 0 {
+                return outcome;
+            }
+            status::connected(&receiving.status[session..=session]).await?;
+        }
     }
 
     receiver_methods!();
@@ -176,7 +217,7 @@ impl Consumer {
         if let Some(why) = why {
             return Err(self.inner.receiving.name(Error::invalid(why), operation));
         }
-        self.inner.receiving.tell(session, Command::AckCumulative { id: id.clone() });
+        self.inner.receiving.tell_lazily(session, Command::AckCumulative { id: id.clone() });
         Ok(())
     }
 
@@ -191,6 +232,29 @@ impl Consumer {
     /// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
         self.each_session(|| Command::Nack { id: id.clone(), finished: false })
+    }
+
+    /// Has a message again after `delay`: stores a copy in the retry letter topic, which this consumer consumes too, and
+    /// acknowledges the message when the copy is stored. Needs the option `enable_retry`.
+    ///
+    /// A message that came back `max_redeliver_count` times ([`Message::reconsume_times`]) goes to the dead letter topic
+    /// instead. Copies carry the properties of Pulsar's own clients (`REAL_TOPIC`, `ORIGIN_MESSAGE_ID`, `RECONSUMETIMES`
+    /// and so on), and the two topics have the same names. After an error the message is as it was, unacknowledged.
+    pub async fn reconsume_later(&self, message: &Message, delay: Duration) -> Result<()> {
+        let operation = "reconsume later from";
+        let session = message.origin.session;
+        self.check_alive(session, operation)?;
+        let receiving = &self.inner.receiving;
+        let name = |error| receiving.name(error, operation);
+        let retry = receiving.retry.as_ref().ok_or_else(|| name(retry::not_enabled()))?;
+        let orders = receiving.sessions[session].clone();
+        let (id, connection) = (message.id.clone(), Some(message.origin.connection));
+        let acknowledge = move |stored: &Result<()>| {
+            if stored.is_ok() {
+                let _ = orders.send(Order::Do(Command::Ack { id, connection, finished: false }));
+            }
+        };
+        retry.stored(message, delay, acknowledge).await.map_err(name)
     }
 
     fn check_alive(&self, session: usize, operation: &str) -> Result<()> {
@@ -225,27 +289,19 @@ impl Consumer {
     /// Deletes the subscription and closes the consumer. Fails when other consumers are on the subscription; this one
     /// then goes on.
     pub async fn unsubscribe(&self, timeout: Duration) -> Result<()> {
+        let receiving = &self.inner.receiving;
+        let retry = usize::from(receiving.retry.is_some());
+        let own = receiving.sessions.len() - retry;
         let asked = async {
-            let first = &self.inner.receiving.sessions[..1];
             // Consumers of the subscription have to go before it can be deleted, our own others too.
-            for other in &self.inner.receiving.sessions[1..] {
-                let _ = other.send(crate::driver::Order::Close { linger: timeout });
+            for other in &receiving.sessions[1..own] {
+                let _ = other.send(Order::Close { linger: timeout });
             }
-            status::ended(&self.inner.receiving.status[1..]).await;
+            status::ended(&receiving.status[1..own]).await;
             // The broker may not have let go of the others at once; then the next connection asks again.
-            let others = self.inner.receiving.sessions.len() - 1;
-            let mut tries = if others == 0 { 1 } else { others + 2 };
-            loop {
-                let (sender, receiver) = tokio::sync::oneshot::channel();
-                let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
-                first[0].send(crate::driver::Order::Do(command)).map_err(|_| status::gone())?;
-                let outcome = receiver.await.unwrap_or_else(|_| Err(status::gone()));
-                tries -= 1;
-                if outcome.is_ok() || tries == 0 {
-                    return outcome;
-                }
-                status::connected(&self.inner.receiving.status[..1]).await?;
-            }
+            self.delete_subscription(0, if own == 1 { 1 } else { own + 1 }).await?;
+            // The copies for later are of no use to anybody else.
+            if retry > 0 { self.delete_subscription(own, 1).await } else { Ok(()) }
         };
         self.inner.receiving.client.runtime.check_fork()?;
         let timed = {
@@ -276,7 +332,8 @@ impl Tells for Command<Ticket> {
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
         match outcome {
             Outcome::Ack => Command::Ack { id, connection, finished: true },
-            Outcome::Nack => Command::Nack { id, finished: true },
+            // What was to be kept for later and could not be is as one that failed.
+            Outcome::Nack | Outcome::ReconsumeLater(_) => Command::Nack { id, finished: true },
             Outcome::Continue => Command::Finished { messages: 1 },
         }
     }

@@ -52,6 +52,7 @@ mod producer;
 mod proto;
 mod reader;
 mod receiving;
+mod retry;
 mod runtime;
 mod state;
 mod stats;

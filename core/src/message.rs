@@ -311,6 +311,12 @@ impl Message {
         self.redelivery_count
     }
 
+    /// How often the application has had it again from the retry letter topic; see
+    /// [`Consumer::reconsume_later`](crate::Consumer::reconsume_later).
+    pub fn reconsume_times(&self) -> u32 {
+        self.properties.get(crate::retry::RECONSUME_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0)
+    }
+
     /// With `crypto_failure_action=consume`, what is needed to decrypt the payload, as the server's JSON.
     pub fn encryption_context(&self) -> Option<&str> {
         self.encryption_context.as_deref()

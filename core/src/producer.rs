@@ -288,6 +288,11 @@ impl Producer {
         self.inner.clone().close_within(timeout).await
     }
 
+    /// Whether it has ended, and every send would fail.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inner.status[0].borrow().ended.is_some()
+    }
+
     /// Waits until it has ended; the error when it failed, nothing when it was closed.
     pub(crate) async fn failed(&self) -> Option<Error> {
         status::failed(&self.inner.status).await

@@ -75,7 +75,8 @@ impl Reader {
             let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
             let mut route = route.clone();
             route.endpoint = Endpoint::Reader(part);
-            receiving.add(role, route, &options);
+            let shown = receiving.topic.clone();
+            receiving.add(&shown, role, route, &options);
         }
         let inner = Arc::new(Inner { receiving: receiving.sealed() });
         let child: Arc<dyn Child> = inner.clone();

@@ -116,6 +116,11 @@ counters! {
     queued: sum, goes;
     /// The bytes of their frames: a gauge.
     queued_bytes: sum, goes;
+    /// Copies of messages stored in the retry letter topic, because the application wants them again later.
+    retry_letters: sum, stays;
+    /// Copies stored in the dead letter topic, because the application wanted a message again too often. Those that the
+    /// server stores there itself are not counted.
+    dead_letters: sum, stays;
     /// Handlers that failed: an error, an exception or a panic.
     handler_errors: sum, stays;
     /// How often the server's window was full of messages that the application holds unacknowledged.

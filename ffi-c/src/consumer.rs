@@ -1,6 +1,7 @@
 //! The consumer: takes part in a subscription, by a handler or by receiving, and acknowledges.
 
 use std::ffi::{c_char, c_void};
+use std::time::Duration;
 
 use stargate_core::{Consumer, MessageId, Result, TopicName, Topics, blocking};
 
@@ -300,6 +301,33 @@ pub unsafe extern "C" fn stargate_consumer_nack_id(
             let consumer = opened::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
             consumer.nack_id(&id)
+        })
+    }
+}
+
+/// Has a message again after `delay_ms`: stores a copy in the retry letter topic, which this consumer consumes too, and
+/// acknowledges the message when the copy is stored. Needs the option enable_retry. A message that came back
+/// max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead. After an error the
+/// message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and the message acknowledged
+/// then. The message still has to be freed.
+///
+/// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT without that option, and those of a send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_reconsume_later(
+    consumer: *mut stargate_consumer,
+    message: *const stargate_message,
+    delay_ms: i64,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = opened::of(consumer)?;
+            let message = handle::inner(message, "message")?.message();
+            let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
+            blocking::wait(consumer.reconsume_later(message, delay), time::timeout(timeout_ms)?)
+                .map_err(|error| error.during("reconsume later from").on_topic(&consumer.topic().to_string()))
         })
     }
 }

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::ffi::c_char;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use stargate_core::{Message, MessageId};
 
 use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle};
+use crate::util::handler::STARGATE_RECONSUME_LATER;
 use crate::util::values::{Text, stargate_bytes, stargate_str};
 
 /// A received message. One that a receive gave is the caller's to free; one that a handler is given lives for that call
@@ -25,6 +28,8 @@ pub(crate) struct Inner<'a> {
     key: OnceLock<Text>,
     encryption_context: OnceLock<Text>,
     properties: OnceLock<Vec<(Text, Text)>>,
+    /// After how many milliseconds a handler wants it again.
+    delay_ms: AtomicU64,
 }
 
 // SAFETY: receives give boxes of this, and handlers a pointer to one that outlives their call.
@@ -45,6 +50,7 @@ impl Inner<'_> {
             key: OnceLock::new(),
             encryption_context: OnceLock::new(),
             properties: OnceLock::new(),
+            delay_ms: AtomicU64::new(0),
         }
     }
 
@@ -55,6 +61,10 @@ impl Inner<'_> {
     /// For a handler, as long as this lives.
     pub(crate) fn as_ptr(&self) -> *const stargate_message {
         std::ptr::from_ref(self).cast()
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms.load(Ordering::Relaxed))
     }
 
     /// In the order of their names, as the core has them.
@@ -212,6 +222,31 @@ pub unsafe extern "C" fn stargate_message_event_time_ms(message: *const stargate
 pub unsafe extern "C" fn stargate_message_redelivery_count(message: *const stargate_message) -> u32 {
     // SAFETY: NULL or live, by the rules of the header.
     unsafe { read(message, 0, |inner| Some(inner.message.redelivery_count())) }
+}
+
+/// How often the application has had it again from the retry letter topic; see `stargate_consumer_reconsume_later`.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_reconsume_times(message: *const stargate_message) -> u32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, 0, |inner| Some(inner.message.reconsume_times())) }
+}
+
+/// What a handler returns to have the message again after `delay_ms` (below 0 counts as 0), as
+/// `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer needs
+/// the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
+///
+/// Thread-safe. Always STARGATE_RECONSUME_LATER.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_reconsume_later(message: *const stargate_message, delay_ms: i64) -> i32 {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe {
+        read(message, STARGATE_RECONSUME_LATER, |inner| {
+            inner.delay_ms.store(u64::try_from(delay_ms).unwrap_or(0), Ordering::Relaxed);
+            None
+        })
+    }
 }
 
 /// With the option crypto_failure_action=consume, what is needed to decrypt the payload, as the server's JSON; `ptr` is

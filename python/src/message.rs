@@ -289,6 +289,12 @@ impl Message {
         self.inner.redelivery_count()
     }
 
+    /// How often the application has had it again from the retry letter topic.
+    #[getter]
+    fn reconsume_times(&self) -> u32 {
+        self.inner.reconsume_times()
+    }
+
     /// With `crypto_failure_action="consume"`, what is needed to decrypt the content, as the server's JSON.
     #[getter]
     fn encryption_context(&self) -> Option<&str> {

@@ -226,15 +226,24 @@ macro_rules! receiver {
                 }
             }
 
-            /// How a message of `take_work` ended: "ack", "nack" or "continue".
-            fn settle(&self, py: Python<'_>, message: &Bound<'_, Message>, outcome: &str) {
+            /// How a message of `take_work` ended: "ack", "nack", "continue", or "later" after a delay in seconds.
+            #[pyo3(signature = (message, outcome, delay=0.0))]
+            fn settle(
+                &self,
+                py: Python<'_>,
+                message: &Bound<'_, Message>,
+                outcome: &str,
+                delay: f64,
+            ) -> PyResult<()> {
                 let outcome = match outcome {
                     "ack" => Outcome::Ack,
                     "nack" => Outcome::Nack,
+                    "later" => Outcome::ReconsumeLater(limit(py, Some(delay))?.unwrap_or_default()),
                     _ => Outcome::Continue,
                 };
                 let message: &core::Message = &message.get().inner;
                 py.detach(|| self.inner.settle(message, outcome));
+                Ok(())
             }
 
             /// Counts a handler that failed.
@@ -326,6 +335,29 @@ receiver! {
         fn nack_id(&self, py: Python<'_>, id: &Bound<'_, MessageId>) -> PyResult<()> {
             let id = message_of(py, id)?;
             py.detach(|| self.inner.nack_id(id)).map_err(|error| exception(py, &error))
+        }
+
+        /// Has a message again after a delay in seconds.
+        fn reconsume_later(&self, py: Python<'_>, message: &Bound<'_, Message>, delay: f64) -> PyResult<()> {
+            let delay = limit(py, Some(delay))?.unwrap_or_default();
+            let message: &core::Message = &message.get().inner;
+            wait(py, self.inner.reconsume_later(message, delay))
+        }
+
+        /// As `reconsume_later`, for an event loop.
+        fn reconsume_later_async(
+            &self,
+            py: Python<'_>,
+            message: &Bound<'_, Message>,
+            delay: f64,
+            events: &Bound<'_, Events>,
+            future: Py<PyAny>,
+        ) -> PyResult<Operation> {
+            let delay = limit(py, Some(delay))?.unwrap_or_default();
+            let (consumer, message) = (self.inner.clone(), message.get().inner.clone());
+            start(py, &self.client, events.get().queue(), future.into(), async move {
+                nothing(consumer.reconsume_later(&message, delay).await)
+            })
         }
 
         /// In pull mode, asks for more messages than the window gives by itself.

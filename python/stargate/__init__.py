@@ -40,7 +40,7 @@ from .errors import (
     TopicTerminatedError,
     WouldDeadlockError,
 )
-from .handler import ACK, CONTINUE, NACK, MessageHandler, Outcome
+from .handler import ACK, CONTINUE, NACK, MessageHandler, Outcome, ReconsumeLater
 from .producer import OutgoingMessage, Producer, produce
 from .receiver import Consumer, Reader
 from .state import ConnectionState, StateChange, Stats
@@ -84,6 +84,7 @@ __all__ = [
     "ProtocolError",
     "QueueFullError",
     "Reader",
+    "ReconsumeLater",
     "RegistryKey",
     "StargateError",
     "StateChange",

@@ -132,11 +132,17 @@ class ConsumerOptions(ConnectionOptions, total=False):
     that is unacknowledged comes again with it. Seconds; 0 turns it off, else 0.001 to 2.14748e+06. Default: 60."""
     priority: int | None
     """Which consumers are served first: those with the lowest number. From 0 to 2147483647. Default: 0."""
+    enable_retry: bool | None
+    """Also consume a retry letter topic, to which `reconsume_later` sends messages that the application wants again
+    later. Needs a shared or key_shared subscription of one topic. Default: False."""
+    retry_letter_topic: str | None
+    """The retry letter topic; `{topic}-{subscription}-RETRY` when not given. Needs `enable_retry`."""
     max_redeliver_count: int | None
-    """After this many redeliveries a message goes to the dead letter topic (shared and key_shared only). From 1 to
-    2147483647."""
+    """After this many redeliveries, or as many times from the retry letter topic, a message goes to the dead letter
+    topic (shared and key_shared only). With `enable_retry` it is 16 when not given. From 1 to 2147483647."""
     dead_letter_topic: str | None
-    """The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count`."""
+    """The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count` or
+    `enable_retry`."""
     pull_mode: bool | None
     """Ask for messages as the application finishes them, instead of letting the server push. Default: False."""
     crypto_failure_action: Literal["fail", "discard", "consume"] | None

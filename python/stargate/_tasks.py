@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._native import Message
 from .errors import ClosedError, StargateError
-from .handler import BATCH, NACK, MessageHandler, Outcome, checked
+from .handler import BATCH, NACK, Decision, MessageHandler, checked, settle
 
 if TYPE_CHECKING:
     from . import _native
@@ -52,11 +52,11 @@ class AsyncMessageHandler:
     async def init(self, *args: Any, **kwargs: Any) -> None:
         """Prepare the instance. The arguments are the `init_args` and `init_kwargs` of `listen`."""
 
-    async def handle_message(self, message: Message) -> Outcome | None:
+    async def handle_message(self, message: Message) -> Decision | None:
         """Handle one message and say what becomes of it; `None` counts as `ACK`."""
         raise NotImplementedError
 
-    async def on_error(self, message: Message, error: BaseException) -> Outcome | None:  # noqa: ARG002 - for overriding
+    async def on_error(self, message: Message, error: BaseException) -> Decision | None:  # noqa: ARG002 - for overriding
         """Say what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
 
         The error was logged already, with its traceback.
@@ -66,7 +66,10 @@ class AsyncMessageHandler:
 
 AnyHandler: TypeAlias = AsyncMessageHandler | MessageHandler
 AsyncHandler: TypeAlias = (
-    type[AnyHandler] | AnyHandler | Callable[[Message], Awaitable[Outcome | None]] | Callable[[Message], Outcome | None]
+    type[AnyHandler]
+    | AnyHandler
+    | Callable[[Message], Awaitable[Decision | None]]
+    | Callable[[Message], Decision | None]
 )
 """A class, of which each processor has an instance; or an instance or a function, which all processors share."""
 
@@ -142,7 +145,7 @@ class Tasks:
             for message in messages:
                 if self._is_stopping():
                     return
-                self._native.settle(message, (await self._outcome(handler, message)).value)
+                settle(self._native, message, await self._outcome(handler, message))
 
     def _is_stopping(self) -> bool:
         return self._stopping
@@ -153,17 +156,17 @@ class Tasks:
         self.error = error
         logger.error("the handlers ended: %s", error)
 
-    async def _outcome(self, handler: AnyHandler, message: Message) -> Outcome:
+    async def _outcome(self, handler: AnyHandler, message: Message) -> Decision:
         try:
             return checked(await settled(handler.handle_message(message)))
         except asyncio.CancelledError:
             # The task is being cancelled: the message comes again.
-            self._native.settle(message, NACK.value)
+            settle(self._native, message, NACK)
             raise
         except Exception as failure:
             return await self._failed(handler, message, failure)
 
-    async def _failed(self, handler: AnyHandler, message: Message, failure: Exception) -> Outcome:
+    async def _failed(self, handler: AnyHandler, message: Message, failure: Exception) -> Decision:
         self._native.count_handler_error()
         logger.error("the handler failed on %r", message, exc_info=failure)
         try:
@@ -171,4 +174,4 @@ class Tasks:
         except Exception:
             logger.exception("on_error failed on %r", message)
             return NACK
-        return outcome if isinstance(outcome, Outcome) else NACK
+        return outcome if isinstance(outcome, Decision) else NACK

@@ -26,7 +26,7 @@ from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
 from .client import split_options, topics_of
 from .errors import ClosedError, TimeoutError
-from .handler import MessageHandler, maker
+from .handler import MessageHandler, ReconsumeLater, maker
 from .producer import OutgoingMessage, packed, produce_arguments
 from .state import Stats
 
@@ -410,6 +410,14 @@ class AsyncConsumer(AsyncReceiver):
         ...         except TimeoutError:
         ...             await handling.close(timeout=5)
         ...         await handling.run_until_interrupted()  # returns, since it is closed
+        ...
+        ...         retrying = await client.consumer(
+        ...             "news", "s", subscription_type="shared", enable_retry=True, initial_position="earliest"
+        ...         )
+        ...         async with client.producer("news") as producer:
+        ...             await producer.send("later")
+        ...         await retrying.reconsume_later(await retrying.receive(timeout=5), 0.0)
+        ...         assert (await retrying.receive(timeout=5)).reconsume_times == 1
         >>> asyncio.run(main())
         False True
     """
@@ -443,6 +451,11 @@ class AsyncConsumer(AsyncReceiver):
             self._native.nack_id(message)
         else:
             self._native.nack(message)
+
+    async def reconsume_later(self, message: Message, delay: Seconds) -> None:
+        """Have a message again after `delay` seconds; see `stargate.Consumer.reconsume_later`."""
+        length = seconds(ReconsumeLater(delay).delay) or 0.0
+        await self._client._bound().run(self._native.reconsume_later_async, message, length)
 
     async def permit(self, messages: int) -> None:
         """In pull mode, ask for more messages than the window gives by itself, on each connection."""

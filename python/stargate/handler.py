@@ -7,12 +7,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import CO_COROUTINE
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ._convert import Seconds, seconds
 from ._native import Message
-from .errors import ClosedError, StargateError
+from .errors import ClosedError, InvalidArgumentError, StargateError
 
 if TYPE_CHECKING:
     from . import _native
@@ -38,6 +40,28 @@ class Outcome(enum.Enum):
     NACK = "nack"
     """It failed: the broker delivers it again after `negative_ack_delay`."""
 
+
+@dataclass(frozen=True, slots=True)
+class ReconsumeLater:
+    """What a handler returns to have a message again after a time, in seconds, as `Consumer.reconsume_later` does.
+
+    The consumer needs the option `enable_retry`. Without it, or when the copy cannot be stored, it is as `NACK`.
+
+    Examples:
+        >>> def work(message):
+        ...     return stargate.ReconsumeLater(60.0 * 2**message.reconsume_times)
+    """
+
+    delay: Seconds = 0.0
+    """After this many seconds, or a `timedelta`."""
+
+    def __post_init__(self) -> None:
+        if not (seconds(self.delay) or 0.0) >= 0.0:
+            raise InvalidArgumentError(f"delay: expected seconds of 0 or more, got {self.delay!r}")
+
+
+Decision: TypeAlias = Outcome | ReconsumeLater
+"""What a handler returns, besides `None` for `ACK`."""
 
 ACK = Outcome.ACK
 CONTINUE = Outcome.CONTINUE
@@ -66,11 +90,11 @@ class MessageHandler:
     def init(self, *args: Any, **kwargs: Any) -> None:
         """Prepare the instance, on its own thread. The arguments are the `init_args` and `init_kwargs` of `listen`."""
 
-    def handle_message(self, message: Message) -> Outcome | None:
+    def handle_message(self, message: Message) -> Decision | None:
         """Handle one message and say what becomes of it; `None` counts as `ACK`. It may block."""
         raise NotImplementedError
 
-    def on_error(self, message: Message, error: BaseException) -> Outcome | None:  # noqa: ARG002 - for overriding
+    def on_error(self, message: Message, error: BaseException) -> Decision | None:  # noqa: ARG002 - for overriding
         """Say what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
 
         The error was logged already, with its traceback.
@@ -78,17 +102,17 @@ class MessageHandler:
         return NACK
 
 
-Handler: TypeAlias = type[MessageHandler] | MessageHandler | Callable[[Message], Outcome | None]
+Handler: TypeAlias = type[MessageHandler] | MessageHandler | Callable[[Message], Decision | None]
 """A class, of which each processor has an instance; or an instance or a function, which all processors share."""
 
 
 class _Function(MessageHandler):
     """A plain function as a handler."""
 
-    def __init__(self, function: Callable[[Message], Outcome | None]) -> None:
+    def __init__(self, function: Callable[[Message], Decision | None]) -> None:
         self._function = function
 
-    def handle_message(self, message: Message) -> Outcome | None:
+    def handle_message(self, message: Message) -> Decision | None:
         return self._function(message)
 
 
@@ -213,18 +237,18 @@ class Workers:
             for message in messages:
                 if self._is_stopping():
                     return
-                self._native.settle(message, self._outcome(handler, message).value)
+                settle(self._native, message, self._outcome(handler, message))
             # What it held must not live until the next message comes.
             messages.clear()
             message = None
 
-    def _outcome(self, handler: MessageHandler, message: Message) -> Outcome:
+    def _outcome(self, handler: MessageHandler, message: Message) -> Decision:
         try:
             return checked(handler.handle_message(message))
         except BaseException as failure:
             return self._failed(handler, message, failure)
 
-    def _failed(self, handler: MessageHandler, message: Message, failure: BaseException) -> Outcome:
+    def _failed(self, handler: MessageHandler, message: Message, failure: BaseException) -> Decision:
         self._native.count_handler_error()
         _logger.error("the handler failed on %r", message, exc_info=failure)
         try:
@@ -232,7 +256,7 @@ class Workers:
         except BaseException:
             _logger.exception("on_error failed on %r", message)
             return NACK
-        return outcome if isinstance(outcome, Outcome) else NACK
+        return outcome if isinstance(outcome, Decision) else NACK
 
     def _failed_with(self, error: StargateError) -> None:
         if self._stopping or isinstance(error, ClosedError):
@@ -242,10 +266,18 @@ class Workers:
             _logger.error("the handlers ended: %s", error)
 
 
-def checked(outcome: object) -> Outcome:
+def settle(native: _native.Consumer | _native.Reader, message: Message, decision: Decision) -> None:
+    """Tell the native half what a handler decided."""
+    if isinstance(decision, ReconsumeLater):
+        native.settle(message, "later", seconds(decision.delay) or 0.0)
+    else:
+        native.settle(message, decision.value)
+
+
+def checked(outcome: object) -> Decision:
     """Give the outcome that a handler returned, or raise."""
     if outcome is None:
         return ACK
-    if isinstance(outcome, Outcome):
+    if isinstance(outcome, Decision):
         return outcome
-    raise TypeError(f"handle_message returned {outcome!r}; expected ACK, CONTINUE, NACK or None")
+    raise TypeError(f"handle_message returned {outcome!r}; expected ACK, CONTINUE, NACK, ReconsumeLater or None")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ._convert import Seconds, seconds
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
-from .handler import Handler, MessageHandler, Workers, maker, refuse_async
+from .handler import Handler, MessageHandler, ReconsumeLater, Workers, maker, refuse_async
 from .state import Stats
 
 if TYPE_CHECKING:
@@ -290,6 +290,23 @@ class Consumer(Receiver):
             self._native.nack_id(message)
         else:
             self._native.nack(message)
+
+    def reconsume_later(self, message: Message, delay: Seconds) -> None:
+        """Have a message again after `delay` seconds.
+
+        A copy is stored in the retry letter topic, which this consumer consumes too, and the message is acknowledged
+        when the copy is stored; the call waits for that. It needs the option `enable_retry`. A message that came back
+        `max_redeliver_count` times (`Message.reconsume_times`) goes to the dead letter topic instead. After an error
+        the message is as it was, unacknowledged.
+
+        Examples:
+            >>> retrying = client.consumer("orders", "s", subscription_type="shared", enable_retry=True)
+            >>> message_id = client.producer("orders").send(b"one pizza")
+            >>> retrying.reconsume_later(retrying.receive(timeout=5), 0.1)
+            >>> retrying.receive(timeout=5).reconsume_times
+            1
+        """
+        self._native.reconsume_later(message, seconds(ReconsumeLater(delay).delay) or 0.0)
 
     def permit(self, messages: int) -> None:
         """In pull mode, ask for more messages than the window gives by itself, on each connection.

@@ -69,6 +69,10 @@ class Stats:
     """Received messages that wait for the application: a gauge."""
     queued_bytes: int
     """The bytes of their frames: a gauge."""
+    retry_letters: int
+    """Copies of messages stored in the retry letter topic, because the application wants them again later."""
+    dead_letters: int
+    """Copies stored in the dead letter topic by the library, because a message was wanted again too often."""
     handler_errors: int
     """Handlers that failed."""
     stalls: int

@@ -111,6 +111,44 @@ def test_a_cumulative_acknowledgement_ends_all_up_to_its_message(client: Client,
             consumer.acknowledge_cumulative(messages[9])
 
 
+def test_a_message_wanted_later_comes_back_and_goes_to_the_dead_letters_in_the_end(
+    client: Client, topic: str, send: Sender
+) -> None:
+    with (
+        client.consumer(f"{topic}-s-DLQ", "g", initial_position="earliest") as graves,
+        client.consumer(topic, "s", subscription_type="shared", enable_retry=True, max_redeliver_count=2) as consumer,
+    ):
+        send(topic, OutgoingMessage(b"poison", key="k", properties={"a": "b"}))
+        for times in range(3):
+            message = consumer.receive(timeout=20)
+            assert (message.data, message.reconsume_times) == (b"poison", times)
+            consumer.reconsume_later(message, 0.0)
+        grave = graves.receive(timeout=20)
+        assert (grave.data, grave.key, grave.properties["a"], grave.reconsume_times) == (b"poison", "k", "b", 3)
+        assert grave.properties["REAL_TOPIC"] == topic
+        assert (consumer.stats().retry_letters, consumer.stats().dead_letters) == (2, 1)
+        with pytest.raises(stargate.InvalidArgumentError, match="enable_retry"):
+            graves.reconsume_later(grave, 1.0)
+        with pytest.raises(stargate.InvalidArgumentError, match="delay"):
+            consumer.reconsume_later(message, -1.0)
+
+
+def test_a_handler_may_want_a_message_later(client: Client, topic: str, send: Sender) -> None:
+    back = []
+
+    def work(message: stargate.Message) -> stargate.ReconsumeLater | None:
+        if message.reconsume_times == 0:
+            return stargate.ReconsumeLater(0.1)
+        back.append(message.data)
+        return None
+
+    consumer = client.consume(topic, "s", work, subscription_type="shared", enable_retry=True)
+    with consumer:
+        send(topic, *numbers(2))
+        eventually(lambda: consumer.stats().acked == 4)
+    assert sorted(back) == numbers(2)
+
+
 def test_shared_consumers_split_the_messages(client: Client, topic: str, send: Sender) -> None:
     with (
         client.consumer(topic, "s", subscription_type="shared", queue_size=10) as one,

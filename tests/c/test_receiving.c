@@ -29,3 +29,79 @@ TEST(a_cumulative_acknowledgement_ends_all_up_to_its_message)
     close_consumer(shared);
     stargate_client_free(client);
 }
+
+static void send_text(stargate_client *client, const char *topic, const char *text)
+{
+    stargate_producer *producer = new_producer(client, topic);
+    stargate_outgoing message = text_message(text);
+    stargate_error *error = NULL;
+
+    OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+    OK(stargate_producer_close(producer, TIMEOUT_MS, &error));
+    stargate_producer_free(producer);
+}
+
+TEST(a_message_wanted_later_comes_back_and_goes_to_the_dead_letters_in_the_end)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    char dead_letters[256];
+    stargate_consumer *graves, *consumer, *plain;
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+    unsigned times;
+
+    snprintf(dead_letters, sizeof dead_letters, "%s-s-DLQ", topic);
+    /* First, because a topic without a subscription keeps nothing. */
+    graves = consume(client, dead_letters, OPTIONS("initial_position", "earliest"));
+    consumer = consume(client, topic, OPTIONS("subscription_type", "shared", "enable_retry", "true",
+                                              "max_redeliver_count", "2"));
+    send_text(client, topic, "poison");
+    for (times = 0; times < 3; times++) {
+        OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
+        CHECK(stargate_message_reconsume_times(message) == times);
+        OK(stargate_consumer_reconsume_later(consumer, message, 0, TIMEOUT_MS, &error));
+        stargate_message_free(message);
+    }
+    OK(stargate_consumer_receive(graves, TIMEOUT_MS, &message, &error));
+    CHECK(is_text(stargate_message_payload(message), "poison"));
+    CHECK(stargate_message_reconsume_times(message) == 3);
+    CHECK(stat_of(consumer, "retry_letters") == 2 && stat_of(consumer, "dead_letters") == 1);
+
+    plain = consume(client, new_topic(), NULL);
+    FAILS(STARGATE_INVALID_ARGUMENT, "enable_retry",
+          stargate_consumer_reconsume_later(plain, message, 0, TIMEOUT_MS, &error));
+    stargate_message_free(message);
+    close_consumer(plain);
+    close_consumer(graves);
+    close_consumer(consumer);
+    stargate_client_free(client);
+}
+
+static int32_t once_more(void *state, const stargate_message *message)
+{
+    if (stargate_message_reconsume_times(message) == 0)
+        return stargate_message_reconsume_later(message, 100);
+    counter_add(state);
+    return STARGATE_ACK;
+}
+
+TEST(a_handler_may_want_a_message_later)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    stargate_consumer *consumer =
+        consume(client, topic, OPTIONS("subscription_type", "shared", "enable_retry", "true"));
+    stargate_handler handler = STARGATE_HANDLER_INIT;
+    counter back = COUNTER_INIT;
+    stargate_error *error = NULL;
+
+    handler.handle = once_more;
+    OK(stargate_consumer_listen(consumer, &handler, &back, NULL, &error));
+    send_text(client, topic, "a");
+    send_text(client, topic, "b");
+    counter_wait(&back, 2);
+    EVENTUALLY(stat_of(consumer, "acked") == 4);
+    close_consumer(consumer);
+    stargate_client_free(client);
+}

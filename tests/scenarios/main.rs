@@ -12,6 +12,7 @@ mod line;
 mod producing;
 mod reading;
 mod receiving;
+mod retrying;
 mod supervising;
 mod waiting;
 
@@ -107,6 +108,13 @@ scenarios! {
         a_closed_handle_says_so
         a_lazy_handle_opens_at_once_and_connects_later
         a_failing_init_of_a_handler_is_told;
+    retrying:
+        a_message_wanted_later_comes_back_and_goes_to_the_dead_letters_in_the_end
+        a_handler_may_want_a_message_later
+        a_message_whose_copy_cannot_be_stored_is_not_lost
+        a_close_waits_for_the_copies_on_their_way
+        without_a_retry_letter_topic_there_is_no_later
+        dead_letters_have_a_topic_of_the_official_name;
     supervising:
         a_supervisor_opens_what_its_configuration_names
         a_name_or_key_is_unique

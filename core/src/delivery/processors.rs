@@ -24,6 +24,9 @@ pub enum Outcome {
     Continue,
     /// It failed: the broker delivers it again after `negative_ack_delay`.
     Nack,
+    /// The application wants it again after this time: a copy goes to the retry letter topic, or, when it has come back
+    /// too often, to the dead letter topic; see [`Consumer::reconsume_later`](crate::Consumer::reconsume_later).
+    ReconsumeLater(Duration),
 }
 
 /// What a handler returns. An error costs the message a negative acknowledgement, and is logged.

@@ -147,6 +147,13 @@ impl Options {
         merged
     }
 
+    /// What of it says how to connect, for a handle that another one opens.
+    pub(crate) fn of_connection(&self) -> Options {
+        let mut kept = Options { on_state: None, polled: false, ..self.clone() };
+        kept.values.retain(|key, _| find(key).is_ok_and(|spec| spec.roles.intersects(Roles::CONNECTION)));
+        kept
+    }
+
     pub(crate) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
@@ -217,7 +224,16 @@ impl Options {
         if self.int("backoff_min") > self.int("backoff_max") {
             return refuse("backoff_min is larger than backoff_max");
         }
-        if self.is_set("dead_letter_topic") && !self.is_set("max_redeliver_count") {
+        if self.bool("enable_retry") {
+            let kind = self.text("subscription_type").unwrap_or_default();
+            if kind != "shared" && kind != "key_shared" {
+                return refuse(
+                    "enable_retry needs subscription_type shared or key_shared: others deliver at once, not later",
+                );
+            }
+        } else if self.is_set("retry_letter_topic") {
+            return refuse("retry_letter_topic needs enable_retry");
+        } else if self.is_set("dead_letter_topic") && !self.is_set("max_redeliver_count") {
             return refuse("dead_letter_topic needs max_redeliver_count: say after how many redeliveries");
         }
         if self.bool("effectively_once") {
@@ -369,6 +385,8 @@ mod tests {
     fn combinations_that_cannot_work_are_errors() {
         for options in [
             Options::new().dead_letter_topic("d"),
+            Options::new().enable_retry(true),
+            Options::new().subscription_type(SubscriptionType::Shared).retry_letter_topic("r"),
             Options::new().effectively_once(true),
             Options::new().effectively_once(true).name("p").batch_enabled(true),
             Options::new().tls_cert_file("c"),

@@ -139,9 +139,15 @@ table! {
     negative_ack_delay: Duration = millis_or_off(1, I32), "60000", &[(CONSUMER, "negativeAckRedeliveryDelay")], CONSUMER;
     /// Which consumers are served first: those with the lowest number.
     priority: u32 = int(0, I32), "0", &[(CONSUMER, "priorityLevel")], CONSUMER;
-    /// After this many redeliveries a message goes to the dead letter topic (shared and key_shared only).
+    /// Also consume a retry letter topic, to which `reconsume_later` sends messages that the application wants again later.
+    /// Needs a shared or key_shared subscription of one topic.
+    enable_retry: bool = Kind::Bool, "false", &[], CONSUMER;
+    /// The retry letter topic; `{topic}-{subscription}-RETRY` when not given. Needs `enable_retry`.
+    retry_letter_topic: &str = Kind::Text, "", &[], CONSUMER;
+    /// After this many redeliveries, or as many times from the retry letter topic, a message goes to the dead letter topic
+    /// (shared and key_shared only). With `enable_retry` it is 16 when not given.
     max_redeliver_count: u32 = int(1, I32), "", &[(CONSUMER, "maxRedeliverCount")], CONSUMER;
-    /// The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count`.
+    /// The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count` or `enable_retry`.
     dead_letter_topic: &str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
     /// Ask for messages as the application finishes them, instead of letting the server push.
     pull_mode: bool = Kind::Bool, "false", &[(CONSUMER, "pullMode")], CONSUMER;

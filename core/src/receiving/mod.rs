@@ -15,11 +15,12 @@ use crate::delivery::polled::PolledProcessors;
 use crate::delivery::processors::{Handler, Outcome, Processors, Settle, ended_within};
 use crate::driver::{Driver, Order, Orders, Route, WeakOrders};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::message::Message;
 use crate::options::{Options, Ordering as KeyOrdering};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
+use crate::retry::{self, RetryLetters};
 use crate::runtime::deadline_in;
 use crate::stats::Counters;
 use crate::status::{self, Reporter, Status};
@@ -51,6 +52,8 @@ pub(crate) struct Receiving<C> {
     pub(crate) status: Vec<watch::Receiver<Status>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) counters: Arc<Counters>,
+    /// Where messages go that the application wants again later. Its topic is that of the last session.
+    pub(crate) retry: Option<Arc<RetryLetters>>,
     processors: OnceLock<Processors>,
     polled: OnceLock<PolledProcessors>,
     starting: Mutex<bool>,
@@ -84,6 +87,7 @@ impl<C: Tells> Receiving<C> {
             inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
             comes_again,
             counters,
+            retry: None,
             processors: OnceLock::new(),
             polled: OnceLock::new(),
             starting: Mutex::new(false),
@@ -93,14 +97,14 @@ impl<C: Tells> Receiving<C> {
         }
     }
 
-    /// Starts one more session, with the number that `role` was made for.
-    pub(crate) fn add<R>(&mut self, role: R, route: Route, options: &Options)
+    /// Starts one more session, with the number that `role` was made for; `topic` is told to those who hear of its state.
+    pub(crate) fn add<R>(&mut self, topic: &Arc<TopicName>, role: R, route: Route, options: &Options)
     where
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
     {
         let number = self.sessions.len();
         let (orders, inbound) = Orders::new();
-        let (reporter, status) = Reporter::new(&self.client, &self.topic, number, options, &self.counters);
+        let (reporter, status) = Reporter::new(&self.client, topic, number, options, &self.counters);
         self.inbox.open_session();
         let outlet = ReceiverOutlet::new(reporter, self.inbox.clone(), number, self.comes_again);
         let session = Session::new(role, self.client.policy(options, number));
@@ -151,11 +155,12 @@ impl<C: Tells> Receiving<C> {
         }
     }
 
-    /// Asks every session, and waits for all answers.
+    /// Asks every session of the topic, and waits for all answers.
     pub(crate) async fn ask<T>(&self, question: impl Fn(oneshot::Sender<Result<T>>) -> C) -> Result<Vec<T>> {
         self.client.runtime.check_fork()?;
         let mut answers = Vec::new();
-        for session in &self.sessions {
+        let retry = usize::from(self.retry.is_some());
+        for session in &self.sessions[..self.sessions.len() - retry] {
             let (sender, receiver) = oneshot::channel();
             session.send(Order::Do(question(sender))).map_err(|_| status::gone())?;
             answers.push(receiver);
@@ -237,17 +242,30 @@ impl<C: Tells> Receiving<C> {
     }
 
     pub(crate) fn settle(&self, message: &Message, outcome: Outcome) {
-        self.tell_lazily(message.origin.session, C::settled(message, outcome));
+        settle(&self.sessions, self.retry.as_ref(), &self.log, message, outcome);
     }
 
     /// As [`Receiving::settle`], for handlers, which must not keep this alive.
     fn settling(&self) -> Settle {
-        let sessions = self.sessions.clone();
-        Arc::new(move |message, outcome| {
-            if let Some(orders) = sessions.get(message.origin.session) {
-                let _ = orders.send_lazily(C::settled(message, outcome));
+        let (sessions, retry, log) = (self.sessions.clone(), self.retry.clone(), self.log.clone());
+        Arc::new(move |message, outcome| settle(&sessions, retry.as_ref(), &log, message, outcome))
+    }
+
+    /// Ends the sessions after the copies for later, whose messages are acknowledged when they are stored.
+    fn finish(&self, deadline: Instant) -> impl Future<Output = ()> + Send + 'static {
+        let (sessions, retry) = (self.sessions.clone(), self.retry.clone());
+        async move {
+            if let Some(retry) = &retry {
+                let _ = tokio::time::timeout_at(deadline.into(), retry.idle()).await;
             }
-        })
+            let linger = deadline.saturating_duration_since(Instant::now());
+            for session in sessions {
+                let _ = session.send(Order::Close { linger });
+            }
+            if let Some(retry) = retry {
+                retry.close(linger).await;
+            }
+        }
     }
 
     pub(crate) fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
@@ -294,12 +312,10 @@ impl<C: Tells> Receiving<C> {
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
             if processors.is_current() {
                 // The handler that closes has not decided about its message yet: the rest follows when it has.
-                let (handlers, sessions) = (processors.ended(), self.sessions.clone());
+                let (handlers, finish) = (processors.ended(), self.finish(deadline));
                 self.client.runtime.spawn(async move {
                     handlers.await;
-                    for session in sessions {
-                        let _ = session.send(Order::Close { linger: timeout });
-                    }
+                    finish.await;
                 });
                 return Ok(());
             }
@@ -308,22 +324,20 @@ impl<C: Tells> Receiving<C> {
         if let Some(polled) = self.polled.get() {
             if self.client.callbacks.is_callback_thread() {
                 // As above: first the callback that closes returns, which may be a handler with a message.
-                let sessions = self.sessions.clone();
-                self.client.callbacks.run(move || {
-                    for session in sessions {
-                        let _ = session.send(Order::Close { linger: timeout });
-                    }
-                });
+                let (finish, client) = (self.finish(deadline), self.client.clone());
+                self.client.callbacks.run(move || client.runtime.spawn(finish));
                 polled.let_go();
                 return Ok(());
             }
             late |= !self.client.callbacks_passed(deadline).await;
             polled.let_go();
         }
-        let linger = deadline.saturating_duration_since(Instant::now());
-        for session in &self.sessions {
-            let _ = session.send(Order::Close { linger });
-        }
+        let (finish, (told, finished)) = (self.finish(deadline), oneshot::channel());
+        self.client.runtime.spawn(async move {
+            finish.await;
+            let _ = told.send(());
+        });
+        let _ = finished.await;
         let unfinished = status::ended(&self.status).await && !self.told_left.swap(true, Ordering::Relaxed);
         late |= !self.client.callbacks_passed(deadline).await;
         if late || unfinished {
@@ -331,6 +345,35 @@ impl<C: Tells> Receiving<C> {
             return Err(self.name(Error::new(ErrorKind::Timeout, what), operation));
         }
         Ok(())
+    }
+}
+
+/// Tells the session of a message what became of it. One that is wanted later counts as unfinished until its copy is
+/// stored, and comes again if it could not be.
+fn settle<C: Tells>(
+    sessions: &[Orders<C>],
+    retry: Option<&Arc<RetryLetters>>,
+    log: &Log,
+    message: &Message,
+    outcome: Outcome,
+) {
+    let Some(orders) = sessions.get(message.origin.session) else { return };
+    match (outcome, retry) {
+        (Outcome::ReconsumeLater(delay), Some(retry)) => {
+            let (orders, settled) = (orders.clone(), message.clone());
+            retry.store(message, delay, move |stored| {
+                let outcome = if stored.is_ok() { Outcome::Ack } else { Outcome::Nack };
+                let _ = orders.send(Order::Do(C::settled(&settled, outcome)));
+            });
+        }
+        (Outcome::ReconsumeLater(_), None) => {
+            log.write(
+                Level::Error,
+                &format!("message {} is not kept for later: {}", message.id(), retry::not_enabled()),
+            );
+            let _ = orders.send(Order::Do(C::settled(message, Outcome::Nack)));
+        }
+        _ => drop(orders.send_lazily(C::settled(message, outcome))),
     }
 }
 

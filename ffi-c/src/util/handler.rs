@@ -16,6 +16,9 @@ pub const STARGATE_ACK: i32 = 0;
 pub const STARGATE_CONTINUE: i32 = 1;
 /// The message could not be handled: the broker delivers it again after the option negative_ack_delay.
 pub const STARGATE_NACK: i32 = 2;
+/// The application wants the message again later, from the retry letter topic, after the delay that it gave with
+/// `stargate_message_reconsume_later`.
+pub const STARGATE_RECONSUME_LATER: i32 = 3;
 
 /// A handler of messages. Each of the `processors` (an option; 1 by default) is a thread of the library with a state of
 /// its own: `init` makes it, `handle` is given it with each message, one message at a time, and `drop` ends it.
@@ -32,8 +35,9 @@ pub struct stargate_handler {
     pub init: Option<
         unsafe extern "C" fn(user_data: *mut c_void, processor: u32, state: *mut *mut c_void) -> stargate_status,
     >,
-    /// Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE or STARGATE_NACK. It may
-    /// block, and may call any function. A reader acknowledges nothing, so there all three mean "go on". Not NULL.
+    /// Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE, STARGATE_NACK or what
+    /// `stargate_message_reconsume_later` gives. It may block, and may call any function. A reader acknowledges nothing, so
+    /// there they all mean "go on". Not NULL.
     pub handle: Option<unsafe extern "C" fn(state: *mut c_void, message: *const stargate_message) -> i32>,
     /// Ends the state of a processor, on its thread, when no message comes any more. May be NULL.
     pub drop: Option<unsafe extern "C" fn(state: *mut c_void)>,
@@ -62,9 +66,11 @@ impl Handler for Processor {
             STARGATE_ACK => Ok(Outcome::Ack),
             STARGATE_CONTINUE => Ok(Outcome::Continue),
             STARGATE_NACK => Ok(Outcome::Nack),
-            other => {
-                Err(format!("it returned {other}: expected STARGATE_ACK, STARGATE_CONTINUE or STARGATE_NACK").into())
-            }
+            STARGATE_RECONSUME_LATER => Ok(Outcome::ReconsumeLater(view.delay())),
+            other => Err(format!(
+                "it returned {other}: expected STARGATE_ACK, STARGATE_CONTINUE, STARGATE_NACK or STARGATE_RECONSUME_LATER"
+            )
+            .into()),
         }
     }
 }

@@ -1,0 +1,201 @@
+//! Retry letters: copies of messages that an application wants again later, in a topic that its consumer also consumes;
+//! and dead letters, of those it wanted again too often. Names and properties are those of Pulsar's own clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, oneshot, watch};
+
+use crate::client::ClientInner;
+use crate::error::{Error, Result};
+use crate::log::{Level, Log};
+use crate::message::{Message, MessageId, Outgoing};
+use crate::options::Options;
+use crate::producer::Producer;
+use crate::stats::Counters;
+use crate::status;
+use crate::topic::TopicName;
+
+/// How often a message may come back where `max_redeliver_count` does not say, as in the Java client.
+const MOST_TIMES: u32 = 16;
+
+// What a copy carries besides the properties of its message.
+pub(crate) const RECONSUME_TIMES: &str = "RECONSUMETIMES";
+const DELAY_TIME: &str = "DELAY_TIME";
+const REAL_TOPIC: &str = "REAL_TOPIC";
+const REAL_SUBSCRIPTION: &str = "REAL_SUBSCRIPTION";
+const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
+/// Under this name earlier clients look for the same.
+const ORIGIN_MESSAGE_ID_OLD: &str = "ORIGIN_MESSAGE_IDY_TIME";
+
+/// Sends the copies for one consumer.
+pub(crate) struct RetryLetters {
+    client: Arc<ClientInner>,
+    /// How to connect.
+    options: Options,
+    topic: Arc<TopicName>,
+    subscription: String,
+    most: u32,
+    retry: Letters,
+    dead: Letters,
+    /// How many copies are on their way.
+    under_way: watch::Sender<usize>,
+    counters: Arc<Counters>,
+    log: Log,
+}
+
+/// One of the two topics, and the producer that is opened when the first copy goes there.
+struct Letters {
+    topic: TopicName,
+    producer: Mutex<Option<Producer>>,
+}
+
+impl RetryLetters {
+    /// The options of a consumer of `topic` with the names of both topics in them.
+    pub(crate) fn complete(options: Options, topic: &TopicName, subscription: &str) -> Options {
+        let or_default = |options: Options, key: &'static str, suffix: &str, set: fn(Options, &str) -> Options| {
+            if options.is_set(key) { options } else { set(options, &format!("{topic}-{subscription}-{suffix}")) }
+        };
+        let options =
+            or_default(options, "retry_letter_topic", "RETRY", |options, name| options.retry_letter_topic(name));
+        let options = or_default(options, "dead_letter_topic", "DLQ", |options, name| options.dead_letter_topic(name));
+        if options.is_set("max_redeliver_count") { options } else { options.max_redeliver_count(MOST_TIMES) }
+    }
+
+    /// For a consumer with these options, which are [complete](RetryLetters::complete).
+    pub(crate) fn new(
+        client: &Arc<ClientInner>,
+        options: &Options,
+        topic: &Arc<TopicName>,
+        subscription: &str,
+        counters: &Arc<Counters>,
+    ) -> Result<RetryLetters> {
+        let letters = |key: &str| -> Result<Letters> {
+            let topic: TopicName = options.text(key).unwrap_or_default().parse()?;
+            Ok(Letters { topic, producer: Mutex::new(None) })
+        };
+        Ok(RetryLetters {
+            client: client.clone(),
+            options: options.of_connection(),
+            topic: topic.clone(),
+            subscription: subscription.to_owned(),
+            most: u32::try_from(options.int("max_redeliver_count")).unwrap_or(MOST_TIMES),
+            retry: letters("retry_letter_topic")?,
+            dead: letters("dead_letter_topic")?,
+            under_way: watch::Sender::new(0),
+            counters: counters.clone(),
+            log: Log::new(topic.to_string(), options.log.clone()),
+        })
+    }
+
+    /// The topic of the retry letters.
+    pub(crate) fn topic(&self) -> &TopicName {
+        &self.retry.topic
+    }
+
+    /// Stores a copy of a message and calls `done` with the outcome, whatever becomes of the caller in the meantime.
+    pub(crate) fn store(
+        self: &Arc<RetryLetters>,
+        message: &Message,
+        delay: Duration,
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) {
+        let (letters, message) = (self.clone(), message.clone());
+        self.under_way.send_modify(|count| *count += 1);
+        self.client.runtime.spawn(async move {
+            let stored = letters.send(&message, delay).await;
+            if let Err(error) = &stored {
+                let id = message.id();
+                letters.log.write(Level::Warn, &format!("no copy of message {id} for later: {error}"));
+            }
+            done(stored);
+            letters.under_way.send_modify(|count| *count -= 1);
+        });
+    }
+
+    /// As [`RetryLetters::store`], and waits for it.
+    pub(crate) async fn stored(
+        self: &Arc<RetryLetters>,
+        message: &Message,
+        delay: Duration,
+        done: impl FnOnce(&Result<()>) + Send + 'static,
+    ) -> Result<()> {
+        let (sender, outcome) = oneshot::channel();
+        self.store(message, delay, move |stored| {
+            done(&stored);
+            let _ = sender.send(stored);
+        });
+        outcome.await.unwrap_or_else(|_| Err(status::gone()))
+    }
+
+    async fn send(&self, message: &Message, delay: Duration) -> Result<()> {
+        let times = message.reconsume_times().saturating_add(1);
+        let is_dead = times > self.most;
+        let letters = if is_dead { &self.dead } else { &self.retry };
+        let mut copy = self.copy_of(message, times, delay);
+        if !is_dead && !delay.is_zero() {
+            copy = copy.deliver_after(delay);
+        }
+        letters.producer(&self.client, &self.options).await?.send(copy).await?;
+        if is_dead { &self.counters.dead_letters } else { &self.counters.retry_letters }.add(1);
+        Ok(())
+    }
+
+    fn copy_of(&self, message: &Message, times: u32, delay: Duration) -> Outgoing {
+        let id = message.id();
+        let mut copy = Outgoing::new(message.payload().clone());
+        copy.key = message.key().map(str::to_owned);
+        copy.event_time = message.event_time_ms().filter(|time| *time > 0);
+        copy.properties = message.properties().clone();
+        // A copy of a copy keeps saying where it came from first.
+        for (name, value) in [
+            (REAL_TOPIC, self.topic.to_string()),
+            (REAL_SUBSCRIPTION, self.subscription.clone()),
+            (ORIGIN_MESSAGE_ID, origin_id(id)),
+            (ORIGIN_MESSAGE_ID_OLD, origin_id(id)),
+        ] {
+            copy.properties.entry(name.to_owned()).or_insert(value);
+        }
+        copy.property(RECONSUME_TIMES, times.to_string()).property(DELAY_TIME, delay.as_millis().to_string())
+    }
+
+    /// Waits until no copy is on its way.
+    pub(crate) async fn idle(&self) {
+        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Closes the producers, in which nothing is in flight any more.
+    pub(crate) async fn close(&self, timeout: Duration) {
+        for letters in [&self.retry, &self.dead] {
+            if let Some(producer) = letters.producer.lock().await.take() {
+                let _ = producer.close(timeout).await;
+            }
+        }
+    }
+}
+
+impl Letters {
+    /// The producer; a new one when there is none yet, or when it has failed for good.
+    async fn producer(&self, client: &Arc<ClientInner>, options: &Options) -> Result<Producer> {
+        let mut producer = self.producer.lock().await;
+        if let Some(open) = producer.as_ref().filter(|open| !open.has_ended()) {
+            return Ok(open.clone());
+        }
+        let opened = Producer::open(client, &self.topic.to_string(), options).await?;
+        Ok(producer.insert(opened).clone())
+    }
+}
+
+/// `ledger:entry:partition`, and for a message of a batch its index: the form in which the Java client writes an id.
+fn origin_id(id: &MessageId) -> String {
+    let partition = id.partition().map_or(-1, i64::from);
+    match id.batch_index() {
+        Some(index) => format!("{}:{}:{partition}:{index}", id.ledger(), id.entry()),
+        None => format!("{}:{}:{partition}", id.ledger(), id.entry()),
+    }
+}
+
+/// Why an application cannot have messages again later.
+pub(crate) fn not_enabled() -> Error {
+    Error::invalid("a retry letter topic needs the option enable_retry, and a shared or key_shared subscription")
+}
