@@ -13,6 +13,8 @@ pub mod error;
 pub mod message;
 pub mod mock;
 pub mod options;
+#[cfg(test)]
+mod panics;
 pub mod producer;
 pub mod reader;
 pub mod supervisor;

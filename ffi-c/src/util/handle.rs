@@ -26,6 +26,8 @@ pub(crate) fn into_raw<H: Handle>(inner: H::Inner) -> *mut H {
 /// # Safety
 /// `handle` is NULL or live while `'a` lasts.
 pub(crate) unsafe fn inner<'a, H: Handle>(handle: *const H, parameter: &str) -> Result<&'a H::Inner> {
+    #[cfg(test)]
+    crate::panics::here();
     // SAFETY: it is one to `Inner` by the promise of `Handle`, and live by the caller's.
     unsafe { boundary::reference(handle.cast::<H::Inner>(), parameter) }
 }
