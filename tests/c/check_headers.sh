@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles each public header alone, and twice, with every compiler there is (gcc, clang) in every standard it claims:
-# stargate.h in C99 to C2x and C++98 to C++20, stargate.hpp in C++17 and C++20, without a warning.
+# the C headers in C99 to C23 and C++98 to C++23, the C++ headers in C++17 to C++23, without a warning.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -31,12 +31,12 @@ for pair in gcc:g++ clang:clang++ clang-14:clang++-14; do
         for std in c99 c11 c17 c2x; do
             compile "$c" $std c "$(basename "$header")" -Wstrict-prototypes
         done
-        for std in c++98 c++11 c++14 c++17 c++20; do
+        for std in c++98 c++11 c++14 c++17 c++20 c++2b; do
             compile "$cxx" $std cpp "$(basename "$header")" ""
         done
     done
     for header in "$root"/include/*.hpp; do
-        for std in c++17 c++20; do
+        for std in c++17 c++20 c++2b; do
             compile "$cxx" $std cpp "$(basename "$header")" ""
         done
     done

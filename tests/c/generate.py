@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Write a C test from the declarations of the headers: generate.py {symbols,nulls,forks} OUTPUT HEADERS...
+"""Write a C test from the declarations of the headers: generate.py {symbols,nulls,forks,stubs} OUTPUT HEADERS...
 
 symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
 forks:   calls every function on the parent's handles in a child after fork, where each says so.
+stubs:   defines every function, empty: a library with the types of the headers and nothing else, for check_abi.sh.
 """
 
 from __future__ import annotations
@@ -206,6 +207,12 @@ CHILD = """\
     }
 """
 
+# What the parent's handles hold stays, on purpose; a leak checker has nothing to say about it.
+LEAVE = """\
+    if (child == 0)
+        _exit(0);
+"""
+
 END = """
     (void)on_log, (void)on_token, (void)on_state, (void)on_sent, (void)on_visit;
     (void)big_number;
@@ -218,19 +225,21 @@ END = """
     stargate_producer_free(producer);
     stargate_client_free(client);
     stargate_options_free(options);
-}
 """
+
+
+def declarations(header: str) -> list[tuple[str, str, str]]:
+    """What every function returns, its name and its parameters, as the header has them."""
+    header = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    header = re.sub(r"^#.*$", "", header, flags=re.MULTILINE)
+    declaration = re.compile(r"^([a-z][\w \t]*?[\s*]+)(stargate_\w+)\(([^()]*)\);", re.MULTILINE)
+    return [found for found in declaration.findall(header) if not found[0].startswith("typedef")]
 
 
 def functions(header: str) -> list[Function]:
     """Every function that the header declares."""
-    header = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
-    header = re.sub(r"^#.*$", "", header, flags=re.MULTILINE)
-    declaration = re.compile(r"^([a-z][\w \t]*?[\s*]+)(stargate_\w+)\(([^()]*)\);", re.MULTILINE)
     found = []
-    for returns, name, listed in declaration.findall(header):
-        if returns.startswith("typedef"):
-            continue
+    for returns, name, listed in declarations(header):
         parameters = []
         for parameter in listed.replace("\n", " ").split(","):
             type_, last = re.fullmatch(r"(.*?)(\w+)", parameter.strip()).groups()  # type: ignore[union-attr]
@@ -238,6 +247,16 @@ def functions(header: str) -> list[Function]:
                 parameters.append(Parameter(plain(type_), last))
         found.append(Function(plain(returns), name, parameters))
     return found
+
+
+def stubs(headers: list[str]) -> str:
+    """A library of the declared functions, with nothing in them."""
+    bodies = [
+        f"{returns}{name}({parameters})\n{{\n    __builtin_trap();\n}}\n"
+        for header in headers
+        for returns, name, parameters in declarations(header)
+    ]
+    return "#include <stargate_mock.h>\n\n" + "\n".join(bodies)
 
 
 def plain(type_: str) -> str:
@@ -295,7 +314,7 @@ def forks(declared: list[Function]) -> str:
             arguments = ", ".join(valid(p) for p in function.parameters)
             calls.append(f'        FAILS(STARGATE_FORKED, "fork", {function.name}({arguments}));\n')
     opened = begin("every_call_on_a_parents_handle_says_so_in_a_child", "    pid_t child;\n    int status = 0;\n")
-    return PRELUDE + FORKS + opened + CHILD.replace("@CALLS@", "".join(calls)) + END
+    return PRELUDE + FORKS + opened + CHILD.replace("@CALLS@", "".join(calls)) + END + LEAVE + "}\n"
 
 
 def nulls(declared: list[Function]) -> str:
@@ -320,15 +339,17 @@ def nulls(declared: list[Function]) -> str:
             arguments = ", ".join("NULL" if p is missing else valid(p) for p in function.parameters)
             call = f"{function.name}({arguments})"
             lines.append(f'    FAILS(STARGATE_INVALID_ARGUMENT, "{missing.name} is NULL", {call});\n')
-    lines.append(END)
+    lines.append(END + "}\n")
     return "".join(lines)
 
 
 def main() -> None:
     """Do what the command line says."""
-    kind, output, *headers = sys.argv[1:]
-    declared = [function for header in headers for function in functions(Path(header).read_text(encoding="utf-8"))]
-    text = {"symbols": symbols, "nulls": nulls, "forks": forks}[kind](declared)
+    kind, output, *paths = sys.argv[1:]
+    headers = [Path(path).read_text(encoding="utf-8") for path in paths]
+    declared = [function for header in headers for function in functions(header)]
+    tests = {"symbols": symbols, "nulls": nulls, "forks": forks}
+    text = stubs(headers) if kind == "stubs" else tests[kind](declared)
     Path(output).write_text(text, encoding="utf-8")
 
 
