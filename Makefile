@@ -6,7 +6,8 @@
 #   make site               the documentation as a site in target/site; a warning is an error
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100"
-#   make soak asan          ten minutes of outages (SOAK_SECONDS); the core under the address sanitizer (needs nightly)
+#   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
+#   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
 #   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
 
 SHELL := /bin/bash
@@ -17,8 +18,10 @@ VENV := .venv
 IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
+# C and C++ written by hand; include/*.h are generated.
+C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp)
 
-.PHONY: help demo test lint fmt docs site wheel install asan soak leaks-python exits-python library clean bench
+.PHONY: help demo test lint fmt docs site wheel install asan tsan abi soak leaks-python exits-python library clean bench
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -36,6 +39,7 @@ lint: tools-lint $(VENV)/ready
 	cargo clippy $(BENCH_CARGO) --all-targets -- -D warnings
 	$(IN_VENV)/ruff check python tests examples
 	$(IN_VENV)/ruff format --check python tests examples
+	$(IN_VENV)/clang-format --dry-run -Werror $(C_SOURCES)
 	cd python && ../$(IN_VENV)/mypy
 
 fmt: $(VENV)/ready
@@ -43,6 +47,7 @@ fmt: $(VENV)/ready
 	cargo fmt --manifest-path tests/bench/Cargo.toml
 	$(IN_VENV)/ruff format python tests examples
 	$(IN_VENV)/ruff check --fix python tests examples
+	$(IN_VENV)/clang-format -i $(C_SOURCES)
 
 docs:
 	UPDATE_DOCS=1 cargo test -q -p stargate-core --test configuration
@@ -90,6 +95,15 @@ install: library
 asan:
 	RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p stargate-core --features mock,fuzzing --target $(shell rustc -vV | sed -n 's/^host: //p') \
 		--target-dir target/asan --lib --test scenarios --test outages --test faults --test fuzz_smoke --test mock_broker
+
+# The same under the thread sanitizer, standard library included (rustup component add rust-src --toolchain nightly).
+tsan:
+	RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=suppressions=$(CURDIR)/core/tests/tsan.supp \
+		cargo +nightly test --no-fail-fast -Zbuild-std -p stargate-core --features mock,fuzzing \
+		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/tsan --lib --test scenarios --test outages --test mock_broker
+
+abi:
+	tests/c/check_abi.sh --record
 
 soak: tools-test
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \

@@ -60,7 +60,7 @@
  *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
  *  C8  With stargate_options_poll_callbacks all of C1 runs inside of stargate_client_poll instead, on your thread, and
  *      a file descriptor tells your event loop when. A close and a free then run what is due themselves.
- *  C9  The log function may be called from any thread and must not block.
+ *  C9  The log function may be called from any thread, until its destroy has run, and must not block.
  *
  * Threads
  *      Every function may be called on every handle from any thread at any time, except that a stargate_options is for one

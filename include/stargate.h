@@ -60,7 +60,7 @@
  *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
  *  C8  With stargate_options_poll_callbacks all of C1 runs inside of stargate_client_poll instead, on your thread, and
  *      a file descriptor tells your event loop when. A close and a free then run what is due themselves.
- *  C9  The log function may be called from any thread and must not block.
+ *  C9  The log function may be called from any thread, until its destroy has run, and must not block.
  *
  * Threads
  *      Every function may be called on every handle from any thread at any time, except that a stargate_options is for one
@@ -566,6 +566,9 @@ typedef struct stargate_send_result {
 extern "C" {
 #endif // __cplusplus
 
+/** @name Client
+ * @{ */
+
 /**
  * Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`
  * are those of connections, which all that the client opens inherits; NULL for the defaults. It does not connect.
@@ -627,6 +630,11 @@ stargate_status stargate_client_close(struct stargate_client *client,
  * Thread-safe.
  */
 void stargate_client_free(struct stargate_client *client);
+
+/** @} */
+
+/** @name Consumer
+ * @{ */
 
 /**
  * Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The subscription is
@@ -878,6 +886,11 @@ stargate_status stargate_consumer_close(struct stargate_consumer *consumer,
  */
 void stargate_consumer_free(struct stargate_consumer *consumer);
 
+/** @} */
+
+/** @name Errors
+ * @{ */
+
 /**
  * The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
  *
@@ -936,6 +949,11 @@ int32_t stargate_error_is_retriable(const struct stargate_error *error);
  * Thread-safe, but not while another thread reads the same error.
  */
 void stargate_error_free(struct stargate_error *error);
+
+/** @} */
+
+/** @name Messages
+ * @{ */
 
 /**
  * The content. Empty for NULL.
@@ -1088,6 +1106,11 @@ stargate_status stargate_message_id_parts(const char *message_id,
                                           int32_t *batch_index,
                                           struct stargate_error **error);
 
+/** @} */
+
+/** @name Options
+ * @{ */
+
 /**
  * An empty set of options: everything has its default. Free it with `stargate_options_free`.
  *
@@ -1166,6 +1189,11 @@ stargate_status stargate_options_on_state(struct stargate_options *options,
                                           void *user_data,
                                           stargate_destroy_fn destroy,
                                           struct stargate_error **error);
+
+/** @} */
+
+/** @name Producer
+ * @{ */
 
 /**
  * Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
@@ -1315,6 +1343,11 @@ stargate_status stargate_producer_close(struct stargate_producer *producer,
  */
 void stargate_producer_free(struct stargate_producer *producer);
 
+/** @} */
+
+/** @name Reader
+ * @{ */
+
 /**
  * Opens a reader, and waits until it is connected unless the option lazy is set. On a partitioned topic it has one
  * connection for each partition. NULL options are the client's and the defaults. Each host is tried for the option
@@ -1432,6 +1465,11 @@ stargate_status stargate_reader_close(struct stargate_reader *reader,
  * Thread-safe; may be called in the handler itself, for which it then does not wait.
  */
 void stargate_reader_free(struct stargate_reader *reader);
+
+/** @} */
+
+/** @name Supervisor
+ * @{ */
 
 /**
  * Starts a supervisor from JSON:
@@ -1563,6 +1601,11 @@ stargate_status stargate_supervisor_close(struct stargate_supervisor *supervisor
  */
 void stargate_supervisor_free(struct stargate_supervisor *supervisor);
 
+/** @} */
+
+/** @name Text and version
+ * @{ */
+
 /**
  * Frees a text that a function gave through a `char **`. NULL does nothing.
  *
@@ -1584,6 +1627,8 @@ const char *stargate_version(void);
  * Thread-safe. It never ends the process.
  */
 int32_t stargate_version_compatible(uint32_t header_version);
+
+/** @} */
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,12 +11,12 @@
  *     producer.send("one pizza").value();
  *
  * Every call that can fail gives a result<T>, which holds a value or an error and throws nothing: `if (result)`, then
- * `*result` or `result.error()`. Its twin that throws is `.value()`: the value, or stargate::exception. The header works
- * with -fno-exceptions, where value() ends the program instead.
+ * `*result` or `result.error()`. Its twin that throws is `.value()`: the value, or stargate::exception. The header
+ * works with -fno-exceptions, where value() ends the program instead.
  *
  * Handles are move-only, and close when they go out of scope, without waiting for receipts; call close() first to wait.
- * Callables given to the library are kept until their last call has ended. An exception that leaves one goes no further:
- * a handler's costs its message a negative acknowledgement, any other is dropped.
+ * Callables given to the library are kept until their last call has ended. An exception that leaves one goes no
+ * further: a handler's costs its message a negative acknowledgement, any other is dropped.
  *
  * Ownership, callbacks, threads, time and fork are as the rules at the top of stargate.h say.
  */
@@ -142,7 +142,12 @@ void *keep(F &&callable)
 template <class F>
 void release(void *kept) noexcept
 {
-    guarded([kept] { delete static_cast<F *>(kept); return 0; }, 0);
+    guarded(
+        [kept] {
+            delete static_cast<F *>(kept);
+            return 0;
+        },
+        0);
 }
 
 } // namespace detail
@@ -535,8 +540,8 @@ public:
         return note([&](stargate_error **error) { return stargate_options_poll_callbacks(raw_.get(), error); });
     }
 
-    /// Calls `log(log_level, std::string_view target, std::string_view text)` with each record up to `max_level`, from any
-    /// thread.
+    /// Calls `log(log_level, std::string_view target, std::string_view text)` with each record up to `max_level`, from
+    /// any thread, until the callable is destroyed; what it uses has to live as long.
     template <class F>
     options &on_log(log_level max_level, F &&log)
     {
@@ -565,8 +570,11 @@ public:
         const auto trampoline = [](void *kept, const stargate_state_change *from) noexcept {
             detail::guarded(
                 [&] {
-                    state_change change{static_cast<connection_state>(from->state), from->session,
-                                        detail::view(from->topic), detail::view(from->host), std::nullopt,
+                    state_change change{static_cast<connection_state>(from->state),
+                                        from->session,
+                                        detail::view(from->topic),
+                                        detail::view(from->host),
+                                        std::nullopt,
                                         std::nullopt};
                     if (from->error != nullptr)
                         change.error = stargate::error(stargate_error_status(from->error), from->error);
@@ -583,7 +591,8 @@ public:
         });
     }
 
-    /// Asks `token()` for the token, a std::string, at each connect. An exception, or an empty string, fails the attempt.
+    /// Asks `token()` for the token, a std::string, at each connect. An exception, or an empty string, fails the
+    /// attempt.
     template <class F>
     options &on_token(F &&token)
     {
@@ -651,8 +660,8 @@ std::vector<result<receipt>> send_all(const std::vector<outgoing> &messages, Cal
     for (const auto &owner : owners)
         raw.push_back(*owner.get());
     std::vector<stargate_send_result> ends(messages.size());
-    const auto failed = failure(
-        [&](stargate_error **error) { return call(raw.data(), raw.size(), ends.data(), error); });
+    const auto failed =
+        failure([&](stargate_error **error) { return call(raw.data(), raw.size(), ends.data(), error); });
     std::vector<result<receipt>> results;
     results.reserve(ends.size());
     for (const auto &end : ends) {
@@ -698,8 +707,8 @@ public:
         return receipt{*std::move(id)};
     }
 
-    /// Accepts a message, and calls `on_sent(const sent &)` once with its end, on the client's callback thread. After an
-    /// error it is not called. `timeout` is that of the wait for room.
+    /// Accepts a message, and calls `on_sent(const sent &)` once with its end, on the client's callback thread. After
+    /// an error it is not called. `timeout` is that of the wait for room.
     template <class F>
     result<void> send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {
@@ -750,9 +759,8 @@ public:
     /// The counters as a JSON object.
     result<std::string> stats_json() const
     {
-        return detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_producer_stats_json(raw_.get(), text, error);
-        });
+        return detail::text_of(
+            [&](char **text, stargate_error **error) { return stargate_producer_stats_json(raw_.get(), text, error); });
     }
     /// Waits for the receipts and callbacks of what was accepted, and closes.
     result<void> close(milliseconds timeout = forever)
@@ -849,7 +857,11 @@ template <class F>
 auto for_each_processor(F &&handle)
 {
     auto shared = std::make_shared<std::decay_t<F>>(std::forward<F>(handle));
-    return [shared](std::uint32_t) { return [shared](const message_view &message) { return (*shared)(message); }; };
+    return [shared](std::uint32_t) {
+        return [shared](const message_view &message) {
+            return (*shared)(message);
+        };
+    };
 }
 
 /// Whether F can be a handler.
@@ -866,8 +878,8 @@ public:
     result<std::optional<message>> receive(milliseconds timeout = forever)
     {
         stargate_message *raw = nullptr;
-        auto failed =
-            failure([&](stargate_error **error) { return Functions::receive(raw_.get(), timeout.count(), &raw, error); });
+        auto failed = failure(
+            [&](stargate_error **error) { return Functions::receive(raw_.get(), timeout.count(), &raw, error); });
         if (failed && failed->status() == status::timeout)
             return std::optional<message>();
         if (failed)
@@ -1008,7 +1020,8 @@ public:
     /// In pull mode, asks for so many messages more.
     result<void> permit(std::uint32_t messages)
     {
-        return detail::attempt([&](stargate_error **error) { return stargate_consumer_permit(get(), messages, error); });
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_permit(get(), messages, error); });
     }
     /// Deletes the subscription and closes the consumer.
     result<void> unsubscribe(milliseconds timeout = forever)
@@ -1035,7 +1048,8 @@ public:
         });
     }
 
-    result<producer> open_producer(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    result<producer> open_producer(const std::string &topic, const options &options = {},
+                                   milliseconds timeout = forever)
     {
         return open<producer, stargate_producer>(options, [&](stargate_producer **out, stargate_error **error) {
             return stargate_producer_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
@@ -1088,7 +1102,8 @@ public:
             [&](stargate_error **error) { return stargate_client_close(get(), timeout.count(), error); });
     }
 
-    /// With options::poll_callbacks, runs the callbacks that are due, waiting for the first at most for `timeout`; how many.
+    /// With options::poll_callbacks, runs the callbacks that are due, waiting for the first at most for `timeout`; how
+    /// many.
     result<std::size_t> poll(milliseconds timeout)
     {
         std::size_t served = 0;
@@ -1103,8 +1118,8 @@ public:
     result<int> event_fd() const
     {
         std::int32_t descriptor = -1;
-        auto failed =
-            detail::failure([&](stargate_error **error) { return stargate_client_event_fd(get(), &descriptor, error); });
+        auto failed = detail::failure(
+            [&](stargate_error **error) { return stargate_client_event_fd(get(), &descriptor, error); });
         if (failed)
             return std::move(*failed);
         return static_cast<int>(descriptor);
@@ -1113,9 +1128,8 @@ public:
     /// The counters of all that was opened through this client, as a JSON object.
     result<std::string> stats_json() const
     {
-        return detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_client_stats_json(get(), text, error);
-        });
+        return detail::text_of(
+            [&](char **text, stargate_error **error) { return stargate_client_stats_json(get(), text, error); });
     }
 
     explicit client(stargate_client *owned) noexcept : raw_(owned, stargate_client_free) {}
@@ -1138,7 +1152,8 @@ class supervisor {
 public:
     /// Starts a supervisor from JSON (see stargate_supervisor_start); `options` are those of connections that the JSON
     /// does not say.
-    static result<supervisor> start(const std::string &json, const options &options = {}, milliseconds timeout = forever)
+    static result<supervisor> start(const std::string &json, const options &options = {},
+                                    milliseconds timeout = forever)
     {
         if (options.mistake())
             return *options.mistake();
@@ -1223,9 +1238,8 @@ public:
     /// What it holds, as a JSON array.
     result<std::string> keys_json() const
     {
-        return detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_supervisor_keys_json(get(), text, error);
-        });
+        return detail::text_of(
+            [&](char **text, stargate_error **error) { return stargate_supervisor_keys_json(get(), text, error); });
     }
 
     /// Restarts nothing any more, and closes all that it holds; its name is free again.

@@ -6,7 +6,8 @@
  *     place_order(mock.url());                                     // what is tested
  *     mock.wait("send", "orders", 2).value();                      // so it was sent again
  *
- * Operations and faults are those of stargate_mock_fault. As stargate_mock.h, this header may change in a minor version.
+ * Operations and faults are those of stargate_mock_fault. As stargate_mock.h, this header may change in a minor
+ * version.
  */
 #ifndef STARGATE_MOCK_HPP
 #define STARGATE_MOCK_HPP
@@ -64,7 +65,9 @@ public:
     static result<mock> start(const mock_options &options = {})
     {
         stargate_mock_options raw = STARGATE_MOCK_OPTIONS_INIT;
-        const auto text = [](const std::optional<std::string> &from) { return from ? from->c_str() : nullptr; };
+        const auto text = [](const std::optional<std::string> &from) {
+            return from ? from->c_str() : nullptr;
+        };
         raw.port = options.port;
         raw.no_auto_create_topics = options.auto_create_topics ? 0 : 1;
         raw.token = text(options.token);
@@ -139,7 +142,8 @@ public:
     result<void> create_subscription(const std::string &topic, const std::string &subscription, bool earliest = true)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_mock_create_subscription(get(), topic.c_str(), subscription.c_str(), earliest ? 1 : 0, error);
+            return stargate_mock_create_subscription(get(), topic.c_str(), subscription.c_str(), earliest ? 1 : 0,
+                                                     error);
         });
     }
     /// Whether a namespace drops messages whose sequence id it has seen.
@@ -191,7 +195,8 @@ public:
     std::size_t connections() const noexcept { return stargate_mock_connections(get()); }
 
     /// Waits until `op` has happened `at_least` times on `topic` (nullptr: on any).
-    result<void> wait(const char *op, const char *topic, std::size_t at_least, milliseconds timeout = milliseconds(5000))
+    result<void> wait(const char *op, const char *topic, std::size_t at_least,
+                      milliseconds timeout = milliseconds(5000))
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_wait(get(), op, topic, at_least, timeout.count(), error);
@@ -222,10 +227,19 @@ public:
 private:
     static stored_message copy_of(const stargate_mock_message &from)
     {
-        const auto text = [](stargate_str view) { return std::string(detail::view(view)); };
-        stored_message message{text(from.topic), text(from.message_id), std::nullopt, std::nullopt, {},
-                               from.event_time_ms, from.publish_time_ms, from.deliver_at_ms,
-                               text(from.producer_name), from.sequence_id};
+        const auto text = [](stargate_str view) {
+            return std::string(detail::view(view));
+        };
+        stored_message message{text(from.topic),
+                               text(from.message_id),
+                               std::nullopt,
+                               std::nullopt,
+                               {},
+                               from.event_time_ms,
+                               from.publish_time_ms,
+                               from.deliver_at_ms,
+                               text(from.producer_name),
+                               from.sequence_id};
         if (from.payload.ptr != nullptr)
             message.payload.emplace(static_cast<const char *>(from.payload.ptr), from.payload.len);
         if (from.key.ptr != nullptr)

@@ -80,6 +80,7 @@ SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
     Suite("features", [sys.executable, "tests/features.py"], program_counts),
     Suite("wheel", ["sh", "-c", f"{PYTHON} python/tools/check_wheel.py dist/stargate-*.whl"], wheel_counts),
+    Suite("c-checks", ["tests/c/checks.sh"], program_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),

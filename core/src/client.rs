@@ -14,7 +14,7 @@ use crate::delivery::callbacks::Callbacks;
 use crate::driver::Route;
 use crate::driver::transport::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Level, Log};
+use crate::log::Log;
 use crate::options::{Options, Roles};
 use crate::producer::Producer;
 use crate::proto::session::Policy;
@@ -275,10 +275,4 @@ pub(crate) fn access(url: &ServiceUrl, options: &Options) -> Result<Access> {
         timeout: options.millis("connect_timeout"),
         max_frame_bytes: options.count("max_frame_bytes"),
     })
-}
-
-impl Drop for ClientInner {
-    fn drop(&mut self) {
-        Log::new("client", self.options.log.clone()).write(Level::Debug, "the client is gone");
-    }
 }

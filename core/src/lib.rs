@@ -55,7 +55,8 @@ mod receiving;
 mod retry;
 mod runtime;
 mod state;
-mod stats;
+#[doc(hidden)]
+pub mod stats;
 mod status;
 mod supervisor;
 mod tls;

@@ -44,7 +44,7 @@ fn goes(_gauge: u64) -> u64 {
 }
 
 macro_rules! counters {
-    ($($(#[$doc:meta])+ $name:ident: $add:ident, $after:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $add:ident, $after:ident;)+) => {
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $name: Counter),+ }
 
@@ -52,7 +52,10 @@ macro_rules! counters {
         /// it was opened.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
-        pub struct Stats { $($(#[$doc])+ pub $name: u64),+ }
+        pub struct Stats { $($(#[doc = $doc])+ pub $name: u64),+ }
+
+        /// Each counter with what it counts.
+        const MEANINGS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+))),+];
 
         impl Counters {
             pub(crate) fn snapshot(&self) -> Stats {
@@ -135,6 +138,22 @@ counters! {
     unexpected: sum, stays;
     /// Milliseconds since 1970 UTC of the last pong, 0 before the first.
     last_pong_ms: latest, stays;
+}
+
+/// `docs/STATISTICS.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Statistics\n\nGenerated from the counters in `core/src/stats.rs` by `make docs`; do not edit.\n\n\
+         Producers, consumers and readers count, always, at the cost of an addition each; a client gives the sum of all that it\n\
+         opened, what is closed included. The names are the same in Rust (`stats()`, the fields of `Stats`), C\n\
+         (`stargate_producer_stats_json` and its likes, a flat JSON object) and Python (`stats()`, attributes). Counts are since\n\
+         the handle was opened and only grow; a gauge is what is so at the moment. What does not apply to a handle is 0.\n\n\
+         | counter | meaning |\n|---|---|\n",
+    );
+    for (name, meaning) in MEANINGS {
+        page += &format!("| `{name}` | {} |\n", meaning.trim());
+    }
+    page
 }
 
 /// The counters of all that a client opened.

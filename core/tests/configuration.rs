@@ -1,14 +1,22 @@
-//! `docs/CONFIGURATION.md` is the table of options; `UPDATE_DOCS=1` writes it anew.
+//! `docs/CONFIGURATION.md` is the table of options, `docs/STATISTICS.md` that of counters; `UPDATE_DOCS=1` writes them anew.
 
 use std::path::Path;
 
-#[test]
-fn the_page_is_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONFIGURATION.md");
-    let page = stargate_core::options::markdown();
+fn compare(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &page).expect("docs/ can be written");
+        std::fs::write(&path, page).expect("docs/ can be written");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "docs/CONFIGURATION.md is not that of the table; run `make docs`");
+    assert!(kept == page, "docs/{name} is not that of the table; run `make docs`");
+}
+
+#[test]
+fn the_page_is_the_table() {
+    compare("CONFIGURATION.md", &stargate_core::options::markdown());
+}
+
+#[test]
+fn the_page_of_statistics_is_the_table() {
+    compare("STATISTICS.md", &stargate_core::stats::markdown());
 }

@@ -84,7 +84,8 @@ int main(int argc, char **argv)
 {
     const char *from_environment = std::getenv("PULSAR_URL");
     const std::string url = argc > 1 ? argv[1] : from_environment != nullptr ? from_environment : "ws://localhost:8080";
-    const std::string topic = "example-cpp-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
+    const std::string topic =
+        "example-cpp-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
 
     try {
         auto client = stargate::client::create(url).value();

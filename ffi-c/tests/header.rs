@@ -69,7 +69,48 @@ fn main_header() -> String {
     let names =
         mock.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| word.starts_with("stargate_mock"));
     config.export.exclude = names.map(str::to_owned).collect();
-    written(Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")), config)
+    grouped(&written(Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")), config))
+}
+
+/// The section of the header, and of the reference that Doxygen makes, in which a function stands.
+fn section(function: &str) -> String {
+    let title = match function.trim_start_matches("stargate_").split('_').next().unwrap_or_default() {
+        "client" => "Client",
+        "consumer" => "Consumer",
+        "error" | "status" => "Errors",
+        "message" | "messages" => "Messages",
+        "options" => "Options",
+        "producer" | "produce" | "send" => "Producer",
+        "reader" => "Reader",
+        "supervisor" => "Supervisor",
+        "string" | "version" => "Text and version",
+        other => return other[..1].to_uppercase() + &other[1..],
+    };
+    title.to_owned()
+}
+
+/// The same header with a heading before the functions of each section; cbindgen writes them file after file.
+fn grouped(header: &str) -> String {
+    let (types, functions) = header.split_once("extern \"C\" {").expect("C++ is told that this is C");
+    let mut text = format!("{types}extern \"C\" {{");
+    let mut last: Option<String> = None;
+    for block in functions.split("\n\n") {
+        let declaration = block.rsplit("*/").next().unwrap_or_default();
+        let name = declaration.split('(').next().and_then(|before| before.rsplit([' ', '*']).next());
+        let now = name.filter(|name| name.starts_with("stargate_")).map(section);
+        if now != last {
+            if last.is_some() {
+                text += "\n\n/** @} */";
+            }
+            if let Some(title) = &now {
+                text += &format!("\n\n/** @name {title}\n * @{{ */");
+            }
+        }
+        text += if text.ends_with('{') && now.is_none() { "" } else { "\n\n" };
+        text += block;
+        last = now;
+    }
+    text
 }
 
 fn mock_header() -> String {

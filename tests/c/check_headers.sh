@@ -9,22 +9,21 @@ trap 'rm -rf "$work"' EXIT
 warnings="-Wall -Wextra -pedantic -Werror -Wconversion"
 passed=0
 
-# compile COMPILER STANDARD SUFFIX HEADER
+# compile COMPILER STANDARD SUFFIX HEADER FLAGS: included once, it has to bring all it needs; the second time, nothing.
 compile() {
-    printf '#include "%s"\n' "$4" > "$work/once.$3"
     printf '#include "%s"\n#include "%s"\nint main(void) { return 0; }\n' "$4" "$4" > "$work/twice.$3"
-    for file in once twice; do
-        # shellcheck disable=SC2086 # words are wanted
-        "$1" "-std=$2" $warnings $5 "-I$root/include" -c -o "$work/out.o" "$work/$file.$3" \
-            || { echo "not ok headers: $4 $file with $1 -std=$2"; exit 1; }
-        passed=$((passed + 1))
-    done
+    # shellcheck disable=SC2086 # words are wanted
+    "$1" "-std=$2" $warnings $5 "-I$root/include" -fsyntax-only "$work/twice.$3" \
+        || { echo "not ok headers: $4 with $1 -std=$2"; exit 1; }
+    passed=$((passed + 1))
 }
 
-for pair in gcc:g++ clang:clang++ clang-14:clang++-14; do
-    c=${pair%:*} cxx=${pair#*:}
+clang=clang
+command -v clang > /dev/null || clang=clang-14
+for c in gcc $clang; do
+    cxx=$(echo "$c" | sed -e 's/^gcc/g++/' -e 's/^clang/clang++/')
     if ! command -v "$c" > /dev/null || ! command -v "$cxx" > /dev/null; then
-        echo "headers: $c is not here, and left out"
+        echo "headers: $c is not here, and left out; apt install clang"
         continue
     fi
     for header in "$root"/include/*.h; do

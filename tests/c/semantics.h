@@ -112,7 +112,7 @@ static inline stargate_reader *read_from(stargate_client *client, const char *to
 
 /* Sends the numbers from `first` to before `end`; with `keys`, number n under the key n % keys. */
 static inline void send_with(stargate_client *client, const char *topic, int first, int end, int keys,
-                      stargate_options *options)
+                             stargate_options *options)
 {
     static char texts[MOST][12], key_texts[MOST][12];
     static stargate_outgoing messages[MOST];
@@ -214,13 +214,13 @@ static inline int stat_of(const stargate_consumer *consumer, const char *name)
 }
 
 /* Asks again and again, until it is so. */
-#define EVENTUALLY(condition)                                                                 \
-    do {                                                                                      \
-        double eventually_until = seconds() + 30;                                             \
-        while (!(condition)) {                                                                \
-            CHECK(seconds() < eventually_until && #condition);                                \
-            sleep_ms(20);                                                                     \
-        }                                                                                     \
+#define EVENTUALLY(condition)                                  \
+    do {                                                       \
+        double eventually_until = seconds() + 30;              \
+        while (!(condition)) {                                 \
+            CHECK(seconds() < eventually_until && #condition); \
+            sleep_ms(20);                                      \
+        }                                                      \
     } while (0)
 
 #endif

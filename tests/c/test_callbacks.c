@@ -36,10 +36,10 @@ TEST(a_registration_that_fails_destroys_its_data_once)
     huge.payload.ptr = calloc(1, huge.payload.len);
     OK(stargate_consumer_open(client, new_topic(), "s", NULL, TIMEOUT_MS, &consumer, &error));
 
-#define REFUSED(status, part, call)                                                           \
-    do {                                                                                      \
-        FAILS(status, part, call);                                                            \
-        CHECK(counter_get(&gone) == ++expected);                                              \
+#define REFUSED(status, part, call)              \
+    do {                                         \
+        FAILS(status, part, call);               \
+        CHECK(counter_get(&gone) == ++expected); \
     } while (0)
     REFUSED(STARGATE_INVALID_ARGUMENT, "producer is NULL",
             stargate_producer_send_async(NULL, &message, 0, ignore_sent, &gone, count_destroy, &error));
@@ -191,7 +191,7 @@ typedef struct {
     counter dropped;
 } handles;
 
-#define HANDLES_INIT { NULL, NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT }
+#define HANDLES_INIT {NULL, NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT}
 
 static void handles_destroyed(void *data)
 {

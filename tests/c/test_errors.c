@@ -134,7 +134,8 @@ TEST(text_that_is_not_utf8)
     stargate_error *error = NULL;
     stargate_outgoing message = text_message("x");
     const stargate_property bad_value = {"k", "\xff"};
-    const char *bad = "a\xff" "b";
+    const char *bad = "a\xff"
+                      "b";
 
     FAILS(STARGATE_INVALID_ARGUMENT, "key is not UTF-8", stargate_options_set(options, bad, "1", &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "value is not UTF-8", stargate_options_set(options, "name", bad, &error));

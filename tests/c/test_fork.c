@@ -1,4 +1,5 @@
-/* After fork a child has the handles and neither their threads nor their sockets: every call says so, and none hangs. */
+/* After fork a child has the handles and neither their threads nor their sockets: every call says so, and none hangs.
+ */
 #include "testing.h"
 
 #include <sys/types.h>

@@ -75,8 +75,8 @@ static void cycles(int count, const char *url, const char *topic)
     limit = seconds() + 10;
     while ((entries("/proc/self/fd") > descriptors || entries("/proc/self/task") > threads) && seconds() < limit)
         sleep_ms(10);
-    printf("%d cycles: descriptors %d -> %d, threads %d -> %d\n", count, descriptors, entries("/proc/self/fd"),
-           threads, entries("/proc/self/task"));
+    printf("%d cycles: descriptors %d -> %d, threads %d -> %d\n", count, descriptors, entries("/proc/self/fd"), threads,
+           entries("/proc/self/task"));
     CHECK(entries("/proc/self/fd") <= descriptors);
     CHECK(entries("/proc/self/task") <= threads);
 }

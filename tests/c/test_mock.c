@@ -180,7 +180,8 @@ TEST(tokens_and_sizes_are_what_the_options_say)
     message.payload.ptr = text;
     message.payload.len = sizeof text;
     /* The client knows another limit, so the message goes out, and the broker closes the connection. */
-    FAILS(STARGATE_TOO_BIG, "closed the connection", stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+    FAILS(STARGATE_TOO_BIG, "closed the connection",
+          stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
     OK(stargate_mock_wait(mock, "disconnect", "t", 1, TIMEOUT_MS, &error));
     message.payload.len = 1000;
     OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
@@ -317,7 +318,8 @@ TEST(topics_are_partitioned_terminated_and_deleted)
     OK(stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
     OK(stargate_mock_terminate(mock, "no/such/t", &error));
     FAILS(STARGATE_NOT_FOUND, "no topic", stargate_mock_terminate(mock, "nowhere", &error));
-    FAILS(STARGATE_TOPIC_TERMINATED, "terminated", stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+    FAILS(STARGATE_TOPIC_TERMINATED, "terminated",
+          stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
     FAILS(STARGATE_BROKER, "erminated", stargate_mock_publish(mock, "no/such/t", &message, NULL, &error));
     CHECK(stored(mock, "no/such/t") == 2);
     OK(stargate_mock_delete_topic(mock, "no/such/t", &error));

@@ -7,8 +7,8 @@ TEST(pull_mode_never_has_more_in_hand_than_its_window)
 {
     stargate_client *client = new_client();
     const char *topic = new_topic();
-    stargate_consumer *consumer = consume(
-        client, topic, OPTIONS("pull_mode", "true", "queue_size", "8", "initial_position", "earliest"));
+    stargate_consumer *consumer =
+        consume(client, topic, OPTIONS("pull_mode", "true", "queue_size", "8", "initial_position", "earliest"));
     int i;
 
     send_numbers(client, topic, 0, 100);
@@ -64,9 +64,8 @@ TEST(shared_consumers_split_the_messages)
     int i, number;
 
     for (i = 0; i < 2; i++)
-        consumers[i] =
-            consume(client, topic,
-                    OPTIONS("subscription_type", "shared", "queue_size", "10", "initial_position", "earliest"));
+        consumers[i] = consume(
+            client, topic, OPTIONS("subscription_type", "shared", "queue_size", "10", "initial_position", "earliest"));
     send_numbers(client, topic, 0, 100);
     for (i = 0; of[0] + of[1] < 100; i = !i) {
         number = take_within(consumers[i], 50);
@@ -168,10 +167,9 @@ TEST(with_ordering_by_key_each_key_stays_with_one_processor_in_order)
 {
     stargate_client *client = new_client();
     const char *topic = new_topic();
-    stargate_consumer *consumer = consume(
-        client, topic,
-        OPTIONS("subscription_type", "key_shared", "processors", "4", "ordering", "key", "initial_position",
-                "earliest"));
+    stargate_consumer *consumer = consume(client, topic,
+                                          OPTIONS("subscription_type", "key_shared", "processors", "4", "ordering",
+                                                  "key", "initial_position", "earliest"));
     stargate_handler handler = STARGATE_HANDLER_INIT;
     stargate_error *error = NULL;
     int i;
@@ -272,9 +270,9 @@ TEST(several_connections_share_one_subscription)
 {
     stargate_client *client = new_client();
     const char *topic = new_topic();
-    stargate_consumer *consumer = consume(client, topic,
-                                          OPTIONS("subscription_type", "shared", "connections", "3", "queue_size",
-                                                  "20", "initial_position", "earliest"));
+    stargate_consumer *consumer = consume(
+        client, topic,
+        OPTIONS("subscription_type", "shared", "connections", "3", "queue_size", "20", "initial_position", "earliest"));
     int seen[MOST] = {0};
     int i;
 

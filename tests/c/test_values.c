@@ -307,7 +307,8 @@ TEST(an_id_has_parts)
     OK(stargate_message_id_parts("CAUQATAA", &ledger, &entry, &partition, &batch_index, &error));
     CHECK(ledger == 5 && entry == 1 && partition == -1 && batch_index == -1);
     OK(stargate_message_id_parts("CAUQATAA", NULL, &entry, NULL, NULL, &error));
-    FAILS(STARGATE_INVALID_ARGUMENT, "message id", stargate_message_id_parts("no id", &ledger, &entry, NULL, NULL, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "message id",
+          stargate_message_id_parts("no id", &ledger, &entry, NULL, NULL, &error));
     CHECK(ledger == 0 && entry == 0);
 }
 

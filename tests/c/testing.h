@@ -22,41 +22,41 @@ enum { TIMEOUT_MS = 20000 };
 
 /* Registers the function that follows. */
 void testing_register(const char *name, void (*test)(void));
-#define TEST(name)                                                                            \
-    static void name(void);                                                                   \
-    __attribute__((constructor)) static void register_##name(void)                            \
-    {                                                                                         \
-        testing_register(#name, name);                                                        \
-    }                                                                                         \
+#define TEST(name)                                                 \
+    static void name(void);                                        \
+    __attribute__((constructor)) static void register_##name(void) \
+    {                                                              \
+        testing_register(#name, name);                             \
+    }                                                              \
     static void name(void)
 
-#define CHECK(condition)                                                                      \
-    do {                                                                                      \
-        if (!(condition)) {                                                                   \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);           \
-            exit(1);                                                                          \
-        }                                                                                     \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                                \
+        }                                                                           \
     } while (0)
 
 /* A call whose last argument is &error, with `stargate_error *error = NULL;` in scope. */
-#define OK(call)                                                                              \
-    do {                                                                                      \
-        stargate_status ok_status = (call);                                                   \
-        if (ok_status != STARGATE_OK) {                                                       \
-            fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, __LINE__, #call,                 \
-                    stargate_status_name(ok_status), stargate_error_message(error).ptr);      \
-            exit(1);                                                                          \
-        }                                                                                     \
-        CHECK(error == NULL);                                                                 \
+#define OK(call)                                                                                               \
+    do {                                                                                                       \
+        stargate_status ok_status = (call);                                                                    \
+        if (ok_status != STARGATE_OK) {                                                                        \
+            fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, __LINE__, #call, stargate_status_name(ok_status), \
+                    stargate_error_message(error).ptr);                                                        \
+            exit(1);                                                                                           \
+        }                                                                                                      \
+        CHECK(error == NULL);                                                                                  \
     } while (0)
 
 /* A call that fails with a status and a text that has `part` in it; frees and clears `error`. */
-#define FAILS(wanted, part, call)                                                             \
-    do {                                                                                      \
-        stargate_status got = (call);                                                         \
-        testing_expect(__FILE__, __LINE__, #call, wanted, part, got, error);                  \
-        stargate_error_free(error);                                                           \
-        error = NULL;                                                                         \
+#define FAILS(wanted, part, call)                                            \
+    do {                                                                     \
+        stargate_status got = (call);                                        \
+        testing_expect(__FILE__, __LINE__, #call, wanted, part, got, error); \
+        stargate_error_free(error);                                          \
+        error = NULL;                                                        \
     } while (0)
 void testing_expect(const char *file, int line, const char *call, stargate_status wanted, const char *part,
                     stargate_status got, const stargate_error *error);
@@ -80,7 +80,7 @@ typedef struct {
     pthread_cond_t changed;
     int count;
 } counter;
-#define COUNTER_INIT { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 }
+#define COUNTER_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0}
 void counter_add(counter *counter);
 int counter_get(counter *counter);
 /* Ends the test when the count is not `count` in 30 seconds. */

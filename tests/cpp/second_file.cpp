@@ -1,18 +1,19 @@
 // Every part of stargate.hpp made real in a second file, and without exceptions where the build says so.
 #include <stargate.hpp>
 #include <stargate_mock.hpp>
-#include <stargate_mock.hpp>
-#include <stargate.hpp>
 
 #include <string>
 
 namespace {
 
 static_assert(!std::is_copy_constructible_v<stargate::client> && std::is_move_constructible_v<stargate::client>);
-static_assert(!std::is_copy_constructible_v<stargate::producer> && std::is_nothrow_move_assignable_v<stargate::producer>);
+static_assert(!std::is_copy_constructible_v<stargate::producer>
+              && std::is_nothrow_move_assignable_v<stargate::producer>);
 static_assert(!std::is_copy_constructible_v<stargate::consumer> && std::is_move_constructible_v<stargate::consumer>);
-static_assert(!std::is_copy_constructible_v<stargate::message> && std::is_nothrow_move_constructible_v<stargate::message>);
-static_assert(!std::is_copy_constructible_v<stargate::supervisor> && std::is_move_constructible_v<stargate::supervisor>);
+static_assert(!std::is_copy_constructible_v<stargate::message>
+              && std::is_nothrow_move_constructible_v<stargate::message>);
+static_assert(!std::is_copy_constructible_v<stargate::supervisor>
+              && std::is_move_constructible_v<stargate::supervisor>);
 static_assert(!std::is_copy_constructible_v<stargate::mock> && std::is_move_constructible_v<stargate::mock>);
 static_assert(std::is_copy_constructible_v<stargate::error> && std::is_copy_constructible_v<stargate::exception>);
 
@@ -39,7 +40,10 @@ int use_everything(const std::string &url)
     (void)producer->send_async("x", [](const stargate::sent &) {}, stargate::milliseconds(0));
     (void)producer->send_batch({"x", "y"}, stargate::milliseconds(0));
     (void)consumer->listen([](const stargate::message_view &) { return stargate::outcome::ack; });
-    (void)reader->listen_each([](std::uint32_t) { return [](const stargate::message_view &) {}; });
+    (void)reader->listen_each([](std::uint32_t) {
+        return [](const stargate::message_view &) {
+        };
+    });
     (void)several->receive(stargate::milliseconds(0));
     (void)pattern->receive_many(10, stargate::milliseconds(0));
     auto supervisor = stargate::supervisor::start("{}");
