@@ -152,6 +152,18 @@ void release(void *kept) noexcept
 
 } // namespace detail
 
+/// The version of the library that runs; that of the headers is STARGATE_VERSION.
+inline std::string_view version() noexcept
+{
+    return stargate_version();
+}
+
+/// Whether the library that runs can serve a program compiled with these headers.
+inline bool is_compatible() noexcept
+{
+    return stargate_version_compatible(STARGATE_VERSION_NUMBER) != 0;
+}
+
 /// Why a call failed. A plain value, to keep and to copy.
 class error {
 public:
@@ -614,6 +626,9 @@ public:
             return stargate_options_on_token(raw_.get(), trampoline, kept, detail::release<Kept>, error);
         });
     }
+
+    /// All options there are, as a JSON array: key, type, default, range and what it does.
+    static std::string_view describe() noexcept { return detail::view(stargate_options_describe()); }
 
     const stargate_options *get() const noexcept { return raw_.get(); }
     /// The first mistake, if there was one.

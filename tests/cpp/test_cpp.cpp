@@ -70,6 +70,12 @@ TEST(results_hold_a_value_or_an_error)
     CHECK(stargate::result<void>().has_value());
 }
 
+TEST(the_library_is_that_of_the_headers)
+{
+    CHECK(stargate::version() == STARGATE_VERSION && stargate::is_compatible());
+    CHECK(stargate::options::describe().find("\"ack_timeout\"") != std::string_view::npos);
+}
+
 TEST(errors_carry_everything)
 {
     auto client = connect();
