@@ -115,7 +115,8 @@ fn a_panic_is_an_error_and_everything_goes_on() {
         // Results are nothing, and user_data ends once.
         let mut ended = 0_u32;
         let data = (&raw mut ended).cast::<c_void>();
-        let (mut out, mut received, mut number) = (text.cast_mut(), 1 as *mut stargate_message, 7_usize);
+        let (mut out, mut received, mut number) =
+            (text.cast_mut(), std::ptr::dangling_mut::<stargate_message>(), 7_usize);
         fails(|error| stargate_producer_send(producer, &raw const message, -1, &raw mut out, error));
         assert!(out.is_null());
         fails(|error| {
