@@ -68,8 +68,6 @@ def test_the_worker_turns_orders_into_bills(client: stargate.Client, pulsar_url:
 def test_the_web_service_takes_orders_and_gives_bills(
     client: stargate.Client, pulsar_url: str, topic: str, send: Sender
 ) -> None:
-    pytest.importorskip("starlette", reason="starlette is not installed")
-    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
     send(f"{topic}-bills", b"a bill")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -383,6 +383,7 @@ EXITS = {
                 pass
         threading.Thread(target=work, daemon=True).start()
         time.sleep(0.05)
+        stargate._events.EXIT_TIMEOUT = 15  # a machine with much to do may need more than two seconds for what waits
         """,
 }
 

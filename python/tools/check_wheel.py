@@ -1,4 +1,4 @@
-"""Check a built wheel: what is in it, how large it is, and that it works in an empty environment away from the sources.
+"""Check a built wheel: what is in it, its size, the glibc it needs, and that it works in an empty environment.
 
 python tools/check_wheel.py dist/stargate-*.whl
 """
@@ -62,6 +62,14 @@ print("works")
 def main(wheel: Path) -> int:
     """Check it all; the exit status."""
     check_contents(wheel)
+    check_smoke(wheel)
+    needed = needed_glibc(wheel)
+    print(f"{wheel.name}: {wheel.stat().st_size:,} bytes, needs {needed}, complete, and works in an empty environment")
+    return 0
+
+
+def check_smoke(wheel: Path) -> None:
+    """Exit if it does not work in an empty environment."""
     with tempfile.TemporaryDirectory() as folder:
         environment = Path(folder)
         venv.create(environment, with_pip=True)
@@ -76,8 +84,18 @@ def main(wheel: Path) -> int:
             done = subprocess.run([*run, "--leave"], cwd="/", check=True, capture_output=True, text=True, timeout=60)
             if done.stderr:
                 sys.exit(f"the exit with work pending said: {done.stderr}")
-    print(f"{wheel.name}: {wheel.stat().st_size:,} bytes, complete, and works in an empty environment")
-    return 0
+
+
+def needed_glibc(wheel: Path) -> str:
+    """Give the version of glibc that the library asks for; exit if the name of the wheel promises an older one."""
+    with zipfile.ZipFile(wheel) as archive:
+        library = archive.read("stargate/_native.abi3.so")
+    # The names of the versions needed, as they stand in the table of strings.
+    versions = {(int(major), int(minor)) for major, minor in re.findall(rb"\0GLIBC_(\d+)\.(\d+)", library)}
+    promised = re.search(r"manylinux_(\d+)_(\d+)", wheel.name)
+    if promised and versions and max(versions) > (int(promised[1]), int(promised[2])):
+        sys.exit(f"{wheel.name} needs glibc {max(versions)}, which is newer than its name says")
+    return "no glibc" if not versions else "glibc {}.{}".format(*max(versions))
 
 
 def check_contents(wheel: Path) -> None:
