@@ -100,7 +100,7 @@ def needed_glibc(wheel: Path) -> str:
 
 def check_contents(wheel: Path) -> None:
     """Exit if something is missing, too much, or too large."""
-    if not re.fullmatch(r"stargate-[\d.]+-cp311-abi3-(manylinux|musllinux|macosx|linux)_\w+\.whl", wheel.name):
+    if not re.fullmatch(r"stargate-[\d.]+-cp311-abi3-(manylinux|musllinux|macosx|linux)[\w.]+\.whl", wheel.name):
         sys.exit(f"{wheel.name} is not for every CPython from 3.11 on")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
