@@ -4,6 +4,7 @@
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
 #   make site               the documentation as a site in target/site; a warning is an error
+#   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100"
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
@@ -21,7 +22,8 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp)
 
-.PHONY: help demo test lint fmt docs site wheel install asan tsan abi soak leaks-python exits-python library clean bench
+.PHONY: help demo test lint fmt docs site wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
+	library clean bench
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -67,6 +69,18 @@ wheel: $(VENV)/ready
 	rm -f dist/stargate-*.whl
 	$(IN_VENV)/maturin build --release --quiet --manifest-path python/Cargo.toml --out dist
 	$(IN_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
+
+# With zig as the C compiler and linker, which knows the older glibcs; Rust's own is 2.17.
+wheel-portable: $(VENV)/ready
+	@$(IN_VENV)/pip install --quiet --disable-pip-version-check -r python/requirements-wheel.txt || \
+		{ echo "there is no zig to be had here; 'make wheel' builds a wheel for this machine's glibc and later"; exit 2; }
+	rm -rf dist/portable
+	$(IN_VENV)/maturin build --release --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
+
+# Whether it compiles without the GIL; to run it takes a python3.14t.
+check-free-threaded:
+	PYO3_CONFIG_FILE=$(CURDIR)/python/tools/cpython-3.14t.txt PYO3_BUILD_EXTENSION_MODULE=1 \
+		cargo build -p stargate-python --target-dir target/free-threaded
 
 # Peers and their dependencies are a workspace, and an environment, of their own; the target folder is the common one.
 BENCH_CARGO := --manifest-path tests/bench/Cargo.toml --target-dir target

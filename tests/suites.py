@@ -54,8 +54,8 @@ def program_counts(text: str) -> Counts:
 
 
 def wheel_counts(text: str) -> Counts:
-    """Of the check of the wheel, which says how it is."""
-    return (1, 0) if re.search(r"^stargate-\S+\.whl: .* works in an empty environment", text, re.M) else (0, 1)
+    """Of the check of a wheel or sdist, which says how it is."""
+    return (1, 0) if re.search(r"^stargate-\S+: .* works", text, re.M) else (0, 1)
 
 
 class Suite(NamedTuple):
@@ -77,10 +77,15 @@ REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 # Messages from and to the official client, with the pytest settings of the wheel.
 INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q"]
 
+# The wheel as it would be given to others.
+PORTABLE = f"make wheel-portable && {PYTHON} python/tools/check_wheel.py dist/portable/stargate-*.whl"
+
 SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
     Suite("features", [sys.executable, "tests/features.py"], program_counts),
     Suite("wheel", ["sh", "-c", f"{PYTHON} python/tools/check_wheel.py dist/stargate-*.whl"], wheel_counts),
+    Suite("sdist", [PYTHON, "python/tools/check_sdist.py"], wheel_counts),
+    Suite("portable", ["sh", "-c", PORTABLE], wheel_counts),
     Suite("c-checks", ["tests/c/checks.sh"], program_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),

@@ -56,7 +56,7 @@ def main() -> int:
         subprocess.run(command, check=True, cwd="/", env=environment)
         [wheel] = made.glob("stargate-*.whl")
         check_smoke(wheel)
-        print(f"{archive.name}: {archive.stat().st_size:,} bytes, and what pip builds from it works")
+        print(f"{archive.name}: {archive.stat().st_size:,} bytes, what pip builds from it works")
     return 0
 
 
