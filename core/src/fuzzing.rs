@@ -103,8 +103,8 @@ pub fn sends(data: &[u8]) {
     let (key, property, payload) = (text(next()), text(next()), next());
     let outgoing = Outgoing::new(payload.to_vec()).key(&*key).property(&*property, &*key);
     let limit = 1_024;
-    let Ok(frame) = OpenFrame::encode(&outgoing, limit) else { return };
-    let json = frame.close(u64::MAX);
+    let Ok(frame) = OpenFrame::encode(outgoing, limit) else { return };
+    let json = frame.close(u64::MAX).text();
     assert!(json.len() <= limit);
     let read: serde_json::Value = serde_json::from_str(&json).expect("what is sent is JSON");
     assert_eq!(read["key"], *key);
@@ -121,7 +121,7 @@ pub fn sessions(data: &[u8]) {
         kind @ (0 | 1) => {
             let resend = if kind == 0 { Resend::Again } else { Resend::Numbered { first: 0, chosen: true } };
             let send = |ticket| producer::Command::Send {
-                frame: OpenFrame::encode(&Outgoing::new("x"), 1_024).expect("it is small"),
+                frame: OpenFrame::encode(Outgoing::new("x"), 1_024).expect("it is small"),
                 ticket,
                 hold: (),
                 deadline: Some(Duration::from_secs(ticket)),

@@ -60,12 +60,15 @@ enum Ticket {
 
 type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
+/// What is called when a message has ended.
+type Told = Box<dyn FnOnce(Sent) + Send>;
+
 enum Completion {
     Future(oneshot::Sender<Result<Receipt>>),
     /// Run on the client's callback thread.
-    Callback(Box<dyn FnOnce(Sent) + Send>),
+    Callback(Told),
     /// Run on the thread of the connection.
-    Inline(Box<dyn FnOnce(Sent) + Send>),
+    Inline(Told),
 }
 
 /// How a send with a callback ended.
@@ -145,7 +148,9 @@ impl Producer {
         let bytes = Arc::new(Semaphore::new(bytes_units as usize));
         let outlet = ProducerOutlet {
             reporter,
-            ended: Vec::new(),
+            futures: Vec::new(),
+            inline: Vec::new(),
+            room: None,
             callbacks: Vec::new(),
             topic: topic.clone(),
             messages: messages.clone(),
@@ -298,17 +303,18 @@ impl Producer {
         status::failed(&self.inner.status).await
     }
 
-    async fn submit(&self, message: Outgoing, completion: Completion, timeout: Option<Duration>) -> Result<()> {
+    async fn submit(&self, mut message: Outgoing, completion: Completion, timeout: Option<Duration>) -> Result<()> {
         let inner = &*self.inner;
         let name = |error: Error| inner.name(error, "send to");
         inner.client.runtime.check_fork().map_err(name)?;
-        let frame = OpenFrame::encode(&message, inner.max_frame).map_err(name)?;
+        let context = message.context.take();
+        let frame = OpenFrame::encode(message, inner.max_frame).map_err(name)?;
         // Cannot overflow: a time that long never comes.
         let limit = timeout.or(inner.send_timeout);
         let deadline = limit.and_then(|limit| inner.begun.elapsed().checked_add(limit));
         let room = self.room(frame.bytes(), limit).await.map_err(name)?;
-        inner.counters.sent_bytes.add(message.payload.len() as u64);
-        let ticket = Ticket::Message { completion, context: message.context };
+        inner.counters.sent_bytes.add(frame.payload_bytes() as u64);
+        let ticket = Ticket::Message { completion, context };
         inner
             .orders
             .send(Order::Do(Command::Send { frame, ticket, hold: room, deadline }))
@@ -395,9 +401,12 @@ impl Child for Inner {
 
 struct ProducerOutlet {
     reporter: Reporter,
-    /// Receipts that are told together when a lot of frames has been read: whoever waits wakes up once for all of them.
-    ended: Vec<(Completion, Sent, Option<Room>)>,
+    /// Receipts that are told together when a lot of frames has been read, so that whoever waits wakes up once for all.
+    futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
+    inline: Vec<(Told, Sent)>,
     callbacks: Vec<Job>,
+    /// The room that goes free with them.
+    room: Option<Room>,
     topic: Arc<TopicName>,
     messages: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
@@ -411,15 +420,25 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
                     Ok(Stored { id, duplicate }) => Ok(Receipt { message_id: id, duplicate, context: context.clone() }),
                     Err(error) => Err(error.during("send to").on_topic(&self.topic.to_string())),
                 };
-                let sent = Sent { result, context };
                 match completion {
-                    // A message that is done with and not told yet still takes room: callbacks that are slower than the
-                    // broker slow the sender down.
-                    Completion::Callback(callback) => self.callbacks.push(Box::new(move || {
-                        drop(room);
-                        callback(sent);
-                    })),
-                    other => self.ended.push((other, sent, room)),
+                    Completion::Future(sender) => self.futures.push((sender, result)),
+                    Completion::Inline(callback) => self.inline.push((callback, Sent { result, context })),
+                    Completion::Callback(callback) => {
+                        // A message that is done with and not told yet still takes room: callbacks that are slower than
+                        // the broker slow the sender down.
+                        self.callbacks.push(Box::new(move || {
+                            drop(room);
+                            callback(Sent { result, context });
+                        }));
+                        return;
+                    }
+                }
+                match (&mut self.room, room) {
+                    (Some((messages, bytes)), Some(more)) => {
+                        messages.merge(more.0);
+                        bytes.merge(more.1);
+                    }
+                    (none, room) => *none = none.take().or(room),
                 }
             }
             Event::Flushed(Ticket::Flush(sender), outcome) => {
@@ -444,14 +463,15 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
     }
 
     fn settle(&mut self) {
-        for (completion, sent, _room) in self.ended.drain(..) {
-            match completion {
-                // Who does not wait for the receipt does not want it.
-                Completion::Future(sender) => drop(sender.send(sent.result)),
-                Completion::Inline(callback) | Completion::Callback(callback) => callback(sent),
-            }
+        self.inline.drain(..).for_each(|(callback, sent)| callback(sent));
+        // The oldest last: whoever waits for that, and wakes up with it, finds the others told as well.
+        for (sender, result) in self.futures.drain(..).rev() {
+            // Who does not wait for the receipt does not want it.
+            let _ = sender.send(result);
         }
         self.reporter.callbacks().run_all(&mut self.callbacks);
+        // At once, so that whoever waits for room wakes up once.
+        self.room = None;
     }
 
     fn is_full(&mut self, _cx: &mut Context<'_>) -> bool {

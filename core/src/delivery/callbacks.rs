@@ -90,10 +90,7 @@ impl Callbacks {
         }
         state.thread = Some(thread::current().id());
         let due = state.jobs.len();
-        for _ in 0..due {
-            let Some(job) = state.jobs.pop_front() else { break };
-            state = run_job(&self.shared, state, job, &self.log);
-        }
+        state = run_due(&self.shared, state, &self.log);
         state.thread = None;
         if state.jobs.is_empty() {
             bell.silence();
@@ -181,12 +178,15 @@ impl Drop for Callbacks {
     }
 }
 
-/// Runs one job without the lock.
-fn run_job<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, job: Job, log: &Log) -> MutexGuard<'a, State> {
+/// Runs the jobs that are due now, without the lock.
+fn run_due<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, log: &Log) -> MutexGuard<'a, State> {
     state.running = true;
+    let due = std::mem::take(&mut state.jobs);
     drop(state);
-    if catch_unwind(AssertUnwindSafe(job)).is_err() {
-        log.write(Level::Error, "a callback panicked");
+    for job in due {
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            log.write(Level::Error, "a callback panicked");
+        }
     }
     state = shared.state();
     state.running = false;
@@ -242,9 +242,8 @@ impl Bell {
 fn serve(shared: &Shared, log: &Log) {
     let mut state = shared.state();
     loop {
-        if let Some(job) = state.jobs.pop_front() {
-            state = run_job(shared, state, job, log);
-            shared.changed.notify_all();
+        if !state.jobs.is_empty() {
+            state = run_due(shared, state, log);
         } else if state.closed {
             state.thread = None;
             return;

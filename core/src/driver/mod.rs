@@ -268,9 +268,9 @@ where
                 }
                 Poll::Ready(Ok(())) => {}
             }
-            let Some(text) = self.session.poll_frame() else { break };
+            let Some(frame) = self.session.poll_frame() else { break };
             written = true;
-            if let Err(error) = socket.push_text(text) {
+            if let Err(error) = socket.push_frame(&frame) {
                 outcome = Err(error);
                 break;
             }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Moment;
+use super::frame::Frame;
 
 /// How long an acknowledgement may wait for company.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -13,7 +14,7 @@ const LOT: usize = 100;
 /// Frames that wait until there are enough of them, or until the first has waited long enough.
 #[derive(Debug)]
 pub(crate) struct Gather {
-    frames: VecDeque<String>,
+    frames: VecDeque<Frame<'static>>,
     lot: usize,
     /// When the waiting ends. `None` when nothing waits or is expected.
     ready_at: Option<Moment>,
@@ -27,7 +28,7 @@ impl Gather {
         Gather { frames: VecDeque::new(), lot: (window / 4).clamp(1, LOT), ready_at: None, ready: false }
     }
 
-    pub(crate) fn push(&mut self, now: Moment, frame: String) {
+    pub(crate) fn push(&mut self, now: Moment, frame: Frame<'static>) {
         self.frames.push_back(frame);
         if self.frames.len() >= self.lot {
             self.flush();
@@ -67,7 +68,7 @@ impl Gather {
         self.ready_at
     }
 
-    pub(crate) fn pop(&mut self) -> Option<String> {
+    pub(crate) fn pop(&mut self) -> Option<Frame<'static>> {
         if !self.ready {
             return None;
         }
@@ -101,20 +102,20 @@ mod tests {
     #[test]
     fn a_lone_frame_waits_a_millisecond_and_no_longer() {
         let mut gather = Gather::new(1000);
-        gather.push(Moment::ZERO, "a".into());
+        gather.push(Moment::ZERO, Frame::Permit(1));
         assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(PATIENCE)));
         gather.tick(PATIENCE);
         assert_eq!((drain(&mut gather), gather.deadline()), (1, None));
-        gather.push(PATIENCE, "b".into());
+        gather.push(PATIENCE, Frame::Permit(2));
         assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(2 * PATIENCE)), "and so does the next");
     }
 
     #[test]
     fn enough_frames_do_not_wait() {
         let mut gather = Gather::new(8);
-        gather.push(Moment::ZERO, "a".into());
+        gather.push(Moment::ZERO, Frame::Permit(1));
         assert_eq!(drain(&mut gather), 0);
-        gather.push(Moment::ZERO, "b".into());
+        gather.push(Moment::ZERO, Frame::Permit(2));
         assert_eq!((drain(&mut gather), gather.deadline()), (2, None));
         assert!(gather.is_empty());
     }
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn a_window_of_one_never_waits() {
         let mut gather = Gather::new(1);
-        gather.push(Moment::ZERO, "a".into());
+        gather.push(Moment::ZERO, Frame::Permit(1));
         assert_eq!(drain(&mut gather), 1);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::acks::Gather;
-use super::frame::{self, Received, parse_received};
+use super::frame::{Frame, Received, parse_received};
 use super::permits::Permits;
 use super::questions::{Question, Questions};
 use super::session::Role;
@@ -98,7 +98,7 @@ pub(crate) struct ConsumerRole<T> {
     in_hand: usize,
     permits: Permits,
     acks: Gather,
-    control: VecDeque<String>,
+    control: VecDeque<Frame<'static>>,
     /// Acknowledgements that came while there was no connection, and that the next one can still carry.
     travelling: VecDeque<MessageId>,
     /// Ids of earlier connections that this one has acknowledged already.
@@ -156,7 +156,7 @@ impl<T> ConsumerRole<T> {
     /// One frame for each delivery, or the server counts the others against its window for ever.
     fn send_ack(&mut self, now: Moment, id: &MessageId, frames: usize) {
         for _ in 0..frames {
-            self.acks.push(now, frame::ack(id));
+            self.acks.push(now, Frame::Ack(id.clone()));
         }
         self.counters.acked.add(1);
     }
@@ -180,7 +180,7 @@ impl<T> ConsumerRole<T> {
             self.counters.acks_dropped.add(1);
             return;
         }
-        self.acks.push(now, frame::ack(&id));
+        self.acks.push(now, Frame::Ack(id.clone()));
         self.counters.acked.add(1);
         self.travelled.push_back(id);
         if self.travelled.len() > REMEMBERED {
@@ -191,7 +191,7 @@ impl<T> ConsumerRole<T> {
     fn nack(&mut self, now: Moment, id: MessageId) {
         if let Some(frames) = self.take(&id) {
             for _ in 0..frames {
-                self.acks.push(now, frame::nack(&id));
+                self.acks.push(now, Frame::Nack(id.clone()));
             }
             self.counters.nacked.add(1);
         } else {
@@ -225,7 +225,7 @@ impl<T> ConsumerRole<T> {
             return;
         }
         if let Some(messages) = self.permits.ask() {
-            self.control.push_back(frame::permit(messages));
+            self.control.push_back(Frame::Permit(messages));
         }
         self.counters.permits.set(self.permits.granted() as u64);
     }
@@ -357,7 +357,7 @@ impl<T> Role for ConsumerRole<T> {
             Command::Permit { messages } => {
                 if self.connected && self.settings.pull && messages > 0 {
                     self.permits.granted_besides(messages);
-                    self.control.push_back(frame::permit(messages));
+                    self.control.push_back(Frame::Permit(messages));
                 }
             }
             Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
@@ -387,9 +387,8 @@ impl<T> Role for ConsumerRole<T> {
         }
     }
 
-    fn poll_frame(&mut self) -> Option<Text> {
-        let text = self.control.pop_front().or_else(|| self.acks.pop()).map(Text::from);
-        text.or_else(|| self.questions.pop_frame().map(Text::from))
+    fn poll_frame(&mut self) -> Option<Frame<'_>> {
+        self.control.pop_front().or_else(|| self.acks.pop()).or_else(|| self.questions.pop_frame())
     }
 
     fn poll_event(&mut self) -> Option<Event<T>> {

@@ -14,121 +14,193 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin, Outgoing};
 use crate::topic::TopicName;
 
-/// A send frame without its context and its closing brace: what can be encoded before its turn is known.
-#[derive(Debug)]
-pub(crate) struct OpenFrame(String);
+/// A message to send as far as it is known before its turn: all but its context. The payload becomes text when the
+/// frame is written, into the buffer of the socket, so that a message in flight is kept as the application gave it.
+#[derive(Debug, Default)]
+pub(crate) struct OpenFrame {
+    payload: Bytes,
+    /// What comes between payload and context, as JSON.
+    attributes: String,
+}
 
+const HEAD: &str = r#"{"payload":""#;
+const BEFORE_CONTEXT: &str = r#","context":""#;
+const END: &str = r#""}"#;
 /// The longest that a context and the closing brace can be.
-const TAIL_BYTES: usize = r#","context":"18446744073709551615"}"#.len();
+const TAIL_BYTES: usize = BEFORE_CONTEXT.len() + MOST_DIGITS + END.len();
+const MOST_DIGITS: usize = 20;
 
 impl OpenFrame {
-    /// Encodes `message`, or says that it cannot go into a frame of `limit` bytes.
-    pub(crate) fn encode(message: &Outgoing, limit: usize) -> Result<OpenFrame> {
+    /// Takes `message`, or says that it cannot go into a frame of `limit` bytes.
+    pub(crate) fn encode(message: Outgoing, limit: usize) -> Result<OpenFrame> {
         message.check()?;
-        // Room for the context too, so that a message with nothing but a payload is written once and not moved.
-        let start = r#"{"payload":""#;
-        let base64_bytes = message.payload.len().div_ceil(3) * 4;
-        let mut json = String::with_capacity(start.len() + base64_bytes + 1 + TAIL_BYTES);
-        json.push_str(start);
-        STANDARD.encode_append(&message.payload, &mut json);
-        json.push('"');
-        if let Some(key) = &message.key {
-            json.push_str(r#","key":"#);
-            push_string(&mut json, key);
-        }
-        if !message.properties.is_empty() {
-            json.push_str(r#","properties":{"#);
-            for (index, (name, value)) in message.properties.iter().enumerate() {
-                if index > 0 {
-                    json.push(',');
-                }
-                push_string(&mut json, name);
-                json.push(':');
-                push_string(&mut json, value);
-            }
-            json.push('}');
-        }
-        if let Some(millis) = message.event_time {
-            json.push_str(&format!(r#","eventTime":"{}""#, time::format(millis)));
-        }
-        if let Some(millis) = message.deliver_at {
-            json.push_str(&format!(r#","deliverAt":{millis}"#));
-        }
-        if let Some(delay) = message.deliver_after.filter(|delay| delay.as_millis() > 0) {
-            json.push_str(&format!(r#","deliverAfterMs":{}"#, delay.as_millis()));
-        }
-        if !message.replication_clusters.is_empty() {
-            json.push_str(r#","replicationClusters":["#);
-            for (index, cluster) in message.replication_clusters.iter().enumerate() {
-                if index > 0 {
-                    json.push(',');
-                }
-                push_string(&mut json, cluster);
-            }
-            json.push(']');
-        }
-        let bytes = json.len() + TAIL_BYTES;
+        let frame = OpenFrame { attributes: attributes(&message), payload: message.payload };
+        let bytes = frame.bytes();
         if bytes > limit {
             return Err(Error::new(
                 ErrorKind::TooBig,
                 format!(
                     "a payload of {} bytes makes a frame of {bytes} bytes, over the server's limit of {limit} \
                      (its webSocketMaxTextFrameSize; option max_message_frame_bytes); the largest payload is about {} bytes",
-                    message.payload.len(),
+                    frame.payload.len(),
                     limit.saturating_sub(TAIL_BYTES + 14) / 4 * 3,
                 ),
             ));
         }
-        Ok(OpenFrame(json))
+        Ok(frame)
     }
 
+    /// The most that the frame can have.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.len() + TAIL_BYTES
+        HEAD.len() + STANDARD.encoded_length(self.payload.len()) + 1 + self.attributes.len() + TAIL_BYTES
+    }
+
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// What is kept of the message.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.payload.len() + self.attributes.len()
     }
 
     /// The whole frame.
-    pub(crate) fn close(mut self, context: u64) -> String {
-        self.0.push_str(r#","context":""#);
-        push_number(&mut self.0, context);
-        self.0.push_str("\"}");
-        self.0
+    pub(crate) fn close(&self, context: u64) -> Frame<'_> {
+        Frame::Send(self, context)
     }
 }
 
-/// Without the formatting machinery: a number goes out with every message.
-fn push_number(json: &mut String, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
+/// All of a message but the payload.
+fn attributes(message: &Outgoing) -> String {
+    let mut json = String::new();
+    if let Some(key) = &message.key {
+        json.push_str(r#","key":"#);
+        push_string(&mut json, key);
+    }
+    if !message.properties.is_empty() {
+        json.push_str(r#","properties":{"#);
+        for (index, (name, value)) in message.properties.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            push_string(&mut json, name);
+            json.push(':');
+            push_string(&mut json, value);
+        }
+        json.push('}');
+    }
+    if let Some(millis) = message.event_time {
+        json.push_str(&format!(r#","eventTime":"{}""#, time::format(millis)));
+    }
+    if let Some(millis) = message.deliver_at {
+        json.push_str(&format!(r#","deliverAt":{millis}"#));
+    }
+    if let Some(delay) = message.deliver_after.filter(|delay| delay.as_millis() > 0) {
+        json.push_str(&format!(r#","deliverAfterMs":{}"#, delay.as_millis()));
+    }
+    if !message.replication_clusters.is_empty() {
+        json.push_str(r#","replicationClusters":["#);
+        for (index, cluster) in message.replication_clusters.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            push_string(&mut json, cluster);
+        }
+        json.push(']');
+    }
+    json
+}
+
+/// A frame whose turn it is to be written.
+#[derive(Debug)]
+pub(crate) enum Frame<'a> {
+    /// A message under its context.
+    Send(&'a OpenFrame, u64),
+    Ack(MessageId),
+    Nack(MessageId),
+    Permit(usize),
+    IsEndOfTopic,
+    Unsubscribe,
+}
+
+const ACK: &str = r#"{"messageId":""#;
+const NACK: &str = r#"{"type":"negativeAcknowledge","messageId":""#;
+const PERMIT: &str = r#"{"type":"permit","permitMessages":"#;
+const IS_END_OF_TOPIC: &str = r#"{"type":"isEndOfTopic"}"#;
+const UNSUBSCRIBE: &str = r#"{"type":"unsubscribe"}"#;
+
+impl Frame<'_> {
+    /// How many bytes [`Frame::write`] writes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Frame::Send(frame, context) => frame.bytes() - MOST_DIGITS + Decimal::new(*context).as_str().len(),
+            Frame::Ack(id) => ACK.len() + id.as_str().len() + END.len(),
+            Frame::Nack(id) => NACK.len() + id.as_str().len() + END.len(),
+            Frame::Permit(messages) => PERMIT.len() + Decimal::new(*messages as u64).as_str().len() + 1,
+            Frame::IsEndOfTopic => IS_END_OF_TOPIC.len(),
+            Frame::Unsubscribe => UNSUBSCRIBE.len(),
         }
     }
-    json.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+
+    /// Writes the text, all of which is UTF-8, at the end of `out`.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Frame::Send(frame, context) => {
+                push_all(out, &[HEAD]);
+                STANDARD.encode_append(&frame.payload, out);
+                push_all(out, &["\"", &frame.attributes, BEFORE_CONTEXT, Decimal::new(*context).as_str(), END]);
+            }
+            Frame::Ack(id) => push_all(out, &[ACK, id.as_str(), END]),
+            Frame::Nack(id) => push_all(out, &[NACK, id.as_str(), END]),
+            Frame::Permit(messages) => push_all(out, &[PERMIT, Decimal::new(*messages as u64).as_str(), "}"]),
+            Frame::IsEndOfTopic => push_all(out, &[IS_END_OF_TOPIC]),
+            Frame::Unsubscribe => push_all(out, &[UNSUBSCRIBE]),
+        }
+    }
+
+    /// The text by itself.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn text(&self) -> String {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        assert_eq!(out.len(), self.len());
+        String::from_utf8(out).expect("frames are UTF-8")
+    }
+}
+
+fn push_all(out: &mut Vec<u8>, texts: &[&str]) {
+    texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+}
+
+/// A number in digits, without the formatting machinery: one goes out with every message.
+struct Decimal {
+    digits: [u8; MOST_DIGITS],
+    from: usize,
+}
+
+impl Decimal {
+    fn new(mut number: u64) -> Decimal {
+        let mut decimal = Decimal { digits: [0; MOST_DIGITS], from: MOST_DIGITS };
+        loop {
+            decimal.from -= 1;
+            decimal.digits[decimal.from] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.digits[self.from..]).unwrap_or_default()
+    }
 }
 
 fn push_string(json: &mut String, text: &str) {
     // Writing JSON to memory has no way to fail.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
-
-pub(crate) fn ack(id: &MessageId) -> String {
-    [r#"{"messageId":""#, id.as_str(), "\"}"].concat()
-}
-
-pub(crate) fn nack(id: &MessageId) -> String {
-    format!(r#"{{"type":"negativeAcknowledge","messageId":"{}"}}"#, id.as_str())
-}
-
-pub(crate) fn permit(messages: usize) -> String {
-    format!(r#"{{"type":"permit","permitMessages":{messages}}}"#)
-}
-
-pub(crate) const IS_END_OF_TOPIC: &str = r#"{"type":"isEndOfTopic"}"#;
-pub(crate) const UNSUBSCRIBE: &str = r#"{"type":"unsubscribe"}"#;
 
 /// The server's answer to a send frame.
 #[derive(Debug)]
@@ -325,7 +397,7 @@ mod tests {
             .deliver_after(Duration::from_secs(2))
             .replication_clusters(["us"]);
         assert_eq!(
-            OpenFrame::encode(&outgoing, LIMIT).unwrap().close(7),
+            OpenFrame::encode(outgoing, LIMIT).unwrap().close(7).text(),
             r#"{"payload":"aGVsbG8=","key":"k\"1","properties":{"a":"b"},"eventTime":"2024-01-02T03:04:05.678Z","deliverAfterMs":2000,"replicationClusters":["us"],"context":"7"}"#
         );
     }
@@ -333,24 +405,24 @@ mod tests {
     #[test]
     fn the_largest_frame_is_at_the_limit_and_not_over_it() {
         let largest = (LIMIT - TAIL_BYTES - 14) / 4 * 3;
-        let frame = OpenFrame::encode(&Outgoing::new(vec![0; largest]), LIMIT).unwrap();
-        assert!(frame.close(u64::MAX).len() <= LIMIT);
-        let error = OpenFrame::encode(&Outgoing::new(vec![0; largest + 3]), LIMIT).unwrap_err();
+        let frame = OpenFrame::encode(Outgoing::new(vec![0; largest]), LIMIT).unwrap();
+        assert!(frame.close(u64::MAX).text().len() <= LIMIT);
+        let error = OpenFrame::encode(Outgoing::new(vec![0; largest + 3]), LIMIT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooBig);
         assert!(error.to_string().contains(&format!("about {largest} bytes")), "{error}");
     }
 
     #[test]
     fn a_frame_of_exactly_the_limit_fits() {
-        let bytes = OpenFrame::encode(&Outgoing::new("x"), LIMIT).unwrap().bytes();
-        assert!(OpenFrame::encode(&Outgoing::new("x"), bytes).is_ok());
-        assert!(OpenFrame::encode(&Outgoing::new("x"), bytes - 1).is_err());
+        let bytes = OpenFrame::encode(Outgoing::new("x"), LIMIT).unwrap().bytes();
+        assert!(OpenFrame::encode(Outgoing::new("x"), bytes).is_ok());
+        assert!(OpenFrame::encode(Outgoing::new("x"), bytes - 1).is_err());
     }
 
     #[test]
     fn no_delay_is_not_on_the_wire() {
         let outgoing = Outgoing::new("x").deliver_after(Duration::ZERO);
-        assert_eq!(OpenFrame::encode(&outgoing, LIMIT).unwrap().close(0), r#"{"payload":"eA==","context":"0"}"#);
+        assert_eq!(OpenFrame::encode(outgoing, LIMIT).unwrap().close(0).text(), r#"{"payload":"eA==","context":"0"}"#);
     }
 
     #[test]
@@ -560,9 +632,9 @@ mod tests {
             let mut outgoing = Outgoing::new(payload.clone());
             outgoing.key = key.clone();
             outgoing.properties = properties.clone();
-            let frame = OpenFrame::encode(&outgoing, LIMIT).unwrap();
+            let frame = OpenFrame::encode(outgoing, LIMIT).unwrap();
             let most = frame.bytes();
-            let text = frame.close(3);
+            let text = frame.close(3).text();
             prop_assert!(text.len() <= most);
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(careful_base64(json["payload"].as_str().unwrap()).unwrap(), payload);

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use super::frame::{OpenFrame, parse_answer};
+use super::frame::{Frame, OpenFrame, parse_answer};
 use super::session::Role;
 use super::{Moment, Text};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ pub(crate) enum Resend {
 
 struct Entry<T, H> {
     /// Empty once it has ended.
-    text: Text,
+    frame: OpenFrame,
     hold: Option<H>,
     /// Taken when the outcome is told; an entry can outlive that, see [`ProducerRole::tick`].
     ticket: Option<T>,
@@ -129,7 +129,7 @@ impl<T, H> ProducerRole<T, H> {
             // It may have to wait behind others for its turn to be forgotten, but takes no room there, unless it has a
             // number that may have to be used again.
             if !numbered || entry.attempts == 0 || entry.refused {
-                entry.text = Text::default();
+                entry.frame = OpenFrame::default();
             }
         }
         if let Some(ticket) = entry.ticket.take() {
@@ -173,7 +173,7 @@ impl<T, H> ProducerRole<T, H> {
         let Some(limit) = limit else { return };
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
-            let bytes = entry.text.len();
+            let bytes = entry.frame.bytes();
             if entry.written && !entry.ended && bytes > limit {
                 let too_big = Error::new(
                     ErrorKind::TooBig,
@@ -191,10 +191,10 @@ impl<T, H> ProducerRole<T, H> {
         (index < self.entries.len()).then_some(index)
     }
 
-    /// The bytes of all texts that are kept, and the number of deadlines.
+    /// The bytes of all messages that are kept, and the number of deadlines.
     #[cfg(test)]
     pub(crate) fn kept(&self) -> (usize, usize) {
-        (self.entries.iter().map(|entry| entry.text.len()).sum(), self.deadlines.len())
+        (self.entries.iter().map(|entry| entry.frame.kept()).sum(), self.deadlines.len())
     }
 
     /// How many messages have not ended yet.
@@ -294,9 +294,8 @@ impl<T, H> Role for ProducerRole<T, H> {
             Command::Send { frame, ticket, hold, deadline } => {
                 self.counters.in_flight.add(1);
                 let context = self.first_context + self.entries.len() as u64;
-                let text = Text::from(frame.close(context));
                 let (ticket, hold) = (Some(ticket), Some(hold));
-                let entry = Entry { text, hold, ticket, written: false, attempts: 0, ended: false, refused: false };
+                let entry = Entry { frame, hold, ticket, written: false, attempts: 0, ended: false, refused: false };
                 self.entries.push_back(entry);
                 if let Some(error) = self.failed.clone() {
                     self.end(self.entries.len() - 1, Err(error), false);
@@ -356,26 +355,24 @@ impl<T, H> Role for ProducerRole<T, H> {
         }
     }
 
-    fn poll_frame(&mut self) -> Option<Text> {
+    fn poll_frame(&mut self) -> Option<Frame<'_>> {
         if self.resync {
             return None;
         }
         let numbered = self.numbered();
-        loop {
-            let entry = self.entries.get_mut(self.next)?;
-            self.next += 1;
-            // What has ended is not sent, except that a number once used must be used again, or what follows would get it
-            // and be dropped as a duplicate.
-            if !entry.ended || (numbered && entry.attempts > 0 && !entry.refused) {
-                match entry.attempts {
-                    0 => self.counters.sent.add(1),
-                    _ => self.counters.resent.add(1),
-                }
-                entry.attempts += 1;
-                entry.written = true;
-                return Some(entry.text.clone());
-            }
+        // What has ended is not sent, except that a number once used must be used again, or what follows would get it and
+        // be dropped as a duplicate.
+        let due = |entry: &Entry<T, H>| !entry.ended || (numbered && entry.attempts > 0 && !entry.refused);
+        let index = self.next + self.entries.range(self.next..).position(due)?;
+        self.next = index + 1;
+        let entry = &mut self.entries[index];
+        match entry.attempts {
+            0 => self.counters.sent.add(1),
+            _ => self.counters.resent.add(1),
         }
+        entry.attempts += 1;
+        entry.written = true;
+        Some(entry.frame.close(self.first_context + index as u64))
     }
 
     fn poll_event(&mut self) -> Option<Event<T, H>> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::frame::{IS_END_OF_TOPIC, UNSUBSCRIBE};
+use super::frame::Frame;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
@@ -37,14 +37,14 @@ impl<T> Questions<T> {
     }
 
     /// The next frame to write.
-    pub(crate) fn pop_frame(&mut self) -> Option<&'static str> {
+    pub(crate) fn pop_frame(&mut self) -> Option<Frame<'static>> {
         let (_, question, stage) = self.entries.iter_mut().find(|(_, _, stage)| *stage != Stage::Asked)?;
         if (*question, *stage) == (Question::Unsubscribe, Stage::Waiting) {
             *stage = Stage::Half;
-            return Some(UNSUBSCRIBE);
+            return Some(Frame::Unsubscribe);
         }
         *stage = Stage::Asked;
-        Some(IS_END_OF_TOPIC)
+        Some(Frame::IsEndOfTopic)
     }
 
     /// To whom an answer belongs; nobody if it was not asked for.
@@ -84,7 +84,7 @@ mod tests {
         questions.ask(1, Question::EndOfTopic);
         questions.ask(2, Question::Unsubscribe);
         let frames: Vec<_> = std::iter::from_fn(|| questions.pop_frame()).collect();
-        assert_eq!(frames, [IS_END_OF_TOPIC, UNSUBSCRIBE, IS_END_OF_TOPIC]);
+        assert!(matches!(frames[..], [Frame::IsEndOfTopic, Frame::Unsubscribe, Frame::IsEndOfTopic]), "{frames:?}");
         assert_eq!(questions.answered(), Some((1, Question::EndOfTopic)));
         assert_eq!(questions.answered(), Some((2, Question::Unsubscribe)));
         assert_eq!(questions.drain().count(), 0);
@@ -97,7 +97,7 @@ mod tests {
         questions.ask(2, Question::EndOfTopic);
         questions.pop_frame();
         assert_eq!(questions.disconnected(), [1]);
-        assert_eq!(questions.pop_frame(), Some(IS_END_OF_TOPIC));
+        assert!(matches!(questions.pop_frame(), Some(Frame::IsEndOfTopic)));
     }
 
     #[test]
@@ -108,6 +108,6 @@ mod tests {
         assert_eq!(questions.answered(), None, "an answer to nothing");
         assert_eq!(questions.disconnected(), [1]);
         assert_eq!(questions.answered(), None, "nor on the next connection");
-        assert_eq!(questions.pop_frame(), Some(IS_END_OF_TOPIC));
+        assert!(matches!(questions.pop_frame(), Some(Frame::IsEndOfTopic)));
     }
 }

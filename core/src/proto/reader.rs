@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::acks::Gather;
 use super::consumer::Event;
-use super::frame::{self, Received, parse_received};
+use super::frame::{Frame, Received, parse_received};
 use super::questions::{Question, Questions};
 use super::session::Role;
 use super::{Moment, Text};
@@ -125,7 +125,7 @@ impl<T> Role for ReaderRole<T> {
         match command {
             Command::Finished { id, connection } if self.connected && connection == self.connection => {
                 // The server takes an acknowledgement of a reader as room for one more message.
-                self.credits.push(now, frame::ack(&id));
+                self.credits.push(now, Frame::Ack(id));
             }
             Command::Finished { .. } => {}
             Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
@@ -140,9 +140,8 @@ impl<T> Role for ReaderRole<T> {
         self.credits.tick(now);
     }
 
-    fn poll_frame(&mut self) -> Option<Text> {
-        let credit = self.credits.pop().map(Text::from);
-        credit.or_else(|| self.questions.pop_frame().map(Text::from))
+    fn poll_frame(&mut self) -> Option<Frame<'_>> {
+        self.credits.pop().or_else(|| self.questions.pop_frame())
     }
 
     fn poll_event(&mut self) -> Option<Event<T>> {

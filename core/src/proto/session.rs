@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::frame::Frame;
 use super::liveness::{Liveness, Pulse};
 use super::{Moment, Text, earliest};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +27,7 @@ pub(crate) trait Role {
     fn deadline(&self) -> Option<Moment>;
     fn tick(&mut self, now: Moment);
     /// The next frame to write; asked for only while there is a connection.
-    fn poll_frame(&mut self) -> Option<Text>;
+    fn poll_frame(&mut self) -> Option<Frame<'_>>;
     fn poll_event(&mut self) -> Option<Self::Event>;
     /// The connection is gone, and so many messages with it that the application has not seen; they come again.
     fn forgotten(&mut self, _messages: usize) {}
@@ -412,7 +413,7 @@ impl<R: Role> Session<R> {
     }
 
     /// The next frame to write; [`Session::wrote`] follows when there is none left or no room.
-    pub(crate) fn poll_frame(&mut self) -> Option<Text> {
+    pub(crate) fn poll_frame(&mut self) -> Option<Frame<'_>> {
         if self.is_open() { self.role.poll_frame() } else { None }
     }
 

@@ -135,7 +135,10 @@ impl<R: Role> World<R> {
     }
 
     fn written(&mut self) -> Vec<Text> {
-        let frames = std::iter::from_fn(|| self.session.poll_frame()).collect();
+        let mut frames = Vec::new();
+        while let Some(frame) = self.session.poll_frame() {
+            frames.push(Text::from(frame.text()));
+        }
         self.session.wrote(self.now);
         self.act();
         frames
