@@ -6,7 +6,7 @@
 #   make site               the documentation as a site in target/site; a warning is an error
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
-#   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100"
+#   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100", DOCS=1
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
 #   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
@@ -20,10 +20,10 @@ IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
-C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp)
+C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
 .PHONY: help demo test lint fmt docs site wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
-	library clean bench
+	library clean bench bench-build
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -85,18 +85,21 @@ check-free-threaded:
 # Peers and their dependencies are a workspace, and an environment, of their own; the target folder is the common one.
 BENCH_CARGO := --manifest-path tests/bench/Cargo.toml --target-dir target
 BENCH_VENV := target/bench/venv/bin
-BENCH_ARGUMENTS = --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
+BENCH_ARGUMENTS = --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) \
+	$(if $(DOCS),--write-docs)
 
 $(BENCH_VENV)/ready: tests/bench/requirements.txt
 	$(PYTHON) -m venv target/bench/venv
 	$(BENCH_VENV)/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	touch $@
 
-bench: tools-bench library wheel $(BENCH_VENV)/ready
+bench-build: tools-bench library wheel $(BENCH_VENV)/ready
 	$(BENCH_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
-	cargo build --release $(BENCH_CARGO) --features pulsar-rs
+	cargo build --release $(BENCH_CARGO) $(if $(shell command -v protoc),--features pulsar-rs)
 	$(CC) -std=c11 -O2 -Wall -Wextra -Iinclude -o target/bench/stargate-c tests/bench/clients/stargate.c \
 		-Ltarget/release -Wl,-rpath,$(CURDIR)/target/release -lstargate
+
+bench: bench-build
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGUMENTS)
 
 site: $(VENV)/ready

@@ -4,10 +4,10 @@
     bench.py [--mode smoke|quick|full] [--rounds N] [--only WORD...] [--clients NAME...] [--place sink|broker]
              [--add] [--list] [--write-docs]
 
-`make bench` builds everything and comes here. A cell is one workload; its clients run A, B, C, A, B, C ..., so that
-whatever else the machine does hurts all alike, and are compared round by round. On the sink/source server there is no
-broker in the way, and the server has a core of its own: there the processor time of the client counts. On the real
-broker, which this starts unless PULSAR_URL names one, the rates count.
+`make bench` builds everything and comes here. A cell is one workload; its clients run A, B, C, then C, B, A, and so on,
+so that whatever else the machine does hurts all alike, and are compared round by round. On the sink/source server there
+is no broker in the way, and the server has a core of its own: there the processor time of the client counts. On the
+real broker, which this starts unless PULSAR_URL names one, the rates count.
 
 target/bench/summary.json has every run; target/bench/report.md has the tables, and which targets are met.
 """
@@ -128,6 +128,9 @@ class Bench:
     def measure(self, cell: Cell, servers: Servers) -> None:
         """Run every client of a cell in turn, round after round."""
         rows = [row for row in cell.rows if not self.clients or row.name.startswith(self.clients)]
+        rows = [
+            row for row in rows if not CLIENTS[row.client].optional or Path(CLIENTS[row.client].command[0]).exists()
+        ]
         if any(row.workload.tls for row in rows) and not servers.get("wss"):
             print(f"{cell.name}: left out, the broker has no TLS port", file=sys.stderr)
             return
@@ -137,8 +140,9 @@ class Bench:
         if cell.place == "broker":
             for row in rows:
                 self.fill(row.workload, servers)
-        for _ in range(cell.rounds or self.rounds):
-            for row in rows:
+        for number in range(cell.rounds or self.rounds):
+            # There and back, so that nobody always comes after the same neighbour.
+            for row in rows if number % 2 == 0 else reversed(rows):
                 run = self.run(row, servers, cell.place == "sink", warmup, cell.seconds or seconds)
                 runs[row.name].append(run)
                 if "error" in run:

@@ -24,6 +24,7 @@ class Client:
     command: tuple[str, ...]
     about: str
     options: tuple[str, ...] = ()
+    optional: bool = False  # left out where its program is not there
     binary: bool = False  # speaks Pulsar's binary protocol, to another port
 
 
@@ -64,7 +65,9 @@ CLIENTS = {
     "pulsar-client": Client(
         _python("pulsar_client.py"), "the official C++ client through its Python API; binary protocol", binary=True
     ),
-    "pulsar-rs": Client((str(BUILT / "bench-pulsar-rs"),), "the crate `pulsar`; binary protocol", binary=True),
+    "pulsar-rs": Client(
+        (str(BUILT / "bench-pulsar-rs"),), "the crate `pulsar`; binary protocol", optional=True, binary=True
+    ),
 }
 
 

@@ -20,7 +20,7 @@ static struct {
     uint64_t window, connections, limit;
     double warmup, seconds;
     int batched, shared, pull;
-} workload = { NULL, NULL, "bytes-100", "bench", NULL, 100, 1000, 1, 0, 0.3, 1.0, 0, 0, 0 };
+} workload = {NULL, NULL, "bytes-100", "bench", NULL, 100, 1000, 1, 0, 0.3, 1.0, 0, 0, 0};
 
 static void failed(stargate_error *error)
 {
@@ -40,7 +40,7 @@ static double cpu_seconds(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-        + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+           + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 /* A number of /proc/self/status in MiB; 0 where there is none. */
@@ -112,14 +112,16 @@ static int ascending(const void *one, const void *other)
 static void report(void)
 {
     double seconds = meter.ended - meter.began, rate = (double)meter.messages / seconds;
-    printf("{\"messages\":%llu,\"seconds\":%.6f,\"rate\":%.1f,\"mb\":%.2f,\"cpu\":%.4f,\"peak_mb\":%.2f,\"grown_mb\":%.2f",
-           (unsigned long long)meter.messages, seconds, rate, rate * (double)workload.size / 1e6,
-           (meter.ended_cpu - meter.began_cpu) / (double)meter.messages * 1e6, status_mb("VmHWM"),
-           meter.ended_mb - meter.began_mb);
+    printf(
+        "{\"messages\":%llu,\"seconds\":%.6f,\"rate\":%.1f,\"mb\":%.2f,\"cpu\":%.4f,\"peak_mb\":%.2f,\"grown_mb\":%.2f",
+        (unsigned long long)meter.messages, seconds, rate, rate * (double)workload.size / 1e6,
+        (meter.ended_cpu - meter.began_cpu) / (double)meter.messages * 1e6, status_mb("VmHWM"),
+        meter.ended_mb - meter.began_mb);
     if (meter.noted) {
         size_t count = meter.noted < SAMPLES ? meter.noted : SAMPLES;
         qsort(meter.latencies, count, sizeof *meter.latencies, ascending);
-        printf(",\"p50\":%.3f,\"p99\":%.3f", meter.latencies[count / 2] * 1000, meter.latencies[count * 99 / 100] * 1000);
+        printf(",\"p50\":%.3f,\"p99\":%.3f", meter.latencies[count / 2] * 1000,
+               meter.latencies[count * 99 / 100] * 1000);
     }
     printf("}\n");
     fflush(stdout);

@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
 }
 
 fn producer_options(workload: &Workload) -> Options {
-    let options = Options::new().max_pending_msg(workload.window).max_pending_bytes(1 << 30);
+    let options = Options::new().max_pending_msg(workload.window);
     match workload.batched {
         true => options.batch_enabled(true).batch_max_msg(1000).batch_max_delay(Duration::from_millis(1)),
         false => options,
@@ -88,7 +88,7 @@ async fn send(producer: &Producer, workload: &Workload, meter: &Shared) -> Resul
 
 async fn receive(client: &Client, workload: &Workload, meter: &Shared) -> Result<()> {
     let options = Options::new().queue_size(workload.window).initial_position(InitialPosition::Earliest);
-    let options = options.queue_bytes(1 << 30).pull_mode(workload.pull).connections(workload.connections);
+    let options = options.pull_mode(workload.pull).connections(workload.connections);
     let options = match workload.shared || workload.connections > 1 {
         true => options.subscription_type(SubscriptionType::Shared),
         false => options,
@@ -146,7 +146,7 @@ fn listen(consumer: &Consumer, meter: &Shared) -> Result<()> {
 }
 
 async fn read(client: &Client, workload: &Workload, meter: &Shared) -> Result<()> {
-    let options = Options::new().queue_size(workload.window).queue_bytes(1 << 30).starting_message("earliest");
+    let options = Options::new().queue_size(workload.window).starting_message("earliest");
     let reader: Reader = client.reader(&workload.topic, options).await?;
     loop {
         let messages = reader.receive_many(256).await?;
