@@ -58,4 +58,7 @@ fill stargate.pc.in "$destdir$libdir/pkgconfig/stargate.pc"
 fill stargateConfig.cmake.in "$destdir$libdir/cmake/stargate/stargateConfig.cmake"
 fill stargateConfigVersion.cmake.in "$destdir$libdir/cmake/stargate/stargateConfigVersion.cmake"
 install -m 644 "$root/LICENSE" "$destdir$prefix/share/doc/stargate/LICENSE"
+# What is linked in, with its licences; as Cargo knows them, without the folders of this machine.
+(cd "$root" && cargo tree -p stargate-ffi -e normal --prefix none --format '{p} {l}') | sed 's| ([^)]*)||g' | sort -u \
+    > "$destdir$prefix/share/doc/stargate/DEPENDENCIES"
 echo "installed stargate $version in $destdir$prefix"

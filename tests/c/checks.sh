@@ -10,6 +10,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 library=$(cd "${1:-$root/target/release}" && pwd)
 work=$root/target/checks
 mkdir -p "$work"
+plain=$root/target/tests-c # that of run.sh
 passed=0
 failed=0
 
@@ -54,11 +55,11 @@ check "what is freed twice is seen" sh -c "'$work/sanitized/freed_twice' 2>&1 | 
 memcheck() {
     local program=$1
     shift
-    check "memcheck: $(basename "$program")" "$work/plain/with_mock" valgrind -q --error-exitcode=9 --leak-check=full \
-        --show-leak-kinds=definite --errors-for-leak-kinds=definite "$work/plain/$program" "$@"
+    check "memcheck: $(basename "$program")" "$plain/with_mock" valgrind -q --error-exitcode=9 --leak-check=full \
+        --show-leak-kinds=definite --errors-for-leak-kinds=definite "$plain/$program" "$@"
 }
 if has valgrind valgrind; then
-    check "the tests build" build "$work/plain"
+    check "the tests build" build "$plain"
     memcheck test_nulls
     memcheck test_values a_message_comes_as_it_was_sent a_batch_has_a_result_for_each_message_and_is_received_in_order \
         statistics_are_json handles_say_what_they_are structs_of_other_sizes
