@@ -119,10 +119,19 @@ def test_who_is_not_closed_is_warned_of(pulsar_url: str, topic: str) -> None:
         "[producer.send_nowait(b'x' * 100_000) for _ in range(10**6)]",
         "producer.send_many([b'x' * 100_000] * 100_000)",
         "silent(lambda port: stargate.Client(f'ws://127.0.0.1:{port}').producer('t'))",
+        "nobody().send(b'x')",
+        "nobody(b'x').flush()",
+        "nobody(b'x').close(30)",
+        "nobody().wait_connected()",
+        "busy().close(30)",
+        "busy() and client.close(30)",
+        "asyncio.run(asynchronous())",
     ],
 )
-def test_ctrl_c_is_seen_within_200_ms(pulsar_url: str, topic: str, wait: str) -> None:
+def test_ctrl_c_is_seen_within_100_ms(pulsar_url: str, topic: str, wait: str) -> None:
     script = f"""
+        import asyncio, logging
+        logging.disable()
         pressed = []
         def press():
             time.sleep(0.7)
@@ -132,6 +141,22 @@ def test_ctrl_c_is_seen_within_200_ms(pulsar_url: str, topic: str, wait: str) ->
             import socket
             with socket.create_server(("127.0.0.1", 0)) as server:
                 connect(server.getsockname()[1])
+        def nobody(*messages):
+            producer = stargate.Client("ws://127.0.0.1:9").producer(topic, lazy=True)
+            for message in messages:
+                producer.send_nowait(message)
+            return producer
+        def busy():
+            begun = threading.Event()
+            def handle(message):
+                begun.set()
+                time.sleep(60)
+            consumer = client.consume(topic, "busy", handle)
+            producer.send(b"x")
+            begun.wait()
+            return consumer
+        async def asynchronous():
+            await (await stargate.AsyncClient(url).consumer(topic, "s")).receive()
         client = stargate.Client(url)
         producer = client.producer(topic, max_pending_msg=10)
         threading.Thread(target=press).start()
@@ -139,10 +164,11 @@ def test_ctrl_c_is_seen_within_200_ms(pulsar_url: str, topic: str, wait: str) ->
             {wait}
         except KeyboardInterrupt:
             print(time.monotonic() - pressed[0])
-        stargate._events.EXIT_TIMEOUT = 0.1
         os._exit(0)
         """
-    assert float(succeed_loosely(script, pulsar_url, topic)) < 0.2
+    # On a machine with much else to do a thread may have to wait for its turn.
+    tries = (float(succeed_loosely(script, pulsar_url, topic)) for _ in range(5))
+    assert any(took < 0.1 for took in tries)
 
 
 def succeed_loosely(script: str, url: str, topic: str) -> str:
