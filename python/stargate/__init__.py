@@ -47,6 +47,7 @@ from .state import ConnectionState, StateChange, Stats
 from .supervisor import RegistryKey, Supervisor, registry_key
 
 if TYPE_CHECKING:
+    from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
     from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader, produce_async
     from .aio_supervisor import AsyncSupervisor
 
@@ -67,8 +68,10 @@ __all__ = [
     "Client",
     "ClosedError",
     "ConnectError",
+    "ConnectionOptions",
     "ConnectionState",
     "Consumer",
+    "ConsumerOptions",
     "EndOfTopicError",
     "ForkedError",
     "InternalError",
@@ -81,9 +84,11 @@ __all__ = [
     "OutcomeUnknownError",
     "OutgoingMessage",
     "Producer",
+    "ProducerOptions",
     "ProtocolError",
     "QueueFullError",
     "Reader",
+    "ReaderOptions",
     "ReconsumeLater",
     "RegistryKey",
     "StargateError",
@@ -100,19 +105,27 @@ __all__ = [
     "registry_key",
 ]
 
-_ASYNC = {
+_LATER = {
     "AsyncClient": "aio",
     "AsyncConsumer": "aio",
     "AsyncMessageHandler": "aio",
     "AsyncProducer": "aio",
     "AsyncReader": "aio",
     "AsyncSupervisor": "aio_supervisor",
+    "ConnectionOptions": "_options",
+    "ConsumerOptions": "_options",
+    "ProducerOptions": "_options",
+    "ReaderOptions": "_options",
     "produce_async": "aio",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Load what is for asyncio when it is asked for: asyncio takes longer to import than all the rest."""
-    if name not in _ASYNC:
+    """Load some names when they are asked for: asyncio takes longer to import than all the rest."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ASYNC[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -30,9 +30,9 @@ Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
 class Client:
     """The way to a Pulsar cluster. Making one opens no connection; each producer, consumer and reader has its own.
 
-    `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are those of
-    connections; whatever the client opens inherits them. `token_supplier` is asked for a token at each connect, on a
-    thread of stargate; it takes the place of `auth_token`. May be used by many threads at once.
+    `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are
+    `ConnectionOptions`; whatever the client opens inherits them. `token_supplier` is asked for a token at each connect,
+    on a thread of stargate; it takes the place of `auth_token`. May be used by many threads at once.
 
     Examples:
         >>> with stargate.Client("ws://localhost:8080") as client, client.producer("orders") as producer:
@@ -74,7 +74,7 @@ class Client:
         return Stats._from_json(self._native.stats())
 
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Producer:
-        """Open a producer, and wait for its connection unless `lazy` is set.
+        """Open a producer with `ProducerOptions`, and wait for its connection unless `lazy` is set.
 
         `topic` is `name`, `tenant/namespace/name` or `persistent://tenant/namespace/name`. Raise what the first attempt
         to connect failed with, or `InvalidArgumentError` for an option that the table or the server refuses.
@@ -88,7 +88,7 @@ class Client:
         return Producer(self, self._native.producer(topic, pairs, listener))
 
     def consumer(self, topic: Topics, subscription: str, **options: Unpack[ConsumerOptions]) -> Consumer:
-        """Open a consumer, and wait for its connection unless `lazy` is set.
+        """Open a consumer with `ConsumerOptions`, and wait for its connection unless `lazy` is set.
 
         `topic` is one topic, a list of them, or a compiled regular expression for all persistent topics whose name
         matches it, now and later. The subscription is created when it does not exist.
@@ -130,7 +130,7 @@ class Client:
         return consumer
 
     def reader(self, topic: str, **options: Unpack[ReaderOptions]) -> Reader:
-        """Open a reader, and wait for its connection unless `lazy` is set.
+        """Open a reader with `ReaderOptions`, and wait for its connection unless `lazy` is set.
 
         The option `starting_message` is `MessageId.earliest`, `MessageId.latest` (the default), or the id of the
         message after which it begins.
