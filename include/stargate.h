@@ -558,6 +558,11 @@ typedef struct stargate_send_result {
 #define STARGATE_WOULD_DEADLOCK -14
 
 /**
+ * A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted.
+ */
+#define STARGATE_CRYPTO -15
+
+/**
  * A fault of the library itself, or a callback that broke its contract.
  */
 #define STARGATE_INTERNAL -99
@@ -1050,12 +1055,19 @@ int32_t stargate_message_reconsume_later(const struct stargate_message *message,
                                          int64_t delay_ms);
 
 /**
- * With the option crypto_failure_action=consume, what is needed to decrypt the payload, as the server's JSON; `ptr` is
- * NULL when it is not encrypted.
+ * How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it on:
+ * to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL otherwise.
  *
  * Thread-safe. A view of the message.
  */
 struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
+
+/**
+ * Whether the payload is still encrypted. Only the option crypto_failure_action=consume lets such messages through.
+ *
+ * Thread-safe.
+ */
+bool stargate_message_is_encrypted(const struct stargate_message *message);
 
 /**
  * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for

@@ -73,6 +73,7 @@ enum class status : std::int32_t {
     topic_terminated = STARGATE_TOPIC_TERMINATED,
     forked = STARGATE_FORKED,
     would_deadlock = STARGATE_WOULD_DEADLOCK,
+    crypto = STARGATE_CRYPTO,
     internal = STARGATE_INTERNAL,
 };
 
@@ -424,6 +425,11 @@ public:
     outcome reconsume_later(milliseconds delay) const noexcept
     {
         return static_cast<outcome>(stargate_message_reconsume_later(message_, delay.count()));
+    }
+    /// Whether the payload is still encrypted; see the option crypto_failure_action.
+    bool is_encrypted() const noexcept
+    {
+        return stargate_message_is_encrypted(message_);
     }
     std::optional<std::string_view> encryption_context() const noexcept
     {

@@ -13,6 +13,7 @@ use crate::consumer::{Consumer, Topics};
 use crate::delivery::callbacks::Callbacks;
 use crate::driver::Route;
 use crate::driver::transport::Access;
+use crate::encryption::KeySource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
 use crate::options::{Options, Roles};
@@ -248,6 +249,11 @@ impl ClientInner {
             endpoint,
             query: options.query(role),
         })
+    }
+
+    /// Where the keys of end-to-end encryption come from, if the options ask for it.
+    pub(crate) fn keys(&self, options: &Options) -> Option<KeySource> {
+        KeySource::new(options, self.runtime.handle()?)
     }
 
     pub(crate) fn policy(&self, options: &Options, session: usize) -> Policy {

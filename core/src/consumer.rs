@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::driver::{Order, Route};
+use crate::encryption::{Batch, Told};
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
@@ -80,6 +81,11 @@ impl Consumer {
             options = RetryLetters::complete(options, &topic, subscription);
         }
         let mut route = client.route(endpoint, &options, Roles::CONSUMER)?;
+        if client.keys(&options).is_some() {
+            // The proxy hands on what is encrypted, and this client does what the option says.
+            route.query.retain(|(name, _)| *name != "cryptoFailureAction");
+            route.query.push(("cryptoFailureAction", "CONSUME".to_owned()));
+        }
         // Ids of several topics do not tell which of them they are in, and count on their own connection only. With
         // several connections nobody could tell which of them an id came from.
         let acks_travel = list.is_none() && options.count("connections") == 1 && !retry;
@@ -178,15 +184,17 @@ impl Consumer {
     /// means that the message comes again. Fails only when the consumer has ended.
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
-        let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-        self.inner.receiving.tell_lazily(message.origin.session, Command::Ack { id, connection, finished: false });
+        self.inner.receiving.tell_lazily(message.origin.session, decided(message, Outcome::Ack, false));
         Ok(())
     }
 
     /// Acknowledges a message by its id, as after [`Outcome::Continue`]. It counts when the message was delivered on
     /// the present connection, or was neither batched nor in a partition.
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
-        self.each_session(|| Command::Ack { id: id.clone(), connection: None, finished: false })
+        self.each_session(|session| match self.inner.receiving.batches.find(session, id) {
+            Some(batch) => of_batch(&batch, id, Outcome::Ack, false),
+            None => Command::Ack { id: id.clone(), connection: None, finished: false },
+        })
     }
 
     /// Acknowledges a message and all before it that this consumer was given. On a partitioned topic that means the
@@ -217,21 +225,28 @@ impl Consumer {
         if let Some(why) = why {
             return Err(self.inner.receiving.name(Error::invalid(why), operation));
         }
-        self.inner.receiving.tell_lazily(session, Command::AckCumulative { id: id.clone() });
+        let id = match self.inner.receiving.batches.find(session, id) {
+            // The frame that it came in is acknowledged with the last of its messages.
+            Some(batch) => batch.ack_through(id),
+            None => id.clone(),
+        };
+        self.inner.receiving.tell_lazily(session, Command::AckCumulative { id });
         Ok(())
     }
 
     /// Asks for a message to be delivered again, after `negative_ack_delay`.
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
-        let id = message.id.clone();
-        self.inner.receiving.tell_lazily(message.origin.session, Command::Nack { id, finished: false });
+        self.inner.receiving.tell_lazily(message.origin.session, decided(message, Outcome::Nack, false));
         Ok(())
     }
 
     /// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
-        self.each_session(|| Command::Nack { id: id.clone(), finished: false })
+        self.each_session(|session| match self.inner.receiving.batches.find(session, id) {
+            Some(batch) => of_batch(&batch, id, Outcome::Nack, false),
+            None => Command::Nack { id: id.clone(), finished: false },
+        })
     }
 
     /// Has a message again after `delay`: stores a copy in the retry letter topic, which this consumer consumes too, and
@@ -262,10 +277,10 @@ impl Consumer {
         receiving.check_alive(session).map_err(|error| receiving.name(error, operation))
     }
 
-    fn each_session(&self, command: impl Fn() -> Command<Ticket>) -> Result<()> {
+    fn each_session(&self, command: impl Fn(usize) -> Command<Ticket>) -> Result<()> {
         for session in 0..self.inner.receiving.sessions.len() {
             self.check_alive(session, "acknowledge to")?;
-            self.inner.receiving.tell(session, command());
+            self.inner.receiving.tell(session, command(session));
         }
         Ok(())
     }
@@ -278,7 +293,7 @@ impl Consumer {
                 "ask for messages of",
             ));
         }
-        self.each_session(|| Command::Permit { messages: messages as usize })
+        self.each_session(|_| Command::Permit { messages: messages as usize })
     }
 
     /// Whether the topic was terminated and everything in it has been acknowledged.
@@ -325,21 +340,44 @@ impl Consumer {
 
 impl Tells for Command<Ticket> {
     fn taken(messages: &[Message]) -> impl Iterator<Item = Self> {
-        std::iter::once(Command::Finished { messages: messages.len() })
+        let frames = messages.iter().filter(|message| !message.origin.follows).count();
+        std::iter::once(Command::Finished { messages: frames })
     }
 
     fn settled(message: &Message, outcome: Outcome) -> Self {
-        let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-        match outcome {
-            Outcome::Ack => Command::Ack { id, connection, finished: true },
-            // What was to be kept for later and could not be is as one that failed.
-            Outcome::Nack | Outcome::ReconsumeLater(_) => Command::Nack { id, finished: true },
-            Outcome::Continue => Command::Finished { messages: 1 },
-        }
+        // The first message of a frame stands for it.
+        decided(message, outcome, !message.origin.follows)
     }
 
     fn is_end_of_topic(ticket: Ticket) -> Self {
         Command::IsEndOfTopic { ticket }
+    }
+}
+
+/// What a connection is told of a decision about a message, which may be one of several in a frame.
+fn decided(message: &Message, outcome: Outcome, finished: bool) -> Command<Ticket> {
+    let (id, connection) = (message.id.clone(), Some(message.origin.connection));
+    match (&message.batch, outcome) {
+        (Some(batch), outcome) => of_batch(batch, &id, outcome, finished),
+        (None, Outcome::Ack) => Command::Ack { id, connection, finished },
+        // What was to be kept for later and could not be is as one that failed.
+        (None, Outcome::Nack | Outcome::ReconsumeLater(_)) => Command::Nack { id, finished },
+        (None, Outcome::Continue) => Command::Finished { messages: usize::from(finished) },
+    }
+}
+
+fn of_batch(batch: &Batch, id: &MessageId, outcome: Outcome, finished: bool) -> Command<Ticket> {
+    let index = id.batch_index().map_or(0, |index| index as usize);
+    let told = match outcome {
+        Outcome::Ack => batch.ack(index),
+        Outcome::Nack | Outcome::ReconsumeLater(_) => batch.nack(index),
+        Outcome::Continue => Told::Nothing,
+    };
+    let id = batch.id.clone();
+    match told {
+        Told::Ack => Command::Ack { id, connection: Some(batch.connection), finished },
+        Told::Nack => Command::Nack { id, finished },
+        Told::Nothing => Command::Finished { messages: usize::from(finished) },
     }
 }
 

@@ -46,13 +46,15 @@ pub enum ErrorKind {
     Forked = -13,
     /// Waiting here could never end, because this very thread would have to do the work waited for.
     WouldDeadlock = -14,
+    /// A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted.
+    Crypto = -15,
     /// A fault of the library itself, or a panic in a callback.
     Internal = -99,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [ErrorKind; 18] = [
+    pub const ALL: [ErrorKind; 19] = [
         ErrorKind::Timeout,
         ErrorKind::Closed,
         ErrorKind::EndOfTopic,
@@ -70,6 +72,7 @@ impl ErrorKind {
         ErrorKind::TopicTerminated,
         ErrorKind::Forked,
         ErrorKind::WouldDeadlock,
+        ErrorKind::Crypto,
         ErrorKind::Internal,
     ];
 
@@ -103,6 +106,7 @@ impl ErrorKind {
             ErrorKind::TopicTerminated => "topic_terminated",
             ErrorKind::Forked => "forked",
             ErrorKind::WouldDeadlock => "would_deadlock",
+            ErrorKind::Crypto => "crypto",
             ErrorKind::Internal => "internal",
         }
     }

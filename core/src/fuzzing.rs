@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::transport;
+use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::{MessageId, Origin, Outgoing};
 use crate::options::{OPTIONS, Options, Roles};
+use crate::proto::batch::unpack;
 use crate::proto::consumer::{self, ConsumerRole, Settings};
 use crate::proto::frame::{
     Answer, OpenFrame, Received, parse_answer, parse_any_answer, parse_any_received, parse_received,
@@ -22,7 +24,7 @@ use crate::topic::{ProducerUrl, ServiceUrl, TopicName};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("frames", frames),
     ("sends", sends),
     ("sessions", sessions),
@@ -31,6 +33,7 @@ pub const TARGETS: [Target; 8] = [
     ("topics", topics),
     ("option_values", option_values),
     ("upgrade_pages", upgrade_pages),
+    ("encrypted", encrypted),
 ];
 
 fn text(data: &[u8]) -> std::borrow::Cow<'_, str> {
@@ -40,6 +43,21 @@ fn text(data: &[u8]) -> std::borrow::Cow<'_, str> {
 fn is_short(error: &Error) {
     // Whatever the peer sent is not repeated at length.
     assert!(error.message().len() < 400, "{error}");
+}
+
+/// What comes with an encrypted message, and what is in it: its context, a compressed payload, a batch.
+pub fn encrypted(data: &[u8]) {
+    if let Err(error) = Context::parse(&text(data)) {
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        is_short(&error);
+    }
+    let (size, count) = (data.first().map_or(0, |byte| usize::from(*byte) * 16), data.len() % 4);
+    for decompressed in decompress_all(data, size).into_iter().flatten() {
+        assert_eq!(decompressed.len(), size);
+    }
+    if let Ok(messages) = unpack(&data.to_vec().into(), count) {
+        assert!(messages.iter().map(|message| message.payload.len()).sum::<usize>() <= data.len());
+    }
 }
 
 /// Frames of the server: receipts and messages.

@@ -32,12 +32,18 @@
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// And so does that of the page on encryption.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/encryption.md")]
+pub struct Encryption;
+
 pub mod admin;
 mod auth;
 mod client;
 mod consumer;
 mod delivery;
 mod driver;
+mod encryption;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -69,6 +75,7 @@ pub use auth::TokenSupplier;
 pub use client::Client;
 pub use consumer::{Consumer, Topics};
 pub use delivery::processors::{Handler, HandlerResult, Outcome};
+pub use encryption::{CryptoKeyReader, EncryptionKeyInfo, PemKeyReader};
 pub use error::{Error, ErrorKind, Result};
 pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, Outgoing, Receipt};

@@ -243,6 +243,8 @@ pub struct Message {
     pub(crate) event_time: Option<i64>,
     pub(crate) redelivery_count: u32,
     pub(crate) encryption_context: Option<String>,
+    /// The frame that it came in with others.
+    pub(crate) batch: Option<std::sync::Arc<crate::encryption::Batch>>,
     pub(crate) origin: Origin,
 }
 
@@ -257,6 +259,10 @@ pub(crate) struct Origin {
     pub(crate) frame_bytes: usize,
     /// It was taken once and put back: the connection has been told already that it is finished.
     pub(crate) counted: bool,
+    /// It came in one frame behind another message, which stands for the frame.
+    pub(crate) follows: bool,
+    /// It can be read: it was not encrypted, or was decrypted here.
+    pub(crate) opened: bool,
 }
 
 impl Message {
@@ -317,9 +323,17 @@ impl Message {
         self.properties.get(crate::retry::RECONSUME_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0)
     }
 
-    /// With `crypto_failure_action=consume`, what is needed to decrypt the payload, as the server's JSON.
+    /// How the payload was encrypted, as the server's JSON: the keys' names, metadata and data key, the nonce, the
+    /// compression. Present on every message that came encrypted, where the server hands them on: to consumers with a key of
+    /// their own, or with `crypto_failure_action=consume`.
     pub fn encryption_context(&self) -> Option<&str> {
         self.encryption_context.as_deref()
+    }
+
+    /// Whether the payload is still encrypted, and perhaps compressed and a batch; [`Message::encryption_context`] has what
+    /// is needed to read it. Only `crypto_failure_action=consume` lets such messages through.
+    pub fn is_encrypted(&self) -> bool {
+        self.encryption_context.is_some() && !self.origin.opened
     }
 }
 

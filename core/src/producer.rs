@@ -13,7 +13,9 @@ use crate::admin::Admin;
 use crate::client::{Child, ClientInner};
 use crate::delivery::callbacks::Job;
 use crate::driver::{Driver, Order, Orders, Outlet};
+use crate::encryption::Sealer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Log;
 use crate::message::{Outgoing, Receipt};
 use crate::options::{OnDisconnect, Options, Roles, WhenFull};
 use crate::proto::frame::OpenFrame;
@@ -43,6 +45,8 @@ struct Inner {
     when_full: WhenFull,
     send_timeout: Option<Duration>,
     max_frame: usize,
+    /// With end-to-end encryption only.
+    sealer: Option<Sealer>,
     begun: Instant,
     counters: Arc<Counters>,
     /// A close has told that messages were left; a later one has nothing to add.
@@ -109,7 +113,8 @@ impl Producer {
                 return Err(named(Error::invalid(many)));
             }
         }
-        let producer = Producer::spawn(client, topic_name, options).map_err(named)?;
+        let sealer = Producer::sealer(client, &topic_name, options).await.map_err(named)?;
+        let producer = Producer::spawn(client, topic_name, options, sealer).map_err(named)?;
         if !merged.bool("lazy") {
             status::connected(&producer.inner.status)
                 .await
@@ -118,7 +123,19 @@ impl Producer {
         Ok(producer)
     }
 
-    fn spawn(client: &Arc<ClientInner>, topic: TopicName, options: &Options) -> Result<Producer> {
+    async fn sealer(client: &Arc<ClientInner>, topic: &TopicName, options: &Options) -> Result<Option<Sealer>> {
+        client.check_open()?;
+        let options = client.options_for(options, Roles::PRODUCER)?;
+        let Some(keys) = client.keys(&options) else { return Ok(None) };
+        Sealer::open(keys, &options, Log::new(topic.to_string(), options.log.clone())).await.map(Some)
+    }
+
+    fn spawn(
+        client: &Arc<ClientInner>,
+        topic: TopicName,
+        options: &Options,
+        sealer: Option<Sealer>,
+    ) -> Result<Producer> {
         client.check_open()?;
         let options = client.options_for(options, Roles::PRODUCER)?;
         let mut route = client.route(Endpoint::Producer(topic.clone()), &options, Roles::PRODUCER)?;
@@ -141,6 +158,10 @@ impl Producer {
         if !options.bool("batch_enabled") {
             route.query.retain(|(name, _)| *name != "maxPendingMessages");
         }
+        // What the proxy cannot read it cannot compress; the sealer has done it.
+        if sealer.is_some() {
+            route.query.retain(|(name, _)| *name != "compressionType");
+        }
         let (orders, inbound) = Orders::new();
         let (reporter, status) = Reporter::new(client, &topic, 0, &options, &counters);
         let bytes_units = u32::try_from(options.count("max_pending_bytes").div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX);
@@ -158,7 +179,8 @@ impl Producer {
         };
         route.query.retain(|(name, _)| *name != "initialSequenceId");
         let first_connection = options.is_set("initial_seq_id").then(|| options.int("initial_seq_id"));
-        let role = ProducerRole::new(resend, first_connection, counters.clone());
+        let role = ProducerRole::new(resend, first_connection, counters.clone())
+            .with_key(sealer.as_ref().map(Sealer::connection_key));
         let session = Session::new(role, client.policy(&options, 0));
         let begun = Instant::now();
         client.runtime.spawn(Driver::run(session, inbound, outlet, route, begun));
@@ -174,6 +196,7 @@ impl Producer {
             when_full: options.get_when_full(),
             send_timeout: (!send_timeout.is_zero()).then_some(send_timeout),
             max_frame: options.count("max_message_frame_bytes"),
+            sealer,
             begun,
             counters,
             told_left: AtomicBool::new(false),
@@ -308,12 +331,17 @@ impl Producer {
         let name = |error: Error| inner.name(error, "send to");
         inner.client.runtime.check_fork().map_err(name)?;
         let context = message.context.take();
-        let frame = OpenFrame::encode(message, inner.max_frame).map_err(name)?;
+        let payload_bytes = message.payload_len() as u64;
+        let frame = match &inner.sealer {
+            None => OpenFrame::encode(message, inner.max_frame),
+            Some(sealer) => sealer.frame(message, inner.max_frame).await,
+        };
+        let frame = frame.map_err(name)?;
         // Cannot overflow: a time that long never comes.
         let limit = timeout.or(inner.send_timeout);
         let deadline = limit.and_then(|limit| inner.begun.elapsed().checked_add(limit));
         let room = self.room(frame.bytes(), limit).await.map_err(name)?;
-        inner.counters.sent_bytes.add(frame.payload_bytes() as u64);
+        inner.counters.sent_bytes.add(payload_bytes);
         let ticket = Ticket::Message { completion, context };
         inner
             .orders

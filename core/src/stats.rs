@@ -109,6 +109,8 @@ counters! {
     acks_dropped: sum, stays;
     /// Messages that came again at or below a cumulative acknowledgement: acknowledged at once, and not handed out.
     covered: sum, stays;
+    /// Messages received that could not be decrypted.
+    undecryptable: sum, stays;
     /// Messages received with a redelivery count above zero.
     redelivered: sum, stays;
     /// Messages of the present connections delivered and not acknowledged: a gauge.

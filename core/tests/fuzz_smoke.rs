@@ -63,6 +63,13 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             b"\x01\x99<html><head><title>Error 409 Conflict</title></head><tr><th>MESSAGE:</th><td>Failed: {&quot;errorMsg&quot;:&quot;Exclusive&quot;,&quot;reqId&quot;:1}</td></tr>",
             b"\x01\xf4<title>Error 500 Namespace not found</title>",
         ]),
+        "encrypted" => owned(&[
+            br#"{"keys":{"k":{"keyValue":"azU=","metadata":{"v":"1"}}},"param":"C2Cv41TabgCsfMFv","compressionType":"LZ4","uncompressedMessageSize":124,"batchSize":3}"#,
+            b"\x00\x00\x00\x17\x0a\x06\x0a\x01i\x12\x010\x12\x02k0\x18\x03\x28\x80\xd0\x95\xff\xbc1\x40\x00one",
+            b"\x28\xb5\x2f\xfd\x20\x28\x55\x00\x00\x20\x6f\x6e\x65\x20\x01\x00\x27\x1d\x11",
+            b"\x78\x9c\xcb\xcf\x4b\x55\xc8\x27\x02\x03\x00\x20\x7f\x0d\xd5",
+            b"\x28\x0c\x6f\x6e\x65\x20\x8e\x04\x00",
+        ]),
         other => panic!("no seeds for {other}"),
     }
 }

@@ -48,11 +48,13 @@ pub const STARGATE_TOPIC_TERMINATED: stargate_status = -12;
 pub const STARGATE_FORKED: stargate_status = -13;
 /// Waiting here could never end, because this very thread would have to do the work waited for.
 pub const STARGATE_WOULD_DEADLOCK: stargate_status = -14;
+/// A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted.
+pub const STARGATE_CRYPTO: stargate_status = -15;
 /// A fault of the library itself, or a callback that broke its contract.
 pub const STARGATE_INTERNAL: stargate_status = -99;
 
 /// Every number beside the kind of the core that it stands for, and its name in C.
-const STATUSES: [(stargate_status, ErrorKind, &str); 18] = [
+const STATUSES: [(stargate_status, ErrorKind, &str); 19] = [
     (STARGATE_TIMEOUT, ErrorKind::Timeout, "STARGATE_TIMEOUT\0"),
     (STARGATE_CLOSED, ErrorKind::Closed, "STARGATE_CLOSED\0"),
     (STARGATE_END_OF_TOPIC, ErrorKind::EndOfTopic, "STARGATE_END_OF_TOPIC\0"),
@@ -70,6 +72,7 @@ const STATUSES: [(stargate_status, ErrorKind, &str); 18] = [
     (STARGATE_TOPIC_TERMINATED, ErrorKind::TopicTerminated, "STARGATE_TOPIC_TERMINATED\0"),
     (STARGATE_FORKED, ErrorKind::Forked, "STARGATE_FORKED\0"),
     (STARGATE_WOULD_DEADLOCK, ErrorKind::WouldDeadlock, "STARGATE_WOULD_DEADLOCK\0"),
+    (STARGATE_CRYPTO, ErrorKind::Crypto, "STARGATE_CRYPTO\0"),
     (STARGATE_INTERNAL, ErrorKind::Internal, "STARGATE_INTERNAL\0"),
 ];
 

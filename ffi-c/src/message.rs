@@ -249,8 +249,8 @@ pub unsafe extern "C" fn stargate_message_reconsume_later(message: *const starga
     }
 }
 
-/// With the option crypto_failure_action=consume, what is needed to decrypt the payload, as the server's JSON; `ptr` is
-/// NULL when it is not encrypted.
+/// How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it on:
+/// to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL otherwise.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -261,6 +261,15 @@ pub unsafe extern "C" fn stargate_message_encryption_context(message: *const sta
     };
     // SAFETY: NULL or live, by the rules of the header.
     unsafe { read(message, stargate_str::NONE, part) }
+}
+
+/// Whether the payload is still encrypted. Only the option crypto_failure_action=consume lets such messages through.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_message_is_encrypted(message: *const stargate_message) -> bool {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { read(message, false, |inner| Some(inner.message.is_encrypted())) }
 }
 
 /// A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for

@@ -295,10 +295,17 @@ impl Message {
         self.inner.reconsume_times()
     }
 
-    /// With `crypto_failure_action="consume"`, what is needed to decrypt the content, as the server's JSON.
+    /// How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it
+    /// on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
     #[getter]
     fn encryption_context(&self) -> Option<&str> {
         self.inner.encryption_context()
+    }
+
+    /// Whether the payload is still encrypted. Only `crypto_failure_action="consume"` lets such messages through.
+    #[getter]
+    fn is_encrypted(&self) -> bool {
+        self.inner.is_encrypted()
     }
 
     fn __len__(&self) -> usize {

@@ -135,7 +135,7 @@ impl MockBroker {
             .into_iter()
             .map(|(payload, key, properties, event_time, deliver_after_ms)| {
                 let payload = payload.map(|payload| bytes_of(&payload)).transpose()?;
-                Ok(MockMessage { payload, key, properties, event_time, deliver_after_ms })
+                Ok(MockMessage { payload, key, properties, event_time, deliver_after_ms, encryption_context: None })
             })
             .collect();
         let mut messages = messages?;

@@ -314,6 +314,11 @@ class Message:
         """How often the application has had it again from the retry letter topic."""
     @property
     def encryption_context(self) -> str | None:
-        """With `crypto_failure_action="consume"`, what is needed to decrypt the content, as the server's JSON."""
+        """How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands
+        it on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
+        """
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the payload is still encrypted. Only `crypto_failure_action="consume"` lets such messages through."""
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...

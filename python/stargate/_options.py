@@ -101,6 +101,15 @@ class ProducerOptions(ConnectionOptions, total=False):
     From -1 to 9223372036854775807."""
     encryption_keys: str | None
     """Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them."""
+    encryption_key: str | None
+    """The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can read
+    it. Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`.
+    `compression_type` is then done here, before."""
+    encryption_public_key_file: str | os.PathLike[str] | None
+    """PEM file with the RSA public key to encrypt with; read when the producer is opened and at each new data key."""
+    encryption_key_renewal: float | timedelta | None
+    """How long a data key is used before a new one is made, under the public key as it then is. Seconds; 1 to 86400.
+    Default: 14400."""
     on_disconnect: Literal["resend", "fail"] | None
     """What becomes of messages in flight when the connection breaks. Default: "resend"."""
     effectively_once: bool | None
@@ -145,8 +154,14 @@ class ConsumerOptions(ConnectionOptions, total=False):
     `enable_retry`."""
     pull_mode: bool | None
     """Ask for messages as the application finishes them, instead of letting the server push. Default: False."""
+    encryption_private_key_file: str | os.PathLike[str] | None
+    """PEM file with the RSA private key to decrypt with, whatever its name; read when a message comes under a data key
+    that is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their
+    keys."""
     crypto_failure_action: Literal["fail", "discard", "consume"] | None
-    """What happens to messages that the proxy cannot decrypt. Default: "fail"."""
+    """What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them
+    come again after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume`
+    delivers them as they are. Default: "fail"."""
     queue_size: int | None
     """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
     read ahead (readers). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
@@ -169,7 +184,9 @@ class ReaderOptions(ConnectionOptions, total=False):
     """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
     unique on its topic."""
     crypto_failure_action: Literal["fail", "discard", "consume"] | None
-    """What happens to messages that the proxy cannot decrypt. Default: "fail"."""
+    """What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them
+    come again after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume`
+    delivers them as they are. Default: "fail"."""
     queue_size: int | None
     """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
     read ahead (readers). The server's own limit is 1000. From 1 to 1000. Default: 1000."""

@@ -153,6 +153,12 @@ class WouldDeadlockError(StargateError):
     code = -14
 
 
+class CryptoError(StargateError):
+    """A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted."""
+
+    code = -15
+
+
 class InternalError(StargateError):
     """A fault of the library itself; please report it."""
 

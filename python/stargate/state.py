@@ -59,6 +59,8 @@ class Stats:
     """Acknowledgements that were not sent, because they could no longer count."""
     covered: int
     """Messages that came again at or below a cumulative acknowledgement: acknowledged at once, and not handed out."""
+    undecryptable: int
+    """Messages received that could not be decrypted."""
     redelivered: int
     """Messages received with a redelivery count above zero."""
     unacked: int

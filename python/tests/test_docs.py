@@ -22,17 +22,19 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in the source tre
 
 
 def programs() -> list[str]:
-    pages = [DOCS / "python.md", TESTS.parent / "README.md"]
+    pages = [DOCS / "python.md", DOCS / "encryption.md", TESTS.parent / "README.md"]
     return [
         found for page in pages if page.exists() for found in re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
     ]
 
 
 @pytest.mark.parametrize("number", range(len(programs())))
-def test_the_programs_in_the_documentation_run(pulsar_mock: MockBroker, number: int) -> None:
+def test_the_programs_in_the_documentation_run(pulsar_mock: MockBroker, tmp_path: Path, number: int) -> None:
     program = programs()[number].replace("localhost:8080", pulsar_mock.url.removeprefix("ws://"))
+    for mine, theirs in [("rsa.pem", "billing.pem"), ("rsa.pub.pem", "billing.pub.pem")]:
+        (tmp_path / theirs).write_bytes((ROOT / "tests/keys" / mine).read_bytes())
     command = [sys.executable, "-W", "error::ResourceWarning:stargate", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr

@@ -7,6 +7,7 @@
 mod administering;
 mod broker;
 mod cumulative;
+mod encrypting;
 mod failing;
 mod line;
 mod producing;
@@ -89,6 +90,18 @@ scenarios! {
         a_cumulative_acknowledgement_by_an_id_holds_for_what_comes
         a_cumulative_acknowledgement_outlives_its_connection
         a_cumulative_acknowledgement_that_cannot_be_is_refused;
+    encrypting:
+        who_has_the_key_reads_all_of_a_message_and_nobody_else_its_payload
+        every_compression_is_undone_after_decryption
+        what_cannot_be_decrypted_waits_for_who_can
+        what_cannot_be_decrypted_is_dropped_or_delivered_as_wanted
+        a_key_reader_is_asked_by_name_and_metadata_once_for_a_data_key
+        a_key_reader_that_fails_is_told_and_may_recover
+        a_key_that_cannot_be_used_is_an_error_when_opening
+        a_new_data_key_costs_no_message_and_no_order
+        a_handler_is_given_what_is_encrypted_in_order_however_long_the_key_takes
+        partitions_and_several_connections_read_what_is_encrypted
+        an_encrypted_message_over_the_limit_is_named_and_harms_nothing;
     reading:
         a_reader_begins_at_the_earliest
         a_reader_begins_at_the_latest

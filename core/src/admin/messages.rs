@@ -1,14 +1,11 @@
 //! Messages as they are stored, read without a subscription: what `peek` and its relatives answer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use super::http::Response;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Message, MessageId, Origin, varint};
-use crate::proto::time;
+use crate::message::{Message, MessageId, Origin};
+use crate::proto::{batch, time};
 use crate::topic::TopicName;
 
 /// A message as the broker stores it, with what consumers are not told.
@@ -80,6 +77,7 @@ pub(super) fn unpack(topic: &TopicName, response: &Response) -> Result<Vec<Store
             event_time: millis("x-pulsar-event-time"),
             redelivery_count: 0,
             encryption_context: None,
+            batch: None,
             origin: Origin::default(),
         },
         producer_name: head("x-pulsar-producer-name").unwrap_or_default().to_owned(),
@@ -88,99 +86,17 @@ pub(super) fn unpack(topic: &TopicName, response: &Response) -> Result<Vec<Store
         encrypted: is("x-pulsar-is-encrypted"),
     };
     let Some(count) = head("x-pulsar-num-batch-message").filter(|_| !whole.encrypted) else { return Ok(vec![whole]) };
-    let count: i32 = count.parse().map_err(|_| bad("the batch"))?;
-    let mut rest = response.body.clone();
-    let mut messages = Vec::new();
-    for index in 0..count {
-        let (single, payload) = Single::take(&mut rest).ok_or_else(|| bad("the batch"))?;
-        // Compaction leaves the place of what it removed.
-        if single.compacted_out {
-            continue;
-        }
+    let singles = count.parse().ok().and_then(|count| batch::unpack(&response.body, count).ok());
+    let messages = singles.ok_or_else(|| bad("the batch"))?.into_iter().map(|single| {
         let mut stored = whole.clone();
-        stored.message.id = MessageId::at(ledger, entry, partition, index);
-        stored.message.payload = payload;
+        stored.message.id = MessageId::at(ledger, entry, partition, single.index as i32);
+        stored.message.payload = single.payload;
         stored.message.key = single.key;
         stored.message.properties = single.properties;
         stored.message.event_time = single.event_time;
-        stored.sequence_id = single.sequence_id.unwrap_or(whole.sequence_id + i64::from(index));
+        stored.sequence_id = single.sequence_id.unwrap_or(whole.sequence_id + single.index as i64);
         stored.null = single.null;
-        messages.push(stored);
-    }
-    Ok(messages)
-}
-
-/// `SingleMessageMetadata` of Pulsar's protocol.
-#[derive(Default)]
-struct Single {
-    properties: BTreeMap<String, String>,
-    key: Option<String>,
-    payload_size: usize,
-    compacted_out: bool,
-    event_time: Option<i64>,
-    sequence_id: Option<i64>,
-    null: bool,
-}
-
-impl Single {
-    /// The next message of a batch: its metadata behind their length, and its payload.
-    fn take(batch: &mut Bytes) -> Option<(Single, Bytes)> {
-        let length = u32::from_be_bytes(batch.get(..4)?.try_into().ok()?) as usize;
-        let end = length.checked_add(4)?;
-        let mut single = Single::default();
-        let mut metadata = batch.get(4..end)?;
-        while !metadata.is_empty() {
-            match field(&mut metadata)? {
-                (1, Field::Bytes(mut pair)) => {
-                    let (mut name, mut value) = (String::new(), String::new());
-                    while !pair.is_empty() {
-                        match field(&mut pair)? {
-                            (1, Field::Bytes(bytes)) => name = text(bytes),
-                            (2, Field::Bytes(bytes)) => value = text(bytes),
-                            _ => {}
-                        }
-                    }
-                    single.properties.insert(name, value);
-                }
-                (2, Field::Bytes(bytes)) => single.key = Some(text(bytes)),
-                (3, Field::Number(size)) => single.payload_size = usize::try_from(size).ok()?,
-                (4, Field::Number(flag)) => single.compacted_out = flag != 0,
-                (5, Field::Number(time)) => single.event_time = (time != 0).then_some(time as i64),
-                (8, Field::Number(id)) => single.sequence_id = Some(id as i64),
-                (9, Field::Number(flag)) => single.null = flag != 0,
-                _ => {}
-            }
-        }
-        let payload = end..end.checked_add(single.payload_size)?;
-        if payload.end > batch.len() {
-            return None;
-        }
-        let content = batch.slice(payload.clone());
-        *batch = batch.slice(payload.end..);
-        Some((single, content))
-    }
-}
-
-enum Field<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-/// The next field of a protobuf message: its number and its value.
-fn field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Field<'a>)> {
-    let tag = varint(bytes)?;
-    let length = match tag & 7 {
-        0 => return Some((tag >> 3, Field::Number(varint(bytes)?))),
-        1 => 8,
-        2 => usize::try_from(varint(bytes)?).ok()?,
-        5 => 4,
-        _ => return None,
-    };
-    let value = bytes.get(..length)?;
-    *bytes = bytes.get(length..)?;
-    Some((tag >> 3, Field::Bytes(value)))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+        stored
+    });
+    Ok(messages.collect())
 }

@@ -160,7 +160,7 @@ impl Inbox {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Lets go what a session has here; how many messages that were.
+    /// Lets go what a session has here; how many frames that were.
     pub(crate) fn forget(&self, session: usize) -> usize {
         let mut state = self.state();
         let mut gone = Vec::new();
@@ -172,7 +172,7 @@ impl Inbox {
         }
         self.uncount(&gone);
         self.release(state, &gone);
-        gone.len()
+        gone.iter().filter(|message| !message.origin.follows).count()
     }
 
     /// Takes one to `max` messages of a lane. Dropping the future loses nothing.
@@ -266,6 +266,7 @@ mod tests {
             event_time: None,
             redelivery_count: 0,
             encryption_context: None,
+            batch: None,
             origin: Origin { frame_bytes: 100, ..Origin::default() },
         }
     }

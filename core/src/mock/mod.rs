@@ -95,6 +95,9 @@ pub struct MockMessage {
     pub event_time: i64,
     /// Milliseconds to hold the message back for Shared and Key_Shared subscriptions.
     pub deliver_after_ms: u64,
+    /// For a payload that is encrypted, the `encryptionContext` that comes with it, as JSON. With it a message can be made
+    /// that only native clients make: an encrypted batch, or one for several keys.
+    pub encryption_context: Option<serde_json::Value>,
 }
 
 impl MockMessage {
@@ -257,6 +260,7 @@ impl Mock {
                 // one name each, so that deduplication lets it pass
                 producer: Arc::from(format!("stargate-mock-{}-{stored}", now)),
                 sequence: at as i64,
+                encryption: message.encryption_context,
             });
             let id = broker.publish(&target, messages.collect(), batch, now).map_err(MockError::Failed)?;
             let (batch, size) = if batch { (0, size as i32) } else { (-1, 0) };

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::{Value, json};
+
 use super::faults::{Fault, Op};
 use super::ids::{Id, from_base64};
 use super::names::base_topic;
@@ -43,6 +45,7 @@ pub(super) struct Producer {
     round_robin: bool,
     murmur: bool,
     turn: usize,
+    encryption_keys: Option<serde_json::Map<String, Value>>,
 }
 
 impl Producer {
@@ -77,6 +80,7 @@ impl Producer {
                 batching: wanted.batching,
                 round_robin: wanted.round_robin,
                 murmur: wanted.murmur,
+                encryption_keys: wanted.encryption_keys,
             })
         })
     }
@@ -160,7 +164,35 @@ impl Producer {
             publish_time: now,
             producer: Arc::clone(&self.name),
             sequence: 0,
+            encryption: self.encryption(
+                message.encryption_param,
+                message.compression_type,
+                message.uncompressed_size,
+            )?,
         })
+    }
+
+    /// How the producer says that it encrypted a message. `Err` is the text of a `send-error:7`.
+    fn encryption(
+        &self,
+        parameter: Option<String>,
+        compression: Option<String>,
+        uncompressed: Option<i64>,
+    ) -> Result<Option<Value>, String> {
+        let Some(keys) = &self.encryption_keys else { return Ok(None) };
+        let parameter = parameter.unwrap_or_default();
+        from_base64(&parameter).map_err(|text| format!("Invalid Base64 encryptionParam error={text}"))?;
+        if uncompressed.is_some() != compression.as_ref().is_some_and(|name| name != "NONE" || uncompressed.is_some()) {
+            let text = "the params compressionType and uncompressedMessageSize should both empty or both non-empty";
+            return Err(text.to_owned());
+        }
+        Ok(Some(json!({
+            "keys": keys,
+            "param": parameter,
+            "compressionType": compression.as_deref().unwrap_or("NONE"),
+            "uncompressedMessageSize": uncompressed.unwrap_or(0),
+            "batchSize": null,
+        })))
     }
 
     fn send(&mut self, shared: &Shared, mut message: Message, confirm: Confirm, outbox: &mut Outbox) {
@@ -172,6 +204,12 @@ impl Producer {
                 self.name, self.label
             );
             return self.error(shared, 8, &text, &confirm, outbox);
+        }
+        if self.encryption_keys.as_ref().is_some_and(|keys| keys.len() > 1) {
+            // A bug of Pulsar 4.0.8, which keeps the last of several keys only.
+            let text = "org.apache.pulsar.client.api.PulsarClientException: java.lang.NullPointerException: Cannot invoke \
+                        \"java.lang.CharSequence.length()\" because \"seq\" is null";
+            return self.error(shared, 8, text, &confirm, outbox);
         }
         if let Some(batching) = self.batching
             && batching.max_pending > 0

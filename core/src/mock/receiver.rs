@@ -12,7 +12,7 @@ use super::session::{End, Outbox, detail};
 use super::subscription::{ConsumerSettings, Delivery, Kind};
 use super::time::iso;
 use super::topics::{Interest, Refusal, Start};
-use super::upgrade::{ConsumerWanted, ReaderWanted};
+use super::upgrade::{ConsumerWanted, IfEncrypted, ReaderWanted};
 use super::wire::{self, ConsumerCommand, ConsumerMessage, Unusable};
 
 /// The reason of a queue size of 0 where there is more than one topic.
@@ -35,6 +35,7 @@ pub(super) struct Receiver {
     delivered: HashMap<Id, Arc<str>>,
     /// A second copy to deliver, by a scripted fault.
     again: Option<Delivery>,
+    if_encrypted: IfEncrypted,
     /// The handler fell over a tombstone, and asks for nothing any more.
     fallen: bool,
 }
@@ -87,6 +88,7 @@ impl Receiver {
                 receives: usize::from(!wanted.pull),
                 delivered: HashMap::new(),
                 again: None,
+                if_encrypted: wanted.if_encrypted,
                 fallen: false,
             })
         })
@@ -141,6 +143,7 @@ impl Receiver {
                 receives: usize::from(wanted.queue_size > 0),
                 delivered: HashMap::new(),
                 again: None,
+                if_encrypted: wanted.if_encrypted,
                 fallen: wanted.queue_size == 0,
             })
         })
@@ -170,6 +173,14 @@ impl Receiver {
 
     fn deliver(&mut self, shared: &Shared, delivery: Delivery, may_fail: bool, outbox: &mut Outbox) {
         let message = &delivery.message;
+        if message.encryption.is_some() && self.if_encrypted != IfEncrypted::Deliver {
+            // The embedded client keeps it to itself, and the handler goes on asking.
+            self.receives += 1;
+            if self.if_encrypted == IfEncrypted::Discard {
+                shared.broker(|broker, now| broker.acknowledge(self.conn, &delivery.topic, delivery.id, true, now));
+            }
+            return;
+        }
         let Some(payload) = &message.payload else {
             self.fallen = true;
             return;
@@ -190,6 +201,8 @@ impl Receiver {
             publish_time: iso(message.publish_time as i64),
             redelivery_count: delivery.redeliveries,
             event_time: (message.event_time != 0).then(|| iso(message.event_time)),
+            // Readers are not told, by an omission of the real proxy.
+            encryption_context: message.encryption.as_ref().filter(|_| !self.reader),
             key: message.key.as_deref(),
         });
         match fault {

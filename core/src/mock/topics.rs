@@ -25,6 +25,8 @@ pub(super) struct Message {
     pub(super) publish_time: u64,
     pub(super) producer: Arc<str>,
     pub(super) sequence: i64,
+    /// For an encrypted message, what a consumer needs to decrypt it.
+    pub(super) encryption: Option<Value>,
 }
 
 /// What the broker stores and acknowledges as one: a message, or a batch.
@@ -393,6 +395,8 @@ impl Broker {
                         publish_time: now,
                         producer: Arc::from(format!("{}-{}-DLQ", found.log.topic, subscription.name)),
                         sequence: dead.entry as i64,
+                        // A dead letter keeps the payload as it is, and loses its keys.
+                        encryption: None,
                     };
                     letters.push((dead.topic.clone(), letter));
                 }

@@ -24,6 +24,16 @@ pub(super) struct ProducerWanted {
     pub(super) batching: Option<Batching>,
     pub(super) round_robin: bool,
     pub(super) murmur: bool,
+    /// Those that the producer encrypts with itself.
+    pub(super) encryption_keys: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What becomes of a message that is encrypted; the mock itself has no keys.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum IfEncrypted {
+    Withhold,
+    Discard,
+    Deliver,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +61,7 @@ pub(super) struct ConsumerWanted {
     pub(super) dead_letter_topic: Option<String>,
     pub(super) name: Option<String>,
     pub(super) priority: i32,
+    pub(super) if_encrypted: IfEncrypted,
 }
 
 #[derive(Debug)]
@@ -58,6 +69,7 @@ pub(super) struct ReaderWanted {
     pub(super) topic: String,
     pub(super) start: Start,
     pub(super) queue_size: usize,
+    pub(super) if_encrypted: IfEncrypted,
 }
 
 /// What the log and the faults know before the request has been understood.
@@ -178,15 +190,16 @@ fn producer(request: &Request, parts: &[&str]) -> Result<ProducerWanted, Refusal
     {
         return Err(invalid(format!("Invalid compressionType {other}")));
     }
+    let mut encryption_keys = None;
     if let Some(keys) = request.parameter("encryptionKeys") {
-        let parsed = from_base64(keys).ok().and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
-        if !parsed.is_some_and(|keys| keys.is_object()) {
+        encryption_keys = from_base64(keys).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        if encryption_keys.is_none() {
             let text = "Can't add encryption key without configuring cryptoKeyReaderFactoryClassName";
             return Err(Refusal::new(500, format!("Failed to create producer/consumer: {text}")));
         }
         batching = None;
     }
-    Ok(ProducerWanted { topic, name, initial_sequence, batching, round_robin, murmur })
+    Ok(ProducerWanted { topic, name, initial_sequence, batching, round_robin, murmur, encryption_keys })
 }
 
 fn consumer(request: &Request, parts: &[&str]) -> Result<ConsumerWanted, Refusal> {
@@ -275,8 +288,18 @@ fn consumer_of(
         max_redeliveries: max_redeliveries.map(|count| count as u32),
         dead_letter_topic,
         name,
+        if_encrypted: if_encrypted(request),
         priority: at_least(request, "priorityLevel", 0, "priorityLevel needs to be >= 0")?.unwrap_or(0),
     })
+}
+
+/// A bad value is ignored.
+fn if_encrypted(request: &Request) -> IfEncrypted {
+    match request.parameter("cryptoFailureAction") {
+        Some("CONSUME") => IfEncrypted::Deliver,
+        Some("DISCARD") => IfEncrypted::Discard,
+        _ => IfEncrypted::Withhold,
+    }
 }
 
 /// Whatever is wrong with a reader is a 500.
@@ -304,5 +327,5 @@ fn reader(request: &Request, parts: &[&str]) -> Result<ReaderWanted, Refusal> {
             Start::After(id.ok_or_else(|| failed("java.lang.IndexOutOfBoundsException".into()))?)
         }
     };
-    Ok(ReaderWanted { topic, start, queue_size: queue_size as usize })
+    Ok(ReaderWanted { topic, start, queue_size: queue_size as usize, if_encrypted: if_encrypted(request) })
 }

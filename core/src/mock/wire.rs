@@ -24,6 +24,9 @@ pub(super) struct ProducerMessage {
     pub(super) event_time: Option<String>,
     pub(super) deliver_at: i64,
     pub(super) deliver_after_ms: i64,
+    pub(super) encryption_param: Option<String>,
+    pub(super) compression_type: Option<String>,
+    pub(super) uncompressed_size: Option<i64>,
 }
 
 /// A frame to a consumer or a reader.
@@ -47,6 +50,15 @@ pub(super) fn producer_message(text: &str) -> Result<Option<ProducerMessage>, Un
             "properties" => message.properties = properties(value)?,
             "deliverAt" => message.deliver_at = long(&name, value)?,
             "deliverAfterMs" => message.deliver_after_ms = long(&name, value)?,
+            "encryptionParam" => message.encryption_param = string(&name, value)?,
+            // an unknown constant is null
+            "compressionType" => {
+                let known = ["NONE", "LZ4", "ZLIB", "ZSTD", "SNAPPY"];
+                message.compression_type = string(&name, value)?.filter(|name| known.contains(&name.as_str()));
+            }
+            "uncompressedMessageSize" if !value.is_null() => {
+                message.uncompressed_size = Some(long(&name, value)?);
+            }
             // read by Jackson, so checked, and then ignored by Pulsar
             "sequenceId" => drop(long(&name, value)?),
             "replicationClusters" if !matches!(value, Value::Array(_) | Value::Null) => {
@@ -171,6 +183,8 @@ pub(super) struct ConsumerMessage<'a> {
     pub(super) redelivery_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encryption_context: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<&'a str>,
 }

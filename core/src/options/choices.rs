@@ -56,9 +56,9 @@ choices! {
         /// At the first message still stored.
         Earliest = "earliest" ("Earliest"),
     }
-    /// What the proxy does with a message that it cannot decrypt.
+    /// What becomes of a message that cannot be decrypted.
     CryptoFailureAction {
-        /// It is not delivered.
+        /// It is not delivered, and comes again.
         Fail = "fail" ("FAIL"),
         /// It is acknowledged and dropped.
         Discard = "discard" ("DISCARD"),

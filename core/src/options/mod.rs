@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::TokenSupplier;
+use crate::encryption::CryptoKeyReader;
 use crate::error::{Error, Result};
 use crate::log::LogSink;
 use crate::state::StateListener;
@@ -44,6 +45,7 @@ use spec::{Value, check, parse};
 pub struct Options {
     values: BTreeMap<&'static str, Value>,
     pub(crate) token_supplier: Option<Arc<dyn TokenSupplier>>,
+    pub(crate) crypto_key_reader: Option<Arc<dyn CryptoKeyReader>>,
     pub(crate) on_state: Option<StateListener>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
     pub(crate) polled: bool,
@@ -95,6 +97,14 @@ impl Options {
     #[must_use]
     pub fn token_supplier(mut self, supplier: impl TokenSupplier + 'static) -> Options {
         self.token_supplier = Some(Arc::new(supplier));
+        self
+    }
+
+    /// Asks `reader` for the keys of end-to-end encryption; instead of the options that name key files. For a producer, which
+    /// needs `encryption_key` too, or a consumer, which then decrypts; not inherited from the client.
+    #[must_use]
+    pub fn crypto_key_reader(mut self, reader: impl CryptoKeyReader + 'static) -> Options {
+        self.crypto_key_reader = Some(Arc::new(reader));
         self
     }
 
@@ -250,11 +260,48 @@ impl Options {
                  one that holds both old and new messages",
             );
         }
+        self.check_encryption(roles)?;
         if self.int("connections") > 1 {
             let kind = self.text("subscription_type").unwrap_or_default();
             if kind != "shared" && kind != "key_shared" {
                 return refuse("connections above 1 needs subscription_type shared or key_shared");
             }
+        }
+        Ok(())
+    }
+
+    fn check_encryption(&self, roles: Roles) -> Result<()> {
+        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
+        let reader = self.crypto_key_reader.is_some();
+        let (public, private) = (self.is_set("encryption_public_key_file"), self.is_set("encryption_private_key_file"));
+        if reader && (public || private) {
+            return refuse("a crypto key reader and key files exclude each other: give one of them");
+        }
+        if reader && roles.intersects(Roles::READER) {
+            return refuse("readers cannot decrypt: the proxy tells them no encryption context; use a consumer");
+        }
+        if reader && !roles.intersects(Roles::PRODUCER.and(Roles::CONSUMER)) {
+            return refuse("a crypto key reader is for a producer or a consumer: give it to those");
+        }
+        if roles.intersects(Roles::PRODUCER) && self.is_set("encryption_key") != (reader || public) {
+            return refuse("encryption_key needs encryption_public_key_file or a crypto key reader, and they need it");
+        }
+        if self.is_set("encryption_key") && self.is_set("encryption_keys") {
+            return refuse("encryption_key encrypts here and encryption_keys in the proxy: give one of them");
+        }
+        if self.is_set("encryption_key") && self.bool("batch_enabled") {
+            return refuse(
+                "encryption_key excludes batch_enabled: the proxy cannot make batches of what it cannot read",
+            );
+        }
+        if roles.intersects(Roles::CONSUMER) && (reader || private) && self.is_set("max_redeliver_count") {
+            return refuse(
+                "max_redeliver_count excludes decryption: the proxy writes dead letters without their data keys, so nobody \
+                 could ever read them",
+            );
+        }
+        if roles.intersects(Roles::CONSUMER) && (reader || private) && self.bool("enable_retry") {
+            return refuse("enable_retry excludes decryption: the copies would be stored as everybody can read them");
         }
         Ok(())
     }
@@ -298,6 +345,8 @@ macro_rules! choice_getters {
 }
 
 choice_getters! {
+    get_compression_type("compression_type") -> CompressionType = None;
+    get_crypto_failure_action("crypto_failure_action") -> CryptoFailureAction = Fail;
     get_ordering("ordering") -> Ordering = None;
     get_on_disconnect("on_disconnect") -> OnDisconnect = Resend;
     get_when_full("when_full") -> WhenFull = Block;
@@ -396,6 +445,38 @@ mod tests {
         ] {
             assert!(options.check(Roles(15)).is_err(), "{options:?}");
         }
+    }
+
+    #[test]
+    fn encryption_that_could_not_work_is_refused_and_says_why() {
+        let keys = || Options::new().crypto_key_reader(crate::PemKeyReader::new());
+        let (producer, consumer) = (Roles::PRODUCER, Roles::CONSUMER);
+        for (options, role, expected) in [
+            (Options::new().encryption_key("k"), producer, "needs encryption_public_key_file"),
+            (Options::new().encryption_public_key_file("f"), producer, "encryption_key needs"),
+            (keys(), producer, "encryption_key needs"),
+            (keys().encryption_key("k").encryption_public_key_file("f"), producer, "exclude each other"),
+            (keys().encryption_key("k").encryption_keys("k"), producer, "give one of them"),
+            (keys().encryption_key("k").batch_enabled(true), producer, "excludes batch_enabled"),
+            (keys().max_redeliver_count(3), consumer, "without their data keys"),
+            (
+                Options::new().encryption_private_key_file("f").max_redeliver_count(3),
+                consumer,
+                "without their data keys",
+            ),
+            (
+                keys().enable_retry(true).subscription_type(SubscriptionType::Shared),
+                consumer,
+                "as everybody can read them",
+            ),
+            (keys(), Roles::READER, "readers cannot decrypt"),
+            (keys(), Roles::CONNECTION, "give it to those"),
+            (Options::new().encryption_private_key_file("f"), Roles::READER, "applies to consumer"),
+        ] {
+            let error = options.check(role).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(keys().encryption_key("k").check(producer).is_ok() && keys().check(consumer).is_ok());
     }
 
     #[test]

@@ -117,6 +117,14 @@ table! {
     initial_seq_id: i64 = int(-1, i64::MAX), "", &[(PRODUCER, "initialSequenceId")], PRODUCER;
     /// Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them.
     encryption_keys: &str = Kind::Text, "", &[(PRODUCER, "encryptionKeys")], PRODUCER;
+    /// The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can read it.
+    /// Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`. `compression_type`
+    /// is then done here, before.
+    encryption_key: &str = Kind::Text, "", &[], PRODUCER;
+    /// PEM file with the RSA public key to encrypt with; read when the producer is opened and at each new data key.
+    encryption_public_key_file: &str = Kind::Path, "", &[], PRODUCER;
+    /// How long a data key is used before a new one is made, under the public key as it then is.
+    encryption_key_renewal: Duration = millis(1_000, 86_400_000), "14400000", &[], PRODUCER;
     /// What becomes of messages in flight when the connection breaks.
     on_disconnect: OnDisconnect = OnDisconnect::KIND, "resend", &[], PRODUCER;
     /// Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
@@ -151,7 +159,11 @@ table! {
     dead_letter_topic: &str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
     /// Ask for messages as the application finishes them, instead of letting the server push.
     pull_mode: bool = Kind::Bool, "false", &[(CONSUMER, "pullMode")], CONSUMER;
-    /// What happens to messages that the proxy cannot decrypt.
+    /// PEM file with the RSA private key to decrypt with, whatever its name; read when a message comes under a data key that
+    /// is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their keys.
+    encryption_private_key_file: &str = Kind::Path, "", &[], CONSUMER;
+    /// What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them come again
+    /// after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume` delivers them as they are.
     crypto_failure_action: CryptoFailureAction = CryptoFailureAction::KIND, "fail",
         &[(CONSUMER, "cryptoFailureAction"), (READER, "cryptoFailureAction")], RECEIVER;
     /// Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or read

@@ -245,7 +245,7 @@ impl<T> Role for ConsumerRole<T> {
     type Command = Command<T>;
     type Event = Event<T>;
 
-    fn query(&self) -> Vec<(&'static str, String)> {
+    fn query(&mut self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 

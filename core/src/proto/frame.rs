@@ -21,6 +21,29 @@ pub(crate) struct OpenFrame {
     payload: Bytes,
     /// What comes between payload and context, as JSON.
     attributes: String,
+    /// The only kind of connection on which its payload can be read by anybody.
+    key: Option<ConnectionKey>,
+}
+
+/// The parameter `encryptionKeys` of a producer's connection: the data key under which its messages are encrypted, as those
+/// who may read them can have it. Compared as what it is, not by its text.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionKey(Arc<str>);
+
+impl ConnectionKey {
+    pub(crate) fn new(parameter: String) -> ConnectionKey {
+        ConnectionKey(parameter.into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for ConnectionKey {
+    fn eq(&self, other: &ConnectionKey) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 const HEAD: &str = r#"{"payload":""#;
@@ -34,7 +57,7 @@ impl OpenFrame {
     /// Takes `message`, or says that it cannot go into a frame of `limit` bytes.
     pub(crate) fn encode(message: Outgoing, limit: usize) -> Result<OpenFrame> {
         message.check()?;
-        let frame = OpenFrame { attributes: attributes(&message), payload: message.payload };
+        let frame = OpenFrame { attributes: attributes(&message), payload: message.payload, key: None };
         let bytes = frame.bytes();
         if bytes > limit {
             return Err(Error::new(
@@ -50,13 +73,20 @@ impl OpenFrame {
         Ok(frame)
     }
 
+    /// The same with the fields of encryption, for connections with this key.
+    pub(crate) fn encrypted(mut self, fields: &str, key: ConnectionKey) -> OpenFrame {
+        self.attributes.push_str(fields);
+        self.key = Some(key);
+        self
+    }
+
+    pub(crate) fn key(&self) -> Option<&ConnectionKey> {
+        self.key.as_ref()
+    }
+
     /// The most that the frame can have.
     pub(crate) fn bytes(&self) -> usize {
         HEAD.len() + STANDARD.encoded_length(self.payload.len()) + 1 + self.attributes.len() + TAIL_BYTES
-    }
-
-    pub(crate) fn payload_bytes(&self) -> usize {
-        self.payload.len()
     }
 
     /// What is kept of the message.
@@ -324,6 +354,7 @@ fn scanned_message(scanned: MessageText<'_>, text: &str, topic: &Arc<TopicName>,
         event_time: scanned.event_time.and_then(time::parse),
         redelivery_count: scanned.redelivery_count,
         encryption_context: None,
+        batch: None,
         origin: Origin { frame_bytes: text.len(), ..origin },
     })
 }
@@ -352,6 +383,7 @@ pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Ori
         event_time: wire.event_time.as_deref().and_then(time::parse),
         redelivery_count: u32::try_from(wire.redelivery_count).unwrap_or(0),
         encryption_context: wire.encryption_context.map(|raw| raw.get().to_owned()),
+        batch: None,
         origin: Origin { frame_bytes: text.len(), ..origin },
     })))
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod acks;
 pub(crate) mod backoff;
+pub(crate) mod batch;
 pub(crate) mod consumer;
 pub(crate) mod frame;
 pub(crate) mod liveness;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use super::frame::{Frame, OpenFrame, parse_answer};
+use super::frame::{ConnectionKey, Frame, OpenFrame, parse_answer};
 use super::session::Role;
 use super::{Moment, Text};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +68,14 @@ struct Entry<T, H> {
     refused: bool,
 }
 
+impl<T, H> Entry<T, H> {
+    /// What has ended is not sent, except that a number once used must be used again, or what follows would get it and be
+    /// dropped as a duplicate.
+    fn is_to_be_sent(&self, numbered: bool) -> bool {
+        !self.ended || (numbered && self.attempts > 0 && !self.refused)
+    }
+}
+
 pub(crate) struct ProducerRole<T, H> {
     /// In order of acceptance; the context of an entry on the wire is `first_context` plus its index.
     entries: VecDeque<Entry<T, H>>,
@@ -87,6 +95,10 @@ pub(crate) struct ProducerRole<T, H> {
     /// The sequence id that the caller wants the first connection to begin after. A later one must not begin there again:
     /// the broker would drop new messages as duplicates.
     first_connection: Option<i64>,
+    /// The key of this connection, or of the next.
+    key: Option<ConnectionKey>,
+    /// The next message is under another key than this connection's.
+    rekey: bool,
     failed: Option<Error>,
     counters: Arc<Counters>,
 }
@@ -109,9 +121,16 @@ impl<T, H> ProducerRole<T, H> {
             passed: 0,
             resync: false,
             first_connection,
+            key: None,
+            rekey: false,
             failed: None,
             counters,
         }
+    }
+
+    /// For end-to-end encryption: the first key.
+    pub(crate) fn with_key(self, key: Option<ConnectionKey>) -> ProducerRole<T, H> {
+        ProducerRole { key, ..self }
     }
 
     fn numbered(&self) -> bool {
@@ -208,17 +227,26 @@ impl<T, H> Role for ProducerRole<T, H> {
     type Command = Command<T, H>;
     type Event = Event<T, H>;
 
-    fn query(&self) -> Vec<(&'static str, String)> {
-        if !self.numbered() {
-            return self.first_connection.map(|id| ("initialSequenceId", id.to_string())).into_iter().collect();
+    fn query(&mut self) -> Vec<(&'static str, String)> {
+        let numbered = self.numbered();
+        if let Some(first) = self.entries.iter().find(|entry| entry.is_to_be_sent(numbered)) {
+            self.key = first.frame.key().cloned();
         }
-        // The server gives the next message the id after this one.
-        vec![("initialSequenceId", (self.sequence - 1).to_string()), ("sendTimeoutMillis", "0".to_owned())]
+        let mut query = match numbered {
+            false => self.first_connection.map(|id| ("initialSequenceId", id.to_string())).into_iter().collect(),
+            // The server gives the next message the id after this one.
+            true => {
+                vec![("initialSequenceId", (self.sequence - 1).to_string()), ("sendTimeoutMillis", "0".to_owned())]
+            }
+        };
+        query.extend(self.key.as_ref().map(|key| ("encryptionKeys", key.as_str().to_owned())));
+        query
     }
 
     fn connected(&mut self, _now: Moment, _connection: u64) {
         self.next = 0;
         self.resync = false;
+        self.rekey = false;
         self.first_connection = None;
     }
 
@@ -360,12 +388,13 @@ impl<T, H> Role for ProducerRole<T, H> {
             return None;
         }
         let numbered = self.numbered();
-        // What has ended is not sent, except that a number once used must be used again, or what follows would get it and
-        // be dropped as a duplicate.
-        let due = |entry: &Entry<T, H>| !entry.ended || (numbered && entry.attempts > 0 && !entry.refused);
-        let index = self.next + self.entries.range(self.next..).position(due)?;
-        self.next = index + 1;
+        let index = self.next + self.entries.range(self.next..).position(|entry| entry.is_to_be_sent(numbered))?;
         let entry = &mut self.entries[index];
+        if entry.frame.key() != self.key.as_ref() {
+            self.rekey = true;
+            return None;
+        }
+        self.next = index + 1;
         match entry.attempts {
             0 => self.counters.sent.add(1),
             _ => self.counters.resent.add(1),
@@ -380,7 +409,7 @@ impl<T, H> Role for ProducerRole<T, H> {
     }
 
     fn wants_reconnect(&self) -> bool {
-        self.resync && !self.entries.iter().any(|entry| entry.written && !entry.ended)
+        (self.resync || self.rekey) && !self.entries.iter().any(|entry| entry.written && !entry.ended)
     }
 
     fn is_idle(&self) -> bool {

@@ -77,7 +77,7 @@ impl<T> Role for ReaderRole<T> {
     type Command = Command<T>;
     type Event = Event<T>;
 
-    fn query(&self) -> Vec<(&'static str, String)> {
+    fn query(&mut self) -> Vec<(&'static str, String)> {
         vec![("messageId", self.position.clone())]
     }
 

@@ -18,7 +18,7 @@ pub(crate) trait Role {
     type Event;
 
     /// Query parameters for the next connection, besides those of the options, which they override.
-    fn query(&self) -> Vec<(&'static str, String)>;
+    fn query(&mut self) -> Vec<(&'static str, String)>;
     fn connected(&mut self, now: Moment, connection: u64);
     fn disconnected(&mut self, now: Moment, why: &Error);
     /// Takes a text frame. An error is a frame that does not belong to the protocol; it is reported and skipped.
@@ -344,7 +344,10 @@ impl<R: Role> Session<R> {
         let needed = self.linger_until.is_none() || !self.role.is_idle();
         if self.is_open() && self.role.wants_reconnect() && needed {
             self.actions.push_back(Action::Drop);
-            self.disconnected(now, Error::new(ErrorKind::Broker, "reconnecting to be certain of the sequence ids"));
+            self.disconnected(
+                now,
+                Error::new(ErrorKind::Broker, "reconnecting to be certain of the sequence ids, or with a new data key"),
+            );
         }
         let Some(until) = self.linger_until else { return };
         let over = now >= until;

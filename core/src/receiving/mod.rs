@@ -14,6 +14,7 @@ use crate::delivery::inbox::Inbox;
 use crate::delivery::polled::PolledProcessors;
 use crate::delivery::processors::{Handler, Outcome, Processors, Settle, ended_within};
 use crate::driver::{Driver, Order, Orders, Route, WeakOrders};
+use crate::encryption::{Batches, Opener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::message::Message;
@@ -54,6 +55,8 @@ pub(crate) struct Receiving<C> {
     pub(crate) counters: Arc<Counters>,
     /// Where messages go that the application wants again later. Its topic is that of the last session.
     pub(crate) retry: Option<Arc<RetryLetters>>,
+    /// Those that came encrypted, in one frame each.
+    pub(crate) batches: Arc<Batches>,
     processors: OnceLock<Processors>,
     polled: OnceLock<PolledProcessors>,
     starting: Mutex<bool>,
@@ -88,6 +91,7 @@ impl<C: Tells> Receiving<C> {
             comes_again,
             counters,
             retry: None,
+            batches: Arc::default(),
             processors: OnceLock::new(),
             polled: OnceLock::new(),
             starting: Mutex::new(false),
@@ -106,7 +110,16 @@ impl<C: Tells> Receiving<C> {
         let (orders, inbound) = Orders::new();
         let (reporter, status) = Reporter::new(&self.client, topic, number, options, &self.counters);
         self.inbox.open_session();
-        let outlet = ReceiverOutlet::new(reporter, self.inbox.clone(), number, self.comes_again);
+        let opener = self.client.keys(options).map(|keys| {
+            let session = orders.downgrade();
+            let settle: Settle = Arc::new(move |message, outcome| {
+                if let Some(session) = session.upgrade() {
+                    let _ = session.send(Order::Do(C::settled(message, outcome)));
+                }
+            });
+            Opener::new(keys, options, self.batches.clone(), settle, self.counters.clone(), self.log.clone())
+        });
+        let outlet = ReceiverOutlet::new(reporter, self.inbox.clone(), number, self.comes_again, opener);
         let session = Session::new(role, self.client.policy(options, number));
         self.client.runtime.spawn(Driver::run(session, inbound, outlet, route, Instant::now()));
         self.sessions.push(orders);

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::Ticket;
 use crate::delivery::inbox::Inbox;
 use crate::driver::Outlet;
+use crate::encryption::Opener;
 use crate::message::Message;
 use crate::proto::consumer::Event;
 use crate::proto::session::Change;
@@ -17,6 +18,8 @@ pub(super) struct ReceiverOutlet {
     reporter: Reporter,
     inbox: Arc<Inbox>,
     arrived: Vec<Message>,
+    /// With end-to-end encryption, what messages go through before they have arrived.
+    opener: Option<Opener>,
     session: usize,
     comes_again: bool,
     ended: bool,
@@ -24,8 +27,25 @@ pub(super) struct ReceiverOutlet {
 
 impl ReceiverOutlet {
     /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
-    pub(super) fn new(reporter: Reporter, inbox: Arc<Inbox>, session: usize, comes_again: bool) -> ReceiverOutlet {
-        ReceiverOutlet { reporter, inbox, arrived: Vec::new(), session, comes_again, ended: false }
+    pub(super) fn new(
+        reporter: Reporter,
+        inbox: Arc<Inbox>,
+        session: usize,
+        comes_again: bool,
+        opener: Option<Opener>,
+    ) -> ReceiverOutlet {
+        ReceiverOutlet { reporter, inbox, arrived: Vec::new(), opener, session, comes_again, ended: false }
+    }
+}
+
+impl ReceiverOutlet {
+    /// Opens what is encrypted; true while a key is being had, and nothing is to be read.
+    fn open(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(opener) = &mut self.opener else { return false };
+        let before = self.arrived.len();
+        let asking = opener.poll(cx, &mut self.arrived);
+        self.arrived[before..].iter().for_each(|message| self.inbox.read(message));
+        asking
     }
 }
 
@@ -41,10 +61,13 @@ impl Drop for ReceiverOutlet {
 impl Outlet<Event<Ticket>> for ReceiverOutlet {
     fn event(&mut self, event: Event<Ticket>) {
         match event {
-            Event::Message(message) => {
-                self.inbox.read(&message);
-                self.arrived.push(*message);
-            }
+            Event::Message(message) => match &mut self.opener {
+                None => {
+                    self.inbox.read(&message);
+                    self.arrived.push(*message);
+                }
+                Some(opener) => opener.push(*message),
+            },
             Event::Stalled { unacked } => self.reporter.stalled(unacked),
             Event::EndOfTopic(Ticket::EndOfTopic(sender), outcome) => {
                 let _ = sender.send(outcome);
@@ -74,9 +97,11 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
         if !self.comes_again {
             return 0;
         }
+        let sealed = self.opener.as_mut().map_or(0, Opener::forget);
         let arrived = std::mem::take(&mut self.arrived);
         self.inbox.unread(&arrived);
-        arrived.len() + self.inbox.forget(self.session)
+        let frames = arrived.iter().filter(|message| !message.origin.follows).count();
+        sealed + frames + self.inbox.forget(self.session)
     }
 
     fn settle(&mut self) {
@@ -84,11 +109,12 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
     }
 
     fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.inbox.has_room() {
+        let asking = self.open(cx);
+        if !asking && self.inbox.has_room() {
             return false;
         }
         self.inbox.push(&mut self.arrived);
-        self.inbox.is_full(cx)
+        self.inbox.is_full(cx) || asking
     }
 
     fn ponged(&mut self, at: SystemTime) {

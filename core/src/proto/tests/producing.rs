@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::Outgoing;
-use crate::proto::frame::OpenFrame;
+use crate::proto::frame::{ConnectionKey, OpenFrame};
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
 
 /// What the broker has, and what it has not answered yet.
@@ -501,5 +501,87 @@ proptest! {
                 prop_assert!(stored.contains(number), "{} has a receipt and is not stored", number);
             }
         }
+    }
+}
+
+/// A world of messages that are encrypted, and the keys in turn.
+fn encrypted_world() -> (World<ProducerRole<u64, ()>>, Vec<ConnectionKey>) {
+    let keys: Vec<_> = ["a", "b", "c"].into_iter().map(|key| ConnectionKey::new(key.to_owned())).collect();
+    let role = ProducerRole::new(Resend::Again, None, Arc::default()).with_key(Some(keys[0].clone()));
+    (World::new(role, policy()), keys)
+}
+
+fn encrypted(number: u64, key: &ConnectionKey) -> Command<u64, ()> {
+    let frame = frame(number).encrypted(&format!(r#","encryptionParam":"{}""#, key.as_str()), key.clone());
+    Command::Send { frame, ticket: number, hold: (), deadline: None }
+}
+
+#[test]
+fn a_message_under_a_new_data_key_goes_out_on_a_connection_that_has_told_it() {
+    let (mut world, keys) = encrypted_world();
+    assert_eq!(world.connect().unwrap(), [("encryptionKeys", "a".to_owned())]);
+    for (number, key) in [(0, 0), (1, 1), (2, 1)] {
+        world.command(encrypted(number, &keys[key]));
+    }
+    assert_eq!(world.written().len(), 1);
+    world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.connect().unwrap(), [("encryptionKeys", "b".to_owned())]);
+    assert_eq!(world.written().len(), 2);
+}
+
+#[test]
+fn what_is_sent_again_goes_out_under_the_data_key_that_it_was_encrypted_with() {
+    let (mut world, keys) = encrypted_world();
+    world.connect();
+    world.command(encrypted(0, &keys[0]));
+    world.written();
+    world.command(encrypted(1, &keys[1]));
+    world.disconnect();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.connect().unwrap(), [("encryptionKeys", "a".to_owned())]);
+    assert_eq!(world.written().len(), 1);
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn no_message_is_sent_under_another_data_key_whatever_breaks(
+        steps in prop::collection::vec((0u8..8, 0usize..3), 0..80)
+    ) {
+        let (mut world, keys) = encrypted_world();
+        let mut broker = Broker::default();
+        let mut connection_key = String::new();
+        let mut sent = 0;
+        let mut ended = BTreeMap::new();
+        for (step, key) in steps.into_iter().chain(std::iter::repeat_n((4, 0), 400)) {
+            match step {
+                0..3 => {
+                    world.command(encrypted(sent, &keys[key]));
+                    sent += 1;
+                }
+                3 => world.disconnect(),
+                // Everything that a working connection brings.
+                _ => {
+                    world.pass(Duration::from_secs(1));
+                    if let Some(query) = world.connect() {
+                        broker.connected(&query);
+                        connection_key = query[0].1.clone();
+                    }
+                    for frame in world.written() {
+                        let json: serde_json::Value = serde_json::from_str(&frame).unwrap();
+                        prop_assert_eq!(&json["encryptionParam"], &serde_json::Value::from(connection_key.clone()));
+                        broker.take(&frame);
+                    }
+                    let receipts = std::mem::take(&mut broker.unsent);
+                    receipts.iter().for_each(|receipt| world.receive(receipt));
+                }
+            }
+            outcomes(&mut world, &mut ended);
+        }
+        prop_assert_eq!(ended.len() as u64, sent);
+        broker.stored.dedup();
+        prop_assert!(broker.stored.is_sorted(), "{:?}", broker.stored);
     }
 }

@@ -1,0 +1,207 @@
+//! A data key: AES-256-GCM over payloads, and itself under RSA-OAEP (SHA-1 and MGF1, as all Pulsar clients have it).
+
+use std::fmt;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
+use sha1::Sha1;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The bytes of an AES-256 key.
+const KEY_BYTES: usize = 32;
+
+/// What payloads are encrypted with.
+pub(super) struct DataKey(LessSafeKey);
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey")
+    }
+}
+
+fn failed(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Crypto, why)
+}
+
+impl DataKey {
+    /// A new key, and itself under the public key in `pem`.
+    pub(super) fn generate(pem: &[u8]) -> Result<(DataKey, Vec<u8>)> {
+        let public = public_key(pem)?;
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        random(&mut *bytes)?;
+        let wrapped = public.oaep_encrypt::<Sha1>(&*bytes).map_err(|error| failed("the data key").caused_by(error))?;
+        Ok((DataKey::from_bytes(&*bytes)?, wrapped))
+    }
+
+    /// The key that is in `wrapped` under the public half of the key in `pem`.
+    pub(super) fn unwrap(pem: &[u8], wrapped: &[u8]) -> Result<DataKey> {
+        let bytes = private_key(pem)?.oaep_decrypt::<Sha1>(wrapped).map(Zeroizing::new);
+        let bytes = bytes.map_err(|_| failed("the data key is not for this private key, or was changed on its way"))?;
+        DataKey::from_bytes(&bytes)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<DataKey> {
+        let key = UnboundKey::new(&AES_256_GCM, bytes);
+        let unusual = |_| failed(format!("a data key of {} bytes; {KEY_BYTES} are expected, for AES-256", bytes.len()));
+        key.map(|key| DataKey(LessSafeKey::new(key))).map_err(unusual)
+    }
+
+    /// Encrypts in place and appends the tag; gives the nonce. Nonces are random, as those of the other clients, which is
+    /// why a key ends after a number of messages too.
+    pub(super) fn encrypt(&self, payload: &mut Vec<u8>) -> Result<[u8; NONCE_LEN]> {
+        let mut nonce = [0; NONCE_LEN];
+        random(&mut nonce)?;
+        let sealed = self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), payload);
+        sealed.map(|()| nonce).map_err(|_| failed("the payload could not be encrypted"))
+    }
+
+    /// Decrypts; an error when a bit of nonce, payload or tag is not what was encrypted.
+    pub(super) fn decrypt(&self, nonce: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
+        let Ok(nonce) = Nonce::try_assume_unique_for_key(nonce) else {
+            return Err(failed(format!("an encryption parameter of {} bytes; {NONCE_LEN} are expected", nonce.len())));
+        };
+        let mut text = payload.to_vec();
+        let opened = self.0.open_in_place(nonce, Aad::empty(), &mut text);
+        let bytes =
+            opened.map_err(|_| failed("the payload was not encrypted with this data key, or was changed"))?.len();
+        text.truncate(bytes);
+        Ok(text)
+    }
+}
+
+fn random(bytes: &mut [u8]) -> Result<()> {
+    SystemRandom::new().fill(bytes).map_err(|_| failed("the system gives no random numbers"))
+}
+
+const ELLIPTIC: &str =
+    "it is no RSA key; keys on elliptic curves (ECDSA in Pulsar's documentation) work between Java clients only";
+
+fn public_key(pem: &[u8]) -> Result<rsa::PublicKey> {
+    let bad = |why: &str| failed(format!("it cannot be used: {why}"));
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
+        .map_err(|_| bad("expected PEM with the section PUBLIC KEY, as `openssl rsa -pubout` writes it"))?;
+    rsa::PublicKey::from_public_key_der(&der).map_err(|error| bad(&why(&error)))
+}
+
+fn private_key(pem: &[u8]) -> Result<rsa::PrivateKey> {
+    let bad = |why: &str| failed(format!("it cannot be used: {why}"));
+    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        bad("expected PEM with the section PRIVATE KEY or RSA PRIVATE KEY, and no passphrase, as `openssl genrsa` writes it")
+    })?;
+    match &der {
+        PrivateKeyDer::Pkcs8(der) => {
+            rsa::PrivateKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(|error| bad(&why(&error)))
+        }
+        PrivateKeyDer::Pkcs1(der) => rsa::PrivateKey::from_pkcs1_der(der.secret_pkcs1_der())
+            .map_err(|error| bad(&format!("it is not well formed ({error})"))),
+        _ => Err(bad(ELLIPTIC)),
+    }
+}
+
+/// Both errors name the algorithm of another key in their own way, and not what would be right.
+fn why(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    match text.contains("OID") || text.contains("algorithm") {
+        true => ELLIPTIC.to_owned(),
+        false => format!("it is not well formed ({text})"),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::LazyLock;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(crate) const PRIVATE: &str = include_str!("../../../tests/keys/rsa.pem");
+    pub(crate) const PUBLIC: &str = include_str!("../../../tests/keys/rsa.pub.pem");
+
+    static KEY: LazyLock<DataKey> = LazyLock::new(|| DataKey::from_bytes(&[7; KEY_BYTES]).unwrap());
+
+    #[test]
+    fn a_data_key_comes_out_of_its_wrapping() {
+        let (key, wrapped) = DataKey::generate(PUBLIC.as_bytes()).unwrap();
+        let mut payload = b"one pizza".to_vec();
+        let nonce = key.encrypt(&mut payload).unwrap();
+        let again = DataKey::unwrap(PRIVATE.as_bytes(), &wrapped).unwrap();
+        assert_eq!(again.decrypt(&nonce, &payload).unwrap(), b"one pizza");
+    }
+
+    #[test]
+    fn a_message_that_openssl_encrypted_is_read() {
+        let [wrapped, nonce, payload] = include_str!("../../../tests/keys/known.txt")
+            .lines()
+            .map(|line| STANDARD.decode(line).unwrap())
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        let key = DataKey::unwrap(PRIVATE.as_bytes(), &wrapped).unwrap();
+        assert_eq!(key.decrypt(&nonce, &payload).unwrap(), b"encrypted with openssl");
+    }
+
+    #[test]
+    fn keys_of_either_form_are_read() {
+        let (_, wrapped) = DataKey::generate(PUBLIC.as_bytes()).unwrap();
+        let pkcs1 = include_str!("../../../tests/keys/rsa.pkcs1.pem");
+        assert!(DataKey::unwrap(pkcs1.as_bytes(), &wrapped).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_says_why_and_shows_nothing() {
+        for (public, private, expected) in [
+            ("junk", "junk", "expected PEM"),
+            (include_str!("../../../tests/keys/ec.pub.pem"), include_str!("../../../tests/keys/ec.pem"), "no RSA key"),
+            (PRIVATE, PUBLIC, "expected PEM"),
+        ] {
+            for error in [
+                DataKey::generate(public.as_bytes()).unwrap_err(),
+                DataKey::unwrap(private.as_bytes(), &[0; 256]).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Crypto);
+                assert!(error.to_string().contains(expected), "{error}");
+                assert!(!format!("{error:?}").contains("MII"), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrapping_for_another_key_or_with_a_bit_changed_is_an_error() {
+        let (_, wrapped) = DataKey::generate(PUBLIC.as_bytes()).unwrap();
+        for bit in (0..wrapped.len() * 8).step_by(97) {
+            let mut changed = wrapped.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(DataKey::unwrap(PRIVATE.as_bytes(), &changed).is_err(), "bit {bit}");
+        }
+        for bytes in [&[][..], &wrapped[1..], &[0; 4096]] {
+            assert!(DataKey::unwrap(PRIVATE.as_bytes(), bytes).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bit_can_be_changed(payload in prop::collection::vec(any::<u8>(), 0..100), place in any::<prop::sample::Index>()) {
+            let mut sealed = payload.clone();
+            let nonce = KEY.encrypt(&mut sealed).unwrap();
+            prop_assert_eq!(KEY.decrypt(&nonce, &sealed).unwrap(), payload);
+            let bit = place.index((nonce.len() + sealed.len()) * 8);
+            let mut all = [&nonce[..], &sealed].concat();
+            all[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(KEY.decrypt(&all[..NONCE_LEN], &all[NONCE_LEN..]).is_err());
+        }
+
+        #[test]
+        fn junk_is_an_error(nonce in prop::collection::vec(any::<u8>(), 0..20), payload in prop::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(KEY.decrypt(&nonce, &payload).is_err());
+        }
+    }
+}

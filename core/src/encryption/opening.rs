@@ -1,0 +1,225 @@
+//! The consumer's side: encrypted messages become readable ones, in their order.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Waking, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::context::{Context, WrappedKey};
+use super::data_key::DataKey;
+use super::keys::KeySource;
+use super::parts::Batches;
+use crate::delivery::processors::{Outcome, Settle};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Log};
+use crate::message::{Message, MessageId};
+use crate::options::{CryptoFailureAction, Options};
+use crate::proto::batch::{self, Single};
+use crate::stats::Counters;
+
+/// How long a data key that is not used is kept; as the other clients do it.
+const KEPT: Duration = Duration::from_secs(4 * 3600);
+/// How long a data key that could not be had is not asked for again, so that a backlog under it asks once.
+const KEPT_FAILURE: Duration = Duration::from_secs(5);
+/// Most data keys kept; each producer has its own.
+const MOST_KEPT: usize = 1_000;
+
+/// Opens what the frames of one session bring. The driver asks it before it reads on, so while a key is being had nothing
+/// more is read, and the order is kept.
+pub(crate) struct Opener {
+    keys: KeySource,
+    action: CryptoFailureAction,
+    /// Largest payload that is decompressed.
+    most_bytes: usize,
+    batches: Arc<Batches>,
+    known: HashMap<Vec<u8>, Known>,
+    waiting: VecDeque<Message>,
+    asking: Option<Asking>,
+    /// Tells the session what becomes of a message that nobody will see.
+    settle: Settle,
+    counters: Arc<Counters>,
+    log: Log,
+}
+
+struct Known {
+    key: Result<DataKey>,
+    until: Instant,
+}
+
+type Asking = Pin<Box<dyn Future<Output = (Vec<u8>, Result<DataKey>)> + Send>>;
+
+/// What became of a message.
+enum Opened {
+    Whole(Bytes),
+    Batch(Vec<Single>),
+    /// This key has to be had first.
+    Unknown(WrappedKey),
+}
+
+impl Opener {
+    pub(crate) fn new(
+        keys: KeySource,
+        options: &Options,
+        batches: Arc<Batches>,
+        settle: Settle,
+        counters: Arc<Counters>,
+        log: Log,
+    ) -> Opener {
+        Opener {
+            keys,
+            action: options.get_crypto_failure_action(),
+            most_bytes: options.count("max_frame_bytes"),
+            batches,
+            known: HashMap::new(),
+            waiting: VecDeque::new(),
+            asking: None,
+            settle,
+            counters,
+            log,
+        }
+    }
+
+    /// A message to open.
+    pub(crate) fn push(&mut self, message: Message) {
+        self.waiting.push_back(message);
+    }
+
+    /// Lets go what is not open yet; how many frames that were.
+    pub(crate) fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.waiting).len()
+    }
+
+    /// Opens what can be opened; true while a key is being had.
+    pub(crate) fn poll(&mut self, cx: &mut Waking<'_>, opened: &mut Vec<Message>) -> bool {
+        loop {
+            if let Some(asking) = &mut self.asking {
+                let Poll::Ready((wrapped, key)) = asking.as_mut().poll(cx) else { return true };
+                self.asking = None;
+                self.remember(wrapped, key);
+            }
+            let Some(mut message) = self.waiting.pop_front() else { return false };
+            match self.open(&message) {
+                Ok(Opened::Whole(payload)) => {
+                    message.payload = payload;
+                    message.origin.opened = true;
+                    opened.push(message);
+                }
+                Ok(Opened::Batch(singles)) => self.take_apart(&message, singles, opened),
+                Ok(Opened::Unknown(wrapped)) => {
+                    let keys = self.keys.clone();
+                    self.asking = Some(Box::pin(async move {
+                        let bytes = wrapped.bytes.clone();
+                        (bytes, keys.unwrap(wrapped).await)
+                    }));
+                    self.waiting.push_front(message);
+                }
+                Err(error) => self.fail(message, &error, opened),
+            }
+        }
+    }
+
+    fn open(&mut self, message: &Message) -> Result<Opened> {
+        let Some(context) = message.encryption_context() else {
+            return Ok(Opened::Whole(message.payload.clone()));
+        };
+        let mut context = Context::parse(context)?;
+        let compressed = match self.decrypt(&mut context, &message.payload)? {
+            Ok(text) => text,
+            Err(unknown) => return Ok(Opened::Unknown(unknown)),
+        };
+        let text = match context.codec {
+            Some(_) if context.uncompressed_size > self.most_bytes => {
+                let (bytes, most) = (context.uncompressed_size, self.most_bytes);
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    format!("a payload of {bytes} bytes before compression, over max_frame_bytes of {most}"),
+                ));
+            }
+            Some(codec) => codec.decompress(&compressed, context.uncompressed_size)?,
+            None => compressed,
+        };
+        match context.batch {
+            Some(count) => batch::unpack(&text.into(), count).map(Opened::Batch),
+            None => Ok(Opened::Whole(text.into())),
+        }
+    }
+
+    /// The text, or a key that has to be had. A message may be encrypted for several readers, and any key will do.
+    fn decrypt(&mut self, context: &mut Context, payload: &[u8]) -> Result<std::result::Result<Vec<u8>, WrappedKey>> {
+        let now = Instant::now();
+        let mut why = Error::new(ErrorKind::Crypto, "it comes with no key");
+        let mut unknown = None;
+        for wrapped in context.keys.drain(..) {
+            match self.known.get_mut(&wrapped.bytes).filter(|known| now < known.until) {
+                None => unknown = unknown.or(Some(wrapped)),
+                Some(Known { key: Err(error), .. }) => why = error.clone(),
+                Some(Known { key: Ok(key), until }) => match key.decrypt(&context.nonce, payload) {
+                    Ok(text) => {
+                        *until = now + KEPT;
+                        return Ok(Ok(text));
+                    }
+                    Err(error) => why = error,
+                },
+            }
+        }
+        unknown.map_or(Err(why), |unknown| Ok(Err(unknown)))
+    }
+
+    fn remember(&mut self, wrapped: Vec<u8>, key: Result<DataKey>) {
+        let now = Instant::now();
+        self.known.retain(|_, known| now < known.until);
+        if self.known.len() >= MOST_KEPT
+            && let Some(oldest) = self.known.iter().min_by_key(|(_, known)| known.until).map(|(bytes, _)| bytes.clone())
+        {
+            self.known.remove(&oldest);
+        }
+        let until = now + if key.is_ok() { KEPT } else { KEPT_FAILURE };
+        self.known.insert(wrapped, Known { key, until });
+    }
+
+    fn take_apart(&mut self, message: &Message, singles: Vec<Single>, opened: &mut Vec<Message>) {
+        if singles.is_empty() {
+            // Compaction left nothing of it.
+            return (self.settle)(message, Outcome::Ack);
+        }
+        self.counters.received.add(singles.len() as u64 - 1);
+        let indexes = singles.iter().map(|single| single.index);
+        let (session, connection) = (message.origin.session, message.origin.connection);
+        let batch = self.batches.add(session, &message.id, connection, indexes);
+        let count = singles.len();
+        let frame_bytes = message.origin.frame_bytes / count;
+        let partition = message.id.partition().map_or(-1, |partition| partition as i32);
+        for (nth, single) in singles.into_iter().enumerate() {
+            let mut part = message.clone();
+            part.payload = single.payload;
+            part.id = MessageId::at(message.id.ledger(), message.id.entry(), partition, single.index as i32);
+            part.key = single.key;
+            part.properties = single.properties;
+            part.event_time = single.event_time;
+            part.batch = Some(batch.clone());
+            part.origin.opened = true;
+            part.origin.follows = nth > 0;
+            part.origin.frame_bytes =
+                if nth == 0 { frame_bytes + message.origin.frame_bytes % count } else { frame_bytes };
+            opened.push(part);
+        }
+    }
+
+    fn fail(&self, message: Message, error: &Error, opened: &mut Vec<Message>) {
+        self.counters.undecryptable.add(1);
+        let (what, outcome) = match self.action {
+            CryptoFailureAction::Fail => ("it comes again after negative_ack_delay", Some(Outcome::Nack)),
+            CryptoFailureAction::Discard => ("it is acknowledged and dropped", Some(Outcome::Ack)),
+            CryptoFailureAction::Consume => ("it is delivered as it is", None),
+        };
+        let text = format!("message {} could not be decrypted: {}; {what}", message.id, error.message());
+        self.log.write(Level::Error, &text);
+        match outcome {
+            Some(outcome) => (self.settle)(&message, outcome),
+            None => opened.push(message),
+        }
+    }
+}

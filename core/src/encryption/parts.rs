@@ -1,0 +1,234 @@
+//! Acknowledging a batch that came in one frame: the broker knows the frame, the application its messages.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::message::MessageId;
+
+/// A frame that holds several messages, and what the application has decided about them.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The id of the frame, for the wire.
+    pub(crate) id: MessageId,
+    pub(crate) connection: u64,
+    state: Mutex<State>,
+    session: usize,
+    /// Where it is found until the broker is told about it.
+    batches: Weak<Batches>,
+}
+
+#[derive(Debug)]
+struct State {
+    acked: Vec<bool>,
+    left: usize,
+    /// The whole frame comes again.
+    nacked: bool,
+}
+
+/// What the broker is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Nothing yet, or nothing any more.
+    Nothing,
+    Ack,
+    Nack,
+}
+
+impl Batch {
+    fn new(
+        batches: &Arc<Batches>,
+        session: usize,
+        id: MessageId,
+        connection: u64,
+        indexes: impl Iterator<Item = usize>,
+    ) -> Batch {
+        let mut acked = Vec::new();
+        let mut left = 0;
+        for index in indexes {
+            acked.resize(index, true);
+            acked.push(false);
+            left += 1;
+        }
+        let (batches, state) = (Arc::downgrade(batches), Mutex::new(State { acked, left, nacked: false }));
+        Batch { id, connection, state, session, batches }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The message with this index is done with: the last of them acknowledges the frame.
+    pub(crate) fn ack(&self, index: usize) -> Told {
+        let mut state = self.state();
+        match state.acked.get_mut(index) {
+            Some(acked) if !*acked => *acked = true,
+            _ => return Told::Nothing,
+        }
+        state.left -= 1;
+        match state.left == 0 && !state.nacked {
+            true => self.tell(state, Told::Ack),
+            false => Told::Nothing,
+        }
+    }
+
+    /// The message with this id and those before it are done with: up to which id that is true of whole frames.
+    pub(crate) fn ack_through(&self, id: &MessageId) -> MessageId {
+        let index = id.batch_index().unwrap_or_default() as usize;
+        let mut state = self.state();
+        for acked in state.acked.iter_mut().take(index.saturating_add(1)) {
+            *acked = true;
+        }
+        state.left = state.acked.iter().filter(|acked| !**acked).count();
+        if state.left == 0 && !state.nacked {
+            self.tell(state, Told::Ack);
+            return self.id.clone();
+        }
+        let partition = self.id.partition().map_or(-1, |partition| partition as i32);
+        match self.id.entry().checked_sub(1) {
+            Some(entry) => MessageId::at(self.id.ledger(), entry, partition, -1),
+            // The last entry that the ledger before could have.
+            None => MessageId::at(self.id.ledger().saturating_sub(1), i64::MAX as u64, partition, -1),
+        }
+    }
+
+    /// The message with this index is to come again, and with it the whole frame.
+    pub(crate) fn nack(&self, index: usize) -> Told {
+        let mut state = self.state();
+        if state.nacked || state.acked.get(index).is_none_or(|acked| *acked) {
+            return Told::Nothing;
+        }
+        state.nacked = true;
+        self.tell(state, Told::Nack)
+    }
+
+    fn tell(&self, state: MutexGuard<'_, State>, told: Told) -> Told {
+        drop(state);
+        if let Some(batches) = self.batches.upgrade() {
+            batches.remove(self);
+        }
+        told
+    }
+}
+
+/// The batches that a consumer was given and that are not done with, for acknowledgements by id.
+#[derive(Debug, Default)]
+pub(crate) struct Batches(Mutex<HashMap<Place, Arc<Batch>>>);
+
+/// A frame: its session, ledger, entry and partition.
+type Place = (usize, u64, u64, Option<u32>);
+
+fn place(session: usize, id: &MessageId) -> Place {
+    (session, id.ledger(), id.entry(), id.partition())
+}
+
+impl Batches {
+    fn map(&self) -> MutexGuard<'_, HashMap<Place, Arc<Batch>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A frame has come, with messages at these places; compaction may have left out others. What an earlier connection of
+    /// the session brought counts no more.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        session: usize,
+        id: &MessageId,
+        connection: u64,
+        indexes: impl Iterator<Item = usize>,
+    ) -> Arc<Batch> {
+        let batch = Arc::new(Batch::new(self, session, id.clone(), connection, indexes));
+        let mut map = self.map();
+        map.retain(|place, other| place.0 != session || other.connection == connection);
+        map.insert(place(session, id), batch.clone());
+        batch
+    }
+
+    /// The batch that the message with this id was in.
+    pub(crate) fn find(&self, session: usize, id: &MessageId) -> Option<Arc<Batch>> {
+        id.batch_index()?;
+        self.map().get(&place(session, id)).cloned()
+    }
+
+    fn remove(&self, batch: &Batch) {
+        let mut map = self.map();
+        let place = place(batch.session, &batch.id);
+        // It may have come again in the meantime.
+        if map.get(&place).is_some_and(|found| std::ptr::eq(&**found, batch)) {
+            map.remove(&place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> MessageId {
+        MessageId::at(1, 2, 3, -1)
+    }
+
+    fn part(index: i32) -> MessageId {
+        MessageId::at(1, 2, 3, index)
+    }
+
+    fn batch(indexes: &[usize]) -> Arc<Batch> {
+        Arc::new(Batches::default()).add(0, &frame(), 1, indexes.iter().copied())
+    }
+
+    #[test]
+    fn the_last_message_acknowledges_the_frame_once() {
+        let batch = batch(&[0, 1, 2]);
+        let told = [2, 0, 0, 1, 1].map(|index| batch.ack(index));
+        assert_eq!(told, [Told::Nothing, Told::Nothing, Told::Nothing, Told::Ack, Told::Nothing]);
+    }
+
+    #[test]
+    fn what_compaction_left_out_is_not_waited_for() {
+        let batch = batch(&[1, 3]);
+        let told = [0, 1, 2, 3, 4].map(|index| batch.ack(index));
+        assert_eq!(told, [Told::Nothing, Told::Nothing, Told::Nothing, Told::Ack, Told::Nothing]);
+    }
+
+    #[test]
+    fn a_cumulative_acknowledgement_ends_before_a_frame_that_is_not_done_with() {
+        let batch = batch(&[0, 1, 2]);
+        assert_eq!(batch.ack(2), Told::Nothing);
+        assert_eq!(batch.ack_through(&part(0)), MessageId::at(1, 1, 3, -1));
+        assert_eq!(batch.ack_through(&part(1)), frame());
+        let first = Arc::new(Batches::default()).add(0, &MessageId::at(7, 0, -1, -1), 1, 0..2);
+        assert!(first.ack_through(&MessageId::at(7, 0, -1, 0)) < MessageId::at(7, 0, -1, -1));
+    }
+
+    #[test]
+    fn a_frame_that_comes_again_is_not_acknowledged() {
+        let batch = batch(&[0, 1]);
+        assert_eq!(batch.ack(0), Told::Nothing);
+        assert_eq!(batch.nack(0), Told::Nothing, "it is done with");
+        assert_eq!(batch.nack(1), Told::Nack);
+        assert_eq!(batch.nack(1), Told::Nothing);
+        assert_eq!(batch.ack(1), Told::Nothing);
+    }
+
+    #[test]
+    fn a_batch_is_found_by_the_id_of_any_of_its_messages_until_it_is_done_with() {
+        let batches = Arc::new(Batches::default());
+        let first = batches.add(0, &frame(), 1, 0..2);
+        assert!(batches.find(0, &part(1)).is_some());
+        assert!(batches.find(1, &part(1)).is_none(), "another session");
+        assert!(batches.find(0, &frame()).is_none(), "the frame is no message");
+        let again = batches.add(0, &frame(), 1, 0..2);
+        assert_eq!(first.nack(0), Told::Nack);
+        assert!(batches.find(0, &part(0)).is_some(), "it has come again");
+        assert_eq!([again.ack(0), again.ack(1)], [Told::Nothing, Told::Ack]);
+        assert!(batches.find(0, &part(0)).is_none());
+    }
+
+    #[test]
+    fn a_batch_of_an_earlier_connection_is_found_no_more() {
+        let batches = Arc::new(Batches::default());
+        batches.add(0, &frame(), 1, 0..2);
+        batches.add(1, &frame(), 1, 0..2);
+        batches.add(0, &MessageId::at(1, 9, 3, -1), 2, 0..2);
+        assert!(batches.find(0, &part(0)).is_none());
+        assert!(batches.find(1, &part(0)).is_some(), "of another session");
+    }
+}

@@ -1,0 +1,131 @@
+//! The producer's side: payloads are compressed and encrypted before they become frames.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::compression::Codec;
+use super::data_key::DataKey;
+use super::keys::KeySource;
+use crate::error::Result;
+use crate::log::{Level, Log};
+use crate::message::Outgoing;
+use crate::options::Options;
+use crate::proto::frame::{ConnectionKey, OpenFrame};
+
+/// Random nonces may repeat one day; after so many messages that is still as good as impossible (one in 2^37).
+const MESSAGES_A_KEY: u64 = 1 << 30;
+/// How soon a new data key is tried for again when the public key could not be had.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Encrypts the messages of a producer. Its data key is renewed after a while, as the other clients do it.
+pub(crate) struct Sealer {
+    keys: KeySource,
+    name: String,
+    codec: Option<Codec>,
+    renewal: Duration,
+    current: Mutex<Current>,
+    renewing: tokio::sync::Mutex<()>,
+    log: Log,
+}
+
+#[derive(Clone)]
+struct Current {
+    key: Arc<Sealing>,
+    due: Instant,
+}
+
+struct Sealing {
+    data_key: DataKey,
+    connection_key: ConnectionKey,
+    messages: AtomicU64,
+}
+
+impl Sealer {
+    /// Asks for the public key, so that what is wrong with it is said when the producer is opened.
+    pub(crate) async fn open(keys: KeySource, options: &Options, log: Log) -> Result<Sealer> {
+        let name = options.text("encryption_key").unwrap_or_default();
+        let renewal = options.millis("encryption_key_renewal");
+        let key = generate(&keys, &name).await?;
+        Ok(Sealer {
+            codec: Codec::of(options.get_compression_type()),
+            current: Mutex::new(Current { key, due: Instant::now() + renewal }),
+            renewing: tokio::sync::Mutex::new(()),
+            keys,
+            name,
+            renewal,
+            log,
+        })
+    }
+
+    /// What the first connection tells the proxy.
+    pub(crate) fn connection_key(&self) -> ConnectionKey {
+        self.current().key.connection_key.clone()
+    }
+
+    /// Encrypts the payload of `message`, and makes its frame.
+    pub(crate) async fn frame(&self, mut message: Outgoing, limit: usize) -> Result<OpenFrame> {
+        let key = self.key().await?;
+        let size = message.payload.len();
+        let compressed = self.codec.and_then(|codec| Some((codec, codec.compress(&message.payload)?)));
+        let (codec, mut payload) = match compressed {
+            Some((codec, compressed)) => (Some(codec), compressed),
+            None => (None, message.payload.to_vec()),
+        };
+        let nonce = key.data_key.encrypt(&mut payload)?;
+        message.payload = payload.into();
+        let mut fields = format!(r#","encryptionParam":"{}""#, STANDARD.encode(nonce));
+        if let Some(codec) = codec {
+            fields.push_str(&format!(r#","compressionType":"{}","uncompressedMessageSize":{size}"#, codec.name()));
+        }
+        let frame = OpenFrame::encode(message, limit.saturating_sub(fields.len()))?;
+        Ok(frame.encrypted(&fields, key.connection_key.clone()))
+    }
+
+    fn current(&self) -> Current {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The data key for one message more.
+    async fn key(&self) -> Result<Arc<Sealing>> {
+        if let Some(key) = self.usable() {
+            return Ok(key);
+        }
+        let _one_at_a_time = self.renewing.lock().await;
+        if let Some(key) = self.usable() {
+            return Ok(key);
+        }
+        let old = self.current().key;
+        let (key, due) = match generate(&self.keys, &self.name).await {
+            Ok(key) => (key, self.renewal),
+            // A vault that is down is no reason to stop: the data key is old, and not broken.
+            Err(error) if old.messages.load(Ordering::Relaxed) < MESSAGES_A_KEY => {
+                let text = format!("the data key could not be renewed and is used on: {}", error.message());
+                self.log.write(Level::Warn, &text);
+                (old, self.renewal.min(TRY_AGAIN))
+            }
+            Err(error) => return Err(error),
+        };
+        let current = Current { key: key.clone(), due: Instant::now() + due };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current;
+        key.messages.fetch_add(1, Ordering::Relaxed);
+        Ok(key)
+    }
+
+    fn usable(&self) -> Option<Arc<Sealing>> {
+        let Current { key, due } = self.current();
+        let used = key.messages.fetch_add(1, Ordering::Relaxed);
+        (used < MESSAGES_A_KEY && Instant::now() < due).then_some(key)
+    }
+}
+
+async fn generate(keys: &KeySource, name: &str) -> Result<Arc<Sealing>> {
+    let (data_key, wrapped, metadata) = keys.generate(name).await?;
+    let parameter = json!({ name: { "keyValue": STANDARD.encode(wrapped), "metadata": metadata } }).to_string();
+    let connection_key = ConnectionKey::new(STANDARD.encode(parameter));
+    Ok(Arc::new(Sealing { data_key, connection_key, messages: AtomicU64::new(0) }))
+}
