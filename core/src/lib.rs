@@ -39,6 +39,9 @@ pub struct Encryption;
 
 pub mod admin;
 mod auth;
+#[cfg(feature = "benching")]
+#[doc(hidden)]
+pub mod benching;
 mod client;
 mod consumer;
 mod delivery;
