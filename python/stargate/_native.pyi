@@ -314,8 +314,8 @@ class Message:
         """How often the application has had it again from the retry letter topic."""
     @property
     def encryption_context(self) -> str | None:
-        """How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands
-        it on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
+        """How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it
+        on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
         """
     @property
     def is_encrypted(self) -> bool:

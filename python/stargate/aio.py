@@ -13,15 +13,14 @@ event loop in which it was first used. What is said of the classes of `stargate`
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
 from . import _events, _native
 from ._bridge import Bridge
 from ._convert import Payload, Seconds, extras, seconds
+from ._handle import Handle
 from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
 from .client import split_options, topics_of
@@ -51,11 +50,8 @@ _TURN = 64
 _LOT = 64
 
 
-class _Handle:
-    """What is closed, and warns when it was not."""
-
-    _closed = True
-    _pid = 0
+class _Handle(Handle):
+    """What is closed by awaiting."""
 
     async def close(self, timeout: Seconds = 10.0) -> None:
         raise NotImplementedError
@@ -67,14 +63,6 @@ class _Handle:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _abandoned(self) -> bool:
-        return not self._closed
-
-    def __del__(self) -> None:
-        # In a forked child it belongs to the parent, whose business it is.
-        if self._abandoned() and self._pid == os.getpid():
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
 
 H = TypeVar("H", bound=_Handle)
@@ -125,9 +113,8 @@ class AsyncProducer(_Handle):
         self._client = client
         self._native = native
         self._bridge = client._bound()
-        self._pid = os.getpid()
         self._ended = False
-        self._closed = False
+        self._open()
 
     @property
     def topic(self) -> str:
@@ -236,7 +223,7 @@ class AsyncProducer(_Handle):
         self._ended = True
 
     def _abandoned(self) -> bool:
-        return not self._closed and not self._client.closed
+        return super()._abandoned() and not self._client.closed
 
     def __repr__(self) -> str:
         return f"<AsyncProducer of {self.topic}{' closed' if self._closed else ''}>"
@@ -250,9 +237,8 @@ class AsyncReceiver(_Handle):
         self._received: _native.Consumer | _native.Reader = native
         self._bridge = client._bound()
         self._tasks: Tasks | None = None
-        self._pid = os.getpid()
         self._in_a_row = 0
-        self._closed = False
+        self._open()
 
     @property
     def topic(self) -> str:
@@ -377,7 +363,7 @@ class AsyncReceiver(_Handle):
             self._tasks.stop_soon()
 
     def _abandoned(self) -> bool:
-        return not self._closed and not self._client.closed
+        return super()._abandoned() and not self._client.closed
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.topic}{' closed' if self._closed else ''}>"
@@ -534,8 +520,7 @@ class AsyncClient(_Handle):
         self._native = _native.Client(url, pairs, _events.events(), listener, tokens)
         self._receivers: weakref.WeakSet[AsyncReceiver] = weakref.WeakSet()
         self._bridge: Bridge | None = None
-        self._pid = os.getpid()
-        self._closed = False
+        self._open()
         _events.close_at_exit(self)
 
     @property

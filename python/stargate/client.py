@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 from . import _events, _native
 from ._convert import Seconds, option_pairs, seconds
+from ._handle import Handle
 from .producer import Producer
 from .receiver import Consumer, Reader, Receiver
 from .state import Stats
@@ -27,7 +26,7 @@ Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
 """What a consumer subscribes to: a topic, several, or every persistent topic whose name matches a pattern."""
 
 
-class Client:
+class Client(Handle):
     """The way to a Pulsar cluster. Making one opens no connection; each producer, consumer and reader has its own.
 
     `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are
@@ -39,8 +38,6 @@ class Client:
         ...     message_id = producer.send(b"one pizza")
     """
 
-    _closed = True
-
     def __init__(
         self, url: str, *, token_supplier: Callable[[], str] | None = None, **options: Unpack[ConnectionOptions]
     ) -> None:
@@ -48,8 +45,7 @@ class Client:
         tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
         self._native = _native.Client(url, pairs, _events.events(), listener, tokens)
         self._receivers: weakref.WeakSet[Receiver] = weakref.WeakSet()
-        self._pid = os.getpid()
-        self._closed = False
+        self._open()
         _events.close_at_exit(self)
 
     @property
@@ -183,11 +179,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}{' closed' if self._closed else ''}>"
-
-    def __del__(self) -> None:
-        # In a forked child it belongs to the parent, whose business it is.
-        if not self._closed and self._pid == os.getpid():
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
 
 _Listener: TypeAlias = tuple[_native.Events, Callable[..., object]] | None

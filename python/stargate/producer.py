@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, Unpack
 
 from . import _events, _native
 from ._convert import Extras, Payload, Seconds, extras, option_pairs, seconds
+from ._handle import Handle
 from .errors import InvalidArgumentError, TimeoutError
 from .state import Stats
 
@@ -58,7 +57,7 @@ def packed(message: Payload | OutgoingMessage) -> Payload | tuple[Payload, Extra
     return message._packed() if isinstance(message, OutgoingMessage) else message
 
 
-class Producer:
+class Producer(Handle):
     """Sends messages to one topic. Made by `Client.producer`; may be used by many threads at once.
 
     Messages of one thread are stored in the order in which they were sent. At most `max_pending_msg` are in flight:
@@ -69,13 +68,10 @@ class Producer:
         ...     ids = producer.send_many(f"pizza {number}" for number in range(100))
     """
 
-    _closed = True
-
     def __init__(self, client: Client, native: _native.Producer) -> None:
         self._client = client
         self._native = native
-        self._pid = os.getpid()
-        self._closed = False
+        self._open()
         self._ended = False
 
     @property
@@ -228,10 +224,8 @@ class Producer:
     def __repr__(self) -> str:
         return f"<Producer of {self.topic}{' closed' if self._closed else ''}>"
 
-    def __del__(self) -> None:
-        # In a forked child it belongs to the parent, whose business it is.
-        if not self._closed and not self._client.closed and self._pid == os.getpid():
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+    def _abandoned(self) -> bool:
+        return super()._abandoned() and not self._client.closed
 
 
 def produce(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 from ._convert import Seconds, seconds
+from ._handle import Handle
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
 from .handler import Handler, MessageHandler, ReconsumeLater, Workers, maker, refuse_async
@@ -22,17 +21,14 @@ if TYPE_CHECKING:
     from .client import Client
 
 
-class Receiver:
+class Receiver(Handle):
     """Receives the messages of a topic: by a handler, or by waiting for them. The two exclude each other."""
-
-    _closed = True
 
     def __init__(self, client: Client, native: _native.Consumer | _native.Reader) -> None:
         self._client = client
         self._received: _native.Consumer | _native.Reader = native
         self._workers: Workers | None = None
-        self._pid = os.getpid()
-        self._closed = False
+        self._open()
 
     @property
     def topic(self) -> str:
@@ -213,10 +209,8 @@ class Receiver:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.topic}{' closed' if self._closed else ''}>"
 
-    def __del__(self) -> None:
-        # In a forked child it belongs to the parent, whose business it is.
-        if not self._closed and not self._client.closed and self._pid == os.getpid():
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+    def _abandoned(self) -> bool:
+        return super()._abandoned() and not self._client.closed
 
 
 class Consumer(Receiver):

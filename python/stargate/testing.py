@@ -19,13 +19,13 @@ import asyncio
 import contextlib
 import os
 import time
-import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
 
 from . import _native
 from ._convert import Payload, Seconds, extras, seconds
+from ._handle import Handle
 from ._native import MessageId
 from .errors import InvalidArgumentError, TimeoutError
 
@@ -114,7 +114,7 @@ class Request:
     """The status of an upgrade, the context of a send, the id of an acknowledgement or a delivery, and the like."""
 
 
-class MockBroker:
+class MockBroker(Handle):
     """A Pulsar broker at 127.0.0.1, for tests. It starts at once, on a thread of its own, and ends with `close`.
 
     Topics are `name`, `tenant/namespace/name` or full names; `public/default` is there from the start. Everything that
@@ -134,8 +134,6 @@ class MockBroker:
         ...     [message.data for message in mock.messages("orders")]
         [b'one pizza']
     """
-
-    _closed = True
 
     def __init__(
         self,
@@ -171,8 +169,7 @@ class MockBroker:
             seconds(ping_interval),
             auto_create_topics,
         )
-        self._pid = os.getpid()
-        self._closed = False
+        self._open()
 
     @property
     def url(self) -> str:
@@ -513,11 +510,6 @@ class MockBroker:
 
     def __repr__(self) -> str:
         return f"<MockBroker at {self.url}{' closed' if self._closed else ''}>"
-
-    def __del__(self) -> None:
-        # In a forked child it belongs to the parent, whose business it is.
-        if not self._closed and self._pid == os.getpid():
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
 
 def _several(tokens: str | Iterable[str]) -> list[str]:

@@ -1,0 +1,27 @@
+"""What is opened has to be closed: who forgets it is warned."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+
+class Handle:
+    """Something that is open until it is closed, in the process that opened it."""
+
+    # As long as `__init__` has not come to its end, there is nothing to close.
+    _closed = True
+    _pid = 0
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._closed = False
+
+    def _abandoned(self) -> bool:
+        """Whether to warn that nobody closed it."""
+        return not self._closed
+
+    def __del__(self) -> None:
+        # In a forked child it belongs to the parent, whose business it is.
+        if self._abandoned() and self._pid == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
