@@ -42,7 +42,7 @@ MODES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
 SETTINGS = {
     SMOKE: (1, {"sink": (0.02, 0.1)}),
     QUICK: (3, {"sink": (0.1, 0.3), "broker": (0.2, 0.5)}),
-    FULL: (5, {"sink": (0.2, 0.5), "broker": (0.3, 0.7)}),
+    FULL: (5, {"sink": (0.2, 0.5), "broker": (0.3, 0.9)}),
 }
 RUN_SECONDS = 60
 # How many messages there are to receive on the broker; no client is through with them before its time is over, but the

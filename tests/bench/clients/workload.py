@@ -11,7 +11,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-STEP, RANGE = 6_101, 1 << 16
+POOL_BYTES = 1 << 21
 CHECK = 16
 SAMPLES = 1 << 15
 
@@ -51,15 +51,13 @@ def websocket_url(workload: argparse.Namespace) -> str:
 
 
 class Payloads:
-    """Random payloads, each different from those before it: slices of one random buffer."""
+    """Random payloads, made beforehand so that making them is not measured: many different ones, again and again."""
 
     def __init__(self, size: int) -> None:
-        self._random = os.urandom(size + RANGE)
-        self._size = size
+        self._payloads = [os.urandom(size) for _ in range(min(1000, POOL_BYTES // size))]
 
     def __getitem__(self, number: int) -> bytes:
-        begin = number * STEP % RANGE
-        return self._random[begin : begin + self._size]
+        return self._payloads[number % len(self._payloads)]
 
 
 class Meter:
