@@ -50,7 +50,7 @@ RUN_SECONDS = 60
 STORED = {100: 60_000, 1024: 40_000, 65536: 3_000}
 STORED_IN_BATCHES = 150_000
 # The broker is a virtual machine that compiles what is used; before that it is several times slower.
-BROKER_WARMUP_SECONDS = 8.0
+BROKER_WARMUP_SECONDS = 12.0
 
 Run = dict[str, Any]
 Servers = dict[str, str]
