@@ -216,16 +216,50 @@ typedef struct stargate_producer stargate_producer;
 typedef struct stargate_reader stargate_reader;
 
 /**
+ * A list of texts, such as the names of topics.
+ */
+typedef struct stargate_strings stargate_strings;
+
+/**
  * A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor opens again what
  * ended with an error that does not heal, and leaves down what fails too often.
  */
 typedef struct stargate_supervisor stargate_supervisor;
 
 /**
+ * A view of UTF-8 text, living as long as what it was taken from. `ptr[len]` is 0, so it is a C string too, unless the
+ * text itself has a 0 in it. `ptr` is NULL when there is no such text, as for a message without a key.
+ */
+typedef struct stargate_str {
+    /**
+     * The first byte, or NULL.
+     */
+    const char *ptr;
+    /**
+     * The number of bytes, without the 0 at the end.
+     */
+    size_t len;
+} stargate_str;
+
+/**
  * The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
  * over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
  */
 typedef int32_t stargate_status;
+
+/**
+ * One property of a message to send.
+ */
+typedef struct stargate_property {
+    /**
+     * Its name: UTF-8, not NULL.
+     */
+    const char *key;
+    /**
+     * Its value: UTF-8, not NULL.
+     */
+    const char *value;
+} stargate_property;
 
 /**
  * A handler of messages. Each of the `processors` (an option; 1 by default) is a thread of the library with a state of
@@ -261,21 +295,6 @@ typedef struct stargate_handler {
  * with, on any thread; also when registering failed. NULL when there is nothing to do.
  */
 typedef void (*stargate_destroy_fn)(void *user_data);
-
-/**
- * A view of UTF-8 text, living as long as what it was taken from. `ptr[len]` is 0, so it is a C string too, unless the
- * text itself has a 0 in it. `ptr` is NULL when there is no such text, as for a message without a key.
- */
-typedef struct stargate_str {
-    /**
-     * The first byte, or NULL.
-     */
-    const char *ptr;
-    /**
-     * The number of bytes, without the 0 at the end.
-     */
-    size_t len;
-} stargate_str;
 
 /**
  * A view of bytes, living as long as what it was taken from. `ptr` may be NULL when `len` is 0.
@@ -351,20 +370,6 @@ typedef struct stargate_state_change {
  * Is told of changes of state, on the client's callback thread.
  */
 typedef void (*stargate_state_fn)(void *user_data, const struct stargate_state_change *change);
-
-/**
- * One property of a message to send.
- */
-typedef struct stargate_property {
-    /**
-     * Its name: UTF-8, not NULL.
-     */
-    const char *key;
-    /**
-     * Its value: UTF-8, not NULL.
-     */
-    const char *value;
-} stargate_property;
 
 /**
  * A message to send. All that it points to is the caller's, and copied before the call returns.
@@ -573,6 +578,733 @@ extern "C" {
 
 /** @name Client
  * @{ */
+
+/**
+ * How many texts there are; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+size_t stargate_strings_count(const struct stargate_strings *strings);
+
+/**
+ * The text at `index`, counted from 0; `ptr` is NULL past the end, for NULL, and where there is none, as for the last
+ * message of an empty partition.
+ *
+ * Thread-safe. A view of the list.
+ */
+struct stargate_str stargate_strings_get(const struct stargate_strings *strings,
+                                         size_t index);
+
+/**
+ * Frees a list. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_strings_free(struct stargate_strings *strings);
+
+/**
+ * Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL); `body` is JSON or NULL.
+ * A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and `*out_body` the
+ * answer, for `stargate_string_free`. Every status but 2xx is an error.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_request(struct stargate_client *client,
+                                       const char *method,
+                                       const char *path,
+                                       const char *body,
+                                       int64_t timeout_ms,
+                                       int32_t *out_status,
+                                       char **out_body,
+                                       struct stargate_error **error);
+
+/**
+ * The names of the clusters that this one knows, its own included. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_clusters(struct stargate_client *client,
+                                        int64_t timeout_ms,
+                                        struct stargate_strings **out,
+                                        struct stargate_error **error);
+
+/**
+ * The version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_broker_version(struct stargate_client *client,
+                                              int64_t timeout_ms,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Asks a broker to write a message and to read it again; it may take seconds.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_check_health(struct stargate_client *client,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * The names of the tenants. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_tenants(struct stargate_client *client,
+                                       int64_t timeout_ms,
+                                       struct stargate_strings **out,
+                                       struct stargate_error **error);
+
+/**
+ * What a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_tenant(struct stargate_client *client,
+                                      const char *tenant,
+                                      int64_t timeout_ms,
+                                      char **out,
+                                      struct stargate_error **error);
+
+/**
+ * Makes a tenant. `admin_roles` and `allowed_clusters` are names after commas, or NULL: nobody besides the
+ * superusers, and all clusters that there are.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             const char *admin_roles,
+                                             const char *allowed_clusters,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Replaces what a tenant is allowed; as `stargate_admin_create_tenant`, but the clusters must be named.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_update_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             const char *admin_roles,
+                                             const char *allowed_clusters,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Deletes a tenant that has no namespaces.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Makes a tenant unless it is there; `*out` is 1 if it was made, otherwise 0. One that is there stays as it is.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_ensure_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             const char *admin_roles,
+                                             const char *allowed_clusters,
+                                             int64_t timeout_ms,
+                                             int32_t *out,
+                                             struct stargate_error **error);
+
+/**
+ * The names of a tenant's namespaces, "tenant/namespace" each. It is one answer of the broker, however many. For
+ * `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_namespaces(struct stargate_client *client,
+                                          const char *tenant,
+                                          int64_t timeout_ms,
+                                          struct stargate_strings **out,
+                                          struct stargate_error **error);
+
+/**
+ * The policies of a namespace, in the broker's JSON. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_namespace_policies(struct stargate_client *client,
+                                                  const char *namespace_name,
+                                                  int64_t timeout_ms,
+                                                  char **out,
+                                                  struct stargate_error **error);
+
+/**
+ * Makes a namespace, "tenant/namespace", divided into so many bundles, or with 0 into as many as the broker likes.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_namespace(struct stargate_client *client,
+                                                const char *namespace_name,
+                                                int32_t bundles,
+                                                int64_t timeout_ms,
+                                                struct stargate_error **error);
+
+/**
+ * Deletes a namespace that has no topics.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_namespace(struct stargate_client *client,
+                                                const char *namespace_name,
+                                                int64_t timeout_ms,
+                                                struct stargate_error **error);
+
+/**
+ * Makes a namespace unless it is there; `*out` is 1 if it was made, otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_ensure_namespace(struct stargate_client *client,
+                                                const char *namespace_name,
+                                                int64_t timeout_ms,
+                                                int32_t *out,
+                                                struct stargate_error **error);
+
+/**
+ * The retention that is set, in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL where it is not. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_retention(struct stargate_client *client,
+                                         const char *namespace_name,
+                                         int64_t timeout_ms,
+                                         char **out,
+                                         struct stargate_error **error);
+
+/**
+ * Sets how long and how much is kept of what every subscription has acknowledged: both 0 keep nothing, -1 is without
+ * limit.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_retention(struct stargate_client *client,
+                                             const char *namespace_name,
+                                             int64_t minutes,
+                                             int64_t megabytes,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * After how many seconds a message counts as acknowledged, whether it is or not; -1 where that is not set.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_message_ttl(struct stargate_client *client,
+                                           const char *namespace_name,
+                                           int64_t timeout_ms,
+                                           int32_t *out,
+                                           struct stargate_error **error);
+
+/**
+ * Sets after how many seconds a message counts as acknowledged, whether it is or not; 0 for never.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_message_ttl(struct stargate_client *client,
+                                               const char *namespace_name,
+                                               int64_t ttl_seconds,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * Whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_deduplication(struct stargate_client *client,
+                                             const char *namespace_name,
+                                             int64_t timeout_ms,
+                                             int32_t *out,
+                                             struct stargate_error **error);
+
+/**
+ * Lets the broker drop messages that a producer sent before, or with 0 not.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_deduplication(struct stargate_client *client,
+                                                 const char *namespace_name,
+                                                 int32_t enabled,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * The backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_backlog_quotas(struct stargate_client *client,
+                                              const char *namespace_name,
+                                              int64_t timeout_ms,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Bounds what a topic may hold for subscriptions that do not acknowledge. `kind` is "destination_storage", then
+ * `limit` is in bytes, or "message_age", then it is in seconds; -1 is without limit. `policy` is
+ * "producer_request_hold", "producer_exception" or "consumer_backlog_eviction".
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_backlog_quota(struct stargate_client *client,
+                                                 const char *namespace_name,
+                                                 const char *kind,
+                                                 int64_t limit,
+                                                 const char *policy,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Lets the broker's default hold again for "retention", "message_ttl", "deduplication", "destination_storage" or
+ * "message_age" (the last two are backlog quotas).
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_remove_policy(struct stargate_client *client,
+                                             const char *namespace_name,
+                                             const char *policy,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * The full names of the topics of a namespace that are stored, or with `persistent` 0 of those that are not; each
+ * partition by itself, and in no order. It is one answer of the broker, however many. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_topics(struct stargate_client *client,
+                                      const char *namespace_name,
+                                      int32_t persistent,
+                                      int64_t timeout_ms,
+                                      struct stargate_strings **out,
+                                      struct stargate_error **error);
+
+/**
+ * The full names of the topics with partitions of a namespace. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_partitioned_topics(struct stargate_client *client,
+                                                  const char *namespace_name,
+                                                  int32_t persistent,
+                                                  int64_t timeout_ms,
+                                                  struct stargate_strings **out,
+                                                  struct stargate_error **error);
+
+/**
+ * Makes a topic without partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * Makes a topic with partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_partitioned_topic(struct stargate_client *client,
+                                                        const char *topic,
+                                                        int32_t partitions,
+                                                        int64_t timeout_ms,
+                                                        struct stargate_error **error);
+
+/**
+ * Makes a topic without partitions unless there is one of this name; `*out` is 1 if it was made, otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_ensure_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int64_t timeout_ms,
+                                            int32_t *out,
+                                            struct stargate_error **error);
+
+/**
+ * Makes a topic with so many partitions, or adds to those that it has; `*out` is 1 if anything had to be done,
+ * otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_ensure_partitioned_topic(struct stargate_client *client,
+                                                        const char *topic,
+                                                        int32_t partitions,
+                                                        int64_t timeout_ms,
+                                                        int32_t *out,
+                                                        struct stargate_error **error);
+
+/**
+ * Adds partitions to those that a topic has, up to `partitions`; they cannot become fewer.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_grow_partitions(struct stargate_client *client,
+                                               const char *topic,
+                                               int32_t partitions,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * How many partitions a topic has, 0 for one without.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_partitions(struct stargate_client *client,
+                                          const char *topic,
+                                          int64_t timeout_ms,
+                                          int32_t *out,
+                                          struct stargate_error **error);
+
+/**
+ * Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
+ * STARGATE_BUSY, unless `force` disconnects them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int32_t force,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * Ends a topic: nothing can be published any more. The ids of the last message of the topic, or of each of its
+ * partitions. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_terminate_topic(struct stargate_client *client,
+                                               const char *topic,
+                                               int64_t timeout_ms,
+                                               struct stargate_strings **out,
+                                               struct stargate_error **error);
+
+/**
+ * Begins the compaction of a topic, or of all its partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_compact_topic(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * How far a compaction is, in JSON: status and lastError. Of a topic with partitions each is to be asked by itself.
+ * For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_compaction_status(struct stargate_client *client,
+                                                 const char *topic,
+                                                 int64_t timeout_ms,
+                                                 char **out,
+                                                 struct stargate_error **error);
+
+/**
+ * Lets the broker close a topic; the next use loads it again, maybe on another broker.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_unload_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * Acknowledges everything for all subscriptions, and deletes what is stored but for the ledger that is being written.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_truncate_topic(struct stargate_client *client,
+                                              const char *topic,
+                                              int64_t timeout_ms,
+                                              struct stargate_error **error);
+
+/**
+ * The statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_topic_stats(struct stargate_client *client,
+                                           const char *topic,
+                                           int64_t timeout_ms,
+                                           char **out,
+                                           struct stargate_error **error);
+
+/**
+ * How the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_internal_stats(struct stargate_client *client,
+                                              const char *topic,
+                                              int64_t timeout_ms,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * The id of the last message; NULL when the topic has none. Of a topic with partitions each is to be asked by itself.
+ * For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_last_message_id(struct stargate_client *client,
+                                               const char *topic,
+                                               int64_t timeout_ms,
+                                               char **out,
+                                               struct stargate_error **error);
+
+/**
+ * The id of the first message that was published at `time_ms` or later; if there is none, of the place after the last
+ * message. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_message_id_at(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t time_ms,
+                                             int64_t timeout_ms,
+                                             char **out,
+                                             struct stargate_error **error);
+
+/**
+ * The messages of the entry that holds a message, itself or the batch that it is in; `out` has `max` places.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_read_entry(struct stargate_client *client,
+                                          const char *topic,
+                                          const char *message_id,
+                                          int64_t timeout_ms,
+                                          size_t max,
+                                          struct stargate_message **out,
+                                          size_t *out_count,
+                                          struct stargate_error **error);
+
+/**
+ * The messages of the entry at `position`, counted from 1 at "earliest" or "latest"; none when the topic has none.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_examine_message(struct stargate_client *client,
+                                               const char *topic,
+                                               const char *start,
+                                               int64_t position,
+                                               int64_t timeout_ms,
+                                               size_t max,
+                                               struct stargate_message **out,
+                                               size_t *out_count,
+                                               struct stargate_error **error);
+
+/**
+ * The names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_subscriptions(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t timeout_ms,
+                                             struct stargate_strings **out,
+                                             struct stargate_error **error);
+
+/**
+ * Makes a subscription that begins at `position`: "earliest", "latest" or a message id, with `after` 1 behind that
+ * message.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_subscription(struct stargate_client *client,
+                                                   const char *topic,
+                                                   const char *subscription,
+                                                   const char *position,
+                                                   int32_t after,
+                                                   int64_t timeout_ms,
+                                                   struct stargate_error **error);
+
+/**
+ * As `stargate_admin_create_subscription` unless it is there; `*out` is 1 if it was made, otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_ensure_subscription(struct stargate_client *client,
+                                                   const char *topic,
+                                                   const char *subscription,
+                                                   const char *position,
+                                                   int32_t after,
+                                                   int64_t timeout_ms,
+                                                   int32_t *out,
+                                                   struct stargate_error **error);
+
+/**
+ * Deletes a subscription. One with consumers is STARGATE_BUSY, unless `force` disconnects them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_subscription(struct stargate_client *client,
+                                                   const char *topic,
+                                                   const char *subscription,
+                                                   int32_t force,
+                                                   int64_t timeout_ms,
+                                                   struct stargate_error **error);
+
+/**
+ * Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 behind that message. Its
+ * consumers connect again by themselves. A batch comes whole.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_seek(struct stargate_client *client,
+                                    const char *topic,
+                                    const char *subscription,
+                                    const char *position,
+                                    int32_t after,
+                                    int64_t timeout_ms,
+                                    struct stargate_error **error);
+
+/**
+ * Moves a subscription to the first message that was published at `time_ms` or later.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_seek_time(struct stargate_client *client,
+                                         const char *topic,
+                                         const char *subscription,
+                                         int64_t time_ms,
+                                         int64_t timeout_ms,
+                                         struct stargate_error **error);
+
+/**
+ * Lets a subscription pass over its next entries; a batch is one. Not for topics with partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_skip(struct stargate_client *client,
+                                    const char *topic,
+                                    const char *subscription,
+                                    int64_t entries,
+                                    int64_t timeout_ms,
+                                    struct stargate_error **error);
+
+/**
+ * Lets a subscription pass over everything that is stored.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_skip_all(struct stargate_client *client,
+                                        const char *topic,
+                                        const char *subscription,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * Acknowledges everything older for a subscription, after the answer. `*out` is 0 when the broker does not begin,
+ * because nothing is old enough or it is at it already; otherwise 1.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_expire_messages(struct stargate_client *client,
+                                               const char *topic,
+                                               const char *subscription,
+                                               int64_t older_than_seconds,
+                                               int64_t timeout_ms,
+                                               int32_t *out,
+                                               struct stargate_error **error);
+
+/**
+ * As `stargate_admin_expire_messages`, up to a message and with it.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_expire_messages_until(struct stargate_client *client,
+                                                     const char *topic,
+                                                     const char *subscription,
+                                                     const char *message_id,
+                                                     int64_t timeout_ms,
+                                                     int32_t *out,
+                                                     struct stargate_error **error);
+
+/**
+ * As `stargate_admin_expire_messages`, for all subscriptions of a topic.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_expire_all_messages(struct stargate_client *client,
+                                                   const char *topic,
+                                                   int64_t older_than_seconds,
+                                                   int64_t timeout_ms,
+                                                   int32_t *out,
+                                                   struct stargate_error **error);
+
+/**
+ * The next messages that a subscription has not acknowledged, without taking them: one request an entry. `out` has
+ * `max` places, of which `*out_count` are written, and `stargate_messages_free` frees them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_peek(struct stargate_client *client,
+                                    const char *topic,
+                                    const char *subscription,
+                                    int64_t timeout_ms,
+                                    size_t max,
+                                    struct stargate_message **out,
+                                    size_t *out_count,
+                                    struct stargate_error **error);
+
+/**
+ * The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_subscription_properties(struct stargate_client *client,
+                                                       const char *topic,
+                                                       const char *subscription,
+                                                       int64_t timeout_ms,
+                                                       char **out,
+                                                       struct stargate_error **error);
+
+/**
+ * Replaces the properties of a subscription.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_subscription_properties(struct stargate_client *client,
+                                                           const char *topic,
+                                                           const char *subscription,
+                                                           const struct stargate_property *properties,
+                                                           size_t property_count,
+                                                           int64_t timeout_ms,
+                                                           struct stargate_error **error);
+
+/**
+ * Lets the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
+ * messages, aborted and others. That can take long. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_analyze_backlog(struct stargate_client *client,
+                                               const char *topic,
+                                               const char *subscription,
+                                               int64_t timeout_ms,
+                                               char **out,
+                                               struct stargate_error **error);
 
 /**
  * Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`

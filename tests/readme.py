@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the programs of README.md as printed, against the broker at PULSAR_URL (Rust's is compiled by its doc test).
+"""Runs the programs of README.md and of docs/admin.md as printed, against the broker at PULSAR_URL.
+
+Those in Rust are compiled by a doc test.
 
 Closes with `readme: N passed, N failed`.
 """
@@ -14,9 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def programs(language: str) -> list[str]:
+def programs(page: str, language: str) -> list[str]:
     """Return the code blocks of one language."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / page).read_text()
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
@@ -47,15 +49,16 @@ def run_pytest(folder: Path, source: str, _: str) -> subprocess.CompletedProcess
 def main() -> int:
     """Run all; 1 if any failed."""
     url = os.environ["PULSAR_URL"]
-    expected = {
-        "c": (run_c, ["received one pizza"]),
-        "python": (run_python, ["stored as", "read again: [b'one pizza'"]),
-        "py": (run_pytest, ["1 passed"]),
-    }
+    expected = [
+        ("README.md", "c", run_c, ["received one pizza"]),
+        ("README.md", "python", run_python, ["stored as", "read again: [b'one pizza'"]),
+        ("README.md", "py", run_pytest, ["1 passed"]),
+        ("docs/admin.md", "python", run_python, ["backlog: 1 of 1", "after the seek: 0", "shop/sales/orders"]),
+    ]
     passed = failed = 0
-    for language, (run, lines) in expected.items():
-        found = programs(language)
-        assert found, f"README.md has no program in {language}"
+    for page, language, run, lines in expected:
+        found = programs(page, language)
+        assert found, f"{page} has no program in {language}"
         for source in found:
             with tempfile.TemporaryDirectory() as folder:
                 done = run(Path(folder), source, url)
@@ -63,7 +66,7 @@ def main() -> int:
             if done.returncode == 0 and all(line in done.stdout for line in lines):
                 passed += 1
             else:
-                print(f"the {language} program of README.md failed with status {done.returncode}", file=sys.stderr)
+                print(f"the {language} program of {page} failed with status {done.returncode}", file=sys.stderr)
                 failed += 1
     print(f"readme: {passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -7,6 +7,7 @@
 // Names are those of C, and the promises of the caller are the rules at the top of the header.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+pub mod admin;
 pub mod client;
 pub mod consumer;
 pub mod error;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use stargate_core::{self as core, TopicName, Topics};
 
+use crate::admin::{self, Arguments};
 use crate::convert::options;
 use crate::errors::exception;
 use crate::events::Events;
@@ -142,6 +143,26 @@ impl Client {
         start(py, &self.inner, events.get().queue(), future.into(), async move {
             let opened = client.reader(topic, options).await;
             value(opened, move |py, reader| made(py, Reader::new(&client, reader)))
+        })
+    }
+
+    /// An operation of the REST API, with its arguments as texts; what it gives is for `stargate.admin` to read.
+    fn admin(&self, py: Python<'_>, operation: String, arguments: Vec<Option<String>>) -> PyResult<Py<PyAny>> {
+        wait(py, admin::perform(self.inner.admin(), operation, Arguments(arguments)))?.into_python(py)
+    }
+
+    /// As `admin`, for an event loop.
+    fn admin_async(
+        &self,
+        py: Python<'_>,
+        operation: String,
+        arguments: Vec<Option<String>>,
+        events: &Bound<'_, Events>,
+        future: Py<PyAny>,
+    ) -> PyResult<Operation> {
+        let performed = admin::perform(self.inner.admin(), operation, Arguments(arguments));
+        start(py, &self.inner, events.get().queue(), future.into(), async move {
+            value(performed.await, |py, reply| reply.into_python(py))
         })
     }
 

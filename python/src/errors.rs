@@ -20,8 +20,10 @@ fn make(
     topic: Option<&str>,
     broker_text: Option<&str>,
     http_status: Option<u16>,
+    retriable: bool,
 ) -> PyErr {
-    let made = maker(py).and_then(|make| make.call1((kind.code(), text, topic, broker_text, http_status)));
+    let arguments = (kind.code(), text, topic, broker_text, http_status, retriable);
+    let made = maker(py).and_then(|make| make.call1(arguments));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
@@ -30,16 +32,24 @@ fn make(
 
 /// The exception for an error.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
-    make(py, error.kind(), &error.to_string(), error.topic(), error.broker_text(), error.http_status())
+    make(
+        py,
+        error.kind(),
+        &error.to_string(),
+        error.topic(),
+        error.broker_text(),
+        error.http_status(),
+        error.is_retriable(),
+    )
 }
 
 /// The exception for an argument that is not acceptable.
 pub(crate) fn invalid(py: Python<'_>, text: &str) -> PyErr {
-    make(py, ErrorKind::InvalidArgument, text, None, None, None)
+    make(py, ErrorKind::InvalidArgument, text, None, None, None, false)
 }
 
 /// The exception for a wait that was given a limit.
 pub(crate) fn timeout(py: Python<'_>, operation: &str, topic: &str, limit: Option<Duration>) -> PyErr {
     let text = format!("{operation} {topic}: not done within {} s", limit.unwrap_or_default().as_secs_f64());
-    make(py, ErrorKind::Timeout, &text, Some(topic), None, None)
+    make(py, ErrorKind::Timeout, &text, Some(topic), None, None, true)
 }

@@ -6,6 +6,7 @@
 
 use pyo3::prelude::*;
 
+mod admin;
 mod client;
 mod convert;
 mod errors;

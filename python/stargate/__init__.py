@@ -49,13 +49,17 @@ from .supervisor import RegistryKey, Supervisor, registry_key
 
 if TYPE_CHECKING:
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
+    from .admin import Admin
     from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader, produce_async
+    from .aio_admin import AsyncAdmin
     from .aio_supervisor import AsyncSupervisor
 
 __all__ = [
     "ACK",
     "CONTINUE",
     "NACK",
+    "Admin",
+    "AsyncAdmin",
     "AsyncClient",
     "AsyncConsumer",
     "AsyncMessageHandler",
@@ -108,6 +112,8 @@ __all__ = [
 ]
 
 _LATER = {
+    "Admin": "admin",
+    "AsyncAdmin": "aio_admin",
     "AsyncClient": "aio",
     "AsyncConsumer": "aio",
     "AsyncMessageHandler": "aio",
@@ -123,7 +129,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> object:
-    """Load some names when they are asked for: asyncio takes longer to import than all the rest."""
+    """Load some names when they are asked for: asyncio and administration take longer to import than the rest."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

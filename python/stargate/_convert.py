@@ -54,14 +54,15 @@ def extras(
     return (
         key,
         None if properties is None else dict(properties),
-        _epoch_millis("event_time", event_time),
-        _epoch_millis("deliver_at", deliver_at),
+        epoch_millis("event_time", event_time),
+        epoch_millis("deliver_at", deliver_at),
         _millis("deliver_after", deliver_after),
         None if replication_clusters is None else list(replication_clusters),
     )
 
 
-def _epoch_millis(name: str, value: datetime | float | None) -> int | None:
+def epoch_millis(name: str, value: datetime | float | None) -> int | None:
+    """Give a time in milliseconds since 1970 UTC; `None` stays `None`."""
     if value is None:
         return None
     if isinstance(value, datetime):

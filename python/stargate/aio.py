@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ._native import Message
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
     from ._tasks import AnyHandler
+    from .aio_admin import AsyncAdmin
     from .client import Topics
     from .errors import StargateError
 
@@ -505,6 +506,7 @@ class AsyncClient(_Handle):
         ...         audit = await client.consumer("orders", "audit")
         ...         await mock.wait_async("ack")
         ...         print(client.stats().acked)
+        ...         await client.admin().skip_all("orders", "audit")
         ...         await client.close(timeout=5)  # the end of the block does it too
         >>> asyncio.run(main())
         billing b'one pizza'
@@ -592,6 +594,12 @@ class AsyncClient(_Handle):
             return reader
 
         return Opening(opening())
+
+    def admin(self) -> AsyncAdmin:
+        """Give Pulsar's REST API; see `stargate.Client.admin`."""
+        from .aio_admin import AsyncAdmin
+
+        return AsyncAdmin(self)
 
     async def close(self, timeout: Seconds = 10.0) -> None:
         """Close everything that was opened through this client, in the way of each.

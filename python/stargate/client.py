@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
+    from .admin import Admin
     from .handler import Handler
 
 Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
@@ -138,6 +139,17 @@ class Client(Handle):
         reader = Reader(self, self._native.reader(topic, pairs, listener))
         self._receivers.add(reader)
         return reader
+
+    def admin(self) -> Admin:
+        """Give Pulsar's REST API: tenants, namespaces, topics and subscriptions.
+
+        Examples:
+            >>> client.admin().ensure_topic("invoices")
+            True
+        """
+        from .admin import Admin
+
+        return Admin(self)
 
     def close(self, timeout: Seconds = 10.0) -> None:
         """Close everything that was opened through this client, in the way of each.

@@ -19,7 +19,7 @@ class StargateError(Exception):
     """
 
     code: ClassVar[int] = 0
-    retriable: ClassVar[bool] = False
+    retriable: bool = False
 
     topic: str | None
     broker_text: str | None
@@ -42,7 +42,7 @@ class StargateError(Exception):
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _remake, (type(self), str(self), self.topic, self.broker_text, self.http_status)
+        return _remake, (type(self), str(self), self.topic, self.broker_text, self.http_status, self.retriable)
 
 
 class TimeoutError(StargateError, builtins.TimeoutError):
@@ -169,11 +169,21 @@ _BY_CODE: dict[int, type[StargateError]] = {kind.code: kind for kind in Stargate
 
 
 def _remake(
-    kind: type[StargateError], text: str, topic: str | None, broker_text: str | None, http_status: int | None
+    kind: type[StargateError],
+    text: str,
+    topic: str | None,
+    broker_text: str | None,
+    http_status: int | None,
+    retriable: bool,
 ) -> StargateError:
-    return kind(text, topic=topic, broker_text=broker_text, http_status=http_status)
+    error = kind(text, topic=topic, broker_text=broker_text, http_status=http_status)
+    if error.retriable != retriable:  # Of what may pass in general the server said that it will not.
+        error.retriable = retriable
+    return error
 
 
-def _make(code: int, text: str, topic: str | None, broker_text: str | None, http_status: int | None) -> StargateError:
+def _make(
+    code: int, text: str, topic: str | None, broker_text: str | None, http_status: int | None, retriable: bool
+) -> StargateError:
     """Make the exception for an error of the core; called by the native half."""
-    return _remake(_BY_CODE.get(code, InternalError), text, topic, broker_text, http_status)
+    return _remake(_BY_CODE.get(code, InternalError), text, topic, broker_text, http_status, retriable)

@@ -11,15 +11,18 @@ from collections.abc import Iterator
 import pytest
 
 import stargate
+import stargate.admin
 import stargate.testing
 from stargate.testing import MockBroker
 
 # Plain data, told by others: there is nothing to do with them but to look at them.
 WITHOUT_EXAMPLE = {"Stats", "StateChange"} | {name for name in stargate.__all__ if name.endswith("Options")}
+WITHOUT_EXAMPLE |= set(stargate.admin.__all__) - {"Admin", "Answer"}
 
 
 def public() -> dict[str, object]:
     own = {name: getattr(stargate, name) for name in stargate.__all__}
+    own |= {f"admin.{name}": getattr(stargate.admin, name) for name in stargate.admin.__all__}
     return own | {f"testing.{name}": getattr(stargate.testing, name) for name in stargate.testing.__all__}
 
 
@@ -45,7 +48,7 @@ def examples_of(item: object) -> list[doctest.DocTest]:
 CLASSES = {name: item for name, item in public().items() if isinstance(item, type)}
 FUNCTIONS = {name: item for name, item in public().items() if isinstance(item, types.FunctionType)}
 EXAMPLES = {test.name: test for item in (*CLASSES.values(), *FUNCTIONS.values()) for test in examples_of(item)}
-MODULES = [stargate, stargate.testing]
+MODULES = [stargate, stargate.admin, stargate.testing]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def test_there_is_one_class_for_each_kind_of_the_core() -> None:
         kind = classes.pop(special.get(name, name.title().replace("_", "") + "Error"))
         assert (kind.code, kind.retriable) == (code, retriable)
         assert getattr(stargate, kind.__name__) is kind
-        assert isinstance(errors._make(code, "x", None, None, None), kind)
+        assert isinstance(errors._make(code, "x", None, None, None, retriable), kind)
     assert not classes
 
 

@@ -43,6 +43,13 @@ OPTIONAL_IN = {
     ("stargate_supervisor_add_consumer", "handler"),
     ("stargate_supervisor_add_reader", "handler"),
     ("stargate_mock_start", "options"),
+    ("stargate_admin_request", "body"),
+    ("stargate_admin_create_tenant", "admin_roles"),
+    ("stargate_admin_create_tenant", "allowed_clusters"),
+    ("stargate_admin_update_tenant", "admin_roles"),
+    ("stargate_admin_update_tenant", "allowed_clusters"),
+    ("stargate_admin_ensure_tenant", "admin_roles"),
+    ("stargate_admin_ensure_tenant", "allowed_clusters"),
     ("stargate_mock_fault", "topic"),
     ("stargate_mock_wait", "topic"),
     ("stargate_mock_drop_connections", "topic"),
@@ -75,6 +82,11 @@ BY_NAME = {
     "right": '"CAUQATAA"',
     "timeout_ms": "0",
     "topics": "names",
+    "position": '"earliest"',
+    "start": '"earliest"',
+    "after": "0",
+    "kind": '"message_age"',
+    "policy": '"producer_exception"',
     "json": '"{}"',
 }
 BY_TYPE = {
@@ -91,6 +103,8 @@ BY_TYPE = {
     "stargate_send_result*": "results",
     "stargate_mock*": "mock",
     "stargate_mock_options*": "NULL",
+    "stargate_strings*": "NULL",
+    "stargate_property*": "NULL",
     "stargate_mock_visit_fn": "on_visit",
     "stargate_mock**": "&out_mock",
     "stargate_client**": "&out_client",
@@ -99,6 +113,7 @@ BY_TYPE = {
     "stargate_reader**": "&out_reader",
     "stargate_supervisor**": "&out_supervisor",
     "stargate_message**": "out_messages",
+    "stargate_strings**": "&out_strings",
     "stargate_error**": "&error",
     "stargate_str*": "&view",
     "char*": '"text"',
@@ -164,6 +179,7 @@ TEST(@NAME@)
     stargate_reader *reader = NULL, *out_reader = NULL;
     stargate_mock *mock = NULL, *out_mock = NULL;
     stargate_supervisor *supervisor = NULL, *out_supervisor = NULL;
+    stargate_strings *out_strings = NULL;
     stargate_message *out_messages[4] = {NULL, NULL, NULL, NULL};
     stargate_error *error = NULL;
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
@@ -215,7 +231,7 @@ LEAVE = """\
 
 END = """
     (void)on_log, (void)on_token, (void)on_state, (void)on_sent, (void)on_visit;
-    (void)big_number;
+    (void)big_number, (void)out_strings;
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
     stargate_supervisor_free(supervisor);
