@@ -576,7 +576,7 @@ typedef struct stargate_send_result {
 extern "C" {
 #endif // __cplusplus
 
-/** @name Client
+/** @name Strings
  * @{ */
 
 /**
@@ -601,6 +601,11 @@ struct stargate_str stargate_strings_get(const struct stargate_strings *strings,
  * Thread-safe.
  */
 void stargate_strings_free(struct stargate_strings *strings);
+
+/** @} */
+
+/** @name Admin
+ * @{ */
 
 /**
  * Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL); `body` is JSON or NULL.
@@ -1100,14 +1105,14 @@ stargate_status stargate_admin_read_entry(struct stargate_client *client,
                                           struct stargate_error **error);
 
 /**
- * The messages of the entry at `position`, counted from 1 at "earliest" or "latest"; none when the topic has none.
+ * The messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none when the topic has none.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
 stargate_status stargate_admin_examine_message(struct stargate_client *client,
                                                const char *topic,
                                                const char *start,
-                                               int64_t position,
+                                               int64_t nth,
                                                int64_t timeout_ms,
                                                size_t max,
                                                struct stargate_message **out,
@@ -1305,6 +1310,11 @@ stargate_status stargate_admin_analyze_backlog(struct stargate_client *client,
                                                int64_t timeout_ms,
                                                char **out,
                                                struct stargate_error **error);
+
+/** @} */
+
+/** @name Client
+ * @{ */
 
 /**
  * Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`

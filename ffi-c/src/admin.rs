@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_char;
+use std::pin::Pin;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
@@ -70,7 +71,9 @@ unsafe fn admin(client: *mut stargate_client) -> Result<Admin> {
     Ok(unsafe { handle::inner(client, "client") }?.get()?.admin())
 }
 
-fn wait<T>(work: impl Future<Output = Result<T>>, timeout_ms: i64) -> Result<T> {
+/// Boxed, so that waiting is compiled once for each kind of result and not for each function.
+fn wait<'a, T>(work: impl Future<Output = Result<T>> + 'a, timeout_ms: i64) -> Result<T> {
+    let work: Pin<Box<dyn Future<Output = Result<T>> + 'a>> = Box::pin(work);
     blocking::wait(work, time::timeout(timeout_ms)?)
 }
 
@@ -1201,7 +1204,7 @@ pub unsafe extern "C" fn stargate_admin_read_entry(
     }
 }
 
-/// The messages of the entry at `position`, counted from 1 at "earliest" or "latest"; none when the topic has none.
+/// The messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none when the topic has none.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -1209,7 +1212,7 @@ pub unsafe extern "C" fn stargate_admin_examine_message(
     client: *mut stargate_client,
     topic: *const c_char,
     start: *const c_char,
-    position: i64,
+    nth: i64,
     timeout_ms: i64,
     max: usize,
     out: *mut *mut stargate_message,
@@ -1228,8 +1231,8 @@ pub unsafe extern "C" fn stargate_admin_examine_message(
                 "latest" => InitialPosition::Latest,
                 other => return Err(invalid(format!("start {other:?}: expected earliest or latest"))),
             };
-            let position = seconds("position", position)?.as_secs();
-            let found = wait(admin.examine_message(topic, start, position), timeout_ms)?;
+            let nth = seconds("nth", nth)?.as_secs();
+            let found = wait(admin.examine_message(topic, start, nth), timeout_ms)?;
             out.set(found.unwrap_or_default());
             Ok(())
         })

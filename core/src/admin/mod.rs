@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use hyper::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -157,23 +158,26 @@ impl Call<'_> {
         self
     }
 
-    /// The answer of a request that succeeded.
-    async fn response(&self) -> Result<Response> {
+    /// The answer of a request that succeeded. Boxed, so that it is compiled once and not into each operation.
+    fn response(&self) -> BoxFuture<'_, Result<Response>> {
         let sent = async {
             self.admin.client.check_open()?;
             let response = self.admin.http.send(self.request.clone()).await?;
             if (200..300).contains(&response.status) { Ok(response) } else { Err(refusal(&response)) }
         };
-        sent.await.map_err(|error| self.named(error))
+        Box::pin(async { sent.await.map_err(|error| self.named(error)) })
+    }
+
+    /// Its body.
+    fn text(&self) -> BoxFuture<'_, Result<String>> {
+        Box::pin(async {
+            let response = self.response().await?;
+            String::from_utf8(response.body.into()).map_err(|error| self.named(unexpected(error)))
+        })
     }
 
     async fn done(self) -> Result<()> {
         self.response().await.map(drop)
-    }
-
-    async fn text(&self) -> Result<String> {
-        let response = self.response().await?;
-        String::from_utf8(response.body.into()).map_err(|error| self.named(unexpected(error)))
     }
 
     async fn json<T: DeserializeOwned>(&self) -> Result<T> {
