@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Where tests are, and how one begins.
 PLACES = [
     ("core/src/**/*.rs", r"fn (\w+)\("),
+    ("core/tests/*.rs", r"fn (\w+)\("),
     ("tests/scenarios/*.rs", r"fn (\w+)\("),
     ("tests/c/*.c", r"TEST\((\w+)\)"),
     ("tests/cpp/*.cpp", r"TEST\((\w+)\)"),
