@@ -201,7 +201,7 @@ def targets(summary: Summary) -> list[Target]:
             False,
             [number for size in sizes for number in python_more(size)],
         ),
-        Target("peak MB without what is queued", 8, False, peaks),
+        Target("peak MB at 100 B and 1 KiB, less 1,000 queued payloads", 8, False, peaks),
         Target("MB grown over ten seconds at full speed", 1, False, grown),
         Target("1,000 consumers in one process, MB", 64, False, plain(values(idle, OURS, "resident_mb"))),
         Target("their threads", 16, False, plain(values(idle, OURS, "threads"))),
