@@ -9,7 +9,7 @@ use stargate_core::{self as core, TopicName, Topics};
 use crate::admin::{self, Arguments};
 use crate::convert::options;
 use crate::errors::exception;
-use crate::events::Events;
+use crate::events::{Events, KeyReader};
 use crate::held::Held;
 use crate::operation::{Operation, made, nothing, start, value};
 use crate::producer::Producer;
@@ -61,12 +61,20 @@ impl Client {
     }
 
     /// Opens a producer.
-    fn producer(&self, py: Python<'_>, topic: &str, pairs: Pairs, on_state: Listener) -> PyResult<Producer> {
-        let options = options(py, pairs, on_state)?;
+    fn producer(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        pairs: Pairs,
+        on_state: Listener,
+        keys: Listener,
+    ) -> PyResult<Producer> {
+        let options = with_keys(options(py, pairs, on_state)?, keys);
         wait(py, self.inner.producer(topic, options)).map(|producer| Producer::new(&self.inner, producer))
     }
 
     /// Opens a consumer of topics: one, several, or with `pattern` all that match it.
+    #[allow(clippy::too_many_arguments)] // each is one of Python's
     fn consumer(
         &self,
         py: Python<'_>,
@@ -75,8 +83,9 @@ impl Client {
         subscription: &str,
         pairs: Pairs,
         on_state: Listener,
+        keys: Listener,
     ) -> PyResult<Consumer> {
-        let options = options(py, pairs, on_state)?;
+        let options = with_keys(options(py, pairs, on_state)?, keys);
         let topics = topics_of(py, topics, pattern)?;
         let opened = wait(py, self.inner.consumer_of(topics, subscription, options));
         opened.map(|consumer| Consumer::new(&self.inner, consumer))
@@ -89,16 +98,18 @@ impl Client {
     }
 
     /// As `producer`, for an event loop.
+    #[allow(clippy::too_many_arguments)] // those of `producer`, and who waits
     fn producer_async(
         &self,
         py: Python<'_>,
         topic: String,
         pairs: Pairs,
         on_state: Listener,
+        keys: Listener,
         events: &Bound<'_, Events>,
         future: Py<PyAny>,
     ) -> PyResult<Operation> {
-        let options = options(py, pairs, on_state)?;
+        let options = with_keys(options(py, pairs, on_state)?, keys);
         let client = self.inner.clone();
         start(py, &self.inner, events.get().queue(), future.into(), async move {
             let opened = client.producer(topic, options).await;
@@ -116,10 +127,11 @@ impl Client {
         subscription: String,
         pairs: Pairs,
         on_state: Listener,
+        keys: Listener,
         events: &Bound<'_, Events>,
         future: Py<PyAny>,
     ) -> PyResult<Operation> {
-        let options = options(py, pairs, on_state)?;
+        let options = with_keys(options(py, pairs, on_state)?, keys);
         let topics = topics_of(py, topics, pattern)?;
         let client = self.inner.clone();
         start(py, &self.inner, events.get().queue(), future.into(), async move {
@@ -183,6 +195,14 @@ impl Client {
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let timeout = close_limit(py, timeout)?;
         wait(py, self.inner.close(timeout))
+    }
+}
+
+/// With the application's key reader, if it has one.
+fn with_keys(options: core::Options, keys: Listener) -> core::Options {
+    match keys {
+        Some((events, reader)) => options.crypto_key_reader(KeyReader::new(events.get().queue(), reader)),
+        None => options,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A thread of the library pushes and, when nobody was woken yet, wakes; it never touches the interpreter. A thread
 //! that Python made takes whatever has gathered, in one crossing.
 
+use std::collections::BTreeMap;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -10,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use stargate_core::{Level, LogSink, StateChange};
+use stargate_core::{CryptoKeyReader, EncryptionKeyInfo, Level, LogSink, StateChange};
 
 use crate::errors::exception;
 use crate::held::Held;
 
+/// How long a producer or consumer waits for Python to give a key.
+const KEY_LIMIT: Duration = Duration::from_secs(60);
 /// Log records that are kept for a Python that does not come for them.
 const MAX_LOG_RECORDS: usize = 1000;
 
@@ -57,7 +60,22 @@ enum Event {
         supplier: Arc<Py<PyAny>>,
         answer: mpsc::Sender<std::result::Result<String, String>>,
     },
+    /// A producer or consumer needs a key, and waits for it.
+    Key {
+        reader: Arc<Py<PyAny>>,
+        request: KeyRequest,
+        answer: mpsc::Sender<KeyAnswered>,
+    },
 }
+
+/// What a key reader of Python is asked for.
+pub(crate) struct KeyRequest {
+    name: String,
+    /// `None` for the public key.
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+type KeyAnswered = std::result::Result<EncryptionKeyInfo, String>;
 
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -148,6 +166,47 @@ impl Queue {
     }
 }
 
+/// A key reader of the application, asked through a queue.
+pub(crate) struct KeyReader {
+    queue: Arc<Queue>,
+    reader: Arc<Py<PyAny>>,
+}
+
+impl KeyReader {
+    pub(crate) fn new(queue: Arc<Queue>, reader: Py<PyAny>) -> KeyReader {
+        KeyReader { queue, reader: Arc::new(reader) }
+    }
+
+    fn ask(
+        &self,
+        request: KeyRequest,
+    ) -> std::result::Result<EncryptionKeyInfo, Box<dyn std::error::Error + Send + Sync>> {
+        let (answer, answered) = mpsc::channel();
+        self.queue.push(Event::Key { reader: self.reader.clone(), request, answer });
+        match answered.recv_timeout(KEY_LIMIT) {
+            Ok(key) => key.map_err(Into::into),
+            Err(_) => Err("the key reader gave no answer".into()),
+        }
+    }
+}
+
+impl CryptoKeyReader for KeyReader {
+    fn public_key(
+        &self,
+        name: &str,
+    ) -> std::result::Result<EncryptionKeyInfo, Box<dyn std::error::Error + Send + Sync>> {
+        self.ask(KeyRequest { name: name.to_owned(), metadata: None })
+    }
+
+    fn private_key(
+        &self,
+        name: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> std::result::Result<EncryptionKeyInfo, Box<dyn std::error::Error + Send + Sync>> {
+        self.ask(KeyRequest { name: name.to_owned(), metadata: Some(metadata.clone()) })
+    }
+}
+
 impl LogSink for Queue {
     fn log(&self, level: Level, target: &str, text: &str) {
         self.push(Event::Log { level, target: target.to_owned(), text: text.to_owned() });
@@ -203,7 +262,7 @@ impl Events {
 
     /// Waits until something has happened, for `timeout` seconds, and gives all of it as tuples: `("done", future,
     /// value, exception)`, `("log", level, target, text)`, `("state", listener, change, exception)`, `("token",
-    /// supplier, answer, None)`. `None` after `close`, when nothing is left.
+    /// supplier, answer, None)`, `("key", reader, answer, (name, metadata))`. `None` after `close`, when nothing is left.
     fn wait<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
         let queue = self.queue();
         let taken = py.detach(|| {
@@ -265,6 +324,10 @@ fn tell<'py>(py: Python<'py>, events: Vec<Event>, lost: u64) -> PyResult<Vec<Bou
             Event::Token { supplier, answer } => {
                 ("token", supplier.clone_ref(py), TokenAnswer { answer }, py.None()).into_pyobject(py)?
             }
+            Event::Key { reader, request, answer } => {
+                let wanted = (request.name, request.metadata);
+                ("key", reader.clone_ref(py), KeyAnswer { answer }, wanted).into_pyobject(py)?
+            }
         });
     }
     if lost > 0 {
@@ -272,6 +335,28 @@ fn tell<'py>(py: Python<'py>, events: Vec<Event>, lost: u64) -> PyResult<Vec<Bou
         told.push(("log", Level::Warn as i32, "client", text).into_pyobject(py)?);
     }
     Ok(told)
+}
+
+/// Where the answer of a key reader goes.
+#[pyclass(frozen, module = "stargate._native")]
+pub(crate) struct KeyAnswer {
+    answer: mpsc::Sender<KeyAnswered>,
+}
+
+#[pymethods]
+impl KeyAnswer {
+    /// The key in PEM and its metadata, or why there is none.
+    #[pyo3(signature = (key, metadata, error = None))]
+    fn give(&self, key: Option<Vec<u8>>, metadata: BTreeMap<String, String>, error: Option<String>) {
+        let key = key.ok_or_else(|| error.unwrap_or_else(|| "the key reader gave no key".into()));
+        let info = |key| {
+            metadata
+                .into_iter()
+                .fold(EncryptionKeyInfo::new(key), |info, (name, value)| info.with_metadata(name, value))
+        };
+        // A producer or consumer that gave up does not wait any more.
+        let _ = self.answer.send(key.map(info));
+    }
 }
 
 /// Where the answer of a token supplier goes.

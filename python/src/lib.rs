@@ -27,7 +27,7 @@ mod _native {
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]
-    use crate::events::{Events, TokenAnswer};
+    use crate::events::{Events, KeyAnswer, TokenAnswer};
     #[pymodule_export]
     use crate::message::{Message, MessageId};
     #[pymodule_export]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ._native import Message, MessageId, __version__
 from .client import Client
+from .encryption import CryptoKeyReader, EncryptionKeyInfo, PemKeyReader
 from .errors import (
     AuthenticationError,
     AuthorizationError,
@@ -78,6 +79,8 @@ __all__ = [
     "Consumer",
     "ConsumerOptions",
     "CryptoError",
+    "CryptoKeyReader",
+    "EncryptionKeyInfo",
     "EndOfTopicError",
     "ForkedError",
     "InternalError",
@@ -89,6 +92,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknownError",
     "OutgoingMessage",
+    "PemKeyReader",
     "Producer",
     "ProducerOptions",
     "ProtocolError",

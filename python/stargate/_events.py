@@ -16,10 +16,13 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _native
+from .encryption import EncryptionKeyInfo
 from .state import StateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .encryption import CryptoKeyReader
 
 logger = logging.getLogger("stargate")
 
@@ -95,6 +98,11 @@ def tokens() -> _native.Events:
     return _dispatcher("stargate-tokens").queue
 
 
+def keys() -> _native.Events:
+    """Give the queue for keys of encryption: on a thread of its own, since somebody waits for the answer."""
+    return _dispatcher("stargate-keys").queue
+
+
 def close_at_exit(handle: Closable) -> None:
     """Close `handle` at the exit of the interpreter, if it still lives then."""
     _live.add(handle)
@@ -154,7 +162,26 @@ def _token(supplier: Callable[[], str], answer: _native.TokenAnswer, _: None) ->
         answer.give(None, f"the token supplier failed: {error!r}")
 
 
-_TELL: dict[str, Callable[..., None]] = {"done": _done, "log": _log, "state": _state, "token": _token}
+def _key(reader: CryptoKeyReader, answer: _native.KeyAnswer, wanted: tuple[str, dict[str, str] | None]) -> None:
+    name, metadata = wanted
+    try:
+        info: object = reader.public_key(name) if metadata is None else reader.private_key(name, metadata)
+        if not isinstance(info, EncryptionKeyInfo):
+            answer.give(None, {}, f"the key reader gave {type(info).__name__} instead of EncryptionKeyInfo")
+        else:
+            answer.give(info.key, info.metadata)
+    except BaseException as error:
+        logger.exception("the key reader failed")
+        answer.give(None, {}, f"the key reader failed: {error!r}")
+
+
+_TELL: dict[str, Callable[..., None]] = {
+    "done": _done,
+    "log": _log,
+    "state": _state,
+    "token": _token,
+    "key": _key,
+}
 
 
 @atexit.register

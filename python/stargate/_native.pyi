@@ -3,12 +3,14 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeAlias, final
 
 from ._convert import Extras, Payload
+from .encryption import CryptoKeyReader
 from .errors import StargateError
 
 __all__ = [
     "Client",
     "Consumer",
     "Events",
+    "KeyAnswer",
     "Message",
     "MessageId",
     "MockBroker",
@@ -52,10 +54,15 @@ class Events:
     def close(self) -> None: ...
 
 @final
+class KeyAnswer:
+    def give(self, key: bytes | None, metadata: dict[str, str], error: str | None = None) -> None: ...
+
+@final
 class TokenAnswer:
     def give(self, token: str | None, error: str | None = None) -> None: ...
 
 _Listener: TypeAlias = tuple[Events, Callable[..., object]] | None
+_Keys: TypeAlias = tuple[Events, CryptoKeyReader] | None
 
 _Stored: TypeAlias = tuple[
     str,
@@ -125,15 +132,15 @@ class Client:
     ) -> Client: ...
     def url(self) -> str: ...
     def stats(self) -> str: ...
-    def producer(self, topic: str, pairs: _Pairs, on_state: _Listener) -> Producer: ...
+    def producer(self, topic: str, pairs: _Pairs, on_state: _Listener, keys: _Keys) -> Producer: ...
     def consumer(
-        self, topics: list[str], pattern: bool, subscription: str, pairs: _Pairs, on_state: _Listener
+        self, topics: list[str], pattern: bool, subscription: str, pairs: _Pairs, on_state: _Listener, keys: _Keys
     ) -> Consumer: ...
     def reader(self, topic: str, pairs: _Pairs, on_state: _Listener) -> Reader: ...
     def admin(self, operation: str, arguments: list[str | None]) -> Any: ...
     def close(self, timeout: float) -> None: ...
     def producer_async(
-        self, topic: str, pairs: _Pairs, on_state: _Listener, events: Events, future: object
+        self, topic: str, pairs: _Pairs, on_state: _Listener, keys: _Keys, events: Events, future: object
     ) -> Operation: ...
     def consumer_async(
         self,
@@ -142,6 +149,7 @@ class Client:
         subscription: str,
         pairs: _Pairs,
         on_state: _Listener,
+        keys: _Keys,
         events: Events,
         future: object,
     ) -> Operation: ...

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from ._native import MessageId
+    from .encryption import CryptoKeyReader
     from .state import StateChange
 
 
@@ -119,6 +120,8 @@ class ProducerOptions(ConnectionOptions, total=False):
     max_message_frame_bytes: int | None
     """The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused
     here, because the server would close the connection over them. From 1024 to 2147483647. Default: 1048576."""
+    crypto_key_reader: CryptoKeyReader | None
+    """Where the keys of end-to-end encryption come from, instead of the options that name key files."""
 
 
 class ConsumerOptions(ConnectionOptions, total=False):
@@ -175,6 +178,8 @@ class ConsumerOptions(ConnectionOptions, total=False):
     connections: int | None
     """How many connections share the work. More than one needs a shared or key_shared subscription. From 1 to 64.
     Default: 1."""
+    crypto_key_reader: CryptoKeyReader | None
+    """Where the keys of end-to-end encryption come from, instead of the options that name key files."""
 
 
 class ReaderOptions(ConnectionOptions, total=False):

@@ -23,7 +23,7 @@ from ._convert import Payload, Seconds, extras, seconds
 from ._handle import Handle
 from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
-from .client import split_options, topics_of
+from .client import split_keys, split_options, topics_of
 from .errors import ClosedError, TimeoutError
 from .handler import MessageHandler, ReconsumeLater, maker
 from .producer import OutgoingMessage, packed, produce_arguments
@@ -543,8 +543,9 @@ class AsyncClient(_Handle):
         """Open a producer, and wait for its connection unless `lazy` is set; see `stargate.Client.producer`."""
 
         async def opening() -> AsyncProducer:
-            pairs, listener = split_options(options)
-            native = await self._bound().run(self._native.producer_async, topic, pairs, listener)
+            keys, rest = split_keys(options)
+            pairs, listener = split_options(rest)
+            native = await self._bound().run(self._native.producer_async, topic, pairs, listener, keys)
             return AsyncProducer(self, native)
 
         return Opening(opening())
@@ -576,10 +577,11 @@ class AsyncClient(_Handle):
         return Opening(opening())
 
     async def _consumer(self, topic: Topics, subscription: str, options: ConsumerOptions) -> AsyncConsumer:
-        pairs, listener = split_options(options)
+        keys, rest = split_keys(options)
+        pairs, listener = split_options(rest)
         topics, pattern = topics_of(topic)
         start = self._native.consumer_async
-        native = await self._bound().run(start, topics, pattern, subscription, pairs, listener)
+        native = await self._bound().run(start, topics, pattern, subscription, pairs, listener, keys)
         consumer = AsyncConsumer(self, native)
         self._receivers.add(consumer)
         return consumer

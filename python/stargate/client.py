@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 from . import _events, _native
 from ._convert import Seconds, option_pairs, seconds
 from ._handle import Handle
+from .errors import InvalidArgumentError
 from .producer import Producer
 from .receiver import Consumer, Reader, Receiver
 from .state import Stats
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
     from .admin import Admin
+    from .encryption import CryptoKeyReader
     from .handler import Handler
 
 Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
@@ -81,8 +83,9 @@ class Client(Handle):
             >>> producer.topic
             'persistent://public/default/orders'
         """
-        pairs, listener = split_options(options)
-        return Producer(self, self._native.producer(topic, pairs, listener))
+        keys, rest = split_keys(options)
+        pairs, listener = split_options(rest)
+        return Producer(self, self._native.producer(topic, pairs, listener, keys))
 
     def consumer(self, topic: Topics, subscription: str, **options: Unpack[ConsumerOptions]) -> Consumer:
         """Open a consumer with `ConsumerOptions`, and wait for its connection unless `lazy` is set.
@@ -96,9 +99,10 @@ class Client(Handle):
             'billing'
             >>> several = client.consumer(["orders", "returns"], "audit")
         """
-        pairs, listener = split_options(options)
+        keys, rest = split_keys(options)
+        pairs, listener = split_options(rest)
         topics, pattern = topics_of(topic)
-        consumer = Consumer(self, self._native.consumer(topics, pattern, subscription, pairs, listener))
+        consumer = Consumer(self, self._native.consumer(topics, pattern, subscription, pairs, listener, keys))
         self._receivers.add(consumer)
         return consumer
 
@@ -194,6 +198,21 @@ class Client(Handle):
 
 
 _Listener: TypeAlias = tuple[_native.Events, Callable[..., object]] | None
+
+
+_Keys: TypeAlias = "tuple[_native.Events, CryptoKeyReader] | None"
+
+
+def split_keys(options: Mapping[str, Any]) -> tuple[_Keys, dict[str, Any]]:
+    """Give the key reader of end-to-end encryption, and the other options."""
+    rest = dict(options)
+    reader = rest.pop("crypto_key_reader", None)
+    if reader is None:
+        return None, rest
+    if not (callable(getattr(reader, "public_key", None)) and callable(getattr(reader, "private_key", None))):
+        expected = "an object with the methods public_key and private_key"
+        raise InvalidArgumentError(f"option 'crypto_key_reader': expected {expected}, got {reader!r}")
+    return (_events.keys(), reader), rest
 
 
 def split_options(options: Mapping[str, Any]) -> tuple[list[tuple[str, str]], _Listener]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from ._native import MessageId
+    from .encryption import CryptoKeyReader
     from .state import StateChange
 
 '''
@@ -52,6 +53,11 @@ ON_STATE = (
     '    """Called at each change of state of a connection, on a thread of stargate."""\n'
 )
 
+KEY_READER = (
+    "    crypto_key_reader: CryptoKeyReader | None\n"
+    '    """Where the keys of end-to-end encryption come from, instead of the options that name key files."""\n'
+)
+
 
 def generate() -> str:
     """Give the text of the file."""
@@ -62,6 +68,8 @@ def generate() -> str:
         if base == "TypedDict":
             text += ON_STATE
         text += "".join(_field(row) for row in rows if role in row["roles"])
+        if role in {"producer", "consumer"}:
+            text += KEY_READER
         text += "\n"
     return text.rstrip() + "\n"
 
