@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::admin::Position;
 pub use crate::admin::blocking::{Admin, TopicWalk};
 use crate::consumer::Topics;
 use crate::delivery::processors::Handler;
@@ -241,6 +242,21 @@ impl Consumer {
         wait(self.0.reconsume_later(message, delay), None)
     }
 
+    /// As [`crate::Consumer::seek`].
+    pub fn seek(&self, to: &Position) -> Result<()> {
+        wait(self.0.seek(to), None)
+    }
+
+    /// As [`crate::Consumer::backlog`].
+    pub fn backlog(&self) -> Result<u64> {
+        wait(self.0.backlog(), None)
+    }
+
+    /// As [`crate::Consumer::last_message_ids`].
+    pub fn last_message_ids(&self) -> Result<Vec<MessageId>> {
+        wait(self.0.last_message_ids(), None)
+    }
+
     /// As [`crate::Consumer::permit`].
     pub fn permit(&self, messages: u32) -> Result<()> {
         self.0.permit(messages)
@@ -257,3 +273,42 @@ impl Consumer {
 pub struct Reader(crate::Reader);
 
 receiver!(Reader);
+
+impl Reader {
+    /// As [`crate::Reader::seek`].
+    pub fn seek(&self, to: &Position) -> Result<()> {
+        wait(self.0.seek(to), None)
+    }
+
+    /// As [`crate::Reader::last_message_ids`].
+    pub fn last_message_ids(&self) -> Result<Vec<MessageId>> {
+        wait(self.0.last_message_ids(), None)
+    }
+
+    /// As [`crate::Reader::has_message_available`].
+    pub fn has_message_available(&self) -> Result<bool> {
+        wait(self.0.has_message_available(), None)
+    }
+
+    /// As [`crate::Reader::mark_end`].
+    pub fn mark_end(&self) -> Result<()> {
+        wait(self.0.mark_end(), None)
+    }
+
+    /// As [`crate::Reader::is_caught_up`].
+    pub fn is_caught_up(&self) -> bool {
+        self.0.is_caught_up()
+    }
+
+    /// As [`crate::Reader::until_caught_up`]; an error of receiving ends it.
+    pub fn until_caught_up(&self) -> Result<impl Iterator<Item = Result<Message>>> {
+        let mut stored = Some(wait(self.0.until_caught_up(), None)?);
+        Ok(std::iter::from_fn(move || {
+            let next = wait(stored.as_mut()?.next(), None).transpose();
+            if !matches!(next, Some(Ok(_))) {
+                stored = None;
+            }
+            next
+        }))
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::admin::Admin;
 use crate::admin::http::Http;
 use crate::auth::Auth;
 use crate::consumer::{Consumer, Topics};
@@ -198,6 +199,10 @@ impl fmt::Debug for Client {
 }
 
 impl ClientInner {
+    pub(crate) fn admin(self: &Arc<ClientInner>) -> Admin {
+        Client { inner: self.clone() }.admin()
+    }
+
     /// Whether anything can still be opened.
     pub(crate) fn check_open(&self) -> Result<()> {
         self.runtime.check_fork()?;

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin::Position;
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::driver::{Order, Route};
@@ -17,6 +18,9 @@ use crate::retry::{self, RetryLetters};
 use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, Persistence, TopicName};
+
+/// More than the proxy gathers acknowledgements for.
+const GROUPING: Duration = Duration::from_millis(250);
 
 /// What a consumer subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,10 @@ struct Inner {
     subscription: String,
     /// Why everything up to a message cannot be acknowledged, if it cannot.
     not_cumulative: Option<&'static str>,
+    /// The topics, none for a pattern.
+    topics: Vec<TopicName>,
+    /// Whether the subscription has a place of its own.
+    has_place: bool,
 }
 
 impl Consumer {
@@ -70,6 +78,11 @@ impl Consumer {
             return Err(Error::invalid("the subscription's name is empty"));
         }
         let mut options = client.options_for(options, Roles::CONSUMER)?;
+        let names = match &topics {
+            Topics::One(topic) => vec![topic.clone()],
+            Topics::Several(topics) => topics.clone(),
+            Topics::Pattern(_) => Vec::new(),
+        };
         let (endpoint, list, topic) = endpoint_of(topics, subscription)?;
         let retry = options.bool("enable_retry");
         if retry && list.is_some() {
@@ -122,8 +135,13 @@ impl Consumer {
             route.query.push(("subscriptionInitialPosition", "Earliest".to_owned()));
             add(&mut receiving, Arc::new(topic), route);
         }
-        let inner =
-            Arc::new(Inner { receiving: receiving.sealed(), subscription: subscription.to_owned(), not_cumulative });
+        let inner = Arc::new(Inner {
+            receiving: receiving.sealed(),
+            subscription: subscription.to_owned(),
+            not_cumulative,
+            topics: names,
+            has_place: durable && !one_id,
+        });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
         Ok(Consumer { inner })
@@ -272,6 +290,94 @@ impl Consumer {
         retry.stored(message, delay, acknowledge).await.map_err(name)
     }
 
+    /// Moves the subscription: the next message is the one at `to`. Uses Pulsar's REST API.
+    ///
+    /// When it returns, nothing of before is handed out any more, the connections begin anew, and what the application
+    /// still does with messages of before, acknowledgements too, changes nothing. Other consumers of the subscription
+    /// are moved with it; what they were given may come again.
+    ///
+    /// On a partitioned topic an id moves its partition. With several topics all of them move, and only to
+    /// [`Earliest`](Position::Earliest), [`Latest`](Position::Latest) or a [`Time`](Position::Time); a consumer of a pattern
+    /// cannot seek, nor one of a subscription without a place: not durable, or of a topic that is not persistent. Retry
+    /// letters stay where they are.
+    pub async fn seek(&self, to: &Position) -> Result<()> {
+        let receiving = &self.inner.receiving;
+        let name = |error| receiving.name(error, "seek in");
+        self.check_alive(0, "seek in")?;
+        let refused = match (self.inner.topics.len(), to) {
+            _ if !self.inner.has_place => {
+                Some("a subscription that is not durable, or not of a persistent topic, has no place")
+            }
+            (0, _) => Some("the topics of a pattern are moved one by one, with Admin::seek"),
+            (2.., Position::At(_) | Position::After(_)) => Some("an id does not tell which of several topics it is in"),
+            _ => None,
+        };
+        if let Some(why) = refused {
+            return Err(name(Error::invalid(why)));
+        }
+        self.let_acks_arrive().await;
+        let admin = receiving.client.admin();
+        for topic in &self.inner.topics {
+            admin.seek(topic.to_string(), &self.inner.subscription, to).await?;
+        }
+        let own = receiving.sessions.len() - usize::from(receiving.retry.is_some());
+        for session in 0..own {
+            receiving.restart(session, None, |ticket| Command::Restart { ticket }).await.map_err(name)?;
+        }
+        Ok(())
+    }
+
+    /// The proxy gathers acknowledgements for 100 ms; one that arrives after a seek would undo a part of it. It has all
+    /// when it has answered a question asked after them.
+    async fn let_acks_arrive(&self) {
+        let receiving = &self.inner.receiving;
+        let Some(runtime) = receiving.client.runtime.handle().filter(|_| self.stats().received > 0) else { return };
+        let (sender, done) = tokio::sync::oneshot::channel();
+        let answers = receiving.questions(|sender| Command::IsEndOfTopic { ticket: Ticket::EndOfTopic(sender) });
+        runtime.spawn(async move {
+            // Without a connection there is nobody to answer, and nothing on its way.
+            let _ = tokio::time::timeout(Duration::from_secs(1), futures_util::future::join_all(answers)).await;
+            tokio::time::sleep(GROUPING).await;
+            let _ = sender.send(());
+        });
+        let _ = done.await;
+    }
+
+    /// How many messages the subscription has not acknowledged, those in hand included: 0 is caught up. It is the broker's
+    /// count, in which a batch is one, and of all topics and partitions together. Uses Pulsar's REST API; not for a
+    /// pattern.
+    pub async fn backlog(&self) -> Result<u64> {
+        let receiving = &self.inner.receiving;
+        if self.inner.topics.is_empty() {
+            let why = "the topics of a pattern are looked at one by one, with Admin::topic_stats";
+            return Err(receiving.name(Error::invalid(why), "ask for the backlog of"));
+        }
+        let mut backlog = 0;
+        for topic in &self.inner.topics {
+            let stats = receiving.client.admin().topic_stats(topic.to_string()).await?;
+            let held = stats.subscriptions.get(&self.inner.subscription);
+            backlog += held.map_or(0, |held| u64::try_from(held.msg_backlog).unwrap_or(0));
+        }
+        Ok(backlog)
+    }
+
+    /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API; for a
+    /// consumer of one topic.
+    pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
+        let receiving = &self.inner.receiving;
+        let [topic] = &self.inner.topics[..] else {
+            let why = "ids do not tell which of several topics they are in: ask for each, with Admin::last_message_id";
+            return Err(receiving.name(Error::invalid(why), "ask for the last messages of"));
+        };
+        let admin = receiving.client.admin();
+        let parts = topic.parts(admin.partitions(topic.to_string()).await?);
+        let mut ids = Vec::new();
+        for part in parts {
+            ids.extend(admin.last_message_id(part.to_string()).await?);
+        }
+        Ok(ids)
+    }
+
     fn check_alive(&self, session: usize, operation: &str) -> Result<()> {
         let receiving = &self.inner.receiving;
         receiving.check_alive(session).map_err(|error| receiving.name(error, operation))
@@ -339,6 +445,8 @@ impl Consumer {
 }
 
 impl Tells for Command<Ticket> {
+    const KEEPS_PLACE: bool = false;
+
     fn taken(messages: &[Message]) -> impl Iterator<Item = Self> {
         let frames = messages.iter().filter(|message| !message.origin.follows).count();
         std::iter::once(Command::Finished { messages: frames })

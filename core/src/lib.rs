@@ -88,7 +88,7 @@ pub use options::{
 };
 pub use produce::produce;
 pub use producer::{Pending, Producer, Sent};
-pub use reader::Reader;
+pub use reader::{Reader, UntilCaughtUp};
 pub use runtime::spawn;
 pub use state::{ConnectionState, StateChange, StateListener};
 pub use stats::Stats;

@@ -140,6 +140,16 @@ impl MessageId {
         MessageId { ledger, entry, partition, batch_index, wire: Wire::new(&STANDARD.encode(bytes)) }
     }
 
+    /// A place after which this message is the next one.
+    pub(crate) fn before(&self) -> MessageId {
+        match (self.batch_index, self.entry) {
+            (1.., _) => MessageId::at(self.ledger, self.entry, self.partition, self.batch_index - 1),
+            (_, 1..) => MessageId::at(self.ledger, self.entry - 1, self.partition, -1),
+            // Before the first entry of its ledger.
+            _ => MessageId::at(self.ledger, u64::MAX, self.partition, -1),
+        }
+    }
+
     /// The sentinel -1:-1 with which the broker confirms a message that it had already.
     pub(crate) fn is_duplicate_sentinel(&self) -> bool {
         self.ledger == u64::MAX && self.entry == u64::MAX

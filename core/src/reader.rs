@@ -1,14 +1,14 @@
 //! The reader: reads a topic from a position, without a subscription.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Position};
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::error::{Error, Result};
-use crate::message::Message;
+use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
 use crate::proto::reader::{Command, ReaderRole};
 use crate::receiving::{Receiving, Tells, Ticket, receiver_methods};
@@ -25,6 +25,10 @@ pub struct Reader {
 
 struct Inner {
     receiving: Receiving<Command<Ticket>>,
+    /// The partitions, or the topic: one for each session.
+    parts: Vec<TopicName>,
+    /// Where each of them ended when that was marked.
+    ends: Mutex<Vec<Option<MessageId>>>,
 }
 
 impl Reader {
@@ -53,10 +57,7 @@ impl Reader {
                 topic.partition(0)
             )));
         }
-        let parts: Vec<TopicName> = match partitions {
-            0 => vec![topic.clone()],
-            count => (0..count).map(|index| topic.partition(index)).collect(),
-        };
+        let parts = topic.parts(partitions);
         let window = options.count("queue_size");
         let mut receiving = Receiving::new(client, Arc::new(topic), &options, false);
         // A connection that breaks before the first message could not go on from `latest` without a gap.
@@ -72,13 +73,15 @@ impl Reader {
         }));
         for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
             let (topic, counters) = (receiving.topic.clone(), receiving.counters.clone());
+            let after = position.parse().ok();
             let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
             let mut route = route.clone();
             route.endpoint = Endpoint::Reader(part);
             let shown = receiving.topic.clone();
             receiving.add(&shown, role, route, &options);
+            receiving.begins_after(session, after);
         }
-        let inner = Arc::new(Inner { receiving: receiving.sealed() });
+        let inner = Arc::new(Inner { receiving: receiving.sealed(), parts, ends: Mutex::default() });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
         Ok(Reader { inner })
@@ -102,6 +105,111 @@ impl Reader {
         self.inner.receiving.is_end_of_topic().await
     }
 
+    /// Goes to another place in the topic: the next message is the one at `to`. When it returns, nothing of before is handed
+    /// out any more. On a partitioned topic an id moves its partition and leaves the others where they are.
+    ///
+    /// [`Latest`](Position::Latest) and [`Time`](Position::Time) use Pulsar's REST API.
+    pub async fn seek(&self, to: &Position) -> Result<()> {
+        let receiving = &self.inner.receiving;
+        let name = |error| receiving.name(error, "seek in");
+        receiving.check_alive(0).map_err(name)?;
+        let admin = receiving.client.admin();
+        let mut moves = Vec::new();
+        for (session, part) in self.inner.parts.iter().enumerate() {
+            let is_its = |id: &MessageId| self.inner.parts.len() == 1 || id.partition() == Some(session as u32);
+            let before = |id: Option<MessageId>| id.map(|id| id.before());
+            let after = match to {
+                Position::Earliest => None,
+                Position::Latest => admin.last_message_id(part.to_string()).await?,
+                Position::Time(time) => before(admin.message_id_at(part.to_string(), *time).await?),
+                Position::At(id) | Position::After(id) if !is_its(id) => continue,
+                Position::At(id) => Some(id.before()),
+                Position::After(id) => Some(id.clone()),
+            };
+            moves.push((session, after));
+        }
+        if moves.is_empty() {
+            return Err(name(Error::invalid("the id is of a partition that the topic does not have")));
+        }
+        for (session, after) in moves {
+            let position = after.as_ref().map_or("earliest", MessageId::as_str).to_owned();
+            let command = |ticket| Command::Restart { position, ticket };
+            // The place before the first message of a ledger is that of no message.
+            let reached = after.filter(|id| id.entry() != u64::MAX);
+            receiving.restart(session, reached, command).await.map_err(name)?;
+        }
+        Ok(())
+    }
+
+    /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
+    pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
+        let admin = self.inner.receiving.client.admin();
+        let mut ids = Vec::new();
+        for part in &self.inner.parts {
+            ids.extend(admin.last_message_id(part.to_string()).await?);
+        }
+        Ok(ids)
+    }
+
+    /// Whether there is a message that the application has not taken yet. Uses Pulsar's REST API.
+    pub async fn has_message_available(&self) -> Result<bool> {
+        for (session, end) in self.ends().await?.into_iter().enumerate() {
+            if !self.is_past(session, end.as_ref()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Marks where the topic ends now, for [`Reader::is_caught_up`]. Uses Pulsar's REST API.
+    pub async fn mark_end(&self) -> Result<()> {
+        let ends = self.ends().await?;
+        *self.inner.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+        Ok(())
+    }
+
+    /// Whether the application has taken everything up to the end that [`Reader::mark_end`] marked; it asks nobody. Without
+    /// a mark it is true.
+    pub fn is_caught_up(&self) -> bool {
+        let ends = self.inner.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.iter().enumerate().all(|(session, end)| self.is_past(session, end.as_ref()))
+    }
+
+    /// Reads up to the end as it is now: the messages until then, one after the other.
+    ///
+    /// ```no_run
+    /// # async fn run(reader: stargate_core::Reader) -> stargate_core::Result<()> {
+    /// let mut stored = reader.until_caught_up().await?;
+    /// while let Some(message) = stored.next().await? {
+    ///     println!("{:?}", message.payload());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn until_caught_up(&self) -> Result<UntilCaughtUp> {
+        self.mark_end().await?;
+        Ok(UntilCaughtUp { reader: self.clone() })
+    }
+
+    /// Where each part ends now; nothing where nothing is stored.
+    async fn ends(&self) -> Result<Vec<Option<MessageId>>> {
+        let receiving = &self.inner.receiving;
+        receiving.check_alive(0).map_err(|error| receiving.name(error, "look for the end of"))?;
+        let admin = receiving.client.admin();
+        let mut ends = Vec::new();
+        for part in &self.inner.parts {
+            let last = admin.last_message_id(part.to_string()).await?;
+            // The broker remembers the place of what it does not store any more.
+            let is_stored = last.is_some() && admin.internal_stats(part.to_string()).await?.number_of_entries > 0;
+            ends.push(last.filter(|_| is_stored));
+        }
+        Ok(ends)
+    }
+
+    fn is_past(&self, session: usize, end: Option<&MessageId>) -> bool {
+        end.is_none_or(|end| self.inner.receiving.reached_by(session).is_some_and(|reached| reached >= *end))
+    }
+
     /// Stops delivery, lets handlers finish what they have, and closes the connections. May be called anywhere, and more
     /// than once; see [`Consumer::close`](crate::Consumer::close).
     pub async fn close(&self, timeout: Duration) -> Result<()> {
@@ -109,7 +217,25 @@ impl Reader {
     }
 }
 
+/// What [`Reader::until_caught_up`] reads.
+#[derive(Debug, Clone)]
+pub struct UntilCaughtUp {
+    reader: Reader,
+}
+
+impl UntilCaughtUp {
+    /// The next message; nothing when the end is reached. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<Message>> {
+        match self.reader.is_caught_up() {
+            true => Ok(None),
+            false => self.reader.receive().await.map(Some),
+        }
+    }
+}
+
 impl Tells for Command<Ticket> {
+    const KEEPS_PLACE: bool = true;
+
     fn taken(messages: &[Message]) -> impl Iterator<Item = Self> {
         messages.iter().map(|message| Command::settled(message, Outcome::Ack))
     }

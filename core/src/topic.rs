@@ -89,6 +89,14 @@ impl TopicName {
         TopicName { topic: format!("{}-partition-{index}", self.topic), ..self.clone() }
     }
 
+    /// The topics of so many partitions; of none, the topic itself.
+    pub(crate) fn parts(&self, partitions: u32) -> Vec<TopicName> {
+        match partitions {
+            0 => vec![self.clone()],
+            count => (0..count).map(|index| self.partition(index)).collect(),
+        }
+    }
+
     /// Which partition it is, by its name; `None` for a topic that is none.
     pub(crate) fn partition_index(&self) -> Option<u32> {
         let (_, index) = self.topic.rsplit_once("-partition-")?;

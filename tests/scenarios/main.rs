@@ -14,6 +14,7 @@ mod producing;
 mod reading;
 mod receiving;
 mod retrying;
+mod seeking;
 mod supervising;
 mod waiting;
 
@@ -128,6 +129,14 @@ scenarios! {
         a_close_waits_for_the_copies_on_their_way
         without_a_retry_letter_topic_there_is_no_later
         dead_letters_have_a_topic_of_the_official_name;
+    seeking:
+        a_consumer_goes_to_any_place
+        what_is_in_hand_at_a_seek_changes_nothing_after_it
+        a_handler_starts_over_after_a_seek
+        a_seek_that_cannot_be_is_refused
+        a_reader_goes_to_any_place
+        a_reader_reads_until_it_is_caught_up
+        a_partitioned_topic_is_read_until_it_is_caught_up;
     supervising:
         a_supervisor_opens_what_its_configuration_names
         a_name_or_key_is_unique

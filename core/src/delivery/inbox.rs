@@ -160,6 +160,16 @@ impl Inbox {
         woken.into_iter().for_each(Waker::wake);
     }
 
+    /// Lets go what a session has here, also what was taken once and put back.
+    pub(crate) fn drop_all_of(&self, session: usize) {
+        let mut state = self.state();
+        for message in state.lanes.iter_mut().flatten().filter(|message| message.origin.session == session) {
+            message.origin.counted = false;
+        }
+        drop(state);
+        self.forget(session);
+    }
+
     /// Lets go what a session has here; how many frames that were.
     pub(crate) fn forget(&self, session: usize) -> usize {
         let mut state = self.state();

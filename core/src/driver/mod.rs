@@ -233,7 +233,10 @@ where
                     pushed
                 }),
                 Action::Drop => {
-                    self.socket = None;
+                    if self.socket.take().is_some() {
+                        let forgotten = self.outlet.disconnected();
+                        self.session.role.forgotten(forgotten);
+                    }
                     self.connecting = None;
                     Ok(())
                 }

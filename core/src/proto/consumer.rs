@@ -8,6 +8,7 @@ use super::acks::Gather;
 use super::frame::{Frame, Received, parse_received};
 use super::permits::Permits;
 use super::questions::{Question, Questions};
+use super::restart::Restart;
 use super::session::Role;
 use super::unacked::Unacked;
 use super::{Moment, Text, earliest};
@@ -50,6 +51,10 @@ pub(crate) enum Command<T> {
     Permit {
         messages: usize,
     },
+    /// The place in the topic was moved: nothing of before counts any more, and a new connection brings what follows.
+    Restart {
+        ticket: T,
+    },
     IsEndOfTopic {
         ticket: T,
     },
@@ -64,6 +69,8 @@ pub(crate) enum Event<T> {
     Message(Box<Message>),
     EndOfTopic(T, Result<bool>),
     Unsubscribed(T, Result<()>),
+    /// Nothing of this connection or an earlier one comes any more.
+    Restarted(T, u64),
     /// The server sends nothing more until some of this many unacknowledged messages are acknowledged.
     Stalled {
         unacked: usize,
@@ -104,6 +111,7 @@ pub(crate) struct ConsumerRole<T> {
     /// Ids of earlier connections that this one has acknowledged already.
     travelled: VecDeque<MessageId>,
     questions: Questions<T>,
+    restart: Restart<T>,
     events: VecDeque<Event<T>>,
     stalled_at: Option<Moment>,
     counters: Arc<Counters>,
@@ -125,6 +133,7 @@ impl<T> ConsumerRole<T> {
             travelling: VecDeque::new(),
             travelled: VecDeque::new(),
             questions: Questions::new(),
+            restart: Restart::new(),
             events: VecDeque::new(),
             stalled_at: None,
             counters,
@@ -139,7 +148,10 @@ impl<T> ConsumerRole<T> {
     fn ack(&mut self, now: Moment, id: MessageId, connection: Option<u64>) {
         if let Some(frames) = self.take(&id) {
             self.send_ack(now, &id, frames);
-        } else if (self.connected && connection == Some(self.connection)) || !self.travels(&id) {
+        } else if (self.connected && connection == Some(self.connection))
+            || !self.travels(&id)
+            || connection.is_some_and(|connection| connection <= self.restart.last)
+        {
             self.counters.acks_dropped.add(1);
         } else if self.connected {
             self.travel(now, id);
@@ -280,6 +292,7 @@ impl<T> Role for ConsumerRole<T> {
         self.counters.unacked.sub(self.unacked.frames() as u64);
         self.unacked.disconnected();
         self.unreadable = 0;
+        self.events.extend(self.restart.disconnected());
     }
 
     fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
@@ -360,6 +373,12 @@ impl<T> Role for ConsumerRole<T> {
                     self.control.push_back(Frame::Permit(messages));
                 }
             }
+            Command::Restart { ticket } => {
+                self.unacked.forget_through();
+                self.counters.acks_dropped.add((self.acks.clear() + self.travelling.len()) as u64);
+                self.travelling.clear();
+                self.events.extend(self.restart.begin(ticket, self.connection, self.connected));
+            }
             Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
             Command::Unsubscribe { ticket } if !self.connected => {
                 // Kept, it would be carried out at some later time, when the caller has long given up on it.
@@ -399,6 +418,10 @@ impl<T> Role for ConsumerRole<T> {
         self.acks.patience()
     }
 
+    fn wants_reconnect(&self) -> Option<&'static str> {
+        self.restart.wanted()
+    }
+
     fn is_idle(&self) -> bool {
         self.acks.is_empty() && self.control.is_empty() && self.travelling.is_empty()
     }
@@ -420,6 +443,7 @@ impl<T> Role for ConsumerRole<T> {
         let lost = self.acks.clear() + self.travelling.len();
         self.travelling.clear();
         self.counters.acks_dropped.add(lost as u64);
+        self.events.extend(self.restart.disconnected());
         for (ticket, question) in self.questions.drain() {
             self.events.push_back(match question {
                 Question::EndOfTopic => Event::EndOfTopic(ticket, Err(error.clone())),

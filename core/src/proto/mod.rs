@@ -14,6 +14,7 @@ pub(crate) mod permits;
 pub(crate) mod producer;
 pub(crate) mod questions;
 pub(crate) mod reader;
+mod restart;
 mod scan;
 pub(crate) mod session;
 pub(crate) mod time;

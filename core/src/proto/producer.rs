@@ -408,8 +408,13 @@ impl<T, H> Role for ProducerRole<T, H> {
         self.events.pop_front()
     }
 
-    fn wants_reconnect(&self) -> bool {
-        (self.resync || self.rekey) && !self.entries.iter().any(|entry| entry.written && !entry.ended)
+    fn wants_reconnect(&self) -> Option<&'static str> {
+        let why = match (self.resync, self.rekey) {
+            (true, _) => "to be certain of the sequence ids",
+            (_, true) => "with a new data key",
+            _ => return None,
+        };
+        (!self.entries.iter().any(|entry| entry.written && !entry.ended)).then_some(why)
     }
 
     fn is_idle(&self) -> bool {

@@ -7,6 +7,7 @@ use super::acks::Gather;
 use super::consumer::Event;
 use super::frame::{Frame, Received, parse_received};
 use super::questions::{Question, Questions};
+use super::restart::Restart;
 use super::session::Role;
 use super::{Moment, Text};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,6 +21,11 @@ pub(crate) enum Command<T> {
     Finished {
         id: MessageId,
         connection: u64,
+    },
+    /// Begin anew, at `earliest`, `latest` or after an id.
+    Restart {
+        position: String,
+        ticket: T,
     },
     IsEndOfTopic {
         ticket: T,
@@ -42,6 +48,7 @@ pub(crate) struct ReaderRole<T> {
     /// The last id has a partition that the topic's name does not have.
     merged: bool,
     questions: Questions<T>,
+    restart: Restart<T>,
     events: VecDeque<Event<T>>,
     counters: Arc<Counters>,
 }
@@ -67,6 +74,7 @@ impl<T> ReaderRole<T> {
             credits: Gather::new(window),
             merged: false,
             questions: Questions::new(),
+            restart: Restart::new(),
             events: VecDeque::new(),
             counters,
         }
@@ -91,6 +99,7 @@ impl<T> Role for ReaderRole<T> {
         self.connected = false;
         self.credits.clear();
         self.questions.disconnected();
+        self.events.extend(self.restart.disconnected());
     }
 
     fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
@@ -128,6 +137,12 @@ impl<T> Role for ReaderRole<T> {
                 self.credits.push(now, Frame::Ack(id));
             }
             Command::Finished { .. } => {}
+            Command::Restart { position, ticket } => {
+                self.position = position;
+                self.merged = false;
+                self.given_up_after = None;
+                self.events.extend(self.restart.begin(ticket, self.connection, self.connected));
+            }
             Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
         }
     }
@@ -152,6 +167,10 @@ impl<T> Role for ReaderRole<T> {
         self.credits.patience()
     }
 
+    fn wants_reconnect(&self) -> Option<&'static str> {
+        self.restart.wanted()
+    }
+
     fn is_idle(&self) -> bool {
         true
     }
@@ -167,6 +186,7 @@ impl<T> Role for ReaderRole<T> {
     }
 
     fn abandon(&mut self, error: &Error) {
+        self.events.extend(self.restart.disconnected());
         for (ticket, _) in self.questions.drain() {
             self.events.push_back(Event::EndOfTopic(ticket, Err(error.clone())));
         }

@@ -44,9 +44,9 @@ pub(crate) trait Role {
         let _ = now;
         false
     }
-    /// Whether only a new connection makes its state certain again.
-    fn wants_reconnect(&self) -> bool {
-        false
+    /// Why it needs a new connection, if it does.
+    fn wants_reconnect(&self) -> Option<&'static str> {
+        None
     }
     /// How many commands that can wait may come before they are looked at; a deadline sees to those that are fewer.
     fn patience(&self) -> usize {
@@ -342,12 +342,9 @@ impl<R: Role> Session<R> {
     fn settle(&mut self, now: Moment) {
         // A close needs no certainty any more, unless there is something left to send.
         let needed = self.linger_until.is_none() || !self.role.is_idle();
-        if self.is_open() && self.role.wants_reconnect() && needed {
+        if let Some(why) = self.role.wants_reconnect().filter(|_| self.is_open() && needed) {
             self.actions.push_back(Action::Drop);
-            self.disconnected(
-                now,
-                Error::new(ErrorKind::Broker, "reconnecting to be certain of the sequence ids, or with a new data key"),
-            );
+            self.disconnected(now, Error::new(ErrorKind::Broker, format!("reconnecting {why}")));
         }
         let Some(until) = self.linger_until else { return };
         let over = now >= until;

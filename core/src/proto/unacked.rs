@@ -65,6 +65,11 @@ impl Unacked {
         (further || !taken.is_empty()).then_some(taken)
     }
 
+    /// What was said to be done may come again, because the application wants it so.
+    pub(crate) fn forget_through(&mut self) {
+        self.through.clear();
+    }
+
     /// The connection is gone, and what it delivered comes again.
     pub(crate) fn disconnected(&mut self) {
         self.delivered.clear();

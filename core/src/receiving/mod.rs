@@ -4,7 +4,7 @@ mod handle;
 mod outlet;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -17,7 +17,7 @@ use crate::driver::{Driver, Order, Orders, Route, WeakOrders};
 use crate::encryption::{Batches, Opener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
-use crate::message::Message;
+use crate::message::{Message, MessageId};
 use crate::options::{Options, Ordering as KeyOrdering};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
@@ -34,6 +34,7 @@ use self::outlet::ReceiverOutlet;
 pub(crate) enum Ticket {
     EndOfTopic(oneshot::Sender<Result<bool>>),
     Unsubscribe(oneshot::Sender<Result<()>>),
+    Restarted(oneshot::Sender<Result<u64>>),
 }
 
 /// What a session of either kind can be told.
@@ -43,6 +44,16 @@ pub(crate) trait Tells: Send + 'static {
     /// A handler has decided about a message.
     fn settled(message: &Message, outcome: Outcome) -> Self;
     fn is_end_of_topic(ticket: Ticket) -> Self;
+    /// Whether the place up to which the application has taken the messages is of use.
+    const KEEPS_PLACE: bool;
+}
+
+/// Up to where the application has taken the messages of a session.
+#[derive(Default)]
+struct Reached {
+    id: Option<MessageId>,
+    /// Messages of this connection and earlier ones are of before a seek.
+    before: u64,
 }
 
 /// The sessions of a consumer or reader, `C` being what they can be told.
@@ -57,6 +68,8 @@ pub(crate) struct Receiving<C> {
     pub(crate) retry: Option<Arc<RetryLetters>>,
     /// Those that came encrypted, in one frame each.
     pub(crate) batches: Arc<Batches>,
+    /// For each session, the last message that the application has taken, where that is kept.
+    reached: Arc<Mutex<Vec<Reached>>>,
     processors: OnceLock<Processors>,
     polled: OnceLock<PolledProcessors>,
     starting: Mutex<bool>,
@@ -92,6 +105,7 @@ impl<C: Tells> Receiving<C> {
             counters,
             retry: None,
             batches: Arc::default(),
+            reached: Arc::default(),
             processors: OnceLock::new(),
             polled: OnceLock::new(),
             starting: Mutex::new(false),
@@ -110,6 +124,7 @@ impl<C: Tells> Receiving<C> {
         let (orders, inbound) = Orders::new();
         let (reporter, status) = Reporter::new(&self.client, topic, number, options, &self.counters);
         self.inbox.open_session();
+        self.reached().push(Reached::default());
         let opener = self.client.keys(options).map(|keys| {
             let session = orders.downgrade();
             let settle: Settle = Arc::new(move |message, outcome| {
@@ -168,18 +183,25 @@ impl<C: Tells> Receiving<C> {
         }
     }
 
-    /// Asks every session of the topic, and waits for all answers.
+    /// Asks every session of the topic; whoever is not told any more has ended.
+    pub(crate) fn questions<T>(
+        &self,
+        question: impl Fn(oneshot::Sender<Result<T>>) -> C,
+    ) -> Vec<oneshot::Receiver<Result<T>>> {
+        let own = self.sessions.len() - usize::from(self.retry.is_some());
+        let ask = |session: &Orders<C>| {
+            let (sender, receiver) = oneshot::channel();
+            let _ = session.send(Order::Do(question(sender)));
+            receiver
+        };
+        self.sessions[..own].iter().map(ask).collect()
+    }
+
+    /// As [`Receiving::questions`], and waits for all answers.
     pub(crate) async fn ask<T>(&self, question: impl Fn(oneshot::Sender<Result<T>>) -> C) -> Result<Vec<T>> {
         self.client.runtime.check_fork()?;
-        let mut answers = Vec::new();
-        let retry = usize::from(self.retry.is_some());
-        for session in &self.sessions[..self.sessions.len() - retry] {
-            let (sender, receiver) = oneshot::channel();
-            session.send(Order::Do(question(sender))).map_err(|_| status::gone())?;
-            answers.push(receiver);
-        }
         let mut told = Vec::new();
-        for answer in answers {
+        for answer in self.questions(question) {
             told.push(answer.await.unwrap_or_else(|_| Err(status::gone()))?);
         }
         Ok(told)
@@ -221,6 +243,7 @@ impl<C: Tells> Receiving<C> {
             (one.origin.session, one.origin.counted) == (next.origin.session, next.origin.counted)
         };
         for run in messages.chunk_by(alike).filter(|run| !run[0].origin.counted) {
+            reach::<C>(&self.reached, run);
             for command in C::taken(run) {
                 self.tell_lazily(run[0].origin.session, command);
             }
@@ -255,13 +278,18 @@ impl<C: Tells> Receiving<C> {
     }
 
     pub(crate) fn settle(&self, message: &Message, outcome: Outcome) {
+        reach::<C>(&self.reached, std::slice::from_ref(message));
         settle(&self.sessions, self.retry.as_ref(), &self.log, message, outcome);
     }
 
     /// As [`Receiving::settle`], for handlers, which must not keep this alive.
     fn settling(&self) -> Settle {
         let (sessions, retry, log) = (self.sessions.clone(), self.retry.clone(), self.log.clone());
-        Arc::new(move |message, outcome| settle(&sessions, retry.as_ref(), &log, message, outcome))
+        let reached = self.reached.clone();
+        Arc::new(move |message, outcome| {
+            reach::<C>(&reached, std::slice::from_ref(message));
+            settle(&sessions, retry.as_ref(), &log, message, outcome);
+        })
     }
 
     /// Ends the sessions after the copies for later, whose messages are acknowledged when they are stored.
@@ -302,6 +330,39 @@ impl<C: Tells> Receiving<C> {
         let polled = PolledProcessors::start(client, &self.inbox, count, init, &self.settling(), &self.log);
         let polled = polled.map_err(|error| self.unclaim(name(error)))?;
         let _ = self.polled.set(polled);
+        Ok(())
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Vec<Reached>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last message of a session that the application has taken, or the one that it was to begin after.
+    pub(crate) fn reached_by(&self, session: usize) -> Option<MessageId> {
+        self.reached().get(session).and_then(|reached| reached.id.clone())
+    }
+
+    /// A session begins after this message.
+    pub(crate) fn begins_after(&self, session: usize, id: Option<MessageId>) {
+        if let Some(reached) = self.reached().get_mut(session) {
+            reached.id = id;
+        }
+    }
+
+    /// Has a session begin anew: when this returns, nothing of before is handed out any more.
+    pub(crate) async fn restart(
+        &self,
+        session: usize,
+        after: Option<MessageId>,
+        command: impl FnOnce(Ticket) -> C,
+    ) -> Result<()> {
+        let (sender, restarted) = oneshot::channel();
+        let command = command(Ticket::Restarted(sender));
+        self.sessions[session].send(Order::Do(command)).map_err(|_| status::gone())?;
+        let before = restarted.await.unwrap_or_else(|_| Err(status::gone()))?;
+        if let Some(reached) = self.reached().get_mut(session) {
+            *reached = Reached { id: after, before };
+        }
         Ok(())
     }
 
@@ -358,6 +419,18 @@ impl<C: Tells> Receiving<C> {
             return Err(self.name(Error::new(ErrorKind::Timeout, what), operation));
         }
         Ok(())
+    }
+}
+
+/// The application has taken messages of a session.
+fn reach<C: Tells>(reached: &Mutex<Vec<Reached>>, messages: &[Message]) {
+    let Some(last) = messages.last().filter(|_| C::KEEPS_PLACE) else { return };
+    let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(place) = reached.get_mut(last.origin.session)
+        && last.origin.connection > place.before
+        && place.id.as_ref().is_none_or(|id| id < &last.id)
+    {
+        place.id = Some(last.id.clone());
     }
 }
 

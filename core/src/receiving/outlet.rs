@@ -75,7 +75,18 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
             Event::Unsubscribed(Ticket::Unsubscribe(sender), outcome) => {
                 let _ = sender.send(outcome);
             }
-            Event::EndOfTopic(Ticket::Unsubscribe(_), _) | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
+            Event::Restarted(Ticket::Restarted(sender), last) => {
+                self.opener.as_mut().map_or(0, Opener::forget);
+                let arrived = std::mem::take(&mut self.arrived);
+                self.inbox.unread(&arrived);
+                self.inbox.drop_all_of(self.session);
+                let _ = sender.send(Ok(last));
+            }
+            Event::Restarted(_, _)
+            | Event::EndOfTopic(Ticket::Restarted(_), _)
+            | Event::Unsubscribed(Ticket::Restarted(_), _)
+            | Event::EndOfTopic(Ticket::Unsubscribe(_), _)
+            | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
                 debug_assert!(false, "the state machine gave a ticket to the wrong event");
             }
         }

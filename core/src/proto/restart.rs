@@ -1,0 +1,43 @@
+//! A new beginning at another place in the topic, which only a new connection gives.
+
+use super::consumer::Event;
+
+#[derive(Debug)]
+pub(crate) struct Restart<T> {
+    /// Whom to tell that nothing of before comes any more.
+    tickets: Vec<T>,
+    /// The connection is still one of before, or the attempt under way may be.
+    wanted: bool,
+    /// The last connection of before, 0 for none.
+    pub(crate) last: u64,
+}
+
+impl<T> Restart<T> {
+    pub(crate) fn new() -> Restart<T> {
+        Restart { tickets: Vec::new(), wanted: false, last: 0 }
+    }
+
+    /// Begins during or after `connection`; what to tell at once, when there is none now.
+    pub(crate) fn begin(&mut self, ticket: T, connection: u64, connected: bool) -> Option<Event<T>> {
+        self.wanted = true;
+        self.last = connection;
+        if connected {
+            self.tickets.push(ticket);
+            return None;
+        }
+        // The attempt to connect that may be under way was begun for the place of before; it is let go when it succeeds.
+        self.last += 1;
+        Some(Event::Restarted(ticket, self.last))
+    }
+
+    pub(crate) fn wanted(&self) -> Option<&'static str> {
+        self.wanted.then_some("to begin at another place")
+    }
+
+    /// The connection is gone; what to tell.
+    pub(crate) fn disconnected(&mut self) -> impl Iterator<Item = Event<T>> {
+        self.wanted = false;
+        let last = self.last;
+        self.tickets.drain(..).map(move |ticket| Event::Restarted(ticket, last))
+    }
+}

@@ -1,0 +1,222 @@
+//! Going to another place in a topic, and knowing where it ends.
+
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+
+use stargate_core::admin::Position;
+use stargate_core::blocking::{Client, Consumer, Reader};
+use stargate_core::{
+    ErrorKind, HandlerResult, InitialPosition, Message, Options, Outcome, SubscriptionMode, SubscriptionType,
+    TopicName, Topics,
+};
+
+use crate::broker::Broker;
+use crate::line::Line;
+use crate::waiting::{PATIENCE, eventually};
+
+fn earliest() -> Options {
+    Options::new().initial_position(InitialPosition::Earliest)
+}
+
+fn from_start() -> Options {
+    Options::new().starting_message("earliest")
+}
+
+fn send(client: &Client, topic: &str, options: Options, from: usize, to: usize) {
+    let producer = client.producer(topic, options).unwrap();
+    let sent = producer.send_all((from..to).map(|number| (format!("key {number}"), number.to_string()))).unwrap();
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    producer.close(PATIENCE).unwrap();
+}
+
+fn number(message: &Message) -> usize {
+    std::str::from_utf8(message.payload()).unwrap().parse().unwrap()
+}
+
+fn take(consumer: &Consumer, count: usize) -> Vec<Message> {
+    let messages = consumer.receive_many(count, PATIENCE).unwrap();
+    messages.iter().for_each(|message| consumer.ack(message).unwrap());
+    messages
+}
+
+fn numbers(messages: &[Message]) -> Vec<usize> {
+    messages.iter().map(number).collect()
+}
+
+fn read(reader: &Reader, count: usize) -> Vec<usize> {
+    numbers(&reader.receive_many(count, PATIENCE).unwrap())
+}
+
+fn read_to_the_end(reader: &Reader) -> Vec<usize> {
+    numbers(&reader.until_caught_up().unwrap().collect::<Result<Vec<_>, _>>().unwrap())
+}
+
+pub(crate) fn a_consumer_goes_to_any_place(broker: &Broker) {
+    for kind in [SubscriptionType::Exclusive, SubscriptionType::Shared] {
+        let (client, topic) = (broker.client(), broker.topic());
+        let consumer = client.consumer(&topic, "s", earliest().subscription_type(kind)).unwrap();
+        send(&client, &topic, Options::new(), 0, 5);
+        std::thread::sleep(Duration::from_millis(20));
+        let between = SystemTime::now();
+        std::thread::sleep(Duration::from_millis(20));
+        send(&client, &topic, Options::new(), 5, 10);
+        // Half of them are taken, the others wait in the queue.
+        let messages = take(&consumer, 5);
+        assert_eq!(numbers(&messages), [0, 1, 2, 3, 4]);
+        eventually("the rest is here", || consumer.stats().queued == 5);
+
+        consumer.seek(&Position::At(messages[2].id().clone())).unwrap();
+        assert_eq!(numbers(&take(&consumer, 8)), (2..10).collect::<Vec<_>>());
+        consumer.seek(&Position::After(messages[2].id().clone())).unwrap();
+        assert_eq!(numbers(&take(&consumer, 7)), (3..10).collect::<Vec<_>>());
+        consumer.seek(&Position::Time(between)).unwrap();
+        assert_eq!(numbers(&take(&consumer, 5)), [5, 6, 7, 8, 9]);
+        consumer.seek(&Position::Earliest).unwrap();
+        assert_eq!(numbers(&take(&consumer, 10)), (0..10).collect::<Vec<_>>());
+        eventually("it is caught up", || consumer.backlog().unwrap() == 0);
+
+        consumer.seek(&Position::Earliest).unwrap();
+        assert_eq!(consumer.backlog().unwrap(), 10);
+        consumer.seek(&Position::Latest).unwrap();
+        assert_eq!(consumer.backlog().unwrap(), 0);
+        send(&client, &topic, Options::new(), 10, 12);
+        assert_eq!(numbers(&take(&consumer, 2)), [10, 11], "and nothing of before");
+        let last = consumer.last_message_ids().unwrap();
+        assert_eq!((last.len(), last[0].entry()), (1, 11));
+    }
+}
+
+pub(crate) fn what_is_in_hand_at_a_seek_changes_nothing_after_it(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let consumer = client.consumer(&topic, "s", earliest()).unwrap();
+    send(&client, &topic, Options::new(), 0, 5);
+    let messages = consumer.receive_many(5, PATIENCE).unwrap();
+    consumer.acknowledge_cumulative(&messages[1]).unwrap();
+    consumer.seek(&Position::Earliest).unwrap();
+    // Acknowledged late, although they are to come again.
+    messages.iter().for_each(|message| consumer.ack(message).unwrap());
+    let again = consumer.receive_many(5, PATIENCE).unwrap();
+    assert_eq!(numbers(&again), [0, 1, 2, 3, 4]);
+    assert_eq!(broker.backlog(&topic, "s"), 5);
+    again.iter().for_each(|message| consumer.ack(message).unwrap());
+    eventually("now they are acknowledged", || broker.backlog(&topic, "s") == 0);
+}
+
+pub(crate) fn a_handler_starts_over_after_a_seek(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let consumer = client.consumer(&topic, "s", earliest()).unwrap();
+    let (sender, told) = mpsc::channel();
+    consumer
+        .listen(move |_| {
+            let sender = sender.clone();
+            Ok(move |message: &Message| -> HandlerResult {
+                sender.send(number(message))?;
+                Ok(Outcome::Ack)
+            })
+        })
+        .unwrap();
+    send(&client, &topic, Options::new(), 0, 20);
+    let next = || told.recv_timeout(PATIENCE).unwrap();
+    assert!((0..20).all(|number| next() == number));
+    consumer.seek(&Position::Earliest).unwrap();
+    assert!((0..20).all(|number| next() == number));
+    eventually("all is acknowledged", || broker.backlog(&topic, "s") == 0);
+}
+
+pub(crate) fn a_seek_that_cannot_be_is_refused(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let refused = |consumer: &Consumer, to: &Position, words: &str| {
+        let error = consumer.seek(to).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains(words), "{error}");
+    };
+    let passing = Options::new().subscription_mode(SubscriptionMode::NonDurable);
+    refused(&client.consumer(&topic, "p", passing).unwrap(), &Position::Earliest, "not durable");
+    let pattern = client.consumer_of(Topics::Pattern(format!("{topic}.*")), "s", Options::new()).unwrap();
+    refused(&pattern, &Position::Earliest, "one by one");
+    assert!(pattern.backlog().is_err() && pattern.last_message_ids().is_err());
+    send(&client, &topic, Options::new(), 0, 1);
+    let topics: Vec<TopicName> = vec![topic.parse().unwrap(), broker.topic().parse().unwrap()];
+    let several = client.consumer_of(Topics::Several(topics), "t", earliest()).unwrap();
+    let message = take(&several, 1).remove(0);
+    refused(&several, &Position::At(message.id().clone()), "which of several");
+    several.seek(&Position::Earliest).unwrap();
+    assert_eq!(take(&several, 1).remove(0).id(), message.id());
+}
+
+pub(crate) fn a_reader_goes_to_any_place(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let reader = client.reader(&topic, from_start()).unwrap();
+    send(&client, &topic, Options::new(), 0, 5);
+    std::thread::sleep(Duration::from_millis(20));
+    let between = SystemTime::now();
+    std::thread::sleep(Duration::from_millis(20));
+    send(&client, &topic, Options::new(), 5, 10);
+    let messages = reader.receive_many(5, PATIENCE).unwrap();
+    eventually("the rest is here", || reader.stats().queued == 5);
+    for (to, first) in [
+        (Position::At(messages[2].id().clone()), 2),
+        (Position::After(messages[2].id().clone()), 3),
+        (Position::At(messages[0].id().clone()), 0),
+        (Position::Time(between), 5),
+        (Position::Earliest, 0),
+    ] {
+        reader.seek(&to).unwrap();
+        assert_eq!(read(&reader, 10 - first), (first..10).collect::<Vec<_>>(), "{to:?}");
+        assert!(!reader.has_message_available().unwrap());
+    }
+    reader.seek(&Position::Earliest).unwrap();
+    reader.seek(&Position::Latest).unwrap();
+    assert!(!reader.has_message_available().unwrap());
+    send(&client, &topic, Options::new(), 10, 11);
+    assert_eq!(read(&reader, 1), [10], "and nothing of before");
+}
+
+pub(crate) fn a_reader_reads_until_it_is_caught_up(broker: &Broker) {
+    let (line, topic) = (Line::to(broker), broker.topic());
+    let client = line.client();
+    let reader = client.reader(&topic, from_start()).unwrap();
+    assert!(!reader.has_message_available().unwrap(), "the topic is empty");
+    assert!(read_to_the_end(&reader).is_empty());
+    let batches = Options::new().batch_enabled(true).batch_max_msg(10).batch_max_delay(Duration::from_millis(200));
+    send(&client, &topic, batches, 0, 25);
+    assert!(reader.has_message_available().unwrap());
+    assert_eq!(read(&reader, 3), [0, 1, 2]);
+    // What comes after the call is not read.
+    let stored = reader.until_caught_up().unwrap();
+    send(&client, &topic, Options::new(), 25, 30);
+    line.cut();
+    assert_eq!(numbers(&stored.collect::<Result<Vec<_>, _>>().unwrap()), (3..25).collect::<Vec<_>>());
+    assert!(reader.is_caught_up() && reader.has_message_available().unwrap());
+    assert_eq!(read_to_the_end(&reader), (25..30).collect::<Vec<_>>());
+    assert!(!reader.has_message_available().unwrap());
+    let late = client.reader(&topic, Options::new()).unwrap();
+    assert!(!late.has_message_available().unwrap(), "it begins at the end");
+    assert!(read_to_the_end(&late).is_empty());
+}
+
+pub(crate) fn a_partitioned_topic_is_read_until_it_is_caught_up(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.partitioned_topic(3));
+    send(&client, &topic, Options::new(), 0, 30);
+    let reader = client.reader(&topic, from_start()).unwrap();
+    let mut all = read_to_the_end(&reader);
+    all.sort_unstable();
+    assert_eq!(all, (0..30).collect::<Vec<_>>());
+    let ends = reader.last_message_ids().unwrap();
+    assert_eq!(ends.len(), 3);
+    // One partition goes back by one message.
+    reader.seek(&Position::At(ends[1].clone())).unwrap();
+    assert_eq!(
+        reader.until_caught_up().unwrap().map(|message| message.unwrap().id().clone()).collect::<Vec<_>>(),
+        [ends[1].clone()]
+    );
+    let consumer = client.consumer(&topic, "s", earliest()).unwrap();
+    assert_eq!(take(&consumer, 30).len(), 30);
+    consumer.seek(&Position::Earliest).unwrap();
+    let mut again = numbers(&take(&consumer, 30));
+    again.sort_unstable();
+    assert_eq!(again, (0..30).collect::<Vec<_>>());
+    eventually("it is caught up", || consumer.backlog().unwrap() == 0);
+    consumer.seek(&Position::At(ends[2].clone())).unwrap();
+    assert_eq!(take(&consumer, 1).remove(0).id(), &ends[2]);
+}
