@@ -1546,6 +1546,52 @@ stargate_status stargate_consumer_reconsume_later(struct stargate_consumer *cons
                                                   struct stargate_error **error);
 
 /**
+ * Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+ * base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+ * Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several topics
+ * move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_consumer_seek(struct stargate_consumer *consumer,
+                                       const char *position,
+                                       int32_t after,
+                                       int64_t timeout_ms,
+                                       struct stargate_error **error);
+
+/**
+ * As `stargate_consumer_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+ *
+ * Thread-safe; blocks. Errors: as there.
+ */
+stargate_status stargate_consumer_seek_time(struct stargate_consumer *consumer,
+                                            int64_t time_ms,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_consumer_last_message_ids_json(struct stargate_consumer *consumer,
+                                                        int64_t timeout_ms,
+                                                        char **out,
+                                                        struct stargate_error **error);
+
+/**
+ * How many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up. It is the
+ * broker's count, in which a batch is one. Not for patterns.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_consumer_backlog(struct stargate_consumer *consumer,
+                                          int64_t timeout_ms,
+                                          uint64_t *out,
+                                          struct stargate_error **error);
+
+/**
  * With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each connection.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
@@ -2167,6 +2213,73 @@ stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
                                                 int64_t timeout_ms,
                                                 int32_t *out,
                                                 struct stargate_error **error);
+
+/**
+ * Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+ * base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+ * On a partitioned topic an id moves its partition.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_reader_seek(struct stargate_reader *reader,
+                                     const char *position,
+                                     int32_t after,
+                                     int64_t timeout_ms,
+                                     struct stargate_error **error);
+
+/**
+ * As `stargate_reader_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+ *
+ * Thread-safe; blocks. Errors: as there.
+ */
+stargate_status stargate_reader_seek_time(struct stargate_reader *reader,
+                                          int64_t time_ms,
+                                          int64_t timeout_ms,
+                                          struct stargate_error **error);
+
+/**
+ * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_reader_last_message_ids_json(struct stargate_reader *reader,
+                                                      int64_t timeout_ms,
+                                                      char **out,
+                                                      struct stargate_error **error);
+
+/**
+ * Whether there is a message that the application has not taken yet: `*out` is 1 or 0.
+ *
+ * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_reader_has_message_available(struct stargate_reader *reader,
+                                                      int64_t timeout_ms,
+                                                      int32_t *out,
+                                                      struct stargate_error **error);
+
+/**
+ * Marks where the topic ends now, to read up to there:
+ *
+ *     stargate_reader_mark_end(reader, 10000, &error);
+ *     while (!stargate_reader_is_caught_up(reader)) {
+ *         stargate_reader_receive(reader, 10000, &message, &error);
+ *         ...
+ *     }
+ *
+ * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_reader_mark_end(struct stargate_reader *reader,
+                                         int64_t timeout_ms,
+                                         struct stargate_error **error);
+
+/**
+ * Whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It asks
+ * nobody. 1 without a mark, and for NULL.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_reader_is_caught_up(const struct stargate_reader *reader);
 
 /**
  * The full name of its topic. `ptr` is NULL for NULL.

@@ -1038,6 +1038,23 @@ public:
             return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), timeout.count(), error);
         });
     }
+    /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see stargate_consumer_seek.
+    result<void> seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_seek(get(), position.c_str(), after, timeout.count(), error);
+        });
+    }
+    /// How many messages the subscription has not acknowledged; see stargate_consumer_backlog.
+    result<std::uint64_t> backlog(milliseconds timeout = forever)
+    {
+        std::uint64_t count = 0;
+        auto failed = detail::failure(
+            [&](stargate_error **error) { return stargate_consumer_backlog(get(), timeout.count(), &count, error); });
+        if (failed)
+            return std::move(*failed);
+        return count;
+    }
     /// In pull mode, asks for so many messages more.
     result<void> permit(std::uint32_t messages)
     {
@@ -1056,6 +1073,21 @@ public:
 class reader : public detail::receiver<detail::reader_functions> {
 public:
     explicit reader(stargate_reader *owned) noexcept : receiver(owned) {}
+
+    /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see stargate_reader_seek.
+    result<void> seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_reader_seek(get(), position.c_str(), after, timeout.count(), error);
+        });
+    }
+    /// Marks where the topic ends now: `while (!reader.is_caught_up())` then reads up to there.
+    result<void> mark_end(milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_reader_mark_end(get(), timeout.count(), error); });
+    }
+    bool is_caught_up() const noexcept { return stargate_reader_is_caught_up(get()) != 0; }
 };
 
 /// The way to a Pulsar cluster.

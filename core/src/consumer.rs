@@ -296,7 +296,7 @@ impl Consumer {
     /// still does with messages of before, acknowledgements too, changes nothing. Other consumers of the subscription
     /// are moved with it; what they were given may come again.
     ///
-    /// On a partitioned topic an id moves its partition. With several topics all of them move, and only to
+    /// A batch comes whole: at any message of it begins with its first. On a partitioned topic an id moves its partition. With several topics all of them move, and only to
     /// [`Earliest`](Position::Earliest), [`Latest`](Position::Latest) or a [`Time`](Position::Time); a consumer of a pattern
     /// cannot seek, nor one of a subscription without a place: not durable, or of a topic that is not persistent. Retry
     /// letters stay where they are.

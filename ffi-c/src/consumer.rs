@@ -13,7 +13,7 @@ use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
-use crate::util::{opened, receiving, time};
+use crate::util::{opened, place, receiving, time};
 
 /// Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
 /// delivered again. It reconnects by itself.
@@ -328,6 +328,75 @@ pub unsafe extern "C" fn stargate_consumer_reconsume_later(
             let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
             blocking::wait(consumer.reconsume_later(message, delay), time::timeout(timeout_ms)?)
                 .map_err(|error| error.during("reconsume later from").on_topic(&consumer.topic().to_string()))
+        })
+    }
+}
+
+/// Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+/// base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+/// Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several topics
+/// move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
+///
+/// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_seek(
+    consumer: *mut stargate_consumer,
+    position: *const c_char,
+    after: i32,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { place::seek(consumer, position, after, timeout_ms, error) }
+}
+
+/// As `stargate_consumer_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+///
+/// Thread-safe; blocks. Errors: as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_seek_time(
+    consumer: *mut stargate_consumer,
+    time_ms: i64,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { place::seek_time(consumer, time_ms, timeout_ms, error) }
+}
+
+/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
+/// `stargate_string_free`.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_last_message_ids_json(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { place::last_message_ids_json(consumer, timeout_ms, out, error) }
+}
+
+/// How many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up. It is the
+/// broker's count, in which a batch is one. Not for patterns.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_backlog(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    out: *mut u64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, 0, "out")?;
+            let consumer = opened::of(consumer)?;
+            out.set(blocking::wait(consumer.backlog(), time::timeout(timeout_ms)?)?);
+            Ok(())
         })
     }
 }

@@ -8,11 +8,11 @@ use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
 use crate::message::stargate_message;
 use crate::options::{options_or_default, stargate_options};
-use crate::util::boundary::{self, Out, enter};
+use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
 use crate::util::values::{stargate_destroy_fn, stargate_str};
-use crate::util::{opened, receiving, time};
+use crate::util::{opened, place, receiving, time};
 
 /// Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
 /// reconnect goes on after the last message, with neither a gap nor a replay.
@@ -120,6 +120,105 @@ pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe { receiving::is_end_of_topic(reader, timeout_ms, out, error) }
+}
+
+/// Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+/// base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+/// On a partitioned topic an id moves its partition.
+///
+/// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_seek(
+    reader: *mut stargate_reader,
+    position: *const c_char,
+    after: i32,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { place::seek(reader, position, after, timeout_ms, error) }
+}
+
+/// As `stargate_reader_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+///
+/// Thread-safe; blocks. Errors: as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_seek_time(
+    reader: *mut stargate_reader,
+    time_ms: i64,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { place::seek_time(reader, time_ms, timeout_ms, error) }
+}
+
+/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
+/// `stargate_string_free`.
+///
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_last_message_ids_json(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { place::last_message_ids_json(reader, timeout_ms, out, error) }
+}
+
+/// Whether there is a message that the application has not taken yet: `*out` is 1 or 0.
+///
+/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_has_message_available(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    out: *mut i32,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::new(out, 0, "out")?;
+            let reader = opened::of(reader)?;
+            out.set(blocking::wait(reader.has_message_available(), time::timeout(timeout_ms)?)?.into());
+            Ok(())
+        })
+    }
+}
+
+/// Marks where the topic ends now, to read up to there:
+///
+///     stargate_reader_mark_end(reader, 10000, &error);
+///     while (!stargate_reader_is_caught_up(reader)) {
+///         stargate_reader_receive(reader, 10000, &message, &error);
+///         ...
+///     }
+///
+/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_mark_end(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || blocking::wait(opened::of(reader)?.mark_end(), time::timeout(timeout_ms)?)) }
+}
+
+/// Whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It asks
+/// nobody. 1 without a mark, and for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_is_caught_up(reader: *const stargate_reader) -> i32 {
+    enter_or(1, || {
+        // SAFETY: NULL or live, by the rules of the header.
+        let reader = unsafe { opened::of(reader) };
+        reader.map_or(1, |reader| reader.is_caught_up().into())
+    })
 }
 
 /// The full name of its topic. `ptr` is NULL for NULL.

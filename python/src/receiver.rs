@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use stargate_core::admin::Position;
 use stargate_core::{self as core, Outcome, blocking};
 
 use crate::errors::{exception, timeout as timed_out};
@@ -288,6 +289,50 @@ macro_rules! receiver {
                 wait(py, self.inner.close(timeout))
             }
 
+            /// Goes to another place: "earliest", "latest", an id in base64, or a time in milliseconds since 1970 UTC.
+            fn seek(&self, py: Python<'_>, place: &str, after: bool, time: Option<i64>) -> PyResult<()> {
+                let place = place_of(py, place, after, time)?;
+                wait(py, self.inner.seek(&place))
+            }
+
+            /// As `seek`, for an event loop.
+            fn seek_async(
+                &self,
+                py: Python<'_>,
+                place: &str,
+                after: bool,
+                time: Option<i64>,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let (receiver, place) = (self.inner.clone(), place_of(py, place, after, time)?);
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    nothing(receiver.seek(&place).await)
+                })
+            }
+
+            /// The ids of the last messages of the topic.
+            fn last_message_ids(&self, py: Python<'_>) -> PyResult<Vec<MessageId>> {
+                let ids = wait(py, self.inner.last_message_ids())?;
+                Ok(ids.into_iter().map(MessageId::new).collect())
+            }
+
+            /// As `last_message_ids`, for an event loop.
+            fn last_message_ids_async(
+                &self,
+                py: Python<'_>,
+                events: &Bound<'_, Events>,
+                future: Py<PyAny>,
+            ) -> PyResult<Operation> {
+                let receiver = self.inner.clone();
+                start(py, &self.client, events.get().queue(), future.into(), async move {
+                    value(receiver.last_message_ids().await, |py, ids| {
+                        let ids: Vec<MessageId> = ids.into_iter().map(MessageId::new).collect();
+                        Ok(ids.into_pyobject(py)?.into_any().unbind())
+                    })
+                })
+            }
+
             $($own)*
         }
     };
@@ -360,6 +405,19 @@ receiver! {
             })
         }
 
+        /// How many messages the subscription has not acknowledged.
+        fn backlog(&self, py: Python<'_>) -> PyResult<u64> {
+            wait(py, self.inner.backlog())
+        }
+
+        /// As `backlog`, for an event loop.
+        fn backlog_async(&self, py: Python<'_>, events: &Bound<'_, Events>, future: Py<PyAny>) -> PyResult<Operation> {
+            let consumer = self.inner.clone();
+            start(py, &self.client, events.get().queue(), future.into(), async move {
+                value(consumer.backlog().await, |py, count| Ok(count.into_pyobject(py)?.into_any().unbind()))
+            })
+        }
+
         /// In pull mode, asks for more messages than the window gives by itself.
         fn permit(&self, py: Python<'_>, messages: u32) -> PyResult<()> {
             py.detach(|| self.inner.permit(messages)).map_err(|error| exception(py, &error))
@@ -390,7 +448,63 @@ receiver! {
 
 receiver! {
     /// Reads a topic from a position.
-    Reader, ReaderTaken {}
+    Reader, ReaderTaken {
+        /// Whether there is a message that the application has not taken yet.
+        fn has_message_available(&self, py: Python<'_>) -> PyResult<bool> {
+            wait(py, self.inner.has_message_available())
+        }
+
+        /// As `has_message_available`, for an event loop.
+        fn has_message_available_async(
+            &self,
+            py: Python<'_>,
+            events: &Bound<'_, Events>,
+            future: Py<PyAny>,
+        ) -> PyResult<Operation> {
+            let reader = self.inner.clone();
+            start(py, &self.client, events.get().queue(), future.into(), async move {
+                value(reader.has_message_available().await, |py, more| {
+                    Ok(more.into_pyobject(py)?.to_owned().into_any().unbind())
+                })
+            })
+        }
+
+        /// Marks where the topic ends now.
+        fn mark_end(&self, py: Python<'_>) -> PyResult<()> {
+            wait(py, self.inner.mark_end())
+        }
+
+        /// As `mark_end`, for an event loop.
+        fn mark_end_async(&self, py: Python<'_>, events: &Bound<'_, Events>, future: Py<PyAny>) -> PyResult<Operation> {
+            let reader = self.inner.clone();
+            start(py, &self.client, events.get().queue(), future.into(), async move {
+                nothing(reader.mark_end().await)
+            })
+        }
+
+        /// Whether everything up to the mark was taken.
+        fn is_caught_up(&self) -> bool {
+            self.inner.is_caught_up()
+        }
+    }
+}
+
+fn place_of(py: Python<'_>, place: &str, after: bool, time: Option<i64>) -> PyResult<Position> {
+    if let Some(millis) = time {
+        let millis = u64::try_from(millis).map_err(|_| crate::errors::invalid(py, "to: expected a time after 1970"))?;
+        return Ok(Position::Time(std::time::UNIX_EPOCH + Duration::from_millis(millis)));
+    }
+    match (place, after) {
+        ("earliest", false) => Ok(Position::Earliest),
+        ("latest", false) => Ok(Position::Latest),
+        ("earliest" | "latest", true) => {
+            Err(crate::errors::invalid(py, "after: there is nothing after an end of the topic"))
+        }
+        (id, after) => {
+            let id = id.parse().map_err(|error| exception(py, &error))?;
+            Ok(if after { Position::After(id) } else { Position::At(id) })
+        }
+    }
 }
 
 fn message_of<'a>(py: Python<'_>, id: &'a Bound<'_, MessageId>) -> PyResult<&'a core::MessageId> {

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._native import MessageId
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ def epoch_millis(name: str, value: datetime | float | None) -> int | None:
             )
         value = value.timestamp()
     return round(value * 1000)
+
+
+def place(to: MessageId | datetime | float, after: bool) -> tuple[str, bool, int | None]:
+    """Give a place in a topic as the native half takes it."""
+    if isinstance(to, MessageId):
+        return to._starting(), after, None
+    if after:
+        raise InvalidArgumentError("after: expected a message id to be after")
+    return "", False, epoch_millis("to", to)
 
 
 def _millis(name: str, value: Seconds | None) -> int | None:

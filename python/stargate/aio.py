@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
 from . import _events, _native
 from ._bridge import Bridge
-from ._convert import Payload, Seconds, extras, seconds
+from ._convert import Payload, Seconds, extras, place, seconds
 from ._handle import Handle
 from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
@@ -331,6 +331,15 @@ class AsyncReceiver(_Handle):
         asking = self._client._bound().run(self._received.is_end_of_topic_async)
         return bool(await _within(timeout, f"ask the end of {self.topic}", asking))
 
+    async def seek(self, to: MessageId | datetime | float, *, after: bool = False) -> None:
+        """Go to another place in the topic; see `stargate.Consumer.seek`."""
+        await self._client._bound().run(self._received.seek_async, *place(to, after))
+
+    async def last_message_ids(self) -> Sequence[MessageId]:
+        """Give the ids of the last messages of the topic, one for each partition that has any."""
+        ids: list[MessageId] = await self._client._bound().run(self._received.last_message_ids_async)
+        return ids
+
     async def wait_connected(self, timeout: Seconds | None = None) -> None:
         """Wait until it is connected; raise the error that ended it if it cannot be."""
         waiting = self._client._bound().run(self._received.wait_connected_async)
@@ -405,6 +414,8 @@ class AsyncConsumer(AsyncReceiver):
         ...             await producer.send("later")
         ...         await retrying.reconsume_later(await retrying.receive(timeout=5), 0.0)
         ...         assert (await retrying.receive(timeout=5)).reconsume_times == 1
+        ...         await retrying.seek(stargate.MessageId.latest)
+        ...         assert await retrying.backlog() == 0 and len(await retrying.last_message_ids()) == 1
         >>> asyncio.run(main())
         False True
     """
@@ -444,6 +455,11 @@ class AsyncConsumer(AsyncReceiver):
         length = seconds(ReconsumeLater(delay).delay) or 0.0
         await self._client._bound().run(self._native.reconsume_later_async, message, length)
 
+    async def backlog(self) -> int:
+        """Give the number of messages that the subscription has not acknowledged; see `stargate.Consumer.backlog`."""
+        count: int = await self._client._bound().run(self._native.backlog_async)
+        return count
+
     async def permit(self, messages: int) -> None:
         """In pull mode, ask for more messages than the window gives by itself, on each connection."""
         self._native.permit(messages)
@@ -470,6 +486,9 @@ class AsyncReader(AsyncReceiver):
         ...             await reader.receive(timeout=0.01)
         ...         except TimeoutError:
         ...             print(await reader.is_end_of_topic(timeout=5), reader.stats().received)
+        ...         assert [third] == await reader.last_message_ids() and not await reader.has_message_available()
+        ...         await reader.seek(second)
+        ...         print([message.data async for message in reader.until_caught_up()])
         ...         await reader.close(timeout=5)
         ...
         ...         handling = await client.reader("orders", starting_message=second)
@@ -483,8 +502,24 @@ class AsyncReader(AsyncReceiver):
         >>> asyncio.run(main())
         [b'b', b'c']
         False 2
+        [b'b', b'c']
         b'c'
     """
+
+    def __init__(self, client: AsyncClient, native: _native.Reader) -> None:
+        super().__init__(client, native)
+        self._native = native
+
+    async def has_message_available(self) -> bool:
+        """Ask whether there is a message that the application has not taken yet. Uses Pulsar's REST API."""
+        more: bool = await self._client._bound().run(self._native.has_message_available_async)
+        return more
+
+    async def until_caught_up(self) -> AsyncIterator[Message]:
+        """Read up to the end as it is when this begins; see `stargate.Reader.until_caught_up`."""
+        await self._client._bound().run(self._native.mark_end_async)
+        while not self._native.is_caught_up():
+            yield await self.receive()
 
 
 class AsyncClient(_Handle):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from ._convert import Seconds, seconds
+from ._convert import Seconds, place, seconds
 from ._handle import Handle
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
@@ -14,6 +14,7 @@ from .state import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from . import _native
@@ -146,6 +147,37 @@ class Receiver(Handle):
             False
         """
         return self._received.is_end_of_topic(seconds(timeout))
+
+    def seek(self, to: MessageId | datetime | float, *, after: bool = False) -> None:
+        """Go to another place in the topic: the next message is the one at `to`, or with `after` the one behind it.
+
+        `to` is a message id, `MessageId.earliest` or `latest`, or a time: the first message that was published then or
+        later. When it returns, nothing of before is handed out any more. On a partitioned topic an id moves its
+        partition. A consumer moves its subscription, and with it the other consumers of that; several topics move to
+        the ends and times only, and a pattern, or a subscription that is not durable, cannot. Uses Pulsar's REST API.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b", b"c"])
+            >>> consumer.seek(ids[1])
+            >>> consumer.receive(timeout=5).data
+            b'b'
+            >>> reader.seek(ids[1], after=True)
+            >>> reader.receive(timeout=5).data
+            b'c'
+        """
+        self._received.seek(*place(to, after))
+
+    def last_message_ids(self) -> Sequence[MessageId]:
+        """Give the ids of the last messages of the topic, one for each partition that has any.
+
+        Uses Pulsar's REST API.
+
+        Examples:
+            >>> message_id = producer.send(b"one pizza")
+            >>> reader.last_message_ids() == [message_id]
+            True
+        """
+        return self._received.last_message_ids()
 
     def wait_connected(self, timeout: Seconds | None = None) -> None:
         """Wait until it is connected; raise the error that ended it if it cannot be.
@@ -302,6 +334,18 @@ class Consumer(Receiver):
         """
         self._native.reconsume_later(message, seconds(ReconsumeLater(delay).delay) or 0.0)
 
+    def backlog(self) -> int:
+        """Give the number of messages that the subscription has not acknowledged, those in hand included.
+
+        0 is caught up. It is the broker's count, in which a batch is one. Not for a pattern. Uses Pulsar's REST API.
+
+        Examples:
+            >>> message_id = producer.send(b"one pizza")
+            >>> consumer.backlog()
+            1
+        """
+        return self._native.backlog()
+
     def permit(self, messages: int) -> None:
         """In pull mode, ask for more messages than the window gives by itself, on each connection.
 
@@ -332,3 +376,33 @@ class Reader(Receiver):
         ...     [message.data for message in reader.receive_many(2, timeout=5)]
         [b'b', b'c']
     """
+
+    def __init__(self, client: Client, native: _native.Reader) -> None:
+        super().__init__(client, native)
+        self._native = native
+
+    def has_message_available(self) -> bool:
+        """Ask whether there is a message that the application has not taken yet. Uses Pulsar's REST API.
+
+        Examples:
+            >>> reader.has_message_available()
+            False
+        """
+        return self._native.has_message_available()
+
+    def until_caught_up(self) -> Iterator[Message]:
+        """Read up to the end as it is now: give the messages until then, one after the other.
+
+        Uses Pulsar's REST API, to know where the end is.
+
+        Examples:
+            >>> ids = producer.send_many([b"a", b"b"])
+            >>> [message.data for message in reader.until_caught_up()]
+            [b'a', b'b']
+        """
+        self._native.mark_end()
+        return self._up_to_the_mark()
+
+    def _up_to_the_mark(self) -> Iterator[Message]:
+        while not self._native.is_caught_up():
+            yield self._native.receive(None)

@@ -149,6 +149,35 @@ def test_a_handler_may_want_a_message_later(client: Client, topic: str, send: Se
     assert sorted(back) == numbers(2)
 
 
+def test_a_consumer_goes_to_any_place(client: Client, topic: str, send: Sender) -> None:
+    with client.consumer(topic, "s", initial_position="earliest") as consumer:
+        ids = send(topic, *numbers(5))
+        assert receive(consumer, 3) == [0, 1, 2]
+        consumer.seek(ids[1])
+        assert receive(consumer, 4) == [1, 2, 3, 4]
+        consumer.seek(ids[1], after=True)
+        assert receive(consumer, 3) == [2, 3, 4]
+        consumer.seek(MessageId.earliest)
+        assert receive(consumer, 5) == [0, 1, 2, 3, 4]
+        consumer.seek(1.0)
+        assert receive(consumer, 1) == [0]
+        assert consumer.last_message_ids() == [ids[-1]]
+        consumer.seek(MessageId.latest)
+        assert consumer.backlog() == 0
+        with pytest.raises(stargate.InvalidArgumentError, match="after"):
+            consumer.seek(MessageId.latest, after=True)
+
+
+def test_a_reader_reads_until_it_is_caught_up(client: Client, topic: str, send: Sender) -> None:
+    send(topic, *numbers(5))
+    with client.reader(topic, starting_message="earliest") as reader:
+        assert reader.has_message_available()
+        assert [int(message.data) for message in reader.until_caught_up()] == [0, 1, 2, 3, 4]
+        assert not reader.has_message_available()
+        reader.seek(reader.last_message_ids()[0])
+        assert [int(message.data) for message in reader.until_caught_up()] == [4]
+
+
 def test_shared_consumers_split_the_messages(client: Client, topic: str, send: Sender) -> None:
     with (
         client.consumer(topic, "s", subscription_type="shared", queue_size=10) as one,

@@ -105,3 +105,70 @@ TEST(a_handler_may_want_a_message_later)
     close_consumer(consumer);
     stargate_client_free(client);
 }
+
+TEST(a_consumer_goes_to_any_place)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    stargate_consumer *consumer = consume(client, topic, OPTIONS("initial_position", "earliest"));
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+    uint64_t backlog = 99;
+    char *ids = NULL, second[64];
+    int i;
+
+    send_numbers(client, topic, 0, 5);
+    CHECK(take(consumer) == 0);
+    OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
+    snprintf(second, sizeof second, "%s", stargate_message_id(message).ptr);
+    stargate_message_free(message);
+    OK(stargate_consumer_seek(consumer, second, 1, TIMEOUT_MS, &error));
+    for (i = 2; i < 5; i++)
+        CHECK(take(consumer) == i);
+    OK(stargate_consumer_seek(consumer, second, 0, TIMEOUT_MS, &error));
+    CHECK(take(consumer) == 1);
+    OK(stargate_consumer_seek_time(consumer, 0, TIMEOUT_MS, &error));
+    CHECK(take(consumer) == 0);
+    OK(stargate_consumer_seek(consumer, "latest", 0, TIMEOUT_MS, &error));
+    OK(stargate_consumer_backlog(consumer, TIMEOUT_MS, &backlog, &error));
+    CHECK(backlog == 0);
+    OK(stargate_consumer_last_message_ids_json(consumer, TIMEOUT_MS, &ids, &error));
+    CHECK(strncmp(ids, "[\"", 2) == 0);
+    stargate_string_free(ids);
+    FAILS(STARGATE_INVALID_ARGUMENT, "after", stargate_consumer_seek(consumer, "latest", 1, TIMEOUT_MS, &error));
+    close_consumer(consumer);
+    stargate_client_free(client);
+}
+
+TEST(a_reader_reads_until_it_is_caught_up)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    stargate_reader *reader;
+    stargate_error *error = NULL;
+    int32_t more = 0;
+    char *ids = NULL;
+    int round, number;
+
+    send_numbers(client, topic, 0, 10);
+    reader = read_from(client, topic, "earliest");
+    OK(stargate_reader_has_message_available(reader, TIMEOUT_MS, &more, &error));
+    CHECK(more == 1);
+    for (round = 0; round < 2; round++) {
+        number = 0;
+        OK(stargate_reader_mark_end(reader, TIMEOUT_MS, &error));
+        while (!stargate_reader_is_caught_up(reader))
+            CHECK(read_one(reader) == number++);
+        CHECK(number == 10);
+        OK(stargate_reader_has_message_available(reader, TIMEOUT_MS, &more, &error));
+        CHECK(more == 0);
+        OK(stargate_reader_seek(reader, "earliest", 0, TIMEOUT_MS, &error));
+    }
+    OK(stargate_reader_seek_time(reader, 0, TIMEOUT_MS, &error));
+    CHECK(read_one(reader) == 0);
+    OK(stargate_reader_last_message_ids_json(reader, TIMEOUT_MS, &ids, &error));
+    stargate_string_free(ids);
+    OK(stargate_reader_close(reader, TIMEOUT_MS, &error));
+    stargate_reader_free(reader);
+    stargate_client_free(client);
+}

@@ -76,7 +76,9 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
                 let _ = sender.send(outcome);
             }
             Event::Restarted(Ticket::Restarted(sender), last) => {
-                self.opener.as_mut().map_or(0, Opener::forget);
+                if let Some(opener) = &mut self.opener {
+                    opener.forget();
+                }
                 let arrived = std::mem::take(&mut self.arrived);
                 self.inbox.unread(&arrived);
                 self.inbox.drop_all_of(self.session);

@@ -4,6 +4,7 @@ pub(crate) mod boundary;
 pub(crate) mod handle;
 pub mod handler;
 pub(crate) mod opened;
+pub(crate) mod place;
 pub(crate) mod receiving;
 pub(crate) mod time;
 pub(crate) mod user_data;
