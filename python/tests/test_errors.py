@@ -87,6 +87,8 @@ def test_options_that_are_not_acceptable_are_named(pulsar_url: str) -> None:
     with Client(pulsar_url) as client:
         with pytest.raises(refused, match=r"no option \"procesors\"; the nearest is \"processors\""):
             client.consumer("t", "s", procesors=2)  # type: ignore[call-arg]
+        with pytest.raises(refused, match=r"no option \"batching\"; the nearest is \"batch_enabled\""):
+            client.producer("t", batching=True)  # type: ignore[call-arg]
         with pytest.raises(
             refused, match=r"'send_timeout': expected 0 \(off\) or 0.001 to 2.14748e\+06 seconds, got -1"
         ):

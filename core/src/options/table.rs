@@ -196,9 +196,15 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 pub fn find(key: &str) -> Result<&'static OptionSpec> {
     let wanted = ALIASES.iter().find_map(|(alias, key_)| (*alias == key).then_some(*key_)).unwrap_or(key);
     OPTIONS.iter().find(|spec| spec.key == wanted).ok_or_else(|| {
-        let nearest = OPTIONS.iter().map(|spec| spec.key).min_by_key(|candidate| edit_distance(key, candidate));
+        let nearest = OPTIONS.iter().map(|spec| spec.key).min_by_key(|candidate| distance(key, candidate));
         Error::invalid(format!("there is no option {key:?}; the nearest is {:?}", nearest.unwrap_or_default()))
     })
+}
+
+/// The edit distance, less what both begin with: who writes `batching` means `batch_enabled`, not `ordering`.
+fn distance(key: &str, candidate: &str) -> isize {
+    let beginning = key.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
+    edit_distance(key, candidate).cast_signed() - beginning.cast_signed()
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {
