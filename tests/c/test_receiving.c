@@ -54,8 +54,8 @@ TEST(a_message_wanted_later_comes_back_and_goes_to_the_dead_letters_in_the_end)
     snprintf(dead_letters, sizeof dead_letters, "%s-s-DLQ", topic);
     /* First, because a topic without a subscription keeps nothing. */
     graves = consume(client, dead_letters, OPTIONS("initial_position", "earliest"));
-    consumer = consume(client, topic, OPTIONS("subscription_type", "shared", "enable_retry", "true",
-                                              "max_redeliver_count", "2"));
+    consumer = consume(client, topic,
+                       OPTIONS("subscription_type", "shared", "enable_retry", "true", "max_redeliver_count", "2"));
     send_text(client, topic, "poison");
     for (times = 0; times < 3; times++) {
         OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
