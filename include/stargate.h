@@ -1851,11 +1851,11 @@ int32_t stargate_message_reconsume_later(const struct stargate_message *message,
 struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
 
 /**
- * Whether the payload is still encrypted. Only the option crypto_failure_action=consume lets such messages through.
+ * 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets such messages through.
  *
  * Thread-safe.
  */
-bool stargate_message_is_encrypted(const struct stargate_message *message);
+int32_t stargate_message_is_encrypted(const struct stargate_message *message);
 
 /**
  * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for

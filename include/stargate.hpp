@@ -427,10 +427,7 @@ public:
         return static_cast<outcome>(stargate_message_reconsume_later(message_, delay.count()));
     }
     /// Whether the payload is still encrypted; see the option crypto_failure_action.
-    bool is_encrypted() const noexcept
-    {
-        return stargate_message_is_encrypted(message_);
-    }
+    bool is_encrypted() const noexcept { return stargate_message_is_encrypted(message_) != 0; }
     std::optional<std::string_view> encryption_context() const noexcept
     {
         return detail::optional_view(stargate_message_encryption_context(message_));

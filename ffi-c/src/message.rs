@@ -263,13 +263,13 @@ pub unsafe extern "C" fn stargate_message_encryption_context(message: *const sta
     unsafe { read(message, stargate_str::NONE, part) }
 }
 
-/// Whether the payload is still encrypted. Only the option crypto_failure_action=consume lets such messages through.
+/// 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets such messages through.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_message_is_encrypted(message: *const stargate_message) -> bool {
+pub unsafe extern "C" fn stargate_message_is_encrypted(message: *const stargate_message) -> i32 {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { read(message, false, |inner| Some(inner.message.is_encrypted())) }
+    unsafe { read(message, 0, |inner| Some(inner.message.is_encrypted().into())) }
 }
 
 /// A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for

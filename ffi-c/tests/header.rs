@@ -150,6 +150,14 @@ fn the_committed_header_of_the_mock_is_what_the_sources_say() {
 }
 
 #[test]
+fn the_headers_need_no_type_that_c99_has_only_with_another_header() {
+    for header in [main_header(), mock_header()] {
+        let found = header.lines().find(|line| !line.starts_with(" *") && line.contains("bool "));
+        assert_eq!(found, None, "a truth is an int32_t at the boundary, 1 or 0");
+    }
+}
+
+#[test]
 fn every_function_runs_inside_the_boundary() {
     // A panic that leaves an `extern "C"` function ends the process, so no function is without one of these.
     const CHECKED: [&str; 12] = [

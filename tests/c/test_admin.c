@@ -99,7 +99,8 @@ TEST(tenants_and_namespaces_come_and_go_with_their_policies)
     OK(stargate_admin_remove_policy(client, space, "deduplication", TIMEOUT_MS, &error));
     OK(stargate_admin_deduplication(client, space, TIMEOUT_MS, &number, &error));
     CHECK(number == -1);
-    FAILS(STARGATE_INVALID_ARGUMENT, "message_age", stargate_admin_remove_policy(client, space, "x", TIMEOUT_MS, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "message_age",
+          stargate_admin_remove_policy(client, space, "x", TIMEOUT_MS, &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "producer_request_hold",
           stargate_admin_set_backlog_quota(client, space, "message_age", 1, "drop", TIMEOUT_MS, &error));
     OK(stargate_admin_delete_namespace(client, space, TIMEOUT_MS, &error));
@@ -116,7 +117,8 @@ TEST(topics_and_partitions_come_and_go)
     char plain[200], parted[220], part[240], *text = NULL;
     int32_t number = 0;
 
-    snprintf(plain, sizeof plain, "persistent://public/default/%s", strrchr(new_topic(), '/') ? strrchr(new_topic(), '/') + 1 : new_topic());
+    snprintf(plain, sizeof plain, "persistent://public/default/%s",
+             strrchr(new_topic(), '/') ? strrchr(new_topic(), '/') + 1 : new_topic());
     snprintf(parted, sizeof parted, "%s-parted", plain);
     snprintf(part, sizeof part, "%s-partition-1", parted);
     OK(stargate_admin_create_topic(client, plain, TIMEOUT_MS, &error));
@@ -128,7 +130,8 @@ TEST(topics_and_partitions_come_and_go)
     OK(stargate_admin_grow_partitions(client, parted, 3, TIMEOUT_MS, &error));
     OK(stargate_admin_partitions(client, parted, TIMEOUT_MS, &number, &error));
     CHECK(number == 3);
-    FAILS(STARGATE_INVALID_ARGUMENT, "partitions", stargate_admin_grow_partitions(client, parted, -1, TIMEOUT_MS, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "partitions",
+          stargate_admin_grow_partitions(client, parted, -1, TIMEOUT_MS, &error));
     OK(stargate_admin_topics(client, "public/default", 1, TIMEOUT_MS, &list, &error));
     CHECK(has(list, plain) && has(list, part));
     stargate_strings_free(list);

@@ -1,5 +1,6 @@
 // Every part of stargate.hpp made real in a second file, and without exceptions where the build says so.
 #include <stargate.hpp>
+#include <stargate_admin.hpp>
 #include <stargate_mock.hpp>
 
 #include <string>
@@ -50,6 +51,7 @@ int use_everything(const std::string &url)
     if (supervisor)
         (void)supervisor->add_consumer("{}", [](const stargate::message_view &) {});
     (void)stargate::produce(url, {"x"});
+    (void)stargate::admin(*client).check_health();
     auto mock = stargate::mock::start();
     if (!mock || !mock->messages("t"))
         return 1;

@@ -1,8 +1,10 @@
 // What stargate.hpp adds to the C library: ownership, results, and callables of C++.
 #include "testing.h"
 
+#include <stargate_admin.hpp>
 #include <stargate_mock.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -479,4 +481,66 @@ TEST(nothing_thrown_leaves_any_callable)
         client.close(limit).value();
     }
     wait_until([&] { return logging == 0; }); // until then there may be records
+}
+
+TEST(the_rest_api_has_a_call_for_each_function)
+{
+    auto client = connect();
+    stargate::admin admin(client, limit);
+    const std::string tenant = new_topic(), space = tenant + "/n", topic = space + "/t";
+    const auto has = [](const std::vector<std::string> &names, const std::string &wanted) {
+        return std::find(names.begin(), names.end(), wanted) != names.end();
+    };
+
+    admin.check_health().value();
+    CHECK(!admin.broker_version().value().empty() && !admin.clusters().value().empty());
+    CHECK(admin.ensure_tenant(tenant, "boss").value() && !admin.ensure_tenant(tenant).value());
+    CHECK(has(admin.tenants().value(), tenant));
+    CHECK(admin.tenant(tenant).value().find("boss") != std::string::npos);
+    CHECK(admin.create_tenant(tenant).error().status() == stargate::status::busy);
+    admin.create_namespace(space).value();
+    CHECK(!admin.ensure_namespace(space).value() && has(admin.namespaces(tenant).value(), space));
+    CHECK(!admin.message_ttl(space).value() && !admin.deduplication(space).value() && !admin.retention(space).value());
+    admin.set_message_ttl(space, 60s).value();
+    admin.set_deduplication(space, true).value();
+    admin.set_retention(space, 10, 20).value();
+    CHECK(admin.message_ttl(space).value() == 60s && admin.deduplication(space).value() == true);
+    CHECK(admin.retention(space).value()->find("20") != std::string::npos);
+    admin.remove_policy(space, "retention").value();
+    CHECK(!admin.namespace_policies(space).value().empty());
+
+    admin.create_topic(topic).value();
+    CHECK(!admin.ensure_topic(topic).value() && admin.partitions(topic).value() == 0);
+    CHECK(admin.ensure_partitioned_topic(space + "/p", 2).value());
+    admin.grow_partitions(space + "/p", 3).value();
+    CHECK(admin.partitions(space + "/p").value() == 3);
+    CHECK(has(admin.topics(space).value(), "persistent://" + topic));
+    CHECK(has(admin.partitioned_topics(space).value(), "persistent://" + space + "/p"));
+
+    admin.create_subscription(topic, "s", "earliest").value();
+    CHECK(!admin.ensure_subscription(topic, "s").value() && has(admin.subscriptions(topic).value(), "s"));
+    auto producer = client.open_producer(topic, {}, limit).value();
+    const std::string first = producer.send("one", limit).value().message_id;
+    const std::string second = producer.send("two", limit).value().message_id;
+    producer.close(limit).value();
+    CHECK(stargate::compare_message_ids(*admin.last_message_id(topic).value(), second).value() == 0);
+    CHECK(admin.peek(topic, "s").value().at(0).payload() == "one");
+    CHECK(admin.read_entry(topic, second).value().at(0).payload() == "two");
+    CHECK(admin.examine_message(topic, "earliest").value().at(0).payload() == "one");
+    admin.skip(topic, "s", 1).value();
+    CHECK(admin.peek(topic, "s").value().at(0).payload() == "two");
+    admin.seek(topic, "s", first, true).value();
+    CHECK(admin.peek(topic, "s").value().at(0).payload() == "two");
+    admin.seek_time(topic, "s", 1).value();
+    CHECK(admin.peek(topic, "s").value().at(0).payload() == "one");
+    admin.skip_all(topic, "s").value();
+    CHECK(admin.peek(topic, "s").value().empty());
+    CHECK(admin.topic_stats(topic).value().find("\"msgBacklog\":0") != std::string::npos);
+    CHECK(admin.request("GET", "tenants").value().find(tenant) != std::string::npos);
+
+    admin.delete_subscription(topic, "s").value();
+    CHECK(admin.terminate_topic(topic).value().size() == 1);
+    admin.delete_topic(topic).value();
+    CHECK(admin.topic_stats(topic).error().status() == stargate::status::not_found);
+    CHECK(admin.peek(topic, "s").error().http_status() == 404);
 }
