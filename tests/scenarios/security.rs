@@ -79,6 +79,23 @@ fn a_wrong_token_is_told_so() {
 
 #[test]
 #[ignore = "needs the secure broker"]
+fn the_rest_api_is_asked_with_the_same_tls_and_token() {
+    let clusters = |options: Options| -> Result<()> {
+        let admin = Client::new(&variable("WSS_URL"), options)?.admin();
+        admin.ensure_topic(unique("secure"))?;
+        admin.clusters().map(|names| assert_eq!(names, ["standalone"]))
+    };
+    clusters(trusting().auth_token(&variable("TOKEN"))).unwrap();
+    let elsewhere = trusting().auth_token(&variable("TOKEN")).admin_url(&variable("HTTPS_URL"));
+    clusters(elsewhere).unwrap();
+    assert_refused(clusters(trusting()), ErrorKind::Authentication, &["401"]);
+    assert_refused(clusters(trusting().auth_token(&variable("TOKEN_OTHER"))), ErrorKind::Authorization, &["403"]);
+    let not_trusted = clusters(Options::new().auth_token(&variable("TOKEN")));
+    assert_refused(not_trusted, ErrorKind::Authentication, &["certificate is not accepted", "tls_ca_file"]);
+}
+
+#[test]
+#[ignore = "needs the secure broker"]
 fn a_token_is_asked_for_at_each_connect_and_may_have_been_renewed() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();

@@ -100,3 +100,49 @@ pub(super) fn unpack(topic: &TopicName, response: &Response) -> Result<Vec<Store
     });
     Ok(messages.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use hyper::header::{HeaderMap, HeaderName};
+
+    use super::*;
+
+    fn response(headers: &[(&'static str, &str)], body: &[u8]) -> Response {
+        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        Response { status: 200, headers: HeaderMap::from_iter(headers), body: Bytes::copy_from_slice(body) }
+    }
+
+    /// Two messages: `a` with key `k` and property `p=q`, and a null value; what is unknown is passed over.
+    const BATCH: &[u8] =
+        b"\0\0\0\x0f\x0a\x06\x0a\x01p\x12\x01q\x12\x01k\x18\x01\x40\x07a\0\0\0\x06\x18\x00\x48\x01\x28\x05";
+    const BATCHED: &[(&str, &str)] =
+        &[("x-pulsar-message-id", "3:4"), ("x-pulsar-num-batch-message", "2"), ("x-pulsar-sequence-id", "7")];
+
+    #[test]
+    fn a_batch_is_unpacked_and_one_that_is_cut_off_is_an_error() {
+        let topic: TopicName = "t-partition-2".parse().unwrap();
+        let messages = unpack(&topic, &response(BATCHED, BATCH)).unwrap();
+        let [first, second] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(first.message().id(), &MessageId::at(3, 4, 2, 0));
+        assert_eq!((&first.message().payload()[..], first.message().key()), (&b"a"[..], Some("k")));
+        assert_eq!(first.message().properties(), &BTreeMap::from([("p".to_owned(), "q".to_owned())]));
+        assert_eq!((first.sequence_id(), first.is_null()), (7, false));
+        assert_eq!((second.sequence_id(), second.is_null(), second.message().event_time_ms()), (8, true, Some(5)));
+        for length in 0..BATCH.len() {
+            let error = unpack(&topic, &response(BATCHED, &BATCH[..length])).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{length} bytes");
+        }
+        assert!(unpack(&topic, &response(&BATCHED[1..], BATCH)).is_err(), "without an id");
+    }
+
+    #[test]
+    fn nobody_looks_into_what_is_encrypted() {
+        let encrypted = [BATCHED, &[("x-pulsar-is-encrypted", "true")]].concat();
+        let messages = unpack(&"t".parse().unwrap(), &response(&encrypted, BATCH)).unwrap();
+        assert_eq!((messages.len(), messages[0].is_encrypted()), (1, true));
+        assert_eq!(&messages[0].message().payload()[..], BATCH);
+    }
+}
