@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::topic::TopicName;
 
 /// The position of a message in its topic: ordered within a topic or partition, equal however it was obtained.
@@ -292,6 +292,32 @@ impl Message {
         &self.payload
     }
 
+    /// The content, read as JSON. A handler that returns the error costs the message a negative acknowledgement, as every
+    /// failing handler does.
+    ///
+    /// ```
+    /// # use stargate_core::{HandlerResult, Message, Outcome};
+    /// #[derive(serde::Deserialize)]
+    /// struct Order {
+    ///     pizzas: u32,
+    /// }
+    ///
+    /// fn handle(message: &Message) -> HandlerResult {
+    ///     let order: Order = message.json()?;
+    ///     println!("{} pizzas", order.pizzas);
+    ///     Ok(Outcome::Ack)
+    /// }
+    /// ```
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.payload).map_err(|error| {
+            let text = format!("the content of message {} is not the JSON that was expected", self.id);
+            Error::new(ErrorKind::Protocol, text)
+                .during("read a message of")
+                .on_topic(&self.topic.to_string())
+                .caused_by(error)
+        })
+    }
+
     /// The key. A key that the producer gave as bytes arrives in base64, and the server does not say so.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
@@ -390,6 +416,12 @@ impl Outgoing {
     /// A message with this content.
     pub fn new(payload: impl Into<Bytes>) -> Outgoing {
         Outgoing { payload: payload.into(), ..Outgoing::default() }
+    }
+
+    /// A message with a value as JSON; an error when it has no form in JSON, such as a map whose keys are no texts.
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Outgoing> {
+        let content = serde_json::to_vec(value);
+        content.map(Outgoing::new).map_err(|error| Error::invalid("the value has no form in JSON").caused_by(error))
     }
 
     /// The size of the content in bytes.

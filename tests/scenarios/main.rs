@@ -47,6 +47,7 @@ scenarios! {
         ten_thousand_messages_of_a_kibibyte_arrive_in_order
         a_receipt_has_the_id_that_the_consumer_sees
         everything_about_a_message_arrives
+        a_value_goes_as_json_and_what_does_not_fit_is_named
         a_callback_is_told_result_and_context_once
         a_list_gives_one_result_for_each_message_in_order
         batches_keep_ids_and_order

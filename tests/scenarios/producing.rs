@@ -84,6 +84,22 @@ pub(crate) fn everything_about_a_message_arrives(broker: &Broker) {
     assert_eq!((bare.key(), bare.payload().len(), bare.event_time()), (Some("k"), 0, None));
 }
 
+pub(crate) fn a_value_goes_as_json_and_what_does_not_fit_is_named(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let consumer = client.consumer(&topic, "s", earliest()).unwrap();
+    let producer = client.producer(&topic, Options::new()).unwrap();
+    let value = (7, vec!["two".to_owned(), "texts".to_owned()]);
+    producer.send(Outgoing::json(&value).unwrap().key("k"), None).unwrap();
+    let message = consumer.receive(Some(PATIENCE)).unwrap();
+    assert_eq!((message.payload().as_ref(), message.key()), (br#"[7,["two","texts"]]"#.as_slice(), Some("k")));
+    assert_eq!(message.json::<(i32, Vec<String>)>().unwrap(), value);
+    let error = message.json::<(i32, i32)>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.to_string().contains(&message.id().to_string()) && error.to_string().contains("sequence"), "{error}");
+    let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
+    assert_eq!(Outgoing::json(&no_json).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
 pub(crate) fn a_callback_is_told_result_and_context_once(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let producer = client.producer(&topic, Options::new()).unwrap();
