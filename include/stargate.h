@@ -104,6 +104,16 @@
 
 
 /**
+ * The public key is wanted: a producer encrypts with it.
+ */
+#define STARGATE_PUBLIC_KEY 0
+
+/**
+ * The private key is wanted: a consumer decrypts with it.
+ */
+#define STARGATE_PRIVATE_KEY 1
+
+/**
  * Something failed for good.
  */
 #define STARGATE_LOG_ERROR 1
@@ -191,6 +201,11 @@ typedef struct stargate_consumer stargate_consumer;
  * Whoever got it through a `stargate_error **` frees it; one that a callback is given lives for that call.
  */
 typedef struct stargate_error stargate_error;
+
+/**
+ * Where a key function puts its key. It lives for the call of that function.
+ */
+typedef struct stargate_key stargate_key;
 
 /**
  * A received message. One that a receive gave is the caller's to free; one that a handler is given lives for that call
@@ -295,6 +310,21 @@ typedef struct stargate_handler {
  * with, on any thread; also when registering failed. NULL when there is nothing to do.
  */
 typedef void (*stargate_destroy_fn)(void *user_data);
+
+/**
+ * Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is none.
+ * `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count` entries that
+ * came with the message. All of it lives for the call.
+ *
+ * It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each new
+ * data key, a private key when a message comes under a data key that is not known yet.
+ */
+typedef stargate_status (*stargate_key_fn)(void *user_data,
+                                           int32_t half,
+                                           struct stargate_str name,
+                                           const struct stargate_property *metadata,
+                                           size_t metadata_count,
+                                           struct stargate_key *key);
 
 /**
  * A view of bytes, living as long as what it was taken from. `ptr` may be NULL when `len` is 0.
@@ -1678,6 +1708,50 @@ stargate_status stargate_consumer_close(struct stargate_consumer *consumer,
  * Thread-safe; may be called in the handler itself, for which it then does not wait.
  */
 void stargate_consumer_free(struct stargate_consumer *consumer);
+
+/** @} */
+
+/** @name Encryption
+ * @{ */
+
+/**
+ * Gives a key in PEM, of `length` bytes: an RSA key, as `PUBLIC KEY`, or as `PRIVATE KEY` or `RSA PRIVATE KEY` without a
+ * passphrase. It is copied, and the copy is wiped when it has been used.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_key_set(struct stargate_key *key,
+                                 const char *pem,
+                                 size_t length,
+                                 struct stargate_error **error);
+
+/**
+ * Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
+ * that is asked for the private key: a version, for instance.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
+ */
+stargate_status stargate_key_add_metadata(struct stargate_key *key,
+                                          const char *name,
+                                          const char *value,
+                                          struct stargate_error **error);
+
+/** @} */
+
+/** @name Options
+ * @{ */
+
+/**
+ * Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
+ * producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_key(struct stargate_options *options,
+                                        stargate_key_fn keys,
+                                        void *user_data,
+                                        stargate_destroy_fn destroy,
+                                        struct stargate_error **error);
 
 /** @} */
 

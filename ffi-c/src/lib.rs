@@ -10,6 +10,7 @@
 pub mod admin;
 pub mod client;
 pub mod consumer;
+pub mod encryption;
 pub mod error;
 pub mod message;
 pub mod mock;

@@ -34,7 +34,7 @@ pub(crate) unsafe fn options_or_default(options: *const stargate_options) -> Opt
 
 /// # Safety
 /// `options` is NULL or live, and nobody else uses it now.
-unsafe fn inner_mut<'a>(options: *mut stargate_options) -> Result<&'a mut Options> {
+pub(crate) unsafe fn inner_mut<'a>(options: *mut stargate_options) -> Result<&'a mut Options> {
     // SAFETY: it was made by `stargate_options_new`; the rest is the caller's promise.
     unsafe { options.cast::<Options>().as_mut() }.ok_or_else(|| invalid("options is NULL"))
 }

@@ -78,6 +78,7 @@ fn section(function: &str) -> String {
         "client" => "Client",
         "consumer" => "Consumer",
         "error" | "status" => "Errors",
+        "key" => "Encryption",
         "message" | "messages" => "Messages",
         "options" => "Options",
         "producer" | "produce" | "send" => "Producer",

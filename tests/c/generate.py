@@ -125,6 +125,8 @@ BY_TYPE = {
     "stargate_destroy_fn": "NULL",
     "stargate_log_fn": "on_log",
     "stargate_token_fn": "on_token",
+    "stargate_key_fn": "on_key",
+    "stargate_key*": "NULL",
     "stargate_state_fn": "on_state",
     "stargate_sent_fn": "on_sent",
 }
@@ -141,6 +143,13 @@ BEGIN = """\
 static void on_log(void *data, int32_t level, stargate_str target, stargate_str text)
 {
     (void)data, (void)level, (void)target, (void)text;
+}
+
+static stargate_status on_key(void *data, int32_t half, stargate_str name, const stargate_property *metadata,
+                              size_t metadata_count, stargate_key *key)
+{
+    (void)data, (void)half, (void)name, (void)metadata, (void)metadata_count, (void)key;
+    return STARGATE_AUTHENTICATION;
 }
 
 static stargate_status on_token(void *data, char *buffer, size_t capacity, size_t *length)
@@ -230,7 +239,7 @@ LEAVE = """\
 """
 
 END = """
-    (void)on_log, (void)on_token, (void)on_state, (void)on_sent, (void)on_visit;
+    (void)on_log, (void)on_token, (void)on_key, (void)on_state, (void)on_sent, (void)on_visit;
     (void)big_number, (void)out_strings;
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
