@@ -203,3 +203,22 @@ def test_a_delayed_message_of_ours_is_late_for_them(ours: stargate.Client, nativ
         producer.send(b"at once")
     assert [message.data() for message in native.receive(theirs, 2)] == [b"at once", b"late"]
     theirs.close()
+
+
+def test_a_seek_goes_on_behind_a_tombstone_over_which_the_proxy_fell(
+    ours: stargate.Client, native: Native, topic: str
+) -> None:
+    producer = native.client.create_producer(topic)
+    producer.send(b"before")
+    tombstone = stargate.MessageId.from_bytes(producer.send(None).serialize())
+    producer.send(b"behind")
+    producer.close()
+    with (
+        ours.consumer(topic, "ours", initial_position="earliest") as consumer,
+        ours.reader(topic, starting_message="earliest") as reader,
+    ):
+        for receiver in (consumer, reader):
+            assert receiver.receive(timeout=PATIENCE).data == b"before"
+            assert receiver.receive_many(1, timeout=1) == []
+            receiver.seek(tombstone, after=True)
+            assert receiver.receive(timeout=PATIENCE).data == b"behind"
