@@ -113,9 +113,10 @@ asan:
 	RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p stargate-core --features mock,fuzzing --target $(shell rustc -vV | sed -n 's/^host: //p') \
 		--target-dir target/asan --lib --test scenarios --test outages --test faults --test fuzz_smoke --test mock_broker
 
-# The same under the thread sanitizer, standard library included (rustup component add rust-src --toolchain nightly).
+# The same under the thread sanitizer, standard library included (rustup component add rust-src --toolchain nightly). A
+# backtrace of a panic on purpose takes a minute there, which some tests do not have.
 tsan:
-	RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=suppressions=$(CURDIR)/core/tests/tsan.supp \
+	RUST_BACKTRACE=0 RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=suppressions=$(CURDIR)/core/tests/tsan.supp \
 		cargo +nightly test --no-fail-fast -Zbuild-std -p stargate-core --features mock,fuzzing \
 		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/tsan --lib --test scenarios --test outages --test mock_broker
 
