@@ -1035,7 +1035,8 @@ public:
             return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), timeout.count(), error);
         });
     }
-    /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see stargate_consumer_seek.
+    /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see
+    /// stargate_consumer_seek.
     result<void> seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {

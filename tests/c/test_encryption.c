@@ -32,8 +32,8 @@ TEST(what_is_encrypted_is_read_with_the_key_only)
 {
     stargate_client *client = new_client();
     const char *topic = new_topic();
-    stargate_consumer *office = consume(client, topic, OPTIONS("initial_position", "earliest",
-                                                               "encryption_private_key_file", PRIVATE));
+    stargate_consumer *office =
+        consume(client, topic, OPTIONS("initial_position", "earliest", "encryption_private_key_file", PRIVATE));
     stargate_message *message;
     stargate_consumer *press = NULL;
     stargate_options *options = OPTIONS("initial_position", "earliest", "crypto_failure_action", "consume");
