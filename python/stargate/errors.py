@@ -7,7 +7,10 @@ kinds of the core one by one, and so do the numbers in `code`, which are also th
 from __future__ import annotations
 
 import builtins
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from ._native import MessageId
 
 
 class StargateError(Exception):
@@ -126,6 +129,33 @@ class ProtocolError(StargateError):
     """The peer sent something that is not Pulsar's WebSocket API."""
 
     code = -10
+
+
+class PayloadError(ProtocolError, ValueError):
+    """The content of a message is not of the type that was asked for; the text says what did not fit, and where in it.
+
+    `data` is the content, `message_id` the message's id, or `None` where `stargate.typed.decode` was given bytes.
+    """
+
+    data: bytes
+    message_id: MessageId | None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        topic: str | None = None,
+        broker_text: str | None = None,
+        http_status: int | None = None,
+        data: bytes = b"",
+        message_id: MessageId | None = None,
+    ) -> None:
+        super().__init__(message, topic=topic, broker_text=broker_text, http_status=http_status)
+        self.data = data
+        self.message_id = message_id
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return *super().__reduce__(), {"data": self.data, "message_id": self.message_id}
 
 
 class OutcomeUnknownError(StargateError):

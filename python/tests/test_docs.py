@@ -12,6 +12,7 @@ import pytest
 
 import stargate
 import stargate.testing
+import stargate.typed
 from stargate.testing import MockBroker
 
 TESTS = Path(__file__).parent
@@ -59,7 +60,7 @@ def test_the_site_builds_without_a_warning_and_has_every_public_name(tmp_path: P
     anchors = set(re.findall(r'id="(stargate\.[\w.]+)"', pages))
     documented = {anchor.rsplit(".", 1)[-1] for anchor in anchors}
     outcomes = {outcome.name for outcome in stargate.Outcome}
-    public = {*stargate.__all__, *stargate.testing.__all__} - outcomes - {"__version__"}
+    public = {*stargate.__all__, *stargate.testing.__all__, *stargate.typed.__all__} - outcomes - {"__version__"}
     assert public - documented == set()
     for name in public:
         item = getattr(stargate, name, None)

@@ -13,6 +13,7 @@ import pytest
 import stargate
 import stargate.admin
 import stargate.testing
+import stargate.typed
 from stargate.testing import MockBroker
 
 # Plain data, told by others: there is nothing to do with them but to look at them.
@@ -23,6 +24,7 @@ WITHOUT_EXAMPLE |= set(stargate.admin.__all__) - {"Admin", "Answer"}
 def public() -> dict[str, object]:
     own = {name: getattr(stargate, name) for name in stargate.__all__}
     own |= {f"admin.{name}": getattr(stargate.admin, name) for name in stargate.admin.__all__}
+    own |= {f"typed.{name}": getattr(stargate.typed, name) for name in stargate.typed.__all__}
     return own | {f"testing.{name}": getattr(stargate.testing, name) for name in stargate.testing.__all__}
 
 
@@ -48,7 +50,7 @@ def examples_of(item: object) -> list[doctest.DocTest]:
 CLASSES = {name: item for name, item in public().items() if isinstance(item, type)}
 FUNCTIONS = {name: item for name, item in public().items() if isinstance(item, types.FunctionType)}
 EXAMPLES = {test.name: test for item in (*CLASSES.values(), *FUNCTIONS.values()) for test in examples_of(item)}
-MODULES = [stargate, stargate.admin, stargate.testing]
+MODULES = [stargate, stargate.admin, stargate.testing, stargate.typed]
 
 
 @pytest.fixture
