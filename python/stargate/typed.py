@@ -100,7 +100,9 @@ def decode(source: Message | bytes, kind: object = Any) -> Any:
         stargate.errors.PayloadError: the content is not what was expected: $[0].count: expected int, got 'two'
     """
     message = source if isinstance(source, Message) else None
-    data = message.data if message is not None else typing.cast("bytes", source)
+    data = source.data if isinstance(source, Message) else source
+    if not isinstance(data, bytes | bytearray):
+        raise InvalidArgumentError(f"source: expected a Message or bytes, got {data!r}")
     try:
         if isinstance(kind, type) and hasattr(kind, "model_validate_json"):
             return _validate(kind, data, "$")
@@ -157,7 +159,11 @@ def _validate(model: Any, data: bytes, where: str) -> Any:
     try:
         return model.model_validate_json(data)
     except ValueError as error:
-        raise _MisfitError(f"{where}: {' '.join(str(error).split())}") from error
+        raise _MisfitError(f"{where}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _misfit(where: str, kind: object, value: object) -> NoReturn:
@@ -188,9 +194,9 @@ def _build(value: Any, kind: Any, where: str) -> Any:  # noqa: PLR0911, PLR0912 
         return _of(float, value, kind, where)
     if kind is None or kind in (bool, int, float, str, type(None)):
         return value if type(value) is (type(None) if kind is None else kind) else _misfit(where, kind, value)
-    if kind in _FROM_TEXT:
-        return _of(_FROM_TEXT[kind], value, kind, where) if isinstance(value, str) else _misfit(where, kind, value)
     if isinstance(kind, type):
+        if make := _FROM_TEXT.get(kind):
+            return _of(make, value, kind, where) if isinstance(value, str) else _misfit(where, kind, value)
         if hasattr(kind, "model_validate_json"):
             return _validate(kind, json.dumps(value).encode(), where)
         if dataclasses.is_dataclass(kind):
@@ -225,7 +231,7 @@ def _first(value: Any, kind: Any, where: str) -> Any:
 def _sequence(value: Any, kind: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Any:
     if not isinstance(value, list):
         _misfit(where, kind, value)
-    if origin is list or not arguments or arguments[-1] is Ellipsis:
+    if origin is list or kind is tuple or Ellipsis in arguments:
         kinds = [arguments[0] if arguments else Any] * len(value)
     else:
         kinds = list(arguments)
@@ -239,7 +245,7 @@ def _sequence(value: Any, kind: Any, origin: Any, arguments: tuple[Any, ...], wh
 def _fields(kind: Any) -> list[tuple[dataclasses.Field[Any], Any]]:
     try:
         hints = typing.get_type_hints(kind)
-    except NameError as error:
+    except (NameError, SyntaxError, AttributeError, TypeError) as error:
         raise InvalidArgumentError(f"the annotations of {kind.__name__} cannot be read: {error}") from error
     return [(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init]
 
@@ -256,4 +262,4 @@ def _dataclass(value: Any, kind: Any, where: str) -> Any:
     try:
         return kind(**arguments)
     except (TypeError, ValueError) as error:  # its own `__post_init__`
-        raise _MisfitError(f"{where}: {error}") from error
+        raise _MisfitError(f"{where}: {_line(error)}") from error
