@@ -159,7 +159,8 @@
 #define STARGATE_STATE_FAILED 4
 
 /**
- * Connected, and the server waits for acknowledgements before it sends more.
+ * Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (the
+ * error tells, `STARGATE_BROKER`).
  */
 #define STARGATE_STATE_STALLED 5
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::Position;
+use crate::admin::{Admin, Position};
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::driver::{Order, Route};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
-use crate::receiving::{Receiving, Tells, Ticket, receiver_methods};
+use crate::receiving::{self, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
 use crate::retry::{self, RetryLetters};
 use crate::stats::Stats;
 use crate::status;
@@ -144,6 +144,9 @@ impl Consumer {
         });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
+        if inner.has_place && inner.topics.len() == 1 {
+            receiving::watch(&inner, options.bool("skip_tombstones"));
+        }
         Ok(Consumer { inner })
     }
 
@@ -441,6 +444,36 @@ impl Consumer {
     /// and the guarantee holds when the handler returns.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.clone().close_within(timeout).await
+    }
+}
+
+impl Stoppable for Inner {
+    type Command = Command<Ticket>;
+
+    fn receiving(&self) -> &Receiving<Command<Ticket>> {
+        &self.receiving
+    }
+
+    /// Only where it is the first message that the subscription has not acknowledged, so that going on behind it leaves out
+    /// nothing else; and where nobody but this consumer can have been given it, since others read it well.
+    async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
+        let own = self.receiving.sessions.len() - usize::from(self.receiving.retry.is_some());
+        let mut found = Vec::new();
+        let topic = &self.topics[0];
+        for part in topic.parts(admin.partitions(topic.to_string()).await?) {
+            let part = part.to_string();
+            let next = admin.peek_entry(&part, &self.subscription, 1).await?;
+            let Some(tombstone) = Tombstone::of_entry(0, &next.unwrap_or_default()) else { continue };
+            let stats = admin.topic_stats(&part).await?;
+            if stats.subscriptions.get(&self.subscription).is_some_and(|held| held.consumers.len() == own) {
+                found.push(tombstone);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn go(self: &Arc<Self>, to: &Position) -> Result<()> {
+        Consumer { inner: self.clone() }.seek(to).await
     }
 }
 

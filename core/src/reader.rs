@@ -1,17 +1,18 @@
 //! The reader: reads a topic from a position, without a subscription.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::admin::{Admin, Position};
+use crate::admin::{Admin, Ledger, Position, StoredMessage};
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
-use crate::options::{Options, Roles};
+use crate::options::{InitialPosition, Options, Roles};
 use crate::proto::reader::{Command, ReaderRole};
-use crate::receiving::{Receiving, Tells, Ticket, receiver_methods};
+use crate::receiving::{self, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
 use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, TopicName};
@@ -60,6 +61,7 @@ impl Reader {
         let parts = topic.parts(partitions);
         let window = options.count("queue_size");
         let mut receiving = Receiving::new(client, Arc::new(topic), &options, false);
+        let mut has_places = true;
         // A connection that breaks before the first message could not go on from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
@@ -74,6 +76,7 @@ impl Reader {
         for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
             let (topic, counters) = (receiving.topic.clone(), receiving.counters.clone());
             let after = position.parse().ok();
+            has_places &= position != "latest";
             let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
             let mut route = route.clone();
             route.endpoint = Endpoint::Reader(part);
@@ -84,6 +87,9 @@ impl Reader {
         let inner = Arc::new(Inner { receiving: receiving.sealed(), parts, ends: Mutex::default() });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
+        if has_places {
+            receiving::watch(&inner, options.bool("skip_tombstones"));
+        }
         Ok(Reader { inner })
     }
 
@@ -230,6 +236,65 @@ impl UntilCaughtUp {
             true => Ok(None),
             false => self.reader.receive().await.map(Some),
         }
+    }
+}
+
+impl Inner {
+    /// The messages that follow in the topic, those of one entry.
+    async fn next_of(&self, session: usize, admin: &Admin) -> Result<Vec<StoredMessage>> {
+        let part = self.parts[session].to_string();
+        let Some(reached) = self.receiving.reached_by(session) else {
+            // After a seek to the beginning of a ledger it is not known which message that is.
+            if self.receiving.has_restarted(session) {
+                return Ok(Vec::new());
+            }
+            let first = admin.examine_message(&part, InitialPosition::Earliest, 1).await?;
+            return Ok(first.unwrap_or_default());
+        };
+        if let Some(index) = reached.batch_index() {
+            let mut entry = admin.read_entry(&part, &reached).await?;
+            entry.retain(|message| message.message().id().batch_index() > Some(index));
+            if !entry.is_empty() {
+                return Ok(entry);
+            }
+        }
+        let Some(last) = admin.last_message_id(&part).await? else { return Ok(Vec::new()) };
+        if (last.ledger(), last.entry()) <= (reached.ledger(), reached.entry()) {
+            return Ok(Vec::new());
+        }
+        // The ledger that is written to has no numbers yet, but ends at the last message.
+        let ledgers = admin.internal_stats(&part).await?.ledgers;
+        let holds = |ledger: &Ledger, entry| entry < ledger.entries || ledger.ledger_id == last.ledger();
+        let next = ledgers.iter().find_map(|ledger| match ledger.ledger_id.cmp(&reached.ledger()) {
+            Less => None,
+            Equal => holds(ledger, reached.entry() + 1).then_some((ledger.ledger_id, reached.entry() + 1)),
+            Greater => holds(ledger, 0).then_some((ledger.ledger_id, 0)),
+        });
+        let Some((ledger, entry)) = next else { return Ok(Vec::new()) };
+        admin.read_entry(&part, &MessageId::at(ledger, entry, -1, -1)).await
+    }
+}
+
+impl Stoppable for Inner {
+    type Command = Command<Ticket>;
+
+    fn receiving(&self) -> &Receiving<Command<Ticket>> {
+        &self.receiving
+    }
+
+    async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
+        let mut found = Vec::new();
+        for session in 0..self.parts.len() {
+            let next = self.next_of(session, admin).await?;
+            if let Some(next) = next.first().filter(|message| message.is_null()) {
+                found.push(Tombstone { session, id: next.message().id().clone(), stuck: None });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn go(self: &Arc<Self>, to: &Position) -> Result<()> {
+        Reader { inner: self.clone() }.seek(to).await
     }
 }
 

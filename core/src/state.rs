@@ -20,7 +20,8 @@ pub enum ConnectionState {
     Closed = 3,
     /// Ended by an error that does not heal.
     Failed = 4,
-    /// Connected, and the server waits for acknowledgements before it sends more.
+    /// Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (the
+    /// error tells, of kind `Broker`).
     Stalled = 5,
 }
 

@@ -130,6 +130,8 @@ counters! {
     handler_errors: sum, stays;
     /// How often the server's window was full of messages that the application holds unacknowledged.
     stalls: sum, stays;
+    /// Messages without a value (tombstones) at which the server's delivery stopped, and that were found out.
+    tombstones: sum, stays;
     /// Connections made.
     connections: sum, stays;
     /// Connections made after the first of each session.

@@ -110,6 +110,13 @@ impl Reporter {
         self.notify(ConnectionState::Stalled, String::new(), Some(Error::new(ErrorKind::Timeout, text)), None);
     }
 
+    /// The server's delivery stopped for good at a message without a value.
+    pub(crate) fn fell(&self, text: &str) {
+        self.counters.tombstones.add(1);
+        self.log.write(Level::Error, text);
+        self.notify(ConnectionState::Stalled, String::new(), Some(Error::new(ErrorKind::Broker, text)), None);
+    }
+
     pub(crate) fn ponged(&self, at: SystemTime) {
         let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         self.counters.last_pong_ms.set(millis);

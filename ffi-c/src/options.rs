@@ -237,7 +237,8 @@ pub const STARGATE_STATE_DISCONNECTED: i32 = 2;
 pub const STARGATE_STATE_CLOSED: i32 = 3;
 /// Ended by an error that does not heal.
 pub const STARGATE_STATE_FAILED: i32 = 4;
-/// Connected, and the server waits for acknowledgements before it sends more.
+/// Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (the
+/// error tells, `STARGATE_BROKER`).
 pub const STARGATE_STATE_STALLED: i32 = 5;
 
 const _: () = {

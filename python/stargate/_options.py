@@ -171,6 +171,10 @@ class ConsumerOptions(ConnectionOptions, total=False):
     queue_bytes: int | None
     """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
     1099511627776. Default: 67108864."""
+    skip_tombstones: bool | None
+    """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
+    looked for through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
+    Default: False."""
     processors: int | None
     """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
     ordering: Literal["none", "key"] | None
@@ -198,6 +202,10 @@ class ReaderOptions(ConnectionOptions, total=False):
     queue_bytes: int | None
     """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
     1099511627776. Default: 67108864."""
+    skip_tombstones: bool | None
+    """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
+    looked for through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
+    Default: False."""
     processors: int | None
     """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
     ordering: Literal["none", "key"] | None

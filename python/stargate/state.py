@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .errors import StargateError
 
 ConnectionState = Literal["connecting", "connected", "disconnected", "closed", "failed", "stalled"]
-"""The state of a connection. Stalled: the server waits for acknowledgements before it sends more."""
+"""The state of a connection. Stalled: the server sends no more; the error says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ class Stats:
     """Handlers that failed."""
     stalls: int
     """How often the server's window was full of messages that the application holds unacknowledged."""
+    tombstones: int
+    """Messages without a value (tombstones) at which the server's delivery stopped, and that were found out."""
     connections: int
     """Connections made."""
     reconnects: int

@@ -205,6 +205,34 @@ def test_a_delayed_message_of_ours_is_late_for_them(ours: stargate.Client, nativ
     theirs.close()
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_tombstones_are_skipped_and_nothing_else(
+    ours: stargate.Client, native: Native, topic: str, batched: bool
+) -> None:
+    producer = native.client.create_producer(topic, batching_enabled=batched)
+    for payload in [None, b"first", None, None, b"", b"last"]:
+        producer.send(payload)
+    producer.close()
+    expected = [b"first", b"", b"last"]
+    skipping: dict[str, bool] = {"skip_tombstones": True}
+    with (
+        ours.consumer(topic, "ours", initial_position="earliest", **skipping) as consumer,
+        ours.consumer(topic, "none", initial_position="earliest") as stopped,
+        ours.reader(topic, starting_message="earliest", **skipping) as reader,
+    ):
+        got = []
+        for _ in expected:
+            message = consumer.receive(timeout=2 * PATIENCE)
+            got.append(message.data)
+            consumer.ack(message)
+        assert got == expected
+        assert [reader.receive(timeout=2 * PATIENCE).data for _ in expected] == expected
+        assert (consumer.stats().tombstones, reader.stats().tombstones) == (3, 3)
+        assert stopped.receive_many(1, timeout=1) == []
+        assert stopped.stats().tombstones == 1
+        assert consumer.backlog() <= 1
+
+
 def test_a_seek_goes_on_behind_a_tombstone_over_which_the_proxy_fell(
     ours: stargate.Client, native: Native, topic: str
 ) -> None:

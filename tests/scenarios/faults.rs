@@ -951,3 +951,73 @@ fn a_close_ends_in_time_and_leaves_nothing_behind_whatever_the_server_does_about
     }
     run(cases);
 }
+
+// tombstones
+
+#[test]
+fn a_message_without_a_value_is_found_out_and_skipped_if_so_wanted() {
+    let mock = mock();
+    let null = || MockMessage { payload: None, ..MockMessage::default() };
+    let mut cases: Vec<Case> = Vec::new();
+    for skips in [true, false] {
+        for receiving in [Receiving::Receive, Receiving::PullReceive, Receiving::Reader] {
+            for batched in [false, true] {
+                let mock = mock.clone();
+                let case = move || {
+                    let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+                    let options = receiving.options().skip_tombstones(skips);
+                    let receiver = receiving.open(&client, &topic, options).unwrap();
+                    // An empty value is one.
+                    for payload in ["first", ""] {
+                        mock.publish(&topic, MockMessage::new(payload)).unwrap();
+                    }
+                    match batched {
+                        false => drop((mock.publish(&topic, null()).unwrap(), mock.publish(&topic, null()).unwrap())),
+                        true => drop(mock.publish_batch(&topic, vec![null(), null()]).unwrap()),
+                    }
+                    mock.publish(&topic, MockMessage::new("last")).unwrap();
+                    let payloads = |count| -> Vec<String> {
+                        let next = || match &receiver {
+                            Receiver::Consumer(consumer, _) => {
+                                let message = consumer.receive(Some(PATIENCE)).unwrap();
+                                consumer.ack(&message).unwrap();
+                                message
+                            }
+                            Receiver::Reader(reader, _) => reader.receive(Some(PATIENCE)).unwrap(),
+                        };
+                        (0..count).map(|_| String::from_utf8(next().payload().to_vec()).unwrap()).collect()
+                    };
+                    assert_eq!(payloads(2), ["first", ""]);
+                    if skips {
+                        assert_eq!(payloads(1), ["last"]);
+                    } else {
+                        eventually("it is found out", || receiver.stats().tombstones == 1);
+                        assert_eq!(receiver.stats().received, 2);
+                    }
+                };
+                cases.push((format!("skips {skips} batched {batched} {receiving:?}"), Box::new(case)));
+            }
+        }
+    }
+    run(cases);
+}
+
+#[test]
+fn what_shares_a_batch_with_a_message_without_a_value_is_not_skipped_with_it() {
+    let mock = mock();
+    let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = told.clone();
+    let options = Receiving::Receive.options().skip_tombstones(true).on_state(move |change| {
+        seen.lock().unwrap().extend(change.error.as_ref().map(|error| (error.kind(), error.to_string())));
+    });
+    let consumer = client.consumer(&topic, "s", options).unwrap();
+    let null = MockMessage { payload: None, ..MockMessage::default() };
+    mock.publish_batch(&topic, vec![null, MockMessage::new("kept")]).unwrap();
+    eventually("it is found out", || consumer.stats().tombstones == 1);
+    eventually("it is told", || !told.lock().unwrap().is_empty());
+    let (kind, text) = told.lock().unwrap()[0].clone();
+    assert_eq!(kind, ErrorKind::Broker);
+    assert!(text.contains("cannot be skipped: it is in a batch"), "{text}");
+    assert_eq!(mock.backlog(&topic, "s").unwrap(), 1, "of entries");
+}

@@ -171,6 +171,9 @@ table! {
     queue_size: u32 = int(1, 1_000), "1000", &[(CONSUMER, "receiverQueueSize"), (READER, "receiverQueueSize")], RECEIVER;
     /// Stop reading from the socket while this many bytes wait to be handled. One message always fits.
     queue_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], RECEIVER;
+    /// Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is looked for
+    /// through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
+    skip_tombstones: bool = Kind::Bool, "false", &[], RECEIVER;
     /// How many threads run the handler, each with its own state.
     processors: u32 = int(1, 1_024), "1", &[], RECEIVER;
     /// In which order several processors see the messages.

@@ -2,12 +2,14 @@
 
 mod handle;
 mod outlet;
+mod tombstones;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
+use tokio::sync::watch::Receiver as Watch;
 
 use crate::client::ClientInner;
 use crate::delivery::inbox::Inbox;
@@ -29,6 +31,7 @@ use crate::topic::TopicName;
 
 pub(crate) use self::handle::receiver_methods;
 use self::outlet::ReceiverOutlet;
+pub(crate) use self::tombstones::{Stoppable, Tombstone, watch};
 
 /// Who waits for the answer to a question.
 pub(crate) enum Ticket {
@@ -61,7 +64,8 @@ pub(crate) struct Receiving<C> {
     pub(crate) client: Arc<ClientInner>,
     pub(crate) topic: Arc<TopicName>,
     pub(crate) sessions: Vec<Orders<C>>,
-    pub(crate) status: Vec<watch::Receiver<Status>>,
+    pub(crate) status: Vec<Watch<Status>>,
+    reporters: Vec<Weak<Reporter>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) counters: Arc<Counters>,
     /// Where messages go that the application wants again later. Its topic is that of the last session.
@@ -100,6 +104,7 @@ impl<C: Tells> Receiving<C> {
             topic,
             sessions: Vec::new(),
             status: Vec::new(),
+            reporters: Vec::new(),
             inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
             comes_again,
             counters,
@@ -123,6 +128,8 @@ impl<C: Tells> Receiving<C> {
         let number = self.sessions.len();
         let (orders, inbound) = Orders::new();
         let (reporter, status) = Reporter::new(&self.client, topic, number, options, &self.counters);
+        let reporter = Arc::new(reporter);
+        self.reporters.push(Arc::downgrade(&reporter));
         self.inbox.open_session();
         self.reached().push(Reached::default());
         let opener = self.client.keys(options).map(|keys| {
@@ -340,6 +347,11 @@ impl<C: Tells> Receiving<C> {
     /// The last message of a session that the application has taken, or the one that it was to begin after.
     pub(crate) fn reached_by(&self, session: usize) -> Option<MessageId> {
         self.reached().get(session).and_then(|reached| reached.id.clone())
+    }
+
+    /// Whether a session was sent to another place than that where it began.
+    pub(crate) fn has_restarted(&self, session: usize) -> bool {
+        self.reached().get(session).is_some_and(|reached| reached.before > 0)
     }
 
     /// A session begins after this message.

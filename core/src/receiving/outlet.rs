@@ -15,7 +15,7 @@ use crate::status::{self, Reporter};
 use crate::topic::Host;
 
 pub(super) struct ReceiverOutlet {
-    reporter: Reporter,
+    reporter: Arc<Reporter>,
     inbox: Arc<Inbox>,
     arrived: Vec<Message>,
     /// With end-to-end encryption, what messages go through before they have arrived.
@@ -28,7 +28,7 @@ pub(super) struct ReceiverOutlet {
 impl ReceiverOutlet {
     /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
     pub(super) fn new(
-        reporter: Reporter,
+        reporter: Arc<Reporter>,
         inbox: Arc<Inbox>,
         session: usize,
         comes_again: bool,

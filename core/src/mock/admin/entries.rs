@@ -64,6 +64,9 @@ fn put_single(out: &mut Vec<u8>, message: &Message) {
     put_varint(&mut metadata, payload.len() as u64);
     metadata.push(8 << 3);
     put_varint(&mut metadata, message.sequence as u64);
+    if message.payload.is_none() {
+        metadata.extend([9 << 3, 1]);
+    }
     out.extend_from_slice(&(metadata.len() as u32).to_be_bytes());
     out.extend_from_slice(&metadata);
     out.extend_from_slice(payload);
