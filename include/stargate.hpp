@@ -532,6 +532,27 @@ struct state_change {
     std::optional<milliseconds> retry_in;
 };
 
+enum class key_half : std::int32_t {
+    /// A producer encrypts with it.
+    public_key = STARGATE_PUBLIC_KEY,
+    /// A consumer decrypts with it.
+    private_key = STARGATE_PRIVATE_KEY,
+};
+
+/// Which key of end-to-end encryption is wanted; its texts live for the call.
+struct key_request {
+    std::string_view name;
+    key_half half;
+    /// For a private key, what came with the message.
+    std::vector<std::pair<std::string_view, std::string_view>> metadata;
+};
+
+/// A key in PEM, and for a public key what goes with each message, not encrypted.
+struct key {
+    std::string pem;
+    std::vector<std::pair<std::string, std::string>> metadata{};
+};
+
 /// Options as texts. A mistake is kept, and is the error of whatever is opened with these options.
 class options {
 public:
@@ -627,6 +648,37 @@ public:
         void *kept = detail::keep(std::forward<F>(token));
         return note([&](stargate_error **error) {
             return stargate_options_on_token(raw_.get(), trampoline, kept, detail::release<Kept>, error);
+        });
+    }
+
+    /// Asks `keys(const key_request &) -> std::optional<key>` for the keys of end-to-end encryption; see
+    /// stargate_options_on_key. An exception, or none, means that there is no such key.
+    template <class F>
+    options &on_key(F &&keys)
+    {
+        using Kept = std::decay_t<F>;
+        const auto trampoline = [](void *kept, std::int32_t half, stargate_str name, const stargate_property *metadata,
+                                   std::size_t count, stargate_key *into) noexcept {
+            return detail::guarded(
+                [&]() -> stargate_status {
+                    key_request request{detail::view(name), static_cast<key_half>(half), {}};
+                    for (std::size_t i = 0; i < count; i++)
+                        request.metadata.emplace_back(metadata[i].key, metadata[i].value);
+                    const std::optional<key> found =
+                        (*static_cast<Kept *>(kept))(static_cast<const key_request &>(request));
+                    if (!found)
+                        return STARGATE_NOT_FOUND;
+                    for (const auto &[key, value] : found->metadata) {
+                        if (stargate_key_add_metadata(into, key.c_str(), value.c_str(), nullptr) != STARGATE_OK)
+                            return STARGATE_INVALID_ARGUMENT;
+                    }
+                    return stargate_key_set(into, found->pem.data(), found->pem.size(), nullptr);
+                },
+                static_cast<stargate_status>(STARGATE_NOT_FOUND));
+        };
+        void *kept = detail::keep(std::forward<F>(keys));
+        return note([&](stargate_error **error) {
+            return stargate_options_on_key(raw_.get(), trampoline, kept, detail::release<Kept>, error);
         });
     }
 
@@ -1043,6 +1095,20 @@ public:
             return stargate_consumer_seek(get(), position.c_str(), after, timeout.count(), error);
         });
     }
+    /// To the first message that was published at that time (milliseconds since 1970 UTC) or later.
+    result<void> seek_time(std::int64_t time_ms, milliseconds timeout = forever)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_seek_time(get(), time_ms, timeout.count(), error);
+        });
+    }
+    /// The ids of the last messages, one for each partition that has any, as a JSON array.
+    result<std::string> last_message_ids_json(milliseconds timeout = forever)
+    {
+        return detail::text_of([&](char **text, stargate_error **error) {
+            return stargate_consumer_last_message_ids_json(get(), timeout.count(), text, error);
+        });
+    }
     /// How many messages the subscription has not acknowledged; see stargate_consumer_backlog.
     result<std::uint64_t> backlog(milliseconds timeout = forever)
     {
@@ -1078,6 +1144,30 @@ public:
         return detail::attempt([&](stargate_error **error) {
             return stargate_reader_seek(get(), position.c_str(), after, timeout.count(), error);
         });
+    }
+    /// To the first message that was published at that time (milliseconds since 1970 UTC) or later.
+    result<void> seek_time(std::int64_t time_ms, milliseconds timeout = forever)
+    {
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_reader_seek_time(get(), time_ms, timeout.count(), error); });
+    }
+    /// The ids of the last messages, one for each partition that has any, as a JSON array.
+    result<std::string> last_message_ids_json(milliseconds timeout = forever)
+    {
+        return detail::text_of([&](char **text, stargate_error **error) {
+            return stargate_reader_last_message_ids_json(get(), timeout.count(), text, error);
+        });
+    }
+    /// Whether there is a message that the application has not taken yet.
+    result<bool> has_message_available(milliseconds timeout = forever)
+    {
+        std::int32_t available = 0;
+        auto failed = detail::failure([&](stargate_error **error) {
+            return stargate_reader_has_message_available(get(), timeout.count(), &available, error);
+        });
+        if (failed)
+            return std::move(*failed);
+        return available != 0;
     }
     /// Marks where the topic ends now: `while (!reader.is_caught_up())` then reads up to there.
     result<void> mark_end(milliseconds timeout = forever)

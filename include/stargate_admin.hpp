@@ -265,6 +265,11 @@ public:
     {
         return truth(stargate_admin_expire_all_messages, topic.c_str(), static_cast<std::int64_t>(older_than.count()));
     }
+    /// What is in the backlog, counted by the broker, in its JSON. It can take long.
+    result<std::string> analyze_backlog(const std::string &topic, const std::string &subscription)
+    {
+        return text(stargate_admin_analyze_backlog, topic.c_str(), subscription.c_str());
+    }
     /// The messages that the subscription gets next, without taking them.
     result<std::vector<message>> peek(const std::string &topic, const std::string &subscription, std::size_t max = 1)
     {

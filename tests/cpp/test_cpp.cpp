@@ -8,6 +8,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <numeric>
 #include <set>
@@ -543,4 +545,63 @@ TEST(the_rest_api_has_a_call_for_each_function)
     admin.delete_topic(topic).value();
     CHECK(admin.topic_stats(topic).error().status() == stargate::status::not_found);
     CHECK(admin.peek(topic, "s").error().http_status() == 404);
+}
+
+TEST(consumers_and_readers_go_to_other_places)
+{
+    auto client = connect();
+    const std::string topic = new_topic();
+    auto consumer = client.open_consumer(topic, "s", {}, limit).value();
+    auto reader = client.open_reader(topic, {}, limit).value();
+    CHECK(!reader.has_message_available(limit).value());
+    auto producer = client.open_producer(topic, {}, limit).value();
+    producer.send("one", limit).value();
+    const std::string second = producer.send("two", limit).value().message_id;
+    CHECK(reader.has_message_available(limit).value());
+    CHECK(reader.receive(limit).value()->payload() == "one" && reader.receive(limit).value()->payload() == "two");
+    CHECK(!reader.has_message_available(limit).value());
+    reader.seek_time(1, limit).value();
+    CHECK(reader.receive(limit).value()->payload() == "one");
+    CHECK(reader.last_message_ids_json(limit).value().size() > 4);
+    for (int i = 0; i < 2; i++)
+        consumer.ack(*consumer.receive(limit).value()).value();
+    consumer.seek_time(1, limit).value();
+    CHECK(consumer.receive(limit).value()->payload() == "one");
+    CHECK(consumer.last_message_ids_json(limit).value() == reader.last_message_ids_json(limit).value());
+}
+
+TEST(a_callable_gives_the_keys)
+{
+    const auto file = [](const char *name) {
+        std::ifstream pem(std::string(KEYS "/") + name);
+        return std::string(std::istreambuf_iterator<char>(pem), {});
+    };
+    std::atomic<int> alive{0}, refused{0};
+    {
+        const auto keys = [&,
+                           trace = tracer(alive)](const stargate::key_request &wanted) -> std::optional<stargate::key> {
+            if (wanted.name != "billing")
+                return std::nullopt;
+            if (wanted.half == stargate::key_half::public_key)
+                return stargate::key{file("rsa.pub.pem"), {{"version", "3"}}};
+            if (wanted.metadata.size() != 1 || wanted.metadata[0].second != "3")
+                ++refused;
+            return stargate::key{file("rsa.pem")};
+        };
+        auto client = connect();
+        const std::string topic = new_topic();
+        auto consumer = client.open_consumer(topic, "s", stargate::options().on_key(keys), limit).value();
+        auto producer =
+            client.open_producer(topic, stargate::options{{"encryption_key", "billing"}}.on_key(keys), limit).value();
+        producer.send("one pizza", limit).value();
+        auto received = consumer.receive(limit).value();
+        CHECK(received->payload() == "one pizza" && !received->is_encrypted() && refused == 0);
+        CHECK(!client.open_producer(topic, stargate::options{{"encryption_key", "other"}}.on_key(keys), limit));
+        const auto thrower = [](const stargate::key_request &) -> std::optional<stargate::key> {
+            throw 1;
+        };
+        CHECK(!client.open_producer(topic, stargate::options{{"encryption_key", "k"}}.on_key(thrower), limit));
+        client.close(limit).value();
+    }
+    wait_until([&] { return alive == 0; });
 }
