@@ -25,6 +25,7 @@ impl Line {
         // Ends with the test program.
         thread::spawn(move || {
             for near in listener.incoming() {
+                let mut kept = kept.lock().unwrap();
                 let (near, far) = (near.unwrap(), TcpStream::connect(&host).unwrap());
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
@@ -33,7 +34,7 @@ impl Line {
                         let _ = to.shutdown(Shutdown::Both);
                     });
                 }
-                kept.lock().unwrap().extend([near, far]);
+                kept.extend([near, far]);
             }
         });
         Line { url, streams }
@@ -45,8 +46,15 @@ impl Line {
 
     /// Breaks all connections; new ones are let through.
     pub(crate) fn cut(&self) {
-        for stream in self.streams.lock().unwrap().drain(..) {
+        self.cut_during(|| ());
+    }
+
+    /// Breaks all connections; new ones wait until `work` is done.
+    pub(crate) fn cut_during(&self, work: impl FnOnce()) {
+        let mut streams = self.streams.lock().unwrap();
+        for stream in streams.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        work();
     }
 }
