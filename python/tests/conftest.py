@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -13,6 +14,9 @@ import uvloop
 
 import stargate
 from stargate.testing import MockBroker
+
+# In the background of a shell Ctrl-C is ignored, and programs started here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

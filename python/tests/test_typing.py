@@ -40,7 +40,9 @@ def test_the_stub_repeats_the_docstrings_of_what_is_public() -> None:
 
 def test_every_public_name_has_a_complete_type() -> None:
     command = [sys.executable, "-m", "pyright", "--verifytypes", "stargate", "--ignoreexternal", "--outputjson"]
-    environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    # It looks at the packages of the first python in the PATH.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=environment)
     report = json.loads(done.stdout)["typeCompleteness"]
     incomplete = [symbol for symbol in report["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]]
