@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the programs of README.md and of docs/admin.md as printed, against the broker at PULSAR_URL.
+"""Runs the programs of README.md, docs/admin.md and docs/DELIVERY.md as printed, against the broker at PULSAR_URL.
 
 Those in Rust are compiled by a doc test.
 
@@ -54,6 +54,7 @@ def main() -> int:
         ("README.md", "python", run_python, ["stored as", "read again: [b'one pizza'"]),
         ("README.md", "py", run_pytest, ["1 passed"]),
         ("docs/admin.md", "python", run_python, ["backlog: 1 of 1", "after the seek: 0", "shop/sales/orders"]),
+        ("docs/DELIVERY.md", "python", run_python, ["waiting: 3", "b'entry 8'", "stored: 10"]),
     ]
     passed = failed = 0
     for page, language, run, lines in expected:
