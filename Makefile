@@ -71,11 +71,12 @@ wheel: $(VENV)/ready
 	$(IN_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 
 # With zig as the C compiler and linker, which knows the older glibcs; Rust's own is 2.17.
+# maturin asks the first python3 of the PATH for it.
 wheel-portable: $(VENV)/ready
 	@$(IN_VENV)/pip install --quiet --disable-pip-version-check -r python/requirements-wheel.txt || \
 		{ echo "there is no zig to be had here; 'make wheel' builds a wheel for this machine's glibc and later"; exit 2; }
 	rm -rf dist/portable
-	$(IN_VENV)/maturin build --release --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
+	PATH="$(CURDIR)/$(IN_VENV):$$PATH" maturin build --release --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
 
 # Whether it compiles without the GIL; to run it takes a python3.14t.
 check-free-threaded:
