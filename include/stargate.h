@@ -504,6 +504,11 @@ typedef struct stargate_send_result {
 } stargate_send_result;
 
 /**
+ * Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
+ */
+typedef int32_t (*stargate_topic_fn)(void *user_data, struct stargate_str topic);
+
+/**
  * Success.
  */
 #define STARGATE_OK 0
@@ -1303,6 +1308,23 @@ stargate_status stargate_admin_peek(struct stargate_client *client,
                                     struct stargate_message **out,
                                     size_t *out_count,
                                     struct stargate_error **error);
+
+/**
+ * The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay as
+ * they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
+ * partitions, but for each of them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_peek_entry(struct stargate_client *client,
+                                          const char *topic,
+                                          const char *subscription,
+                                          int64_t nth,
+                                          int64_t timeout_ms,
+                                          size_t max,
+                                          struct stargate_message **out,
+                                          size_t *out_count,
+                                          struct stargate_error **error);
 
 /**
  * The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
@@ -2542,6 +2564,25 @@ stargate_status stargate_supervisor_close(struct stargate_supervisor *supervisor
  * Thread-safe.
  */
 void stargate_supervisor_free(struct stargate_supervisor *supervisor);
+
+/** @} */
+
+/** @name Admin
+ * @{ */
+
+/**
+ * Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
+ * before it returns. It asks for the topics of the next namespace when it is through with those of one; what is deleted
+ * meanwhile is left out. `timeout_ms` bounds the whole. An end that `visit` asks for is no error.
+ *
+ * Thread-safe; blocks. `visit` may call anything. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ */
+stargate_status stargate_admin_walk_topics(struct stargate_client *client,
+                                           const char *tenant,
+                                           int64_t timeout_ms,
+                                           stargate_topic_fn visit,
+                                           void *user_data,
+                                           struct stargate_error **error);
 
 /** @} */
 

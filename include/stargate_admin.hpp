@@ -136,6 +136,22 @@ public:
     {
         return names(stargate_admin_partitioned_topics, in_namespace.c_str(), static_cast<std::int32_t>(persistent));
     }
+    /// Calls `visit(const std::string &topic) -> bool` for all topics of a tenant, or of all of them, a namespace at a
+    /// time, for as long as it returns true. What it throws goes no further, and ends the walk.
+    template <class F>
+    result<void> walk_topics(const std::optional<std::string> &tenant, F &&visit)
+    {
+        using Visit = std::remove_reference_t<F>;
+        Visit *called = &visit;
+        const auto show = [](void *data, stargate_str topic) -> std::int32_t {
+            return detail::guarded(
+                [&] { return (**static_cast<Visit **>(data))(std::string(topic.ptr, topic.len)) ? 0 : 1; }, 1);
+        };
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_admin_walk_topics(client_, tenant ? tenant->c_str() : nullptr, timeout_.count(), show,
+                                              &called, error);
+        });
+    }
     result<void> create_topic(const std::string &topic) { return done(stargate_admin_create_topic, topic.c_str()); }
     result<void> create_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
@@ -274,6 +290,12 @@ public:
     result<std::vector<message>> peek(const std::string &topic, const std::string &subscription, std::size_t max = 1)
     {
         return messages(max, stargate_admin_peek, topic.c_str(), subscription.c_str());
+    }
+    /// The messages of the entry at `nth`, counted from 1: one, or a batch; none past the end.
+    result<std::vector<message>> peek_entry(const std::string &topic, const std::string &subscription, std::int64_t nth,
+                                            std::size_t max = 1000)
+    {
+        return messages(max, stargate_admin_peek_entry, topic.c_str(), subscription.c_str(), nth);
     }
     result<std::string> subscription_properties(const std::string &topic, const std::string &subscription)
     {

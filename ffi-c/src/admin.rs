@@ -1552,6 +1552,38 @@ pub unsafe extern "C" fn stargate_admin_peek(
     }
 }
 
+/// The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay as
+/// they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
+/// partitions, but for each of them.
+///
+/// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_admin_peek_entry(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    subscription: *const c_char,
+    nth: i64,
+    timeout_ms: i64,
+    max: usize,
+    out: *mut *mut stargate_message,
+    out_count: *mut usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Messages::new(out, max, out_count)?;
+            let admin = admin(client)?;
+            let topic = boundary::text(topic, "topic")?;
+            let subscription = boundary::text(subscription, "subscription")?;
+            let nth = seconds("nth", nth)?.as_secs();
+            let found = wait(admin.peek_entry(topic, subscription, nth), timeout_ms)?;
+            out.set(found.unwrap_or_default());
+            Ok(())
+        })
+    }
+}
+
 /// The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.

@@ -50,6 +50,7 @@ OPTIONAL_IN = {
     ("stargate_admin_update_tenant", "allowed_clusters"),
     ("stargate_admin_ensure_tenant", "admin_roles"),
     ("stargate_admin_ensure_tenant", "allowed_clusters"),
+    ("stargate_admin_walk_topics", "tenant"),
     ("stargate_mock_fault", "topic"),
     ("stargate_mock_wait", "topic"),
     ("stargate_mock_drop_connections", "topic"),
@@ -129,6 +130,7 @@ BY_TYPE = {
     "stargate_key*": "NULL",
     "stargate_state_fn": "on_state",
     "stargate_sent_fn": "on_sent",
+    "stargate_topic_fn": "on_topic",
 }
 
 PRELUDE = """\
@@ -171,6 +173,12 @@ static void on_sent(void *data, const stargate_sent *sent)
 static void on_visit(void *data, const stargate_mock_message *message)
 {
     (void)data, (void)message;
+}
+
+static int32_t on_topic(void *data, stargate_str topic)
+{
+    (void)data, (void)topic;
+    return 0;
 }
 
 static int32_t handle(void *state, const stargate_message *message)
@@ -239,7 +247,7 @@ LEAVE = """\
 """
 
 END = """
-    (void)on_log, (void)on_token, (void)on_key, (void)on_state, (void)on_sent, (void)on_visit;
+    (void)on_log, (void)on_token, (void)on_key, (void)on_state, (void)on_sent, (void)on_visit, (void)on_topic;
     (void)big_number, (void)out_strings;
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;

@@ -109,12 +109,27 @@ TEST(tenants_and_namespaces_come_and_go_with_their_policies)
     stargate_client_free(client);
 }
 
+/* Looks for one topic among all, and counts them. */
+struct walk {
+    const char *wanted;
+    int found, seen, most;
+};
+
+static int32_t on_topic(void *data, stargate_str topic)
+{
+    struct walk *walk = data;
+
+    walk->found += topic.len == strlen(walk->wanted) && memcmp(topic.ptr, walk->wanted, topic.len) == 0;
+    return ++walk->seen == walk->most;
+}
+
 TEST(topics_and_partitions_come_and_go)
 {
     stargate_client *client = new_client();
     stargate_error *error = NULL;
     stargate_strings *list = NULL;
     char plain[200], parted[220], part[240], *text = NULL;
+    struct walk walk = {NULL, 0, 0, 0};
     int32_t number = 0;
 
     snprintf(plain, sizeof plain, "persistent://public/default/%s",
@@ -138,6 +153,16 @@ TEST(topics_and_partitions_come_and_go)
     OK(stargate_admin_topics(client, "public/default", 0, TIMEOUT_MS, &list, &error));
     CHECK(!has(list, plain));
     stargate_strings_free(list);
+    walk.wanted = part;
+    OK(stargate_admin_walk_topics(client, "public", TIMEOUT_MS, on_topic, &walk, &error));
+    CHECK(walk.found == 1 && walk.seen > 3);
+    OK(stargate_admin_walk_topics(client, NULL, TIMEOUT_MS, on_topic, &walk, &error));
+    CHECK(walk.found == 2);
+    walk.seen = 0, walk.most = 2;
+    OK(stargate_admin_walk_topics(client, NULL, TIMEOUT_MS, on_topic, &walk, &error));
+    CHECK(walk.seen == 2);
+    OK(stargate_admin_walk_topics(client, "nobody-is-called-so", TIMEOUT_MS, on_topic, &walk, &error));
+    CHECK(walk.seen == 2);
     OK(stargate_admin_partitioned_topics(client, "public/default", 1, TIMEOUT_MS, &list, &error));
     CHECK(has(list, parted));
     stargate_strings_free(list);
@@ -204,6 +229,13 @@ TEST(a_subscription_is_moved_and_looked_at)
     OK(stargate_admin_peek(client, topic, "s", TIMEOUT_MS, 2, messages, &count, &error));
     CHECK(count == 2);
     stargate_messages_free(messages, count);
+    OK(stargate_admin_peek_entry(client, topic, "s", 3, TIMEOUT_MS, 8, messages, &count, &error));
+    CHECK(count == 1 && is_text(stargate_message_payload(messages[0]), "2"));
+    stargate_messages_free(messages, count);
+    OK(stargate_admin_peek_entry(client, topic, "s", MESSAGES + 1, TIMEOUT_MS, 8, messages, &count, &error));
+    CHECK(count == 0);
+    FAILS(STARGATE_INVALID_ARGUMENT, "position",
+          stargate_admin_peek_entry(client, topic, "s", 0, TIMEOUT_MS, 8, messages, &count, &error));
     OK(stargate_admin_read_entry(client, topic, ids[2], TIMEOUT_MS, 8, messages, &count, &error));
     CHECK(count == 1 && is_text(stargate_message_payload(messages[0]), "2"));
     stargate_messages_free(messages, count);

@@ -519,6 +519,17 @@ TEST(the_rest_api_has_a_call_for_each_function)
     CHECK(has(admin.topics(space).value(), "persistent://" + topic));
     CHECK(has(admin.partitioned_topics(space).value(), "persistent://" + space + "/p"));
 
+    std::vector<std::string> walked;
+    const auto keep = [&](const std::string &name) {
+        return walked.push_back(name), walked.size() < 3;
+    };
+    admin.walk_topics(tenant, keep).value();
+    CHECK(walked.size() == 3 && has(admin.topics(space).value(), walked[2]));
+    const auto throws = [&](const std::string &name) -> bool {
+        throw std::runtime_error(name);
+    };
+    admin.walk_topics(std::nullopt, throws).value();
+
     admin.create_subscription(topic, "s", "earliest").value();
     CHECK(!admin.ensure_subscription(topic, "s").value() && has(admin.subscriptions(topic).value(), "s"));
     auto producer = client.open_producer(topic, {}, limit).value();
@@ -527,6 +538,8 @@ TEST(the_rest_api_has_a_call_for_each_function)
     producer.close(limit).value();
     CHECK(stargate::compare_message_ids(*admin.last_message_id(topic).value(), second).value() == 0);
     CHECK(admin.peek(topic, "s").value().at(0).payload() == "one");
+    CHECK(admin.peek_entry(topic, "s", 2).value().at(0).payload() == "two");
+    CHECK(admin.peek_entry(topic, "s", 3).value().empty());
     CHECK(admin.read_entry(topic, second).value().at(0).payload() == "two");
     CHECK(admin.examine_message(topic, "earliest").value().at(0).payload() == "one");
     admin.skip(topic, "s", 1).value();

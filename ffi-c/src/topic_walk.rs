@@ -1,0 +1,48 @@
+//! All topics of a tenant, or of all of them, a namespace at a time.
+
+use std::ffi::{c_char, c_void};
+
+use stargate_core::blocking;
+
+use crate::client::stargate_client;
+use crate::error::{stargate_error, stargate_status};
+use crate::util::boundary::{self, enter, invalid};
+use crate::util::handle;
+use crate::util::time;
+use crate::util::values::{Text, stargate_str};
+
+/// Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
+pub type stargate_topic_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, topic: stargate_str) -> i32>;
+
+/// Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
+/// before it returns. It asks for the topics of the next namespace when it is through with those of one; what is deleted
+/// meanwhile is left out. `timeout_ms` bounds the whole. An end that `visit` asks for is no error.
+///
+/// Thread-safe; blocks. `visit` may call anything. Errors: STARGATE_TIMEOUT, and those of the REST API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_admin_walk_topics(
+    client: *mut stargate_client,
+    tenant: *const c_char,
+    timeout_ms: i64,
+    visit: stargate_topic_fn,
+    user_data: *mut c_void,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets a view that outlives its call.
+    unsafe {
+        enter(error, || {
+            let admin = handle::inner(client, "client")?.get()?.admin();
+            let visit = visit.ok_or_else(|| invalid("visit is NULL"))?;
+            let mut walk = admin.walk_topics(boundary::optional_text(tenant, "tenant")?);
+            let walked = async {
+                while let Some(topic) = walk.next().await.transpose()?.map(Text::new) {
+                    if visit(user_data, topic.view()) != 0 {
+                        break;
+                    }
+                }
+                Ok(())
+            };
+            blocking::wait(walked, time::timeout(timeout_ms)?)
+        })
+    }
+}
