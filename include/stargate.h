@@ -243,6 +243,12 @@ typedef struct stargate_strings stargate_strings;
 typedef struct stargate_supervisor stargate_supervisor;
 
 /**
+ * The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
+ * over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
+ */
+typedef int32_t stargate_status;
+
+/**
  * A view of UTF-8 text, living as long as what it was taken from. `ptr[len]` is 0, so it is a C string too, unless the
  * text itself has a 0 in it. `ptr` is NULL when there is no such text, as for a message without a key.
  */
@@ -258,12 +264,6 @@ typedef struct stargate_str {
 } stargate_str;
 
 /**
- * The outcome of a call: 0 for success; positive for outcomes that a correct program meets in normal running (time
- * over, closed, end of topic); negative for faults. Later versions may add numbers: treat an unknown one as a fault.
- */
-typedef int32_t stargate_status;
-
-/**
  * One property of a message to send.
  */
 typedef struct stargate_property {
@@ -276,6 +276,11 @@ typedef struct stargate_property {
      */
     const char *value;
 } stargate_property;
+
+/**
+ * Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
+ */
+typedef int32_t (*stargate_topic_fn)(void *user_data, struct stargate_str topic);
 
 /**
  * A handler of messages. Each of the `processors` (an option; 1 by default) is a thread of the library with a state of
@@ -504,11 +509,6 @@ typedef struct stargate_send_result {
 } stargate_send_result;
 
 /**
- * Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
- */
-typedef int32_t (*stargate_topic_fn)(void *user_data, struct stargate_str topic);
-
-/**
  * Success.
  */
 #define STARGATE_OK 0
@@ -610,759 +610,181 @@ typedef int32_t (*stargate_topic_fn)(void *user_data, struct stargate_str topic)
 
 #ifdef __cplusplus
 extern "C" {
+
 #endif // __cplusplus
 
-/** @name Strings
+/** @name Text and version
  * @{ */
 
 /**
- * How many texts there are; 0 for NULL.
+ * The version of the library that runs, such as "0.1.0". Compare with `STARGATE_VERSION`.
+ *
+ * Thread-safe. The text lives for ever.
+ */
+const char *stargate_version(void);
+
+/**
+ * Whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run with
+ * this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
+ *
+ * Thread-safe. It never ends the process.
+ */
+int32_t stargate_version_compatible(uint32_t header_version);
+
+/**
+ * Frees a text that a function gave through a `char **`. NULL does nothing.
  *
  * Thread-safe.
  */
-size_t stargate_strings_count(const struct stargate_strings *strings);
-
-/**
- * The text at `index`, counted from 0; `ptr` is NULL past the end, for NULL, and where there is none, as for the last
- * message of an empty partition.
- *
- * Thread-safe. A view of the list.
- */
-struct stargate_str stargate_strings_get(const struct stargate_strings *strings,
-                                         size_t index);
-
-/**
- * Frees a list. NULL does nothing.
- *
- * Thread-safe.
- */
-void stargate_strings_free(struct stargate_strings *strings);
+void stargate_string_free(char *string);
 
 /** @} */
 
-/** @name Admin
+/** @name Errors
  * @{ */
 
 /**
- * Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL); `body` is JSON or NULL.
- * A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and `*out_body` the
- * answer, for `stargate_string_free`. Every status but 2xx is an error.
+ * The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
  *
- * Thread-safe; blocks. Errors: those of the REST API.
+ * Thread-safe. The text lives for ever.
  */
-stargate_status stargate_admin_request(struct stargate_client *client,
-                                       const char *method,
-                                       const char *path,
-                                       const char *body,
-                                       int64_t timeout_ms,
-                                       int32_t *out_status,
-                                       char **out_body,
-                                       struct stargate_error **error);
+const char *stargate_status_name(stargate_status status);
 
 /**
- * The names of the clusters that this one knows, its own included. For `stargate_strings_free`.
+ * The kind of failure, to act on. STARGATE_OK for NULL.
  *
- * Thread-safe; blocks. Errors: those of the REST API.
+ * Thread-safe.
  */
-stargate_status stargate_admin_clusters(struct stargate_client *client,
-                                        int64_t timeout_ms,
-                                        struct stargate_strings **out,
+stargate_status stargate_error_status(const struct stargate_error *error);
+
+/**
+ * The whole story on one line: the operation, the topic and every cause, such as
+ * "send to persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
+ *
+ * Thread-safe. A view of the error.
+ */
+struct stargate_str stargate_error_message(const struct stargate_error *error);
+
+/**
+ * The full name of the topic concerned; `ptr` is NULL where there is none, or for NULL.
+ *
+ * Thread-safe. A view of the error.
+ */
+struct stargate_str stargate_error_topic(const struct stargate_error *error);
+
+/**
+ * The server's own words (the errorMsg of a receipt, the reason of a close, the message of an HTTP error page); `ptr` is
+ * NULL where there are none, or for NULL.
+ *
+ * Thread-safe. A view of the error.
+ */
+struct stargate_str stargate_error_broker_text(const struct stargate_error *error);
+
+/**
+ * The HTTP status with which the server refused the connection, or 0.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_error_http_status(const struct stargate_error *error);
+
+/**
+ * 1 when the same call may succeed later with nothing changed by the caller, otherwise 0. After STARGATE_TIMEOUT and
+ * STARGATE_OUTCOME_UNKNOWN a second send can store the message twice.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_error_is_retriable(const struct stargate_error *error);
+
+/**
+ * Frees an error that came through a `stargate_error **`. NULL does nothing.
+ *
+ * Thread-safe, but not while another thread reads the same error.
+ */
+void stargate_error_free(struct stargate_error *error);
+
+/** @} */
+
+/** @name Options
+ * @{ */
+
+/**
+ * An empty set of options: everything has its default. Free it with `stargate_options_free`.
+ *
+ * Thread-safe. NULL only when memory is exhausted.
+ */
+struct stargate_options *stargate_options_new(void);
+
+/**
+ * Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
+ * times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are legal.
+ */
+stargate_status stargate_options_set(struct stargate_options *options,
+                                     const char *key,
+                                     const char *value,
+                                     struct stargate_error **error);
+
+/**
+ * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
+ * that was opened with it are gone.
+ */
+void stargate_options_free(struct stargate_options *options);
+
+/**
+ * Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
+ * of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
+ *
+ * Thread-safe. The text lives for ever.
+ */
+struct stargate_str stargate_options_describe(void);
+
+/**
+ * For programs with an event loop: the callbacks and handlers of a client with these options run inside of
+ * `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
+ * `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_options_poll_callbacks(struct stargate_options *options,
+                                                struct stargate_error **error);
+
+/**
+ * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
+ * all). Given to a client it holds for all that the client opens.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_log(struct stargate_options *options,
+                                        int32_t max_level,
+                                        stargate_log_fn log,
+                                        void *user_data,
+                                        stargate_destroy_fn destroy,
                                         struct stargate_error **error);
 
 /**
- * The version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
+ * Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
+ * auth_token and auth_token_file.
  *
- * Thread-safe; blocks. Errors: those of the REST API.
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
  */
-stargate_status stargate_admin_broker_version(struct stargate_client *client,
-                                              int64_t timeout_ms,
-                                              char **out,
-                                              struct stargate_error **error);
-
-/**
- * Asks a broker to write a message and to read it again; it may take seconds.
- *
- * Thread-safe; blocks. Errors: those of the REST API.
- */
-stargate_status stargate_admin_check_health(struct stargate_client *client,
-                                            int64_t timeout_ms,
-                                            struct stargate_error **error);
-
-/**
- * The names of the tenants. For `stargate_strings_free`.
- *
- * Thread-safe; blocks. Errors: those of the REST API.
- */
-stargate_status stargate_admin_tenants(struct stargate_client *client,
-                                       int64_t timeout_ms,
-                                       struct stargate_strings **out,
-                                       struct stargate_error **error);
-
-/**
- * What a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_tenant(struct stargate_client *client,
-                                      const char *tenant,
-                                      int64_t timeout_ms,
-                                      char **out,
-                                      struct stargate_error **error);
-
-/**
- * Makes a tenant. `admin_roles` and `allowed_clusters` are names after commas, or NULL: nobody besides the
- * superusers, and all clusters that there are.
- *
- * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_create_tenant(struct stargate_client *client,
-                                             const char *tenant,
-                                             const char *admin_roles,
-                                             const char *allowed_clusters,
-                                             int64_t timeout_ms,
-                                             struct stargate_error **error);
-
-/**
- * Replaces what a tenant is allowed; as `stargate_admin_create_tenant`, but the clusters must be named.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_update_tenant(struct stargate_client *client,
-                                             const char *tenant,
-                                             const char *admin_roles,
-                                             const char *allowed_clusters,
-                                             int64_t timeout_ms,
-                                             struct stargate_error **error);
-
-/**
- * Deletes a tenant that has no namespaces.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_delete_tenant(struct stargate_client *client,
-                                             const char *tenant,
-                                             int64_t timeout_ms,
-                                             struct stargate_error **error);
-
-/**
- * Makes a tenant unless it is there; `*out` is 1 if it was made, otherwise 0. One that is there stays as it is.
- *
- * Thread-safe; blocks. Errors: those of the REST API.
- */
-stargate_status stargate_admin_ensure_tenant(struct stargate_client *client,
-                                             const char *tenant,
-                                             const char *admin_roles,
-                                             const char *allowed_clusters,
-                                             int64_t timeout_ms,
-                                             int32_t *out,
-                                             struct stargate_error **error);
-
-/**
- * The names of a tenant's namespaces, "tenant/namespace" each. It is one answer of the broker, however many. For
- * `stargate_strings_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_namespaces(struct stargate_client *client,
-                                          const char *tenant,
-                                          int64_t timeout_ms,
-                                          struct stargate_strings **out,
+stargate_status stargate_options_on_token(struct stargate_options *options,
+                                          stargate_token_fn token,
+                                          void *user_data,
+                                          stargate_destroy_fn destroy,
                                           struct stargate_error **error);
 
 /**
- * The policies of a namespace, in the broker's JSON. For `stargate_string_free`.
+ * Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
+ * holds for all that the client opens.
  *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
  */
-stargate_status stargate_admin_namespace_policies(struct stargate_client *client,
-                                                  const char *namespace_name,
-                                                  int64_t timeout_ms,
-                                                  char **out,
-                                                  struct stargate_error **error);
-
-/**
- * Makes a namespace, "tenant/namespace", divided into so many bundles, or with 0 into as many as the broker likes.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_create_namespace(struct stargate_client *client,
-                                                const char *namespace_name,
-                                                int32_t bundles,
-                                                int64_t timeout_ms,
-                                                struct stargate_error **error);
-
-/**
- * Deletes a namespace that has no topics.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_delete_namespace(struct stargate_client *client,
-                                                const char *namespace_name,
-                                                int64_t timeout_ms,
-                                                struct stargate_error **error);
-
-/**
- * Makes a namespace unless it is there; `*out` is 1 if it was made, otherwise 0.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_ensure_namespace(struct stargate_client *client,
-                                                const char *namespace_name,
-                                                int64_t timeout_ms,
-                                                int32_t *out,
-                                                struct stargate_error **error);
-
-/**
- * The retention that is set, in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL where it is not. For
- * `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_retention(struct stargate_client *client,
-                                         const char *namespace_name,
-                                         int64_t timeout_ms,
-                                         char **out,
-                                         struct stargate_error **error);
-
-/**
- * Sets how long and how much is kept of what every subscription has acknowledged: both 0 keep nothing, -1 is without
- * limit.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_set_retention(struct stargate_client *client,
-                                             const char *namespace_name,
-                                             int64_t minutes,
-                                             int64_t megabytes,
-                                             int64_t timeout_ms,
-                                             struct stargate_error **error);
-
-/**
- * After how many seconds a message counts as acknowledged, whether it is or not; -1 where that is not set.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_message_ttl(struct stargate_client *client,
-                                           const char *namespace_name,
-                                           int64_t timeout_ms,
-                                           int32_t *out,
-                                           struct stargate_error **error);
-
-/**
- * Sets after how many seconds a message counts as acknowledged, whether it is or not; 0 for never.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_set_message_ttl(struct stargate_client *client,
-                                               const char *namespace_name,
-                                               int64_t ttl_seconds,
-                                               int64_t timeout_ms,
-                                               struct stargate_error **error);
-
-/**
- * Whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_deduplication(struct stargate_client *client,
-                                             const char *namespace_name,
-                                             int64_t timeout_ms,
-                                             int32_t *out,
-                                             struct stargate_error **error);
-
-/**
- * Lets the broker drop messages that a producer sent before, or with 0 not.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_set_deduplication(struct stargate_client *client,
-                                                 const char *namespace_name,
-                                                 int32_t enabled,
-                                                 int64_t timeout_ms,
-                                                 struct stargate_error **error);
-
-/**
- * The backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
- * `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_backlog_quotas(struct stargate_client *client,
-                                              const char *namespace_name,
-                                              int64_t timeout_ms,
-                                              char **out,
-                                              struct stargate_error **error);
-
-/**
- * Bounds what a topic may hold for subscriptions that do not acknowledge. `kind` is "destination_storage", then
- * `limit` is in bytes, or "message_age", then it is in seconds; -1 is without limit. `policy` is
- * "producer_request_hold", "producer_exception" or "consumer_backlog_eviction".
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_set_backlog_quota(struct stargate_client *client,
-                                                 const char *namespace_name,
-                                                 const char *kind,
-                                                 int64_t limit,
-                                                 const char *policy,
-                                                 int64_t timeout_ms,
-                                                 struct stargate_error **error);
-
-/**
- * Lets the broker's default hold again for "retention", "message_ttl", "deduplication", "destination_storage" or
- * "message_age" (the last two are backlog quotas).
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_remove_policy(struct stargate_client *client,
-                                             const char *namespace_name,
-                                             const char *policy,
-                                             int64_t timeout_ms,
-                                             struct stargate_error **error);
-
-/**
- * The full names of the topics of a namespace that are stored, or with `persistent` 0 of those that are not; each
- * partition by itself, and in no order. It is one answer of the broker, however many. For `stargate_strings_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_topics(struct stargate_client *client,
-                                      const char *namespace_name,
-                                      int32_t persistent,
-                                      int64_t timeout_ms,
-                                      struct stargate_strings **out,
-                                      struct stargate_error **error);
-
-/**
- * The full names of the topics with partitions of a namespace. For `stargate_strings_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_partitioned_topics(struct stargate_client *client,
-                                                  const char *namespace_name,
-                                                  int32_t persistent,
-                                                  int64_t timeout_ms,
-                                                  struct stargate_strings **out,
-                                                  struct stargate_error **error);
-
-/**
- * Makes a topic without partitions.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_create_topic(struct stargate_client *client,
-                                            const char *topic,
-                                            int64_t timeout_ms,
-                                            struct stargate_error **error);
-
-/**
- * Makes a topic with partitions.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_create_partitioned_topic(struct stargate_client *client,
-                                                        const char *topic,
-                                                        int32_t partitions,
-                                                        int64_t timeout_ms,
-                                                        struct stargate_error **error);
-
-/**
- * Makes a topic without partitions unless there is one of this name; `*out` is 1 if it was made, otherwise 0.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_ensure_topic(struct stargate_client *client,
-                                            const char *topic,
-                                            int64_t timeout_ms,
-                                            int32_t *out,
-                                            struct stargate_error **error);
-
-/**
- * Makes a topic with so many partitions, or adds to those that it has; `*out` is 1 if anything had to be done,
- * otherwise 0.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_ensure_partitioned_topic(struct stargate_client *client,
-                                                        const char *topic,
-                                                        int32_t partitions,
-                                                        int64_t timeout_ms,
-                                                        int32_t *out,
-                                                        struct stargate_error **error);
-
-/**
- * Adds partitions to those that a topic has, up to `partitions`; they cannot become fewer.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_grow_partitions(struct stargate_client *client,
-                                               const char *topic,
-                                               int32_t partitions,
-                                               int64_t timeout_ms,
-                                               struct stargate_error **error);
-
-/**
- * How many partitions a topic has, 0 for one without.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_partitions(struct stargate_client *client,
-                                          const char *topic,
-                                          int64_t timeout_ms,
-                                          int32_t *out,
+stargate_status stargate_options_on_state(struct stargate_options *options,
+                                          stargate_state_fn on_state,
+                                          void *user_data,
+                                          stargate_destroy_fn destroy,
                                           struct stargate_error **error);
-
-/**
- * Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
- * STARGATE_BUSY, unless `force` disconnects them.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_delete_topic(struct stargate_client *client,
-                                            const char *topic,
-                                            int32_t force,
-                                            int64_t timeout_ms,
-                                            struct stargate_error **error);
-
-/**
- * Ends a topic: nothing can be published any more. The ids of the last message of the topic, or of each of its
- * partitions. For `stargate_strings_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_terminate_topic(struct stargate_client *client,
-                                               const char *topic,
-                                               int64_t timeout_ms,
-                                               struct stargate_strings **out,
-                                               struct stargate_error **error);
-
-/**
- * Begins the compaction of a topic, or of all its partitions.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_compact_topic(struct stargate_client *client,
-                                             const char *topic,
-                                             int64_t timeout_ms,
-                                             struct stargate_error **error);
-
-/**
- * How far a compaction is, in JSON: status and lastError. Of a topic with partitions each is to be asked by itself.
- * For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_compaction_status(struct stargate_client *client,
-                                                 const char *topic,
-                                                 int64_t timeout_ms,
-                                                 char **out,
-                                                 struct stargate_error **error);
-
-/**
- * Lets the broker close a topic; the next use loads it again, maybe on another broker.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_unload_topic(struct stargate_client *client,
-                                            const char *topic,
-                                            int64_t timeout_ms,
-                                            struct stargate_error **error);
-
-/**
- * Acknowledges everything for all subscriptions, and deletes what is stored but for the ledger that is being written.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_truncate_topic(struct stargate_client *client,
-                                              const char *topic,
-                                              int64_t timeout_ms,
-                                              struct stargate_error **error);
-
-/**
- * The statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
- * `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_topic_stats(struct stargate_client *client,
-                                           const char *topic,
-                                           int64_t timeout_ms,
-                                           char **out,
-                                           struct stargate_error **error);
-
-/**
- * How the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_internal_stats(struct stargate_client *client,
-                                              const char *topic,
-                                              int64_t timeout_ms,
-                                              char **out,
-                                              struct stargate_error **error);
-
-/**
- * The id of the last message; NULL when the topic has none. Of a topic with partitions each is to be asked by itself.
- * For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_last_message_id(struct stargate_client *client,
-                                               const char *topic,
-                                               int64_t timeout_ms,
-                                               char **out,
-                                               struct stargate_error **error);
-
-/**
- * The id of the first message that was published at `time_ms` or later; if there is none, of the place after the last
- * message. For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_message_id_at(struct stargate_client *client,
-                                             const char *topic,
-                                             int64_t time_ms,
-                                             int64_t timeout_ms,
-                                             char **out,
-                                             struct stargate_error **error);
-
-/**
- * The messages of the entry that holds a message, itself or the batch that it is in; `out` has `max` places.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_read_entry(struct stargate_client *client,
-                                          const char *topic,
-                                          const char *message_id,
-                                          int64_t timeout_ms,
-                                          size_t max,
-                                          struct stargate_message **out,
-                                          size_t *out_count,
-                                          struct stargate_error **error);
-
-/**
- * The messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none when the topic has none.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_examine_message(struct stargate_client *client,
-                                               const char *topic,
-                                               const char *start,
-                                               int64_t nth,
-                                               int64_t timeout_ms,
-                                               size_t max,
-                                               struct stargate_message **out,
-                                               size_t *out_count,
-                                               struct stargate_error **error);
-
-/**
- * The names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_subscriptions(struct stargate_client *client,
-                                             const char *topic,
-                                             int64_t timeout_ms,
-                                             struct stargate_strings **out,
-                                             struct stargate_error **error);
-
-/**
- * Makes a subscription that begins at `position`: "earliest", "latest" or a message id, with `after` 1 behind that
- * message.
- *
- * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_create_subscription(struct stargate_client *client,
-                                                   const char *topic,
-                                                   const char *subscription,
-                                                   const char *position,
-                                                   int32_t after,
-                                                   int64_t timeout_ms,
-                                                   struct stargate_error **error);
-
-/**
- * As `stargate_admin_create_subscription` unless it is there; `*out` is 1 if it was made, otherwise 0.
- *
- * Thread-safe; blocks. Errors: those of the REST API.
- */
-stargate_status stargate_admin_ensure_subscription(struct stargate_client *client,
-                                                   const char *topic,
-                                                   const char *subscription,
-                                                   const char *position,
-                                                   int32_t after,
-                                                   int64_t timeout_ms,
-                                                   int32_t *out,
-                                                   struct stargate_error **error);
-
-/**
- * Deletes a subscription. One with consumers is STARGATE_BUSY, unless `force` disconnects them.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
- */
-stargate_status stargate_admin_delete_subscription(struct stargate_client *client,
-                                                   const char *topic,
-                                                   const char *subscription,
-                                                   int32_t force,
-                                                   int64_t timeout_ms,
-                                                   struct stargate_error **error);
-
-/**
- * Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 behind that message. Its
- * consumers connect again by themselves. A batch comes whole.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_seek(struct stargate_client *client,
-                                    const char *topic,
-                                    const char *subscription,
-                                    const char *position,
-                                    int32_t after,
-                                    int64_t timeout_ms,
-                                    struct stargate_error **error);
-
-/**
- * Moves a subscription to the first message that was published at `time_ms` or later.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_seek_time(struct stargate_client *client,
-                                         const char *topic,
-                                         const char *subscription,
-                                         int64_t time_ms,
-                                         int64_t timeout_ms,
-                                         struct stargate_error **error);
-
-/**
- * Lets a subscription pass over its next entries; a batch is one. Not for topics with partitions.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_skip(struct stargate_client *client,
-                                    const char *topic,
-                                    const char *subscription,
-                                    int64_t entries,
-                                    int64_t timeout_ms,
-                                    struct stargate_error **error);
-
-/**
- * Lets a subscription pass over everything that is stored.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_skip_all(struct stargate_client *client,
-                                        const char *topic,
-                                        const char *subscription,
-                                        int64_t timeout_ms,
-                                        struct stargate_error **error);
-
-/**
- * Acknowledges everything older for a subscription, after the answer. `*out` is 0 when the broker does not begin,
- * because nothing is old enough or it is at it already; otherwise 1.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_expire_messages(struct stargate_client *client,
-                                               const char *topic,
-                                               const char *subscription,
-                                               int64_t older_than_seconds,
-                                               int64_t timeout_ms,
-                                               int32_t *out,
-                                               struct stargate_error **error);
-
-/**
- * As `stargate_admin_expire_messages`, up to a message and with it.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_expire_messages_until(struct stargate_client *client,
-                                                     const char *topic,
-                                                     const char *subscription,
-                                                     const char *message_id,
-                                                     int64_t timeout_ms,
-                                                     int32_t *out,
-                                                     struct stargate_error **error);
-
-/**
- * As `stargate_admin_expire_messages`, for all subscriptions of a topic.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_expire_all_messages(struct stargate_client *client,
-                                                   const char *topic,
-                                                   int64_t older_than_seconds,
-                                                   int64_t timeout_ms,
-                                                   int32_t *out,
-                                                   struct stargate_error **error);
-
-/**
- * The next messages that a subscription has not acknowledged, without taking them: one request an entry. `out` has
- * `max` places, of which `*out_count` are written, and `stargate_messages_free` frees them.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_peek(struct stargate_client *client,
-                                    const char *topic,
-                                    const char *subscription,
-                                    int64_t timeout_ms,
-                                    size_t max,
-                                    struct stargate_message **out,
-                                    size_t *out_count,
-                                    struct stargate_error **error);
-
-/**
- * The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay as
- * they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
- * partitions, but for each of them.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_peek_entry(struct stargate_client *client,
-                                          const char *topic,
-                                          const char *subscription,
-                                          int64_t nth,
-                                          int64_t timeout_ms,
-                                          size_t max,
-                                          struct stargate_message **out,
-                                          size_t *out_count,
-                                          struct stargate_error **error);
-
-/**
- * The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_subscription_properties(struct stargate_client *client,
-                                                       const char *topic,
-                                                       const char *subscription,
-                                                       int64_t timeout_ms,
-                                                       char **out,
-                                                       struct stargate_error **error);
-
-/**
- * Replaces the properties of a subscription.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_set_subscription_properties(struct stargate_client *client,
-                                                           const char *topic,
-                                                           const char *subscription,
-                                                           const struct stargate_property *properties,
-                                                           size_t property_count,
-                                                           int64_t timeout_ms,
-                                                           struct stargate_error **error);
-
-/**
- * Lets the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
- * messages, aborted and others. That can take long. For `stargate_string_free`.
- *
- * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
- */
-stargate_status stargate_admin_analyze_backlog(struct stargate_client *client,
-                                               const char *topic,
-                                               const char *subscription,
-                                               int64_t timeout_ms,
-                                               char **out,
-                                               struct stargate_error **error);
 
 /** @} */
 
@@ -1430,6 +852,159 @@ stargate_status stargate_client_close(struct stargate_client *client,
  * Thread-safe.
  */
 void stargate_client_free(struct stargate_client *client);
+
+/** @} */
+
+/** @name Producer
+ * @{ */
+
+/**
+ * Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
+ * defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
+ * (tenant or namespace), STARGATE_BUSY (the name is in use), STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
+ */
+stargate_status stargate_producer_open(struct stargate_client *client,
+                                       const char *topic,
+                                       const struct stargate_options *options,
+                                       int64_t timeout_ms,
+                                       struct stargate_producer **out,
+                                       struct stargate_error **error);
+
+/**
+ * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
+ * `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already
+ * (effectively-once producers). `out_message_id` may be NULL.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
+ * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_producer_send(struct stargate_producer *producer,
+                                       const struct stargate_outgoing *message,
+                                       int64_t timeout_ms,
+                                       char **out_message_id,
+                                       struct stargate_error **error);
+
+/**
+ * Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
+ * was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
+ * allow, it waits for room: at most `timeout_ms`, and with -1 at most send_timeout; 0, and the option when_full=fail,
+ * give STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
+ *
+ * Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
+ *
+ * Thread-safe. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room), STARGATE_TOO_BIG, STARGATE_CLOSED,
+ * STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_producer_send_async(struct stargate_producer *producer,
+                                             const struct stargate_outgoing *message,
+                                             int64_t timeout_ms,
+                                             stargate_sent_fn on_sent,
+                                             void *user_data,
+                                             stargate_destroy_fn destroy,
+                                             struct stargate_error **error);
+
+/**
+ * Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
+ * `timeout_ms`, or with -1 within the option send_timeout for each. `results` has `count` places, of which all are
+ * written, and which are freed with `stargate_send_results_free`; it may be NULL.
+ *
+ * The result is that of the first message that failed, or STARGATE_OK when the broker has them all. Arguments are
+ * checked before anything is sent.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_producer_send`.
+ */
+stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
+                                             const struct stargate_outgoing *messages,
+                                             size_t count,
+                                             int64_t timeout_ms,
+                                             struct stargate_send_result *results,
+                                             struct stargate_error **error);
+
+/**
+ * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
+ * whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
+ * the server's query parameters if any; `options` are those of connections and producers, or NULL.
+ *
+ * Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
+ */
+stargate_status stargate_produce(const char *url,
+                                 const struct stargate_outgoing *messages,
+                                 size_t count,
+                                 const struct stargate_options *options,
+                                 int64_t timeout_ms,
+                                 struct stargate_send_result *results,
+                                 struct stargate_error **error);
+
+/**
+ * Frees what `count` results point to, and clears them. The array itself is the caller's.
+ *
+ * Thread-safe.
+ */
+void stargate_send_results_free(struct stargate_send_result *results, size_t count);
+
+/**
+ * Waits until every message accepted before has ended, well or not. Callbacks of the last ones may still be to run;
+ * `stargate_producer_close` waits for those, too.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ */
+stargate_status stargate_producer_flush(struct stargate_producer *producer,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * The full name of its topic. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the producer.
+ */
+struct stargate_str stargate_producer_topic(const struct stargate_producer *producer);
+
+/**
+ * Waits until it is connected, as after an open with the option lazy.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ */
+stargate_status stargate_producer_wait_connected(struct stargate_producer *producer,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * 1 when it is connected now, otherwise 0; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_producer_is_connected(const struct stargate_producer *producer);
+
+/**
+ * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ *
+ * Thread-safe.
+ */
+stargate_status stargate_producer_stats_json(const struct stargate_producer *producer,
+                                             char **out,
+                                             struct stargate_error **error);
+
+/**
+ * Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
+ * connection. What is not done within `timeout_ms` ends with an error, and so does this call. After STARGATE_OK no
+ * callback of this producer runs any more. The handle still has to be freed.
+ *
+ * Thread-safe; blocks. May be called more than once, and in a callback, for which it then does not wait. Errors:
+ * STARGATE_TIMEOUT.
+ */
+stargate_status stargate_producer_close(struct stargate_producer *producer,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
+ * nothing.
+ *
+ * Thread-safe; may be called in a callback, for which it then does not wait.
+ */
+void stargate_producer_free(struct stargate_producer *producer);
 
 /** @} */
 
@@ -1734,514 +1309,6 @@ void stargate_consumer_free(struct stargate_consumer *consumer);
 
 /** @} */
 
-/** @name Encryption
- * @{ */
-
-/**
- * Gives a key in PEM, of `length` bytes: an RSA key, as `PUBLIC KEY`, or as `PRIVATE KEY` or `RSA PRIVATE KEY` without a
- * passphrase. It is copied, and the copy is wiped when it has been used.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL.
- */
-stargate_status stargate_key_set(struct stargate_key *key,
-                                 const char *pem,
-                                 size_t length,
-                                 struct stargate_error **error);
-
-/**
- * Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
- * that is asked for the private key: a version, for instance.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
- */
-stargate_status stargate_key_add_metadata(struct stargate_key *key,
-                                          const char *name,
-                                          const char *value,
-                                          struct stargate_error **error);
-
-/** @} */
-
-/** @name Options
- * @{ */
-
-/**
- * Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
- * producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
- */
-stargate_status stargate_options_on_key(struct stargate_options *options,
-                                        stargate_key_fn keys,
-                                        void *user_data,
-                                        stargate_destroy_fn destroy,
-                                        struct stargate_error **error);
-
-/** @} */
-
-/** @name Errors
- * @{ */
-
-/**
- * The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
- *
- * Thread-safe. The text lives for ever.
- */
-const char *stargate_status_name(stargate_status status);
-
-/**
- * The kind of failure, to act on. STARGATE_OK for NULL.
- *
- * Thread-safe.
- */
-stargate_status stargate_error_status(const struct stargate_error *error);
-
-/**
- * The whole story on one line: the operation, the topic and every cause, such as
- * "send to persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
- *
- * Thread-safe. A view of the error.
- */
-struct stargate_str stargate_error_message(const struct stargate_error *error);
-
-/**
- * The full name of the topic concerned; `ptr` is NULL where there is none, or for NULL.
- *
- * Thread-safe. A view of the error.
- */
-struct stargate_str stargate_error_topic(const struct stargate_error *error);
-
-/**
- * The server's own words (the errorMsg of a receipt, the reason of a close, the message of an HTTP error page); `ptr` is
- * NULL where there are none, or for NULL.
- *
- * Thread-safe. A view of the error.
- */
-struct stargate_str stargate_error_broker_text(const struct stargate_error *error);
-
-/**
- * The HTTP status with which the server refused the connection, or 0.
- *
- * Thread-safe.
- */
-int32_t stargate_error_http_status(const struct stargate_error *error);
-
-/**
- * 1 when the same call may succeed later with nothing changed by the caller, otherwise 0. After STARGATE_TIMEOUT and
- * STARGATE_OUTCOME_UNKNOWN a second send can store the message twice.
- *
- * Thread-safe.
- */
-int32_t stargate_error_is_retriable(const struct stargate_error *error);
-
-/**
- * Frees an error that came through a `stargate_error **`. NULL does nothing.
- *
- * Thread-safe, but not while another thread reads the same error.
- */
-void stargate_error_free(struct stargate_error *error);
-
-/** @} */
-
-/** @name Messages
- * @{ */
-
-/**
- * The content. Empty for NULL.
- *
- * Thread-safe. A view of the message.
- */
-struct stargate_bytes stargate_message_payload(const struct stargate_message *message);
-
-/**
- * Its id, in base64: to acknowledge it later, or for a reader to start after it. The ids of one message can differ as
- * text between producer and consumer: compare with `stargate_message_id_compare`.
- *
- * Thread-safe. A view of the message.
- */
-struct stargate_str stargate_message_id(const struct stargate_message *message);
-
-/**
- * The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the server
- * does not tell which of them it was, and this is the first, or the pattern.
- *
- * Thread-safe. A view of the message.
- */
-struct stargate_str stargate_message_topic(const struct stargate_message *message);
-
-/**
- * Its key; `ptr` is NULL when it has none.
- *
- * Thread-safe. A view of the message.
- */
-struct stargate_str stargate_message_key(const struct stargate_message *message);
-
-/**
- * The value of a property; `ptr` is NULL when there is none of that name.
- *
- * Thread-safe. A view of the message.
- */
-struct stargate_str stargate_message_property(const struct stargate_message *message,
-                                              const char *key);
-
-/**
- * How many properties it has; 0 for NULL.
- *
- * Thread-safe.
- */
-size_t stargate_message_property_count(const struct stargate_message *message);
-
-/**
- * The property number `index`, in the order of their names: 1 if there is one, 0 if not. `key` and `value` may be NULL
- * when they are not wanted.
- *
- * Thread-safe. Views of the message.
- */
-int32_t stargate_message_property_at(const struct stargate_message *message,
-                                     size_t index,
-                                     struct stargate_str *key,
-                                     struct stargate_str *value);
-
-/**
- * When the broker stored it, in milliseconds since 1970 UTC; 0 when the server wrote no time.
- *
- * Thread-safe.
- */
-int64_t stargate_message_publish_time_ms(const struct stargate_message *message);
-
-/**
- * The time that the sender gave it, in milliseconds since 1970 UTC; 0 when it gave none.
- *
- * Thread-safe.
- */
-int64_t stargate_message_event_time_ms(const struct stargate_message *message);
-
-/**
- * How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
- *
- * Thread-safe.
- */
-uint32_t stargate_message_redelivery_count(const struct stargate_message *message);
-
-/**
- * How often the application has had it again from the retry letter topic; see `stargate_consumer_reconsume_later`.
- *
- * Thread-safe.
- */
-uint32_t stargate_message_reconsume_times(const struct stargate_message *message);
-
-/**
- * What a handler returns to have the message again after `delay_ms` (below 0 counts as 0), as
- * `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer needs
- * the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
- *
- * Thread-safe. Always STARGATE_RECONSUME_LATER.
- */
-int32_t stargate_message_reconsume_later(const struct stargate_message *message,
-                                         int64_t delay_ms);
-
-/**
- * How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it on:
- * to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL otherwise.
- *
- * Thread-safe. A view of the message.
- */
-struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
-
-/**
- * 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets such messages through.
- *
- * Thread-safe.
- */
-int32_t stargate_message_is_encrypted(const struct stargate_message *message);
-
-/**
- * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for
- * NULL.
- *
- * Thread-safe.
- */
-struct stargate_message *stargate_message_clone(const struct stargate_message *message);
-
-/**
- * Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does not
- * acknowledge.
- *
- * Thread-safe.
- */
-void stargate_message_free(struct stargate_message *message);
-
-/**
- * Frees `count` messages of an array, as `stargate_consumer_receive_many` fills it, and sets its places to NULL. The
- * array itself is the caller's.
- *
- * Thread-safe.
- */
-void stargate_messages_free(struct stargate_message **messages,
-                            size_t count);
-
-/**
- * Compares two message ids by the positions that they name: `*order` is -1, 0 or 1 as `left` is before, at or after
- * `right`. Across the partitions of a topic it is only a fixed order, not one of time.
- *
- * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
- */
-stargate_status stargate_message_id_compare(const char *left,
-                                            const char *right,
-                                            int32_t *order,
-                                            struct stargate_error **error);
-
-/**
- * What a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last two are -1
- * where there is none. Each of the four may be NULL when it is not wanted.
- *
- * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
- */
-stargate_status stargate_message_id_parts(const char *message_id,
-                                          uint64_t *ledger,
-                                          uint64_t *entry,
-                                          int32_t *partition,
-                                          int32_t *batch_index,
-                                          struct stargate_error **error);
-
-/** @} */
-
-/** @name Options
- * @{ */
-
-/**
- * An empty set of options: everything has its default. Free it with `stargate_options_free`.
- *
- * Thread-safe. NULL only when memory is exhausted.
- */
-struct stargate_options *stargate_options_new(void);
-
-/**
- * Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
- * times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
- *
- * Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are legal.
- */
-stargate_status stargate_options_set(struct stargate_options *options,
-                                     const char *key,
-                                     const char *value,
-                                     struct stargate_error **error);
-
-/**
- * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
- * that was opened with it are gone.
- */
-void stargate_options_free(struct stargate_options *options);
-
-/**
- * Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
- * of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
- *
- * Thread-safe. The text lives for ever.
- */
-struct stargate_str stargate_options_describe(void);
-
-/**
- * For programs with an event loop: the callbacks and handlers of a client with these options run inside of
- * `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
- * `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL.
- */
-stargate_status stargate_options_poll_callbacks(struct stargate_options *options,
-                                                struct stargate_error **error);
-
-/**
- * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
- * all). Given to a client it holds for all that the client opens.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy` runs then, too.
- */
-stargate_status stargate_options_on_log(struct stargate_options *options,
-                                        int32_t max_level,
-                                        stargate_log_fn log,
-                                        void *user_data,
-                                        stargate_destroy_fn destroy,
-                                        struct stargate_error **error);
-
-/**
- * Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
- * auth_token and auth_token_file.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
- */
-stargate_status stargate_options_on_token(struct stargate_options *options,
-                                          stargate_token_fn token,
-                                          void *user_data,
-                                          stargate_destroy_fn destroy,
-                                          struct stargate_error **error);
-
-/**
- * Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
- * holds for all that the client opens.
- *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
- */
-stargate_status stargate_options_on_state(struct stargate_options *options,
-                                          stargate_state_fn on_state,
-                                          void *user_data,
-                                          stargate_destroy_fn destroy,
-                                          struct stargate_error **error);
-
-/** @} */
-
-/** @name Producer
- * @{ */
-
-/**
- * Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
- * defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
- *
- * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
- * (tenant or namespace), STARGATE_BUSY (the name is in use), STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
- */
-stargate_status stargate_producer_open(struct stargate_client *client,
-                                       const char *topic,
-                                       const struct stargate_options *options,
-                                       int64_t timeout_ms,
-                                       struct stargate_producer **out,
-                                       struct stargate_error **error);
-
-/**
- * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
- * `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already
- * (effectively-once producers). `out_message_id` may be NULL.
- *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
- * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
- */
-stargate_status stargate_producer_send(struct stargate_producer *producer,
-                                       const struct stargate_outgoing *message,
-                                       int64_t timeout_ms,
-                                       char **out_message_id,
-                                       struct stargate_error **error);
-
-/**
- * Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
- * was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
- * allow, it waits for room: at most `timeout_ms`, and with -1 at most send_timeout; 0, and the option when_full=fail,
- * give STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
- *
- * Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
- *
- * Thread-safe. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room), STARGATE_TOO_BIG, STARGATE_CLOSED,
- * STARGATE_INVALID_ARGUMENT.
- */
-stargate_status stargate_producer_send_async(struct stargate_producer *producer,
-                                             const struct stargate_outgoing *message,
-                                             int64_t timeout_ms,
-                                             stargate_sent_fn on_sent,
-                                             void *user_data,
-                                             stargate_destroy_fn destroy,
-                                             struct stargate_error **error);
-
-/**
- * Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
- * `timeout_ms`, or with -1 within the option send_timeout for each. `results` has `count` places, of which all are
- * written, and which are freed with `stargate_send_results_free`; it may be NULL.
- *
- * The result is that of the first message that failed, or STARGATE_OK when the broker has them all. Arguments are
- * checked before anything is sent.
- *
- * Thread-safe; blocks. Errors: as `stargate_producer_send`.
- */
-stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
-                                             const struct stargate_outgoing *messages,
-                                             size_t count,
-                                             int64_t timeout_ms,
-                                             struct stargate_send_result *results,
-                                             struct stargate_error **error);
-
-/**
- * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
- * whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
- * the server's query parameters if any; `options` are those of connections and producers, or NULL.
- *
- * Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
- */
-stargate_status stargate_produce(const char *url,
-                                 const struct stargate_outgoing *messages,
-                                 size_t count,
-                                 const struct stargate_options *options,
-                                 int64_t timeout_ms,
-                                 struct stargate_send_result *results,
-                                 struct stargate_error **error);
-
-/**
- * Frees what `count` results point to, and clears them. The array itself is the caller's.
- *
- * Thread-safe.
- */
-void stargate_send_results_free(struct stargate_send_result *results, size_t count);
-
-/**
- * Waits until every message accepted before has ended, well or not. Callbacks of the last ones may still be to run;
- * `stargate_producer_close` waits for those, too.
- *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
- */
-stargate_status stargate_producer_flush(struct stargate_producer *producer,
-                                        int64_t timeout_ms,
-                                        struct stargate_error **error);
-
-/**
- * The full name of its topic. `ptr` is NULL for NULL.
- *
- * Thread-safe. A view of the producer.
- */
-struct stargate_str stargate_producer_topic(const struct stargate_producer *producer);
-
-/**
- * Waits until it is connected, as after an open with the option lazy.
- *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
- */
-stargate_status stargate_producer_wait_connected(struct stargate_producer *producer,
-                                                 int64_t timeout_ms,
-                                                 struct stargate_error **error);
-
-/**
- * 1 when it is connected now, otherwise 0; 0 for NULL.
- *
- * Thread-safe.
- */
-int32_t stargate_producer_is_connected(const struct stargate_producer *producer);
-
-/**
- * Its counters as a JSON object, in `*out` for `stargate_string_free`.
- *
- * Thread-safe.
- */
-stargate_status stargate_producer_stats_json(const struct stargate_producer *producer,
-                                             char **out,
-                                             struct stargate_error **error);
-
-/**
- * Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
- * connection. What is not done within `timeout_ms` ends with an error, and so does this call. After STARGATE_OK no
- * callback of this producer runs any more. The handle still has to be freed.
- *
- * Thread-safe; blocks. May be called more than once, and in a callback, for which it then does not wait. Errors:
- * STARGATE_TIMEOUT.
- */
-stargate_status stargate_producer_close(struct stargate_producer *producer,
-                                        int64_t timeout_ms,
-                                        struct stargate_error **error);
-
-/**
- * Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
- * nothing.
- *
- * Thread-safe; may be called in a callback, for which it then does not wait.
- */
-void stargate_producer_free(struct stargate_producer *producer);
-
-/** @} */
-
 /** @name Reader
  * @{ */
 
@@ -2432,6 +1499,169 @@ void stargate_reader_free(struct stargate_reader *reader);
 
 /** @} */
 
+/** @name Messages
+ * @{ */
+
+/**
+ * The content. Empty for NULL.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_bytes stargate_message_payload(const struct stargate_message *message);
+
+/**
+ * Its id, in base64: to acknowledge it later, or for a reader to start after it. The ids of one message can differ as
+ * text between producer and consumer: compare with `stargate_message_id_compare`.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_id(const struct stargate_message *message);
+
+/**
+ * The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the server
+ * does not tell which of them it was, and this is the first, or the pattern.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_topic(const struct stargate_message *message);
+
+/**
+ * Its key; `ptr` is NULL when it has none.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_key(const struct stargate_message *message);
+
+/**
+ * The value of a property; `ptr` is NULL when there is none of that name.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_property(const struct stargate_message *message,
+                                              const char *key);
+
+/**
+ * How many properties it has; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+size_t stargate_message_property_count(const struct stargate_message *message);
+
+/**
+ * The property number `index`, in the order of their names: 1 if there is one, 0 if not. `key` and `value` may be NULL
+ * when they are not wanted.
+ *
+ * Thread-safe. Views of the message.
+ */
+int32_t stargate_message_property_at(const struct stargate_message *message,
+                                     size_t index,
+                                     struct stargate_str *key,
+                                     struct stargate_str *value);
+
+/**
+ * When the broker stored it, in milliseconds since 1970 UTC; 0 when the server wrote no time.
+ *
+ * Thread-safe.
+ */
+int64_t stargate_message_publish_time_ms(const struct stargate_message *message);
+
+/**
+ * The time that the sender gave it, in milliseconds since 1970 UTC; 0 when it gave none.
+ *
+ * Thread-safe.
+ */
+int64_t stargate_message_event_time_ms(const struct stargate_message *message);
+
+/**
+ * How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+ *
+ * Thread-safe.
+ */
+uint32_t stargate_message_redelivery_count(const struct stargate_message *message);
+
+/**
+ * How often the application has had it again from the retry letter topic; see `stargate_consumer_reconsume_later`.
+ *
+ * Thread-safe.
+ */
+uint32_t stargate_message_reconsume_times(const struct stargate_message *message);
+
+/**
+ * What a handler returns to have the message again after `delay_ms` (below 0 counts as 0), as
+ * `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer needs
+ * the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
+ *
+ * Thread-safe. Always STARGATE_RECONSUME_LATER.
+ */
+int32_t stargate_message_reconsume_later(const struct stargate_message *message,
+                                         int64_t delay_ms);
+
+/**
+ * How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it on:
+ * to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL otherwise.
+ *
+ * Thread-safe. A view of the message.
+ */
+struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
+
+/**
+ * 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets such messages through.
+ *
+ * Thread-safe.
+ */
+int32_t stargate_message_is_encrypted(const struct stargate_message *message);
+
+/**
+ * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for
+ * NULL.
+ *
+ * Thread-safe.
+ */
+struct stargate_message *stargate_message_clone(const struct stargate_message *message);
+
+/**
+ * Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does not
+ * acknowledge.
+ *
+ * Thread-safe.
+ */
+void stargate_message_free(struct stargate_message *message);
+
+/**
+ * Frees `count` messages of an array, as `stargate_consumer_receive_many` fills it, and sets its places to NULL. The
+ * array itself is the caller's.
+ *
+ * Thread-safe.
+ */
+void stargate_messages_free(struct stargate_message **messages,
+                            size_t count);
+
+/**
+ * Compares two message ids by the positions that they name: `*order` is -1, 0 or 1 as `left` is before, at or after
+ * `right`. Across the partitions of a topic it is only a fixed order, not one of time.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_message_id_compare(const char *left,
+                                            const char *right,
+                                            int32_t *order,
+                                            struct stargate_error **error);
+
+/**
+ * What a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last two are -1
+ * where there is none. Each of the four may be NULL when it is not wanted.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
+ */
+stargate_status stargate_message_id_parts(const char *message_id,
+                                          uint64_t *ledger,
+                                          uint64_t *entry,
+                                          int32_t *partition,
+                                          int32_t *batch_index,
+                                          struct stargate_error **error);
+
+/** @} */
+
 /** @name Supervisor
  * @{ */
 
@@ -2567,8 +1797,530 @@ void stargate_supervisor_free(struct stargate_supervisor *supervisor);
 
 /** @} */
 
-/** @name Admin
+/** @name Encryption
  * @{ */
+
+/**
+ * Gives a key in PEM, of `length` bytes: an RSA key, as `PUBLIC KEY`, or as `PRIVATE KEY` or `RSA PRIVATE KEY` without a
+ * passphrase. It is copied, and the copy is wiped when it has been used.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_key_set(struct stargate_key *key,
+                                 const char *pem,
+                                 size_t length,
+                                 struct stargate_error **error);
+
+/**
+ * Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
+ * that is asked for the private key: a version, for instance.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
+ */
+stargate_status stargate_key_add_metadata(struct stargate_key *key,
+                                          const char *name,
+                                          const char *value,
+                                          struct stargate_error **error);
+
+/**
+ * Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
+ * producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
+ *
+ * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_key(struct stargate_options *options,
+                                        stargate_key_fn keys,
+                                        void *user_data,
+                                        stargate_destroy_fn destroy,
+                                        struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration
+ * @{ */
+
+/**
+ * Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL); `body` is JSON or NULL.
+ * A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and `*out_body` the
+ * answer, for `stargate_string_free`. Every status but 2xx is an error.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_request(struct stargate_client *client,
+                                       const char *method,
+                                       const char *path,
+                                       const char *body,
+                                       int64_t timeout_ms,
+                                       int32_t *out_status,
+                                       char **out_body,
+                                       struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: lists of texts
+ * @{ */
+
+/**
+ * How many texts there are; 0 for NULL.
+ *
+ * Thread-safe.
+ */
+size_t stargate_strings_count(const struct stargate_strings *strings);
+
+/**
+ * The text at `index`, counted from 0; `ptr` is NULL past the end, for NULL, and where there is none, as for the last
+ * message of an empty partition.
+ *
+ * Thread-safe. A view of the list.
+ */
+struct stargate_str stargate_strings_get(const struct stargate_strings *strings,
+                                         size_t index);
+
+/**
+ * Frees a list. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_strings_free(struct stargate_strings *strings);
+
+/** @} */
+
+/** @name Administration: clusters and brokers
+ * @{ */
+
+/**
+ * The names of the clusters that this one knows, its own included. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_clusters(struct stargate_client *client,
+                                        int64_t timeout_ms,
+                                        struct stargate_strings **out,
+                                        struct stargate_error **error);
+
+/**
+ * The version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_broker_version(struct stargate_client *client,
+                                              int64_t timeout_ms,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Asks a broker to write a message and to read it again; it may take seconds.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_check_health(struct stargate_client *client,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: tenants
+ * @{ */
+
+/**
+ * The names of the tenants. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_tenants(struct stargate_client *client,
+                                       int64_t timeout_ms,
+                                       struct stargate_strings **out,
+                                       struct stargate_error **error);
+
+/**
+ * What a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_tenant(struct stargate_client *client,
+                                      const char *tenant,
+                                      int64_t timeout_ms,
+                                      char **out,
+                                      struct stargate_error **error);
+
+/**
+ * Makes a tenant. `admin_roles` and `allowed_clusters` are names after commas, or NULL: nobody besides the
+ * superusers, and all clusters that there are.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             const char *admin_roles,
+                                             const char *allowed_clusters,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Replaces what a tenant is allowed; as `stargate_admin_create_tenant`, but the clusters must be named.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_update_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             const char *admin_roles,
+                                             const char *allowed_clusters,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Deletes a tenant that has no namespaces.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Makes a tenant unless it is there; `*out` is 1 if it was made, otherwise 0. One that is there stays as it is.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_ensure_tenant(struct stargate_client *client,
+                                             const char *tenant,
+                                             const char *admin_roles,
+                                             const char *allowed_clusters,
+                                             int64_t timeout_ms,
+                                             int32_t *out,
+                                             struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: namespaces
+ * @{ */
+
+/**
+ * The names of a tenant's namespaces, "tenant/namespace" each. It is one answer of the broker, however many. For
+ * `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_namespaces(struct stargate_client *client,
+                                          const char *tenant,
+                                          int64_t timeout_ms,
+                                          struct stargate_strings **out,
+                                          struct stargate_error **error);
+
+/**
+ * The policies of a namespace, in the broker's JSON. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_namespace_policies(struct stargate_client *client,
+                                                  const char *namespace_name,
+                                                  int64_t timeout_ms,
+                                                  char **out,
+                                                  struct stargate_error **error);
+
+/**
+ * Makes a namespace, "tenant/namespace", divided into so many bundles, or with 0 into as many as the broker likes.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_namespace(struct stargate_client *client,
+                                                const char *namespace_name,
+                                                int32_t bundles,
+                                                int64_t timeout_ms,
+                                                struct stargate_error **error);
+
+/**
+ * Deletes a namespace that has no topics.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_namespace(struct stargate_client *client,
+                                                const char *namespace_name,
+                                                int64_t timeout_ms,
+                                                struct stargate_error **error);
+
+/**
+ * Makes a namespace unless it is there; `*out` is 1 if it was made, otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_ensure_namespace(struct stargate_client *client,
+                                                const char *namespace_name,
+                                                int64_t timeout_ms,
+                                                int32_t *out,
+                                                struct stargate_error **error);
+
+/**
+ * The retention that is set, in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL where it is not. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_retention(struct stargate_client *client,
+                                         const char *namespace_name,
+                                         int64_t timeout_ms,
+                                         char **out,
+                                         struct stargate_error **error);
+
+/**
+ * Sets how long and how much is kept of what every subscription has acknowledged: both 0 keep nothing, -1 is without
+ * limit.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_retention(struct stargate_client *client,
+                                             const char *namespace_name,
+                                             int64_t minutes,
+                                             int64_t megabytes,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * After how many seconds a message counts as acknowledged, whether it is or not; -1 where that is not set.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_message_ttl(struct stargate_client *client,
+                                           const char *namespace_name,
+                                           int64_t timeout_ms,
+                                           int32_t *out,
+                                           struct stargate_error **error);
+
+/**
+ * Sets after how many seconds a message counts as acknowledged, whether it is or not; 0 for never.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_message_ttl(struct stargate_client *client,
+                                               const char *namespace_name,
+                                               int64_t ttl_seconds,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * Whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_deduplication(struct stargate_client *client,
+                                             const char *namespace_name,
+                                             int64_t timeout_ms,
+                                             int32_t *out,
+                                             struct stargate_error **error);
+
+/**
+ * Lets the broker drop messages that a producer sent before, or with 0 not.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_deduplication(struct stargate_client *client,
+                                                 const char *namespace_name,
+                                                 int32_t enabled,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * The backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_backlog_quotas(struct stargate_client *client,
+                                              const char *namespace_name,
+                                              int64_t timeout_ms,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Bounds what a topic may hold for subscriptions that do not acknowledge. `kind` is "destination_storage", then
+ * `limit` is in bytes, or "message_age", then it is in seconds; -1 is without limit. `policy` is
+ * "producer_request_hold", "producer_exception" or "consumer_backlog_eviction".
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_backlog_quota(struct stargate_client *client,
+                                                 const char *namespace_name,
+                                                 const char *kind,
+                                                 int64_t limit,
+                                                 const char *policy,
+                                                 int64_t timeout_ms,
+                                                 struct stargate_error **error);
+
+/**
+ * Lets the broker's default hold again for "retention", "message_ttl", "deduplication", "destination_storage" or
+ * "message_age" (the last two are backlog quotas).
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_remove_policy(struct stargate_client *client,
+                                             const char *namespace_name,
+                                             const char *policy,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: topics
+ * @{ */
+
+/**
+ * The full names of the topics of a namespace that are stored, or with `persistent` 0 of those that are not; each
+ * partition by itself, and in no order. It is one answer of the broker, however many. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_topics(struct stargate_client *client,
+                                      const char *namespace_name,
+                                      int32_t persistent,
+                                      int64_t timeout_ms,
+                                      struct stargate_strings **out,
+                                      struct stargate_error **error);
+
+/**
+ * The full names of the topics with partitions of a namespace. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_partitioned_topics(struct stargate_client *client,
+                                                  const char *namespace_name,
+                                                  int32_t persistent,
+                                                  int64_t timeout_ms,
+                                                  struct stargate_strings **out,
+                                                  struct stargate_error **error);
+
+/**
+ * Makes a topic without partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * Makes a topic with partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_create_partitioned_topic(struct stargate_client *client,
+                                                        const char *topic,
+                                                        int32_t partitions,
+                                                        int64_t timeout_ms,
+                                                        struct stargate_error **error);
+
+/**
+ * Makes a topic without partitions unless there is one of this name; `*out` is 1 if it was made, otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_ensure_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int64_t timeout_ms,
+                                            int32_t *out,
+                                            struct stargate_error **error);
+
+/**
+ * Makes a topic with so many partitions, or adds to those that it has; `*out` is 1 if anything had to be done,
+ * otherwise 0.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_ensure_partitioned_topic(struct stargate_client *client,
+                                                        const char *topic,
+                                                        int32_t partitions,
+                                                        int64_t timeout_ms,
+                                                        int32_t *out,
+                                                        struct stargate_error **error);
+
+/**
+ * Adds partitions to those that a topic has, up to `partitions`; they cannot become fewer.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_grow_partitions(struct stargate_client *client,
+                                               const char *topic,
+                                               int32_t partitions,
+                                               int64_t timeout_ms,
+                                               struct stargate_error **error);
+
+/**
+ * How many partitions a topic has, 0 for one without.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_partitions(struct stargate_client *client,
+                                          const char *topic,
+                                          int64_t timeout_ms,
+                                          int32_t *out,
+                                          struct stargate_error **error);
+
+/**
+ * Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
+ * STARGATE_BUSY, unless `force` disconnects them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int32_t force,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * Ends a topic: nothing can be published any more. The ids of the last message of the topic, or of each of its
+ * partitions. For `stargate_strings_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_terminate_topic(struct stargate_client *client,
+                                               const char *topic,
+                                               int64_t timeout_ms,
+                                               struct stargate_strings **out,
+                                               struct stargate_error **error);
+
+/**
+ * Begins the compaction of a topic, or of all its partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_compact_topic(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * How far a compaction is, in JSON: status and lastError. Of a topic with partitions each is to be asked by itself.
+ * For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_compaction_status(struct stargate_client *client,
+                                                 const char *topic,
+                                                 int64_t timeout_ms,
+                                                 char **out,
+                                                 struct stargate_error **error);
+
+/**
+ * Lets the broker close a topic; the next use loads it again, maybe on another broker.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_unload_topic(struct stargate_client *client,
+                                            const char *topic,
+                                            int64_t timeout_ms,
+                                            struct stargate_error **error);
+
+/**
+ * Acknowledges everything for all subscriptions, and deletes what is stored but for the ledger that is being written.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_truncate_topic(struct stargate_client *client,
+                                              const char *topic,
+                                              int64_t timeout_ms,
+                                              struct stargate_error **error);
 
 /**
  * Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
@@ -2586,30 +2338,304 @@ stargate_status stargate_admin_walk_topics(struct stargate_client *client,
 
 /** @} */
 
-/** @name Text and version
+/** @name Administration: subscriptions
  * @{ */
 
 /**
- * Frees a text that a function gave through a `char **`. NULL does nothing.
+ * The names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
  *
- * Thread-safe.
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
-void stargate_string_free(char *string);
+stargate_status stargate_admin_subscriptions(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t timeout_ms,
+                                             struct stargate_strings **out,
+                                             struct stargate_error **error);
 
 /**
- * The version of the library that runs, such as "0.1.0". Compare with `STARGATE_VERSION`.
+ * Makes a subscription that begins at `position`: "earliest", "latest" or a message id, with `after` 1 behind that
+ * message.
  *
- * Thread-safe. The text lives for ever.
+ * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
  */
-const char *stargate_version(void);
+stargate_status stargate_admin_create_subscription(struct stargate_client *client,
+                                                   const char *topic,
+                                                   const char *subscription,
+                                                   const char *position,
+                                                   int32_t after,
+                                                   int64_t timeout_ms,
+                                                   struct stargate_error **error);
 
 /**
- * Whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run with
- * this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
+ * As `stargate_admin_create_subscription` unless it is there; `*out` is 1 if it was made, otherwise 0.
  *
- * Thread-safe. It never ends the process.
+ * Thread-safe; blocks. Errors: those of the REST API.
  */
-int32_t stargate_version_compatible(uint32_t header_version);
+stargate_status stargate_admin_ensure_subscription(struct stargate_client *client,
+                                                   const char *topic,
+                                                   const char *subscription,
+                                                   const char *position,
+                                                   int32_t after,
+                                                   int64_t timeout_ms,
+                                                   int32_t *out,
+                                                   struct stargate_error **error);
+
+/**
+ * Deletes a subscription. One with consumers is STARGATE_BUSY, unless `force` disconnects them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
+ */
+stargate_status stargate_admin_delete_subscription(struct stargate_client *client,
+                                                   const char *topic,
+                                                   const char *subscription,
+                                                   int32_t force,
+                                                   int64_t timeout_ms,
+                                                   struct stargate_error **error);
+
+/**
+ * Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 behind that message. Its
+ * consumers connect again by themselves. A batch comes whole.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_seek(struct stargate_client *client,
+                                    const char *topic,
+                                    const char *subscription,
+                                    const char *position,
+                                    int32_t after,
+                                    int64_t timeout_ms,
+                                    struct stargate_error **error);
+
+/**
+ * Moves a subscription to the first message that was published at `time_ms` or later.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_seek_time(struct stargate_client *client,
+                                         const char *topic,
+                                         const char *subscription,
+                                         int64_t time_ms,
+                                         int64_t timeout_ms,
+                                         struct stargate_error **error);
+
+/**
+ * Lets a subscription pass over its next entries; a batch is one. Not for topics with partitions.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_skip(struct stargate_client *client,
+                                    const char *topic,
+                                    const char *subscription,
+                                    int64_t entries,
+                                    int64_t timeout_ms,
+                                    struct stargate_error **error);
+
+/**
+ * Lets a subscription pass over everything that is stored.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_skip_all(struct stargate_client *client,
+                                        const char *topic,
+                                        const char *subscription,
+                                        int64_t timeout_ms,
+                                        struct stargate_error **error);
+
+/**
+ * Acknowledges everything older for a subscription, after the answer. `*out` is 0 when the broker does not begin,
+ * because nothing is old enough or it is at it already; otherwise 1.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_expire_messages(struct stargate_client *client,
+                                               const char *topic,
+                                               const char *subscription,
+                                               int64_t older_than_seconds,
+                                               int64_t timeout_ms,
+                                               int32_t *out,
+                                               struct stargate_error **error);
+
+/**
+ * As `stargate_admin_expire_messages`, up to a message and with it.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_expire_messages_until(struct stargate_client *client,
+                                                     const char *topic,
+                                                     const char *subscription,
+                                                     const char *message_id,
+                                                     int64_t timeout_ms,
+                                                     int32_t *out,
+                                                     struct stargate_error **error);
+
+/**
+ * As `stargate_admin_expire_messages`, for all subscriptions of a topic.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_expire_all_messages(struct stargate_client *client,
+                                                   const char *topic,
+                                                   int64_t older_than_seconds,
+                                                   int64_t timeout_ms,
+                                                   int32_t *out,
+                                                   struct stargate_error **error);
+
+/**
+ * The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_subscription_properties(struct stargate_client *client,
+                                                       const char *topic,
+                                                       const char *subscription,
+                                                       int64_t timeout_ms,
+                                                       char **out,
+                                                       struct stargate_error **error);
+
+/**
+ * Replaces the properties of a subscription.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_set_subscription_properties(struct stargate_client *client,
+                                                           const char *topic,
+                                                           const char *subscription,
+                                                           const struct stargate_property *properties,
+                                                           size_t property_count,
+                                                           int64_t timeout_ms,
+                                                           struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: stored messages
+ * @{ */
+
+/**
+ * The id of the last message; NULL when the topic has none. Of a topic with partitions each is to be asked by itself.
+ * For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_last_message_id(struct stargate_client *client,
+                                               const char *topic,
+                                               int64_t timeout_ms,
+                                               char **out,
+                                               struct stargate_error **error);
+
+/**
+ * The id of the first message that was published at `time_ms` or later; if there is none, of the place after the last
+ * message. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_message_id_at(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t time_ms,
+                                             int64_t timeout_ms,
+                                             char **out,
+                                             struct stargate_error **error);
+
+/**
+ * The messages of the entry that holds a message, itself or the batch that it is in; `out` has `max` places.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_read_entry(struct stargate_client *client,
+                                          const char *topic,
+                                          const char *message_id,
+                                          int64_t timeout_ms,
+                                          size_t max,
+                                          struct stargate_message **out,
+                                          size_t *out_count,
+                                          struct stargate_error **error);
+
+/**
+ * The messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none when the topic has none.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_examine_message(struct stargate_client *client,
+                                               const char *topic,
+                                               const char *start,
+                                               int64_t nth,
+                                               int64_t timeout_ms,
+                                               size_t max,
+                                               struct stargate_message **out,
+                                               size_t *out_count,
+                                               struct stargate_error **error);
+
+/**
+ * The next messages that a subscription has not acknowledged, without taking them: one request an entry. `out` has
+ * `max` places, of which `*out_count` are written, and `stargate_messages_free` frees them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_peek(struct stargate_client *client,
+                                    const char *topic,
+                                    const char *subscription,
+                                    int64_t timeout_ms,
+                                    size_t max,
+                                    struct stargate_message **out,
+                                    size_t *out_count,
+                                    struct stargate_error **error);
+
+/**
+ * The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay as
+ * they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
+ * partitions, but for each of them.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_peek_entry(struct stargate_client *client,
+                                          const char *topic,
+                                          const char *subscription,
+                                          int64_t nth,
+                                          int64_t timeout_ms,
+                                          size_t max,
+                                          struct stargate_message **out,
+                                          size_t *out_count,
+                                          struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: statistics
+ * @{ */
+
+/**
+ * The statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_topic_stats(struct stargate_client *client,
+                                           const char *topic,
+                                           int64_t timeout_ms,
+                                           char **out,
+                                           struct stargate_error **error);
+
+/**
+ * How the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_internal_stats(struct stargate_client *client,
+                                              const char *topic,
+                                              int64_t timeout_ms,
+                                              char **out,
+                                              struct stargate_error **error);
+
+/**
+ * Lets the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
+ * messages, aborted and others. That can take long. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_analyze_backlog(struct stargate_client *client,
+                                               const char *topic,
+                                               const char *subscription,
+                                               int64_t timeout_ms,
+                                               char **out,
+                                               struct stargate_error **error);
 
 /** @} */
 

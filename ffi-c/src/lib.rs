@@ -20,7 +20,6 @@ mod panics;
 pub mod producer;
 pub mod reader;
 pub mod supervisor;
-pub mod topic_walk;
 pub mod util;
 pub mod version;
 

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::ffi::{CStr, c_char};
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -70,6 +71,11 @@ pub(crate) fn invalid(message: impl Into<String>) -> Error {
 
 fn null(parameter: &str) -> Error {
     invalid(format!("{parameter} is NULL"))
+}
+
+/// A number without a sign; C gives it with one, so that -1 is no number past counting.
+pub(crate) fn count<T: TryFrom<N>, N: Copy + Display>(parameter: &str, value: N) -> Result<T> {
+    value.try_into().map_err(|_| invalid(format!("{parameter} is {value}: expected 0 or more")))
 }
 
 /// Text from C that may be NULL.

@@ -1,7 +1,6 @@
 //! Places in a topic, and what consumers and readers do about them.
 
 use std::ffi::c_char;
-use std::time::{Duration, UNIX_EPOCH};
 
 use stargate_core::admin::Position;
 use stargate_core::{Consumer, MessageId, Reader, Result, blocking};
@@ -35,7 +34,8 @@ macro_rules! seeks {
 
 seeks! { Consumer Reader }
 
-fn place_of(text: &str, after: i32) -> Result<Position> {
+/// "earliest", "latest" or a message id; with `after`, the place behind that message.
+pub(crate) fn place_of(text: &str, after: i32) -> Result<Position> {
     match (text, after) {
         ("earliest", 0) => Ok(Position::Earliest),
         ("latest", 0) => Ok(Position::Latest),
@@ -84,9 +84,7 @@ where
     unsafe {
         enter(error, || {
             let handle = opened::of(handle)?;
-            let millis = u64::try_from(time_ms);
-            let millis = millis.map_err(|_| invalid(format!("time_ms is {time_ms}: expected 0 or more")))?;
-            let place = Position::Time(UNIX_EPOCH + Duration::from_millis(millis));
+            let place = Position::Time(time::since_epoch("time_ms", time_ms)?);
             blocking::wait(handle.seek(&place), time::timeout(timeout_ms)?)
         })
     }

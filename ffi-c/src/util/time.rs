@@ -1,10 +1,10 @@
 //! `timeout_ms` of C: -1 waits for ever, 0 does not wait.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stargate_core::{ErrorKind, Result};
 
-use crate::util::boundary::invalid;
+use crate::util::boundary::{count, invalid};
 
 /// For what cannot wait for ever: as good as that, and small enough to be added to any clock.
 const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -21,6 +21,16 @@ pub(crate) fn timeout(timeout_ms: i64) -> Result<Option<Duration>> {
 /// The same for calls that take a time in any case.
 pub(crate) fn limit(timeout_ms: i64) -> Result<Duration> {
     Ok(timeout(timeout_ms)?.unwrap_or(AGES))
+}
+
+/// A length of time.
+pub(crate) fn seconds(parameter: &str, seconds: i64) -> Result<Duration> {
+    Ok(Duration::from_secs(count(parameter, seconds)?))
+}
+
+/// A moment, in milliseconds since 1970.
+pub(crate) fn since_epoch(parameter: &str, millis: i64) -> Result<SystemTime> {
+    Ok(UNIX_EPOCH + Duration::from_millis(count(parameter, millis)?))
 }
 
 /// What every `_free` does before it lets a handle go: close with no time to linger, then wait for callbacks that run, so

@@ -2,13 +2,10 @@
 
 use std::ffi::{c_char, c_void};
 
-use stargate_core::blocking;
-
+use super::call;
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
-use crate::util::boundary::{self, enter, invalid};
-use crate::util::handle;
-use crate::util::time;
+use crate::util::boundary::{self, invalid};
 use crate::util::values::{Text, stargate_str};
 
 /// Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
@@ -30,19 +27,15 @@ pub unsafe extern "C" fn stargate_admin_walk_topics(
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them; `visit` gets a view that outlives its call.
     unsafe {
-        enter(error, || {
-            let admin = handle::inner(client, "client")?.get()?.admin();
+        call::done(client, timeout_ms, error, async |admin| {
             let visit = visit.ok_or_else(|| invalid("visit is NULL"))?;
             let mut walk = admin.walk_topics(boundary::optional_text(tenant, "tenant")?);
-            let walked = async {
-                while let Some(topic) = walk.next().await.transpose()?.map(Text::new) {
-                    if visit(user_data, topic.view()) != 0 {
-                        break;
-                    }
+            while let Some(topic) = walk.next().await.transpose()?.map(Text::new) {
+                if visit(user_data, topic.view()) != 0 {
+                    break;
                 }
-                Ok(())
-            };
-            blocking::wait(walked, time::timeout(timeout_ms)?)
+            }
+            Ok(())
         })
     }
 }
