@@ -1,6 +1,8 @@
 //! The task of a session: it moves frames, commands, time and events between the world and the state machine.
 
 mod orders;
+mod pace;
+mod tcp;
 pub(crate) mod transport;
 
 use std::future::{Future, poll_fn};
@@ -10,11 +12,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::Sleep;
 
-pub(crate) use self::orders::{Inbound, Order, Orders, WeakOrders};
+pub(crate) use self::orders::{Inbound, Order, Orders, Patience, WeakOrders};
+use self::pace::Pace;
 use self::transport::{Access, Incoming, Socket};
 use crate::error::{Error, Result};
-use crate::proto::Moment;
 use crate::proto::session::{Action, Change, Role, Session};
+use crate::proto::{Moment, earliest};
 use crate::topic::{Endpoint, Host, query_string};
 
 /// How many frames are taken before anything else has its turn.
@@ -65,6 +68,7 @@ pub(crate) struct Driver<R: Role, O> {
     outlet: O,
     route: Route,
     socket: Option<Socket>,
+    pace: Pace,
     connecting: Option<Connecting>,
     begun: Instant,
     timer: Pin<Box<Sleep>>,
@@ -89,6 +93,7 @@ where
             outlet,
             route,
             socket: None,
+            pace: Pace::default(),
             connecting: None,
             begun,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -129,7 +134,11 @@ where
                 }
                 self.tell();
             }
-            if !busy && !self.poll_timer(cx) && self.orders.sleep(cx, self.session.role.patience()) {
+            let patience = match self.pace.deadline() {
+                Some(_) => Patience::Resting(LOT / 2),
+                None => Patience::Awake(self.session.role.patience()),
+            };
+            if !busy && !self.poll_timer(cx) && self.orders.sleep(cx, patience) {
                 return Poll::Pending;
             }
         }
@@ -165,6 +174,10 @@ where
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
+        let due = self.session.deadline().is_some_and(|at| now >= at);
+        if self.pace.rests(now) && !due {
+            return false;
+        }
         let mut bytes = 0;
         for taken in 0..LOT {
             if bytes > LOT_BYTES {
@@ -174,7 +187,11 @@ where
             self.session.set_deaf(full);
             let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
             match socket.poll_next(cx) {
-                Poll::Pending => return taken > 0,
+                Poll::Pending => {
+                    let rests = self.pace.took(now, taken, bytes, self.session.role.expected());
+                    socket.rest(rests);
+                    return taken > 0;
+                }
                 Poll::Ready(Incoming::Text(text)) => {
                     bytes += text.len();
                     self.session.text(now, &text);
@@ -211,6 +228,7 @@ where
         }
         let forgotten = self.outlet.disconnected();
         self.session.role.forgotten(forgotten);
+        self.pace = Pace::default();
         self.session.disconnected(now, error);
     }
 
@@ -309,7 +327,7 @@ where
 
     /// Sets the timer for the next deadline; true if that is already over.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(at) = self.session.deadline() else { return false };
+        let Some(at) = earliest([self.session.deadline(), self.pace.deadline()]) else { return false };
         // One that is set for earlier stays: deadlines move with every lot of frames, and to wake up once too often costs
         // less than to set it each time.
         if self.timer_at.is_none_or(|set| set > at) {

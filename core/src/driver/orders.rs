@@ -20,13 +20,21 @@ pub(crate) struct Gone;
 /// Room that an empty queue may keep for what comes next.
 const KEPT: usize = 1024;
 
+/// How many orders may be here before the sleeper is woken for them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// For so many that can wait, or for one that cannot.
+    Awake(usize),
+    /// The sleeper wakes up soon by itself: for so many of any kind.
+    Resting(usize),
+}
+
 struct State<C> {
     queue: Vec<Order<C>>,
     /// The task, and whether it sleeps.
     waker: Option<Waker>,
     asleep: bool,
-    /// How many orders that can wait may be here before the sleeper is woken for them.
-    patience: usize,
+    patience: Patience,
     /// All handles are gone.
     abandoned: bool,
     gone: bool,
@@ -76,7 +84,7 @@ impl<C> Orders<C> {
             queue: Vec::new(),
             waker: None,
             asleep: false,
-            patience: 0,
+            patience: Patience::Awake(0),
             abandoned: false,
             gone: false,
         })));
@@ -99,7 +107,11 @@ impl<C> Orders<C> {
             return Err(Gone);
         }
         state.queue.push(order);
-        if state.asleep && (urgent || state.queue.len() >= state.patience) {
+        let enough = match state.patience {
+            Patience::Awake(lot) => urgent || state.queue.len() >= lot,
+            Patience::Resting(lot) => state.queue.len() >= lot,
+        };
+        if state.asleep && enough {
             rouse(state);
         }
         Ok(())
@@ -149,7 +161,7 @@ impl<C> Inbound<C> {
 
     /// Has the task woken for the next order, or for the `patience`th of those that can wait; false when there is one
     /// already.
-    pub(crate) fn sleep(&self, cx: &Context<'_>, patience: usize) -> bool {
+    pub(crate) fn sleep(&self, cx: &Context<'_>, patience: Patience) -> bool {
         let mut state = self.0.state();
         if !state.queue.is_empty() {
             return false;
@@ -200,37 +212,48 @@ mod tests {
     fn a_sleeper_is_woken_once_and_one_that_is_awake_never() {
         let (orders, inbound) = Orders::new();
         let (woken, waker) = counted();
-        assert!(inbound.sleep(&Context::from_waker(&waker), 1));
+        assert!(inbound.sleep(&Context::from_waker(&waker), Patience::Awake(1)));
         for number in 0..3 {
             orders.send(Order::Do(number)).unwrap();
         }
         assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![0, 1, 2], 1));
         orders.send(Order::Do(3)).unwrap();
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
-        assert!(!inbound.sleep(&Context::from_waker(&waker), 1), "there is something to do");
+        assert!(!inbound.sleep(&Context::from_waker(&waker), Patience::Awake(1)), "there is something to do");
     }
 
     #[test]
     fn what_can_wait_wakes_when_there_is_enough_of_it_or_with_what_cannot() {
         let (orders, inbound) = Orders::new();
         let (woken, waker) = counted();
-        inbound.sleep(&Context::from_waker(&waker), 3);
+        inbound.sleep(&Context::from_waker(&waker), Patience::Awake(3));
         orders.send_lazily(0).unwrap();
         orders.send_lazily(1).unwrap();
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
         orders.send_lazily(2).unwrap();
         assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![0, 1, 2], 1));
-        inbound.sleep(&Context::from_waker(&waker), 3);
+        inbound.sleep(&Context::from_waker(&waker), Patience::Awake(3));
         orders.send_lazily(3).unwrap();
         orders.send(Order::Do(4)).unwrap();
         assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![3, 4], 2));
     }
 
     #[test]
+    fn one_that_wakes_up_soon_by_itself_is_woken_for_a_lot_only() {
+        let (orders, inbound) = Orders::new();
+        let (woken, waker) = counted();
+        inbound.sleep(&Context::from_waker(&waker), Patience::Resting(2));
+        orders.send(Order::Do(0)).unwrap();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        orders.send(Order::Do(1)).unwrap();
+        assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![0, 1], 1));
+    }
+
+    #[test]
     fn the_last_handle_wakes_the_session_and_the_end_of_the_session_is_told() {
         let (orders, inbound) = Orders::<u8>::new();
         let (woken, waker) = counted();
-        inbound.sleep(&Context::from_waker(&waker), 9);
+        inbound.sleep(&Context::from_waker(&waker), Patience::Awake(9));
         let weak = orders.downgrade();
         drop((orders.clone(), weak.upgrade()));
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);

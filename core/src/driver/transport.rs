@@ -10,7 +10,6 @@ use futures_util::{Sink, Stream as _};
 use rustls::crypto::SecureRandom;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -20,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
+use super::tcp::Tcp;
 use crate::auth::Auth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::proto::Text;
@@ -42,8 +42,17 @@ pub(crate) struct Access {
 
 /// A TCP connection, encrypted or not.
 pub(crate) enum Link {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
+}
+
+impl Link {
+    fn tcp(&mut self) -> &mut Tcp {
+        match self {
+            Link::Plain(tcp) => tcp,
+            Link::Tls(stream) => stream.get_mut().0,
+        }
+    }
 }
 
 macro_rules! delegate {
@@ -225,6 +234,11 @@ impl Socket {
         })
     }
 
+    /// Whether nobody is to be woken for what arrives.
+    pub(crate) fn rest(&mut self, rests: bool) {
+        self.0.get_mut().link.tcp().rest(rests);
+    }
+
     /// Whether there is room for one more frame.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let pipe = self.0.get_mut();
@@ -304,8 +318,9 @@ fn io_error(what: &str, error: io::Error) -> Error {
 
 async fn reach(host: &Host, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<Link> {
     let failed = |error| io_error(&format!("{host} could not be reached"), error);
-    let tcp = TcpStream::connect((host.name.as_str(), host.port)).await.map_err(failed)?;
+    let tcp = tokio::net::TcpStream::connect((host.name.as_str(), host.port)).await.map_err(failed)?;
     tcp.set_nodelay(true).map_err(failed)?;
+    let tcp = Tcp::new(tcp);
     let Some(config) = tls else { return Ok(Link::Plain(tcp)) };
     let name = ServerName::try_from(host.name.clone())
         .map_err(|error| Error::invalid(format!("{host}: not a name that a certificate can have")).caused_by(error))?;
@@ -454,6 +469,7 @@ pub(crate) fn page_message(page: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
     use tokio_tungstenite::tungstenite::WebSocket;
 
     use super::*;
@@ -469,7 +485,7 @@ mod tests {
         client.set_nonblocking(true).unwrap();
         let mut pipe = {
             let _inside = runtime.enter();
-            Pipe::new(Link::Plain(TcpStream::from_std(client).unwrap()))
+            Pipe::new(Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap())))
         };
         // The lengths around which the header changes, and a large one that the socket does not take at once.
         let texts: Vec<String> = [0, 40, 60, 63, 64, 90, 1_000, 49_000, 49_107, 49_110, 70_000, 900_000]

@@ -422,6 +422,10 @@ impl<T> Role for ConsumerRole<T> {
         self.restart.wanted()
     }
 
+    fn expected(&self) -> usize {
+        self.settings.window
+    }
+
     fn is_idle(&self) -> bool {
         self.acks.is_empty() && self.control.is_empty() && self.travelling.is_empty()
     }

@@ -417,6 +417,10 @@ impl<T, H> Role for ProducerRole<T, H> {
         (!self.entries.iter().any(|entry| entry.written && !entry.ended)).then_some(why)
     }
 
+    fn expected(&self) -> usize {
+        self.next
+    }
+
     fn is_idle(&self) -> bool {
         !self.entries.iter().any(|entry| entry.ticket.is_some())
     }

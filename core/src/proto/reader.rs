@@ -38,6 +38,7 @@ pub(crate) struct ReaderRole<T> {
     /// The partition that this session reads, or the topic.
     part: TopicName,
     session: usize,
+    window: usize,
     /// Where the next connection begins: `earliest`, `latest`, or after the last message received.
     position: String,
     /// After which message a connection was given up over a frame that nobody could read.
@@ -67,6 +68,7 @@ impl<T> ReaderRole<T> {
             topic,
             part,
             session,
+            window,
             position,
             given_up_after: None,
             connection: 0,
@@ -169,6 +171,10 @@ impl<T> Role for ReaderRole<T> {
 
     fn wants_reconnect(&self) -> Option<&'static str> {
         self.restart.wanted()
+    }
+
+    fn expected(&self) -> usize {
+        self.window
     }
 
     fn is_idle(&self) -> bool {

@@ -52,6 +52,8 @@ pub(crate) trait Role {
     fn patience(&self) -> usize {
         1
     }
+    /// About how many frames the server may send before it waits for us.
+    fn expected(&self) -> usize;
     /// Whether nothing is left to do before a close.
     fn is_idle(&self) -> bool;
     /// A close has begun: what waits for company goes out now.
