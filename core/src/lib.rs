@@ -89,7 +89,7 @@ pub use options::{
 pub use produce::produce;
 pub use producer::{Pending, Producer, Sent};
 pub use reader::{Reader, UntilCaughtUp};
-pub use runtime::spawn;
+pub use runtime::{forks, spawn};
 pub use state::{ConnectionState, StateChange, StateListener};
 pub use stats::Stats;
 pub use supervisor::{Attach, Component, ComponentConfig, RegistryKey, Supervisor, SupervisorConfig, registry_key};

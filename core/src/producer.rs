@@ -56,6 +56,9 @@ struct Inner {
 /// The bound in bytes is counted in lots, because a semaphore takes 32 bits at once.
 const BYTES_UNIT: usize = 1024;
 
+/// How many callbacks give their room free at once.
+const TOLD_TOGETHER: usize = 16;
+
 /// What is kept of a message, or of a flush, until it ends.
 enum Ticket {
     Message { completion: Completion, context: Option<String> },
@@ -173,6 +176,7 @@ impl Producer {
             inline: Vec::new(),
             room: None,
             callbacks: Vec::new(),
+            jobs: Vec::new(),
             topic: topic.clone(),
             messages: messages.clone(),
             bytes: bytes.clone(),
@@ -432,12 +436,45 @@ struct ProducerOutlet {
     /// Receipts that are told together when a lot of frames has been read, so that whoever waits wakes up once for all.
     futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
     inline: Vec<(Told, Sent)>,
-    callbacks: Vec<Job>,
+    callbacks: Vec<(Told, Sent, Option<Room>)>,
+    jobs: Vec<Job>,
     /// The room that goes free with them.
     room: Option<Room>,
     topic: Arc<TopicName>,
     messages: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
+}
+
+/// Adds room to room.
+fn merge(all: &mut Option<Room>, more: Option<Room>) {
+    match (all, more) {
+        (Some((messages, bytes)), Some(more)) => {
+            messages.merge(more.0);
+            bytes.merge(more.1);
+        }
+        (all, more) => *all = all.take().or(more),
+    }
+}
+
+impl ProducerOutlet {
+    /// Has the callbacks run. A message that is done with and not told yet still takes room, so that callbacks that are
+    /// slower than the broker slow the sender down; that of a few goes free with the first of them, so that the sender is
+    /// not woken for each.
+    fn call_back(&mut self) {
+        for lot in self.callbacks.chunks_mut(TOLD_TOGETHER) {
+            let mut room = None;
+            lot.iter_mut().for_each(|(_, _, more)| merge(&mut room, more.take()));
+            lot[0].2 = room;
+        }
+        let jobs = self.callbacks.drain(..).map(|(callback, sent, room)| -> Job {
+            Box::new(move || {
+                drop(room);
+                callback(sent);
+            })
+        });
+        self.jobs.extend(jobs);
+        self.reporter.callbacks().run_all(&mut self.jobs);
+    }
 }
 
 impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
@@ -452,22 +489,11 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
                     Completion::Future(sender) => self.futures.push((sender, result)),
                     Completion::Inline(callback) => self.inline.push((callback, Sent { result, context })),
                     Completion::Callback(callback) => {
-                        // A message that is done with and not told yet still takes room: callbacks that are slower than
-                        // the broker slow the sender down.
-                        self.callbacks.push(Box::new(move || {
-                            drop(room);
-                            callback(Sent { result, context });
-                        }));
+                        self.callbacks.push((callback, Sent { result, context }, room));
                         return;
                     }
                 }
-                match (&mut self.room, room) {
-                    (Some((messages, bytes)), Some(more)) => {
-                        messages.merge(more.0);
-                        bytes.merge(more.1);
-                    }
-                    (none, room) => *none = none.take().or(room),
-                }
+                merge(&mut self.room, room);
             }
             Event::Flushed(Ticket::Flush(sender), outcome) => {
                 // What it waited for is told first.
@@ -497,7 +523,7 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
             // Who does not wait for the receipt does not want it.
             let _ = sender.send(result);
         }
-        self.reporter.callbacks().run_all(&mut self.callbacks);
+        self.call_back();
         // At once, so that whoever waits for room wakes up once.
         self.room = None;
     }

@@ -103,6 +103,13 @@ fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// How many forks there were between the process that used the library first and this one: where the number has changed,
+/// what was made before belongs to another process. For bindings, whose handles are made of it.
+pub fn forks() -> u32 {
+    watch_forks();
+    generation()
+}
+
 fn watch_forks() {
     static ONCE: Once = Once::new();
     extern "C" fn in_the_child() {

@@ -70,16 +70,16 @@ unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Ou
     // SAFETY: the caller's promise.
     unsafe {
         let from = boundary::sized(from, parameter)?;
-        let field = |name: &str| format!("{parameter}.{name}");
-        let mut message = Outgoing::new(from.payload.get(&field("payload"))?.to_vec());
-        if let Some(key) = boundary::optional_text(from.key, &field("key"))? {
+        let mut message = Outgoing::new(from.payload.get(format_args!("{parameter}.payload"))?.to_vec());
+        if let Some(key) = boundary::optional_text(from.key, format_args!("{parameter}.key"))? {
             message = message.key(key);
         }
-        for property in boundary::items(from.properties, from.property_count, &field("properties"))? {
-            let name = boundary::text(property.key, &field("properties[].key"))?;
-            message = message.property(name, boundary::text(property.value, &field("properties[].value"))?);
+        for property in boundary::items(from.properties, from.property_count, format_args!("{parameter}.properties"))? {
+            let name = boundary::text(property.key, format_args!("{parameter}.properties[].key"))?;
+            message =
+                message.property(name, boundary::text(property.value, format_args!("{parameter}.properties[].value"))?);
         }
-        if let Some(context) = boundary::optional_text(from.context, &field("context"))? {
+        if let Some(context) = boundary::optional_text(from.context, format_args!("{parameter}.context"))? {
             message = message.context(context);
         }
         if from.event_time_ms != 0 {
@@ -90,13 +90,22 @@ unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Ou
         }
         if from.deliver_after_ms != 0 {
             let delay = u64::try_from(from.deliver_after_ms)
-                .map_err(|_| invalid(format!("{} is negative", field("deliver_after_ms"))))?;
+                .map_err(|_| invalid(format!("{parameter}.deliver_after_ms is negative")))?;
             message = message.deliver_after(Duration::from_millis(delay));
         }
-        let name = field("replication_clusters");
-        let clusters = boundary::items(from.replication_clusters, from.replication_cluster_count, &name)?;
-        let clusters: Result<Vec<&str>> = clusters.iter().map(|cluster| boundary::text(*cluster, &name)).collect();
-        Ok(message.replication_clusters(clusters?))
+        let clusters = boundary::items(
+            from.replication_clusters,
+            from.replication_cluster_count,
+            format_args!("{parameter}.replication_clusters"),
+        )?;
+        if !clusters.is_empty() {
+            let clusters: Result<Vec<&str>> = clusters
+                .iter()
+                .map(|cluster| boundary::text(*cluster, format_args!("{parameter}.replication_clusters[]")))
+                .collect();
+            message = message.replication_clusters(clusters?);
+        }
+        Ok(message)
     }
 }
 

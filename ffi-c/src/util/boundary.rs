@@ -69,7 +69,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
 
-fn null(parameter: &str) -> Error {
+fn null(parameter: impl Display) -> Error {
     invalid(format!("{parameter} is NULL"))
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn count<T: TryFrom<N>, N: Copy + Display>(parameter: &str, value: N)
 ///
 /// # Safety
 /// `text` is NULL or ends with a NUL, and does not change while `'a` lasts.
-pub(crate) unsafe fn optional_text<'a>(text: *const c_char, parameter: &str) -> Result<Option<&'a str>> {
+pub(crate) unsafe fn optional_text<'a>(text: *const c_char, parameter: impl Display) -> Result<Option<&'a str>> {
     if text.is_null() {
         return Ok(None);
     }
@@ -95,16 +95,16 @@ pub(crate) unsafe fn optional_text<'a>(text: *const c_char, parameter: &str) -> 
 ///
 /// # Safety
 /// As [`optional_text`].
-pub(crate) unsafe fn text<'a>(text: *const c_char, parameter: &str) -> Result<&'a str> {
+pub(crate) unsafe fn text<'a>(text: *const c_char, parameter: impl Display) -> Result<&'a str> {
     // SAFETY: the caller's promise is the same.
-    unsafe { optional_text(text, parameter) }?.ok_or_else(|| null(parameter))
+    unsafe { optional_text(text, &parameter) }?.ok_or_else(|| null(parameter))
 }
 
 /// An array from C: NULL is fine when it is empty.
 ///
 /// # Safety
 /// `items` is NULL or has `count` valid items that do not change while `'a` lasts.
-pub(crate) unsafe fn items<'a, T>(items: *const T, count: usize, parameter: &str) -> Result<&'a [T]> {
+pub(crate) unsafe fn items<'a, T>(items: *const T, count: usize, parameter: impl Display) -> Result<&'a [T]> {
     if count == 0 {
         return Ok(&[]);
     }

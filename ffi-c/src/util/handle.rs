@@ -1,6 +1,5 @@
 //! Opaque handles: C sees an incomplete struct, and its pointer is that of a Rust value in a box.
 
-use std::process;
 use std::sync::OnceLock;
 
 use stargate_core::{Error, ErrorKind, Result};
@@ -57,7 +56,8 @@ pub(crate) unsafe fn take<H: Handle>(handle: *mut H) -> Option<Box<H::Inner>> {
 /// be held by nobody, and dropping it would wait for them.
 pub(crate) struct OfProcess<T> {
     value: std::mem::ManuallyDrop<T>,
-    process: u32,
+    /// By how many forks this process has come to be.
+    forks: u32,
     /// Somebody else has it, too, so that a free does not close it.
     shared: bool,
     pub(crate) texts: Texts,
@@ -74,7 +74,7 @@ impl<T> OfProcess<T> {
     pub(crate) fn new(value: T) -> OfProcess<T> {
         OfProcess {
             value: std::mem::ManuallyDrop::new(value),
-            process: process::id(),
+            forks: stargate_core::forks(),
             shared: false,
             texts: Texts::default(),
         }
@@ -104,8 +104,7 @@ impl<T> OfProcess<T> {
     }
 
     fn is_of_this_process(&self) -> bool {
-        // A system call of some 50 ns, beside the microseconds that a message costs.
-        self.process == process::id()
+        self.forks == stargate_core::forks()
     }
 }
 

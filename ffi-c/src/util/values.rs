@@ -41,7 +41,7 @@ impl stargate_bytes {
 
     /// # Safety
     /// `ptr` has `len` bytes that do not change while `'a` lasts.
-    pub(crate) unsafe fn get<'a>(self, parameter: &str) -> Result<&'a [u8]> {
+    pub(crate) unsafe fn get<'a>(self, parameter: impl std::fmt::Display) -> Result<&'a [u8]> {
         // SAFETY: the caller's promise.
         unsafe { crate::util::boundary::items(self.ptr.cast(), self.len, parameter) }
     }
