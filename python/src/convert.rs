@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use stargate_core::{Options, Outgoing};
 
@@ -18,7 +20,7 @@ use crate::events::Events;
 pub(crate) type Extras =
     (Option<String>, Option<BTreeMap<String, String>>, Option<i64>, Option<i64>, Option<u64>, Option<Vec<String>>);
 
-/// A message to send. The payload is copied, so that the caller may change a buffer afterwards.
+/// A message to send. What the caller may change afterwards is copied; large `bytes`, which nobody can change, are kept.
 pub(crate) fn outgoing(payload: &Bound<'_, PyAny>, extras: Option<Extras>) -> PyResult<Outgoing> {
     let mut message = Outgoing::new(bytes_of(payload)?);
     let Some((key, properties, event_time, deliver_at, deliver_after, clusters)) = extras else {
@@ -53,18 +55,24 @@ pub(crate) fn outgoing_item(item: &Bound<'_, PyAny>) -> PyResult<Outgoing> {
     }
 }
 
-pub(crate) fn bytes_of(payload: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+/// Copying less than this costs less than keeping the object.
+const LARGE: usize = 4 * 1024;
+
+pub(crate) fn bytes_of(payload: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if let Ok(bytes) = payload.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes().to_vec());
+        return Ok(match bytes.as_bytes() {
+            content if content.len() < LARGE => Bytes::copy_from_slice(content),
+            _ => Bytes::from_owner(PyBackedBytes::from(bytes.clone())),
+        });
     }
     if let Ok(text) = payload.cast::<PyString>() {
-        return Ok(text.to_cow()?.into_owned().into_bytes());
+        return Ok(text.to_cow()?.into_owned().into_bytes().into());
     }
     let name = || payload.get_type().name().map_or_else(|_| "something else".into(), |name| name.to_string());
     let buffer = PyBuffer::<u8>::get(payload).map_err(|_| {
         PyTypeError::new_err(format!("a payload is bytes, bytearray, a memoryview of bytes, or str; got {}", name()))
     })?;
-    buffer.to_vec(payload.py())
+    Ok(buffer.to_vec(payload.py())?.into())
 }
 
 /// Options from checked pairs of key and text, and from the functions of the application.

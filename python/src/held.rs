@@ -7,17 +7,18 @@ use std::ops::Deref;
 /// lets it lie instead of dropping it.
 pub(crate) struct Held<T> {
     value: ManuallyDrop<T>,
-    process: u32,
+    /// By how many forks this process has come to be.
+    forks: u32,
 }
 
 impl<T> Held<T> {
     pub(crate) fn new(value: T) -> Held<T> {
-        Held { value: ManuallyDrop::new(value), process: std::process::id() }
+        Held { value: ManuallyDrop::new(value), forks: stargate_core::forks() }
     }
 
     /// Whether this process is the one that made it.
     pub(crate) fn is_ours(&self) -> bool {
-        self.process == std::process::id()
+        self.forks == stargate_core::forks()
     }
 }
 

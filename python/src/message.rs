@@ -1,9 +1,11 @@
 //! Messages and their ids as Python objects.
 
+use std::ffi::c_int;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
@@ -310,6 +312,26 @@ impl Message {
 
     fn __len__(&self) -> usize {
         self.inner.payload().len()
+    }
+
+    /// The content without a copy, for `memoryview(message)` and all that take a buffer.
+    ///
+    /// # Safety
+    /// Called by the interpreter, with a view to fill.
+    unsafe fn __getbuffer__(message: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let payload = message.get().inner.payload();
+        // SAFETY: the view keeps the message, which keeps its payload where it is and never changes it.
+        let filled = unsafe {
+            ffi::PyBuffer_FillInfo(
+                view,
+                message.as_ptr(),
+                payload.as_ptr().cast_mut().cast(),
+                payload.len().cast_signed(),
+                1,
+                flags,
+            )
+        };
+        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(message.py())) }
     }
 
     /// A message is true, an empty one too.

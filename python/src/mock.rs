@@ -134,7 +134,7 @@ impl MockBroker {
         let messages: PyResult<Vec<MockMessage>> = messages
             .into_iter()
             .map(|(payload, key, properties, event_time, deliver_after_ms)| {
-                let payload = payload.map(|payload| bytes_of(&payload)).transpose()?;
+                let payload = payload.map(|payload| bytes_of(&payload).map(Vec::from)).transpose()?;
                 Ok(MockMessage { payload, key, properties, event_time, deliver_after_ms, encryption_context: None })
             })
             .collect();
