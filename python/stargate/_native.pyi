@@ -341,5 +341,7 @@ class Message:
     @property
     def is_encrypted(self) -> bool:
         """Whether the payload is still encrypted. Only `crypto_failure_action="consume"` lets such messages through."""
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """The content without a copy, which the view keeps alive: `memoryview(message)`, and whatever takes a buffer."""
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...

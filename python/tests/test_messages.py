@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import queue
 import re
@@ -69,6 +70,27 @@ def test_payloads_are_anything_like_bytes(client: Client, topic: str) -> None:
         assert messages[4].key == "k"
         with pytest.raises(TypeError, match="a payload is bytes"):
             producer.send(5)  # type: ignore[arg-type]
+
+
+def test_a_message_is_a_buffer_that_outlives_it_and_cannot_be_written(client: Client, topic: str) -> None:
+    payloads = [b"", b"small", bytes(range(256)) * 1024]
+    with client.reader(topic, starting_message="earliest") as reader, client.producer(topic) as producer:
+        producer.send_many(payloads)
+        views = [memoryview(reader.receive(timeout=10)) for _ in payloads]
+    gc.collect()
+    assert views == payloads
+    assert all(view.readonly and view.format == "B" for view in views)
+    with pytest.raises(TypeError):
+        views[1][0] = 0
+
+
+def test_large_bytes_that_are_let_go_arrive_whole(client: Client, topic: str) -> None:
+    with client.reader(topic, starting_message="earliest") as reader, client.producer(topic) as producer:
+        for number in range(20):
+            producer.send_nowait(bytes([number]) * 50_000)
+        producer.flush(timeout=10)
+        messages = [reader.receive(timeout=10) for _ in range(20)]
+    assert [(len(message), message.data[-1]) for message in messages] == [(50_000, number) for number in range(20)]
 
 
 def test_futures_give_the_ids_in_order(client: Client, topic: str) -> None:

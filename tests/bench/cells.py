@@ -47,6 +47,9 @@ CLIENTS = {
     "stargate Python, futures": Client(
         _python("stargate_sync.py"), "the same, sending with `send_nowait`", ("--api", "futures")
     ),
+    "stargate Python, views": Client(
+        _python("stargate_sync.py"), "the same, receiving with `memoryview(message)`, not `data`", ("--api", "views")
+    ),
     "stargate asyncio": Client(_python("stargate_asyncio.py"), "the wheel's asyncio API"),
     "raw loop": Client(
         RAW, "tokio-tungstenite with nothing of a library around it; acknowledgements after all that was ready"
@@ -143,9 +146,10 @@ def sink_cells() -> list[Cell]:
     found = [_cell(f"sink: smoke {number}", work, [RUST, "raw loop"], SMOKE) for number, work in enumerate(smoke)]
     for text, size, window in (("100 B", 100, 1000), ("1 KiB", 1024, 1000), ("64 KiB", 65536, 100)):
         ours: list[Entry] = [RUST, C, PYTHON_SYNC]
+        views: list[Entry] = ["stargate Python, views"] if size > 1024 else []
         found += [
             _cell(f"sink: send {text}", Workload("send", size, window), [*ours, "raw loop"], QUICK),
-            _cell(f"sink: receive {text}", Workload("receive", size, window), [*ours, "raw loop"], QUICK),
+            _cell(f"sink: receive {text}", Workload("receive", size, window), [*ours, *views, "raw loop"], QUICK),
         ]
     ways: list[Entry] = [RUST, "stargate Rust, listen", "stargate asyncio", "websockets", "websocket-client, skip"]
     more: list[Entry] = ["stargate Python, futures", "stargate asyncio", "websockets", "websocket-client"]

@@ -125,9 +125,10 @@ def targets(summary: Summary) -> list[Target]:
 
     def python_more(size: str) -> list[tuple[str, float]]:
         return [
-            (f"{role} {size}", python - rust)
+            (f"{role} {size}{way}", python - rust)
             for role in ("send", "receive")
-            for python in values(f"sink: {role} {size}", "stargate Python", "cpu")
+            for way in ("", ", views")
+            for python in values(f"sink: {role} {size}", f"stargate Python{way}", "cpu")
             for rust in values(f"sink: {role} {size}", OURS, "cpu")
         ]
 
