@@ -20,9 +20,13 @@ from stargate.testing import MockBroker
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_stub_says_what_the_native_half_has() -> None:
+def test_the_stub_says_what_the_native_half_has(tmp_path: Path) -> None:
     config = ROOT / "pyproject.toml"
+    # Before Python 3.12 a buffer has no method that could be seen.
+    allowlist = tmp_path / "allowlist"
+    allowlist.write_text("stargate._native.Message.__buffer__\n" if sys.version_info < (3, 12) else "")
     command = [sys.executable, "-m", "mypy.stubtest", "stargate._native", "--mypy-config-file", str(config)]
+    command += ["--allowlist", str(allowlist)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
 
