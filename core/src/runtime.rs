@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use std::thread;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -68,8 +69,10 @@ impl Runtime {
         self.tokio.as_ref().map(tokio::runtime::Runtime::handle)
     }
 
+    /// Boxed, so that what a task takes of tokio is compiled once and not for each kind of task.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(handle) = self.handle() {
+            let task: BoxFuture<'static, ()> = Box::pin(task);
             handle.spawn(task);
         }
     }

@@ -152,13 +152,15 @@ struct Call<'a> {
     request: Request,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     fn body(mut self, body: &Value) -> Self {
         self.request.body = Some(body.to_string());
         self
     }
 
-    /// The answer of a request that succeeded. Boxed, so that it is compiled once and not into each operation.
+    // What awaits an answer is boxed, so that it is compiled once for each kind and not into each operation.
+
+    /// The answer of a request that succeeded.
     fn response(&self) -> BoxFuture<'_, Result<Response>> {
         let sent = async {
             self.admin.client.check_open()?;
@@ -176,26 +178,30 @@ impl Call<'_> {
         })
     }
 
-    async fn done(self) -> Result<()> {
-        self.response().await.map(drop)
+    fn done(self) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.response().await.map(drop) })
     }
 
-    async fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        self.read(&self.text().await?)
+    fn json<T: DeserializeOwned + Send + 'a>(self) -> BoxFuture<'a, Result<T>> {
+        Box::pin(async move { self.read(&self.text().await?) })
     }
 
     /// The answer with its own text kept in it.
-    async fn with_raw<T: DeserializeOwned + Raw>(&self) -> Result<T> {
-        let text = self.text().await?;
-        let mut value: T = self.read(&text)?;
-        value.keep(text);
-        Ok(value)
+    fn with_raw<T: DeserializeOwned + Raw + Send + 'a>(self) -> BoxFuture<'a, Result<T>> {
+        Box::pin(async move {
+            let text = self.text().await?;
+            let mut value: T = self.read(&text)?;
+            value.keep(text);
+            Ok(value)
+        })
     }
 
     /// A policy that is not set has an empty answer.
-    async fn json_or_none<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        let text = self.text().await?;
-        if text.trim().is_empty() { Ok(None) } else { self.read(&text) }
+    fn json_or_none<T: DeserializeOwned + Send + 'a>(self) -> BoxFuture<'a, Result<Option<T>>> {
+        Box::pin(async move {
+            let text = self.text().await?;
+            if text.trim().is_empty() { Ok(None) } else { self.read(&text) }
+        })
     }
 
     fn read<T: DeserializeOwned>(&self, text: &str) -> Result<T> {
