@@ -1426,16 +1426,33 @@ stargate_status stargate_reader_has_message_available(struct stargate_reader *re
  * Marks where the topic ends now, to read up to there:
  *
  *     stargate_reader_mark_end(reader, 10000, &error);
- *     while (!stargate_reader_is_caught_up(reader)) {
- *         stargate_reader_receive(reader, 10000, &message, &error);
+ *     while (stargate_reader_receive_before_end(reader, -1, &message, &error) == STARGATE_OK && message != NULL) {
  *         ...
+ *         stargate_message_free(message);
  *     }
  *
- * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST API.
  */
 stargate_status stargate_reader_mark_end(struct stargate_reader *reader,
                                          int64_t timeout_ms,
                                          struct stargate_error **error);
+
+/**
+ * Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to free;
+ * STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within `timeout_ms`
+ * gives STARGATE_TIMEOUT, and no error object.
+ *
+ * Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet.
+ * Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is not
+ * set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` goes on behind it.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_CLOSED,
+ * STARGATE_INVALID_ARGUMENT, or what ended the reader.
+ */
+stargate_status stargate_reader_receive_before_end(struct stargate_reader *reader,
+                                                   int64_t timeout_ms,
+                                                   struct stargate_message **out,
+                                                   struct stargate_error **error);
 
 /**
  * Whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It asks

@@ -1169,11 +1169,23 @@ public:
             return std::move(*failed);
         return available != 0;
     }
-    /// Marks where the topic ends now: `while (!reader.is_caught_up())` then reads up to there.
+    /// Marks where the topic ends now, for receive_before_end.
     result<void> mark_end(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_reader_mark_end(get(), timeout.count(), error); });
+    }
+    /// Waits for the next message before the end that was marked; none when all up to there was taken. Nothing in time
+    /// is the error timeout. See stargate_reader_receive_before_end.
+    result<std::optional<message>> receive_before_end(milliseconds timeout = forever)
+    {
+        stargate_message *raw = nullptr;
+        auto failed = detail::failure([&](stargate_error **error) {
+            return stargate_reader_receive_before_end(get(), timeout.count(), &raw, error);
+        });
+        if (failed)
+            return std::move(*failed);
+        return raw == nullptr ? std::optional<message>() : std::optional<message>(std::in_place, raw);
     }
     bool is_caught_up() const noexcept { return stargate_reader_is_caught_up(get()) != 0; }
 };

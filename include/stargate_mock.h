@@ -164,8 +164,9 @@ stargate_str stargate_mock_url(const struct stargate_mock *mock);
 stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
 
 /**
- * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. The topic is
- * created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
+ * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload whose
+ * ptr is NULL is none at all, a tombstone, which only native clients can send: an empty one has a ptr. The topic is created
+ * if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
  * `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is

@@ -300,6 +300,11 @@ impl Reader {
         self.0.is_caught_up()
     }
 
+    /// As [`crate::Reader::receive_before_end`].
+    pub fn receive_before_end(&self, timeout: Option<Duration>) -> Result<Option<Message>> {
+        wait(self.0.receive_before_end(), timeout)
+    }
+
     /// As [`crate::Reader::until_caught_up`]; an error of receiving ends it.
     pub fn until_caught_up(&self) -> Result<impl Iterator<Item = Result<Message>>> {
         let mut stored = Some(wait(self.0.until_caught_up(), None)?);

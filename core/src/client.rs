@@ -21,6 +21,7 @@ use crate::options::{Options, Roles};
 use crate::producer::Producer;
 use crate::proto::session::Policy;
 use crate::reader::Reader;
+use crate::receiving::Pace;
 use crate::runtime::{Runtime, deadline_in};
 use crate::stats::{Counters, Stats, Totals};
 use crate::topic::{Endpoint, ServiceUrl};
@@ -59,6 +60,8 @@ pub(crate) struct ClientInner {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) callbacks: Callbacks,
     pub(crate) admin: Arc<Http>,
+    /// At which its handles look for tombstones.
+    pub(crate) pace: Arc<Pace>,
     children: Mutex<Vec<Weak<dyn Child>>>,
     totals: Mutex<Totals>,
     closed: AtomicBool,
@@ -82,6 +85,7 @@ impl Client {
                     true => Callbacks::polled(Log::new("client", options.log.clone()))?,
                     false => Callbacks::new(Log::new("client", options.log.clone())),
                 },
+                pace: Arc::default(),
                 children: Mutex::default(),
                 totals: Mutex::default(),
                 closed: AtomicBool::new(false),
@@ -201,6 +205,11 @@ impl fmt::Debug for Client {
 impl ClientInner {
     pub(crate) fn admin(self: &Arc<ClientInner>) -> Admin {
         Client { inner: self.clone() }.admin()
+    }
+
+    /// For questions that are in no hurry, and many.
+    pub(crate) fn unhurried_admin(self: &Arc<ClientInner>) -> Admin {
+        self.admin().unhurried()
     }
 
     /// Whether anything can still be opened.

@@ -2,9 +2,10 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::admin::{Admin, Position};
+use crate::admin::{Admin, Position, SubscriptionStats};
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
 use crate::driver::{Order, Route};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
-use crate::receiving::{self, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
+use crate::receiving::{self, Place, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
 use crate::retry::{self, RetryLetters};
 use crate::stats::Stats;
 use crate::status;
@@ -50,6 +51,8 @@ struct Inner {
     topics: Vec<TopicName>,
     /// Whether the subscription has a place of its own.
     has_place: bool,
+    /// Whether the topic was found to have partitions, which stays so.
+    partitioned: AtomicBool,
 }
 
 impl Consumer {
@@ -141,11 +144,12 @@ impl Consumer {
             not_cumulative,
             topics: names,
             has_place: durable && !one_id,
+            partitioned: AtomicBool::new(false),
         });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
         if inner.has_place && inner.topics.len() == 1 {
-            receiving::watch(&inner, options.bool("skip_tombstones"));
+            receiving::watch(&inner, &options);
         }
         Ok(Consumer { inner })
     }
@@ -318,6 +322,14 @@ impl Consumer {
         if let Some(why) = refused {
             return Err(name(Error::invalid(why)));
         }
+        let mut seeks = receiving.seeks.lock().await;
+        *seeks += 1;
+        self.go(to).await
+    }
+
+    /// The subscription to that place, and the connections after it.
+    async fn go(&self, to: &Position) -> Result<()> {
+        let receiving = &self.inner.receiving;
         self.let_acks_arrive().await;
         let admin = receiving.client.admin();
         for topic in &self.inner.topics {
@@ -325,7 +337,9 @@ impl Consumer {
         }
         let own = receiving.sessions.len() - usize::from(receiving.retry.is_some());
         for session in 0..own {
-            receiving.restart(session, None, |ticket| Command::Restart { ticket }).await.map_err(name)?;
+            let restarted =
+                receiving.restart(session, Place::Unknown, false, |ticket| Command::Restart { ticket }).await;
+            restarted.map_err(|error| receiving.name(error, "seek in"))?;
         }
         Ok(())
     }
@@ -447,6 +461,14 @@ impl Consumer {
     }
 }
 
+impl Inner {
+    /// In the first entry that the subscription has not acknowledged, in a topic without partitions.
+    async fn next_tombstone(&self, topic: &str, admin: &Admin) -> Result<Option<Tombstone>> {
+        let entry = admin.peek_entry(topic, &self.subscription, 1).await?;
+        Ok(Tombstone::of_entry(0, &entry.unwrap_or_default()))
+    }
+}
+
 impl Stoppable for Inner {
     type Command = Command<Ticket>;
 
@@ -458,22 +480,33 @@ impl Stoppable for Inner {
     /// nothing else; and where nobody but this consumer can have been given it, since others read it well.
     async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
         let own = self.receiving.sessions.len() - usize::from(self.receiving.retry.is_some());
+        let is_ours = |held: &SubscriptionStats| held.consumers.len() == own;
+        let topic = self.topics[0].to_string();
         let mut found = Vec::new();
-        let topic = &self.topics[0];
-        for part in topic.parts(admin.partitions(topic.to_string()).await?) {
-            let part = part.to_string();
-            let next = admin.peek_entry(&part, &self.subscription, 1).await?;
-            let Some(tombstone) = Tombstone::of_entry(0, &next.unwrap_or_default()) else { continue };
-            let stats = admin.topic_stats(&part).await?;
-            if stats.subscriptions.get(&self.subscription).is_some_and(|held| held.consumers.len() == own) {
-                found.push(tombstone);
+        if !self.partitioned.load(Ordering::Relaxed) {
+            match self.next_tombstone(&topic, admin).await {
+                Ok(None) => return Ok(found),
+                Ok(Some(tombstone)) => {
+                    let stats = admin.topic_stats(&topic).await?;
+                    found.extend(stats.subscriptions.get(&self.subscription).is_some_and(is_ours).then_some(tombstone));
+                    return Ok(found);
+                }
+                Err(error) if error.http_status() != Some(405) => return Err(error),
+                // This is asked of each partition only.
+                Err(_) => self.partitioned.store(true, Ordering::Relaxed),
+            }
+        }
+        for (part, stats) in admin.partitioned_stats(&topic).await?.partitions {
+            let held = stats.subscriptions.get(&self.subscription);
+            if held.is_some_and(|held| held.msg_backlog > 0 && is_ours(held)) {
+                found.extend(self.next_tombstone(&part, admin).await?);
             }
         }
         Ok(found)
     }
 
-    async fn go(self: &Arc<Self>, to: &Position) -> Result<()> {
-        Consumer { inner: self.clone() }.seek(to).await
+    async fn go_behind(self: &Arc<Self>, tombstone: MessageId) -> Result<()> {
+        Consumer { inner: self.clone() }.go(&Position::After(tombstone)).await
     }
 }
 

@@ -144,7 +144,8 @@ impl MessageId {
     pub(crate) fn before(&self) -> MessageId {
         match (self.batch_index, self.entry) {
             (1.., _) => MessageId::at(self.ledger, self.entry, self.partition, self.batch_index - 1),
-            (_, 1..) => MessageId::at(self.ledger, self.entry - 1, self.partition, -1),
+            // Behind all of it, if it is a batch; an id without a place in it would have it come again.
+            (_, 1..) => MessageId::at(self.ledger, self.entry - 1, self.partition, i32::MAX),
             // Before the first entry of its ledger.
             _ => MessageId::at(self.ledger, u64::MAX, self.partition, -1),
         }

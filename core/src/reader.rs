@@ -2,17 +2,17 @@
 
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::admin::{Admin, Ledger, Position, StoredMessage};
 use crate::client::{Child, ClientInner};
 use crate::delivery::processors::{Handler, Outcome};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{InitialPosition, Options, Roles};
 use crate::proto::reader::{Command, ReaderRole};
-use crate::receiving::{self, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
+use crate::receiving::{self, Place, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
 use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, TopicName};
@@ -47,7 +47,7 @@ impl Reader {
     async fn spawn(client: &Arc<ClientInner>, topic: TopicName, options: &Options) -> Result<Reader> {
         client.check_open()?;
         let options = client.options_for(options, Roles::READER)?;
-        let route = client.route(Endpoint::Reader(topic.clone()), &options, Roles::READER)?;
+        let mut route = client.route(Endpoint::Reader(topic.clone()), &options, Roles::READER)?;
         let start = options.text("starting_message").unwrap_or_default();
         let advisor = Admin::advisor(client, &options)?;
         let partitions = advisor.partitions(topic.to_string()).await.unwrap_or(0);
@@ -59,9 +59,13 @@ impl Reader {
             )));
         }
         let parts = topic.parts(partitions);
-        let window = options.count("queue_size");
+        // The broker begins with the message of the id, which the proxy drops and does not ask another one for. With a window
+        // of one nothing would come ever after.
+        let window = options.count("queue_size").max(2);
+        if let Some((_, size)) = route.query.iter_mut().find(|(name, _)| *name == "receiverQueueSize") {
+            *size = window.to_string();
+        }
         let mut receiving = Receiving::new(client, Arc::new(topic), &options, false);
-        let mut has_places = true;
         // A connection that breaks before the first message could not go on from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
@@ -75,21 +79,22 @@ impl Reader {
         }));
         for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
             let (topic, counters) = (receiving.topic.clone(), receiving.counters.clone());
-            let after = position.parse().ok();
-            has_places &= position != "latest";
+            let place = match position.as_str() {
+                "latest" => Place::Unknown,
+                "earliest" => Place::Earliest,
+                id => Place::After(id.parse()?),
+            };
             let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
             let mut route = route.clone();
             route.endpoint = Endpoint::Reader(part);
             let shown = receiving.topic.clone();
             receiving.add(&shown, role, route, &options);
-            receiving.begins_after(session, after);
+            receiving.places.begins_at(session, place);
         }
         let inner = Arc::new(Inner { receiving: receiving.sealed(), parts, ends: Mutex::default() });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
-        if has_places {
-            receiving::watch(&inner, options.bool("skip_tombstones"));
-        }
+        receiving::watch(&inner, &options);
         Ok(Reader { inner })
     }
 
@@ -116,35 +121,9 @@ impl Reader {
     ///
     /// [`Latest`](Position::Latest) and [`Time`](Position::Time) use Pulsar's REST API.
     pub async fn seek(&self, to: &Position) -> Result<()> {
-        let receiving = &self.inner.receiving;
-        let name = |error| receiving.name(error, "seek in");
-        receiving.check_alive(0).map_err(name)?;
-        let admin = receiving.client.admin();
-        let mut moves = Vec::new();
-        for (session, part) in self.inner.parts.iter().enumerate() {
-            let is_its = |id: &MessageId| self.inner.parts.len() == 1 || id.partition() == Some(session as u32);
-            let before = |id: Option<MessageId>| id.map(|id| id.before());
-            let after = match to {
-                Position::Earliest => None,
-                Position::Latest => admin.last_message_id(part.to_string()).await?,
-                Position::Time(time) => before(admin.message_id_at(part.to_string(), *time).await?),
-                Position::At(id) | Position::After(id) if !is_its(id) => continue,
-                Position::At(id) => Some(id.before()),
-                Position::After(id) => Some(id.clone()),
-            };
-            moves.push((session, after));
-        }
-        if moves.is_empty() {
-            return Err(name(Error::invalid("the id is of a partition that the topic does not have")));
-        }
-        for (session, after) in moves {
-            let position = after.as_ref().map_or("earliest", MessageId::as_str).to_owned();
-            let command = |ticket| Command::Restart { position, ticket };
-            // The place before the first message of a ledger is that of no message.
-            let reached = after.filter(|id| id.entry() != u64::MAX);
-            receiving.restart(session, reached, command).await.map_err(name)?;
-        }
-        Ok(())
+        let mut seeks = self.inner.receiving.seeks.lock().await;
+        *seeks += 1;
+        self.inner.go(to, false).await
     }
 
     /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
@@ -159,8 +138,8 @@ impl Reader {
 
     /// Whether there is a message that the application has not taken yet. Uses Pulsar's REST API.
     pub async fn has_message_available(&self) -> Result<bool> {
-        for (session, end) in self.ends().await?.into_iter().enumerate() {
-            if !self.is_past(session, end.as_ref()) {
+        for (session, end) in self.look_for_ends().await?.into_iter().enumerate() {
+            if !self.inner.is_past(session, end.as_ref()) {
                 return Ok(true);
             }
         }
@@ -169,16 +148,47 @@ impl Reader {
 
     /// Marks where the topic ends now, for [`Reader::is_caught_up`]. Uses Pulsar's REST API.
     pub async fn mark_end(&self) -> Result<()> {
-        let ends = self.ends().await?;
-        *self.inner.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+        let ends = self.look_for_ends().await?;
+        *self.inner.ends() = ends;
         Ok(())
     }
 
     /// Whether the application has taken everything up to the end that [`Reader::mark_end`] marked; it asks nobody. Without
     /// a mark it is true.
     pub fn is_caught_up(&self) -> bool {
-        let ends = self.inner.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.iter().enumerate().all(|(session, end)| self.is_past(session, end.as_ref()))
+        let ends = self.inner.ends();
+        let up_to_the_mark = |message: &Message| {
+            let end = ends.get(message.origin.session).and_then(Option::as_ref);
+            end.is_some_and(|end| message.id <= *end)
+        };
+        ends.iter().enumerate().all(|(session, end)| self.inner.is_past(session, end.as_ref()))
+            && !self.inner.receiving.inbox.has_put_back(up_to_the_mark)
+    }
+
+    /// Waits for the next message before the end that [`Reader::mark_end`] marked; nothing when the application has taken
+    /// everything up to there. Dropping the future loses nothing.
+    ///
+    /// Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet. It
+    /// fails, after the messages of the others, where the server's delivery stopped at a message without a value (a
+    /// tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] goes on behind it.
+    pub async fn receive_before_end(&self) -> Result<Option<Message>> {
+        let receiving = &self.inner.receiving;
+        loop {
+            let moved = receiving.places.moved();
+            if self.is_caught_up() {
+                return Ok(None);
+            }
+            if let Some(message) = self.try_receive_many(1)?.pop() {
+                return Ok(Some(message));
+            }
+            if let Some(why) = self.inner.why_stopped() {
+                return Err(receiving.name(why, "read up to the end of"));
+            }
+            tokio::select! {
+                received = self.receive() => return received.map(Some),
+                () = moved => {}
+            }
+        }
     }
 
     /// Reads up to the end as it is now: the messages until then, one after the other.
@@ -198,22 +208,24 @@ impl Reader {
     }
 
     /// Where each part ends now; nothing where nothing is stored.
-    async fn ends(&self) -> Result<Vec<Option<MessageId>>> {
+    async fn look_for_ends(&self) -> Result<Vec<Option<MessageId>>> {
         let receiving = &self.inner.receiving;
-        receiving.check_alive(0).map_err(|error| receiving.name(error, "look for the end of"))?;
+        let name = |error| receiving.name(error, "look for the end of");
+        receiving.check_alive(0).map_err(name)?;
         let admin = receiving.client.admin();
         let mut ends = Vec::new();
-        for part in &self.inner.parts {
+        for (session, part) in self.inner.parts.iter().enumerate() {
+            if receiving.places.of(session) == Place::Unknown {
+                let why = "the reader began at latest while the REST API did not answer, so it is not known where it is: \
+                           receive a message first, or seek";
+                return Err(name(Error::new(ErrorKind::Connect, why)));
+            }
             let last = admin.last_message_id(part.to_string()).await?;
             // The broker remembers the place of what it does not store any more.
             let is_stored = last.is_some() && admin.internal_stats(part.to_string()).await?.number_of_entries > 0;
             ends.push(last.filter(|_| is_stored));
         }
         Ok(ends)
-    }
-
-    fn is_past(&self, session: usize, end: Option<&MessageId>) -> bool {
-        end.is_none_or(|end| self.inner.receiving.reached_by(session).is_some_and(|reached| reached >= *end))
     }
 
     /// Stops delivery, lets handlers finish what they have, and closes the connections. May be called anywhere, and more
@@ -230,49 +242,128 @@ pub struct UntilCaughtUp {
 }
 
 impl UntilCaughtUp {
-    /// The next message; nothing when the end is reached. Dropping the future loses nothing.
+    /// The next message; nothing when the end is reached. Dropping the future loses nothing. For the errors see
+    /// [`Reader::receive_before_end`]; after one it can be called again.
     pub async fn next(&mut self) -> Result<Option<Message>> {
-        match self.reader.is_caught_up() {
-            true => Ok(None),
-            false => self.reader.receive().await.map(Some),
-        }
+        self.reader.receive_before_end().await
     }
 }
 
 impl Inner {
+    fn ends(&self) -> MutexGuard<'_, Vec<Option<MessageId>>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_past(&self, session: usize, end: Option<&MessageId>) -> bool {
+        end.is_none_or(|end| self.receiving.places.of(session).has_passed(end))
+    }
+
+    /// Why nothing comes any more before the mark; nothing while a part is not at its end and may get there.
+    fn why_stopped(&self) -> Option<Error> {
+        let mut why = None;
+        for (session, end) in self.ends().iter().enumerate() {
+            if !self.is_past(session, end.as_ref()) {
+                why = Some(self.receiving.places.why_stopped(session)?);
+            }
+        }
+        why
+    }
+
+    /// With `keeps_put_back`, what the application was given and put back stays, because it is before the place.
+    async fn go(&self, to: &Position, keeps_put_back: bool) -> Result<()> {
+        let receiving = &self.receiving;
+        let name = |error| receiving.name(error, "seek in");
+        receiving.check_alive(0).map_err(name)?;
+        let admin = receiving.client.admin();
+        let mut moves = Vec::new();
+        for (session, part) in self.parts.iter().enumerate() {
+            let is_its = |id: &MessageId| self.parts.len() == 1 || id.partition() == Some(session as u32);
+            let behind = |id: Option<MessageId>| id.map_or(Place::Earliest, Place::After);
+            let place = match to {
+                Position::Earliest => Place::Earliest,
+                Position::Latest => behind(admin.last_message_id(part.to_string()).await?),
+                Position::Time(time) => {
+                    behind(admin.message_id_at(part.to_string(), *time).await?.map(|id| id.before()))
+                }
+                Position::At(id) | Position::After(id) if !is_its(id) => continue,
+                Position::At(id) => Place::After(id.before()),
+                Position::After(id) => Place::After(id.clone()),
+            };
+            moves.push((session, place));
+        }
+        if moves.is_empty() {
+            return Err(name(Error::invalid("the id is of a partition that the topic does not have")));
+        }
+        for (session, place) in moves {
+            let position = match &place {
+                Place::After(id) => id.as_str().to_owned(),
+                Place::Earliest | Place::Unknown => "earliest".to_owned(),
+            };
+            let command = |ticket| Command::Restart { position, ticket };
+            receiving.restart(session, place, keeps_put_back, command).await.map_err(name)?;
+        }
+        Ok(())
+    }
+
     /// The messages that follow in the topic, those of one entry.
     async fn next_of(&self, session: usize, admin: &Admin) -> Result<Vec<StoredMessage>> {
-        let part = self.parts[session].to_string();
-        let Some(reached) = self.receiving.reached_by(session) else {
-            // After a seek to the beginning of a ledger it is not known which message that is.
-            if self.receiving.has_restarted(session) {
-                return Ok(Vec::new());
-            }
-            let first = admin.examine_message(&part, InitialPosition::Earliest, 1).await?;
-            return Ok(first.unwrap_or_default());
-        };
-        if let Some(index) = reached.batch_index() {
-            let mut entry = admin.read_entry(&part, &reached).await?;
-            entry.retain(|message| message.message().id().batch_index() > Some(index));
-            if !entry.is_empty() {
-                return Ok(entry);
-            }
-        }
-        let Some(last) = admin.last_message_id(&part).await? else { return Ok(Vec::new()) };
-        if (last.ledger(), last.entry()) <= (reached.ledger(), reached.entry()) {
+        let (part, place) = (self.parts[session].to_string(), self.receiving.places.of(session));
+        if place == Place::Unknown {
             return Ok(Vec::new());
         }
-        // The ledger that is written to has no numbers yet, but ends at the last message.
-        let ledgers = admin.internal_stats(&part).await?.ledgers;
-        let holds = |ledger: &Ledger, entry| entry < ledger.entries || ledger.ledger_id == last.ledger();
-        let next = ledgers.iter().find_map(|ledger| match ledger.ledger_id.cmp(&reached.ledger()) {
-            Less => None,
-            Equal => holds(ledger, reached.entry() + 1).then_some((ledger.ledger_id, reached.entry() + 1)),
-            Greater => holds(ledger, 0).then_some((ledger.ledger_id, 0)),
-        });
-        let Some((ledger, entry)) = next else { return Ok(Vec::new()) };
-        admin.read_entry(&part, &MessageId::at(ledger, entry, -1, -1)).await
+        let last = admin.last_message_id(&part).await?;
+        let next = match (&last, &place) {
+            (None, _) => Vec::new(),
+            (Some(last), _) if place.has_passed(last) => Vec::new(),
+            (Some(last), Place::After(at)) => behind(at, last, &part, admin).await?,
+            (Some(_), _) => {
+                let first = admin.examine_message(&part, InitialPosition::Earliest, 1).await?;
+                first.unwrap_or_default()
+            }
+        };
+        if next.is_empty() {
+            self.nothing_comes(session, &place, last.as_ref());
+        }
+        Ok(next)
     }
+
+    /// Nothing is stored any more between a place and `last`: whoever is at the place and waits for it waits in vain.
+    fn nothing_comes(&self, session: usize, place: &Place, last: Option<&MessageId>) {
+        if let Some(end) = self.ends().get_mut(session)
+            && end.as_ref().is_some_and(|end| last.is_none_or(|last| end <= last))
+            && self.receiving.places.of(session) == *place
+        {
+            *end = None;
+            self.receiving.places.wake();
+        }
+    }
+}
+
+/// The messages behind `at` in the entry of it or the next one.
+async fn behind(at: &MessageId, last: &MessageId, part: &str, admin: &Admin) -> Result<Vec<StoredMessage>> {
+    if let Some(index) = at.batch_index() {
+        // It may be stored no more, which the broker tells in several ways.
+        let entry = admin.read_entry(part, at).await;
+        let mut entry =
+            if entry.as_ref().is_err_and(|error| error.http_status().is_some()) { Vec::new() } else { entry? };
+        entry.retain(|message| message.message().id().batch_index() > Some(index));
+        if !entry.is_empty() {
+            return Ok(entry);
+        }
+    }
+    // Before the first entry of a ledger is entry -1.
+    let following = at.entry().wrapping_add(1);
+    // The ledger that is written to has no numbers yet, but ends at the last message.
+    let ledgers = admin.internal_stats(part).await?.ledgers;
+    let holds =
+        |ledger: &Ledger, entry| entry < ledger.entries || ledger.ledger_id == last.ledger() && entry <= last.entry();
+    let next = ledgers.iter().find_map(|ledger| match ledger.ledger_id.cmp(&at.ledger()) {
+        Less => None,
+        Equal => holds(ledger, following).then_some((ledger.ledger_id, following)),
+        Greater => holds(ledger, 0).then_some((ledger.ledger_id, 0)),
+    });
+    let Some((ledger, entry)) = next else { return Ok(Vec::new()) };
+    admin.read_entry(part, &MessageId::at(ledger, entry, -1, -1)).await
 }
 
 impl Stoppable for Inner {
@@ -293,8 +384,8 @@ impl Stoppable for Inner {
         Ok(found)
     }
 
-    async fn go(self: &Arc<Self>, to: &Position) -> Result<()> {
-        Reader { inner: self.clone() }.seek(to).await
+    async fn go_behind(self: &Arc<Self>, tombstone: MessageId) -> Result<()> {
+        self.go(&Position::After(tombstone), true).await
     }
 }
 

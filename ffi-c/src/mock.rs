@@ -184,6 +184,9 @@ unsafe fn message(from: *const stargate_outgoing) -> Result<MockMessage> {
     unsafe {
         let from = boundary::sized(from, "message")?;
         let mut message = MockMessage::new(from.payload.get("message.payload")?);
+        if from.payload.ptr.is_null() {
+            message.payload = None;
+        }
         message.key = boundary::optional_text(from.key, "message.key")?.map(str::to_owned);
         for property in boundary::items(from.properties, from.property_count, "message.properties")? {
             let name = boundary::text(property.key, "message.properties[].key")?;
@@ -202,8 +205,9 @@ unsafe fn message(from: *const stargate_outgoing) -> Result<MockMessage> {
     }
 }
 
-/// Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. The topic is
-/// created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
+/// Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload whose
+/// ptr is NULL is none at all, a tombstone, which only native clients can send: an empty one has a ptr. The topic is created
+/// if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
 /// `stargate_string_free`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is

@@ -6,9 +6,9 @@ use stargate_core::{Reader, blocking};
 
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
-use crate::message::stargate_message;
+use crate::message::{self, stargate_message};
 use crate::options::{options_or_default, stargate_options};
-use crate::util::boundary::{self, Out, enter, enter_or};
+use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
 use crate::util::values::{stargate_destroy_fn, stargate_str};
@@ -192,12 +192,12 @@ pub unsafe extern "C" fn stargate_reader_has_message_available(
 /// Marks where the topic ends now, to read up to there:
 ///
 ///     stargate_reader_mark_end(reader, 10000, &error);
-///     while (!stargate_reader_is_caught_up(reader)) {
-///         stargate_reader_receive(reader, 10000, &message, &error);
+///     while (stargate_reader_receive_before_end(reader, -1, &message, &error) == STARGATE_OK && message != NULL) {
 ///         ...
+///         stargate_message_free(message);
 ///     }
 ///
-/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST API.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_mark_end(
     reader: *mut stargate_reader,
@@ -206,6 +206,36 @@ pub unsafe extern "C" fn stargate_reader_mark_end(
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe { enter(error, || blocking::wait(opened::of(reader)?.mark_end(), time::timeout(timeout_ms)?)) }
+}
+
+/// Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to free;
+/// STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within `timeout_ms`
+/// gives STARGATE_TIMEOUT, and no error object.
+///
+/// Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet.
+/// Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is not
+/// set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` goes on behind it.
+///
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_CLOSED,
+/// STARGATE_INVALID_ARGUMENT, or what ended the reader.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_receive_before_end(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    out: *mut *mut stargate_message,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter_receive(error, || {
+            let out = Out::pointer(out, "out")?;
+            let reader = opened::of(reader)?;
+            if let Some(message) = blocking::wait(reader.receive_before_end(), time::timeout(timeout_ms)?)? {
+                out.set(message::into_raw(message));
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It asks

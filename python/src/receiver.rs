@@ -486,6 +486,30 @@ receiver! {
         fn is_caught_up(&self) -> bool {
             self.inner.is_caught_up()
         }
+
+        /// Waits for the next message before the mark; nothing when everything up to there was taken.
+        fn receive_before_end(&self, py: Python<'_>) -> PyResult<Option<Message>> {
+            Ok(wait(py, self.inner.receive_before_end())?.map(Message::new))
+        }
+
+        /// As `receive_before_end`, for an event loop, in a list of one or none.
+        fn receive_before_end_async(
+            &self,
+            py: Python<'_>,
+            events: &Bound<'_, Events>,
+            future: Py<PyAny>,
+        ) -> PyResult<Operation> {
+            let mut taken = Box::new(ReaderTaken { messages: Vec::new(), from: self.inner.clone() });
+            start(py, &self.client, events.get().queue(), future.into(), async move {
+                match taken.from.receive_before_end().await {
+                    Ok(message) => {
+                        taken.messages.extend(message);
+                        Some(taken as Box<dyn Finished>)
+                    }
+                    Err(error) => nothing(Err(error)),
+                }
+            })
+        }
     }
 }
 

@@ -58,8 +58,14 @@ class Bridge:
         self, receiver: _native.Consumer | _native.Reader, least: int, most: int, timeout: float | None
     ) -> list[_native.Message]:
         """Receive messages. Those that a cancelled wait had already been given go back."""
+        return await self.take(receiver, receiver.receive_async, least, most, timeout)
+
+    async def take(
+        self, receiver: _native.Consumer | _native.Reader, start: Callable[..., _native.Operation], *args: object
+    ) -> list[_native.Message]:
+        """Start an operation that takes messages; those that a cancelled wait had already been given go back."""
         future: asyncio.Future[list[_native.Message]] = self.loop.create_future()
-        operation = receiver.receive_async(least, most, timeout, self.events, future)
+        operation = start(*args, self.events, future)
         try:
             return await future
         except asyncio.CancelledError:

@@ -167,7 +167,7 @@ class ConsumerOptions(ConnectionOptions, total=False):
     delivers them as they are. Default: "fail"."""
     queue_size: int | None
     """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
-    read ahead (readers). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
+    read ahead (readers, two at least). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
     queue_bytes: int | None
     """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
     1099511627776. Default: 67108864."""
@@ -175,6 +175,10 @@ class ConsumerOptions(ConnectionOptions, total=False):
     """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
     looked for through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
     Default: False."""
+    tombstone_check_interval: float | timedelta | None
+    """After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a
+    message without a value, and then every three times as long; 0 never looks. All handles of a client together
+    make ten such requests a second at most. Seconds; 0 turns it off, else 0.01 to 3600. Default: 10."""
     processors: int | None
     """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
     ordering: Literal["none", "key"] | None
@@ -198,7 +202,7 @@ class ReaderOptions(ConnectionOptions, total=False):
     delivers them as they are. Default: "fail"."""
     queue_size: int | None
     """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
-    read ahead (readers). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
+    read ahead (readers, two at least). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
     queue_bytes: int | None
     """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
     1099511627776. Default: 67108864."""
@@ -206,6 +210,10 @@ class ReaderOptions(ConnectionOptions, total=False):
     """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
     looked for through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
     Default: False."""
+    tombstone_check_interval: float | timedelta | None
+    """After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a
+    message without a value, and then every three times as long; 0 never looks. All handles of a client together
+    make ten such requests a second at most. Seconds; 0 turns it off, else 0.01 to 3600. Default: 10."""
     processors: int | None
     """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
     ordering: Literal["none", "key"] | None

@@ -253,22 +253,22 @@ class AsyncReceiver(_Handle):
         """
         bridge = self._client._bound()
         limit = seconds(timeout)
+        messages = await self._at_hand() or await bridge.receive(self._received, 1, 1, limit)
+        if not messages:
+            raise TimeoutError(f"receive from {self.topic}: not done within {limit} s", topic=self.topic)
+        return messages[0]
+
+    async def _at_hand(self) -> list[Message]:
+        """Take a message that is here, or none; after a few in a row others of the loop have their turn."""
         messages = self._received.try_receive(1)
-        if messages:
-            self._in_a_row += 1
-            if self._in_a_row < _TURN:
-                return messages[0]
+        self._in_a_row = (self._in_a_row + 1) % _TURN if messages else 0
+        if messages and self._in_a_row == 0:
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError:
                 self._received.put_back(messages)
                 raise
-        self._in_a_row = 0
-        if not messages:
-            messages = await bridge.receive(self._received, 1, 1, limit)
-        if not messages:
-            raise TimeoutError(f"receive from {self.topic}: not done within {limit} s", topic=self.topic)
-        return messages[0]
+        return messages
 
     async def receive_many(self, max_messages: int, timeout: Seconds | None = None) -> Sequence[Message]:
         """Wait until there are `max_messages` or the time is over, and return a list of what is there.
@@ -517,9 +517,13 @@ class AsyncReader(AsyncReceiver):
 
     async def until_caught_up(self) -> AsyncIterator[Message]:
         """Read up to the end as it is when this begins; see `stargate.Reader.until_caught_up`."""
-        await self._client._bound().run(self._native.mark_end_async)
+        bridge = self._client._bound()
+        await bridge.run(self._native.mark_end_async)
         while not self._native.is_caught_up():
-            yield await self.receive()
+            taken = await self._at_hand() or await bridge.take(self._native, self._native.receive_before_end_async)
+            if not taken:
+                return
+            yield taken[0]
 
 
 class AsyncClient(_Handle):

@@ -393,7 +393,9 @@ class Reader(Receiver):
     def until_caught_up(self) -> Iterator[Message]:
         """Read up to the end as it is now: give the messages until then, one after the other.
 
-        Uses Pulsar's REST API, to know where the end is.
+        Uses Pulsar's REST API, to know where the end is. Where the server's delivery stopped at a message without a
+        value (a tombstone) and the option `skip_tombstones` is not set, it raises `BrokerError`, which names it; `seek`
+        goes on behind it.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b"])
@@ -404,5 +406,5 @@ class Reader(Receiver):
         return self._up_to_the_mark()
 
     def _up_to_the_mark(self) -> Iterator[Message]:
-        while not self._native.is_caught_up():
-            yield self._native.receive(None)
+        while (message := self._native.receive_before_end()) is not None:
+            yield message

@@ -632,3 +632,57 @@ TEST(a_supervised_producer_is_opened_again_and_stays_down_when_it_fails_too_ofte
     stargate_supervisor_free(supervisor);
     stargate_mock_free(mock);
 }
+
+/* A reader of a topic with one message and a tombstone, which it looks for soon. */
+static stargate_reader *reader_of_a_tombstone(stargate_mock *mock, stargate_client *client, const char *skips,
+                                              char **id)
+{
+    stargate_outgoing tombstone = STARGATE_OUTGOING_INIT;
+    stargate_options *options = stargate_options_new();
+    stargate_reader *reader = NULL;
+    stargate_error *error = NULL;
+
+    publish(mock, "t", "first");
+    OK(stargate_mock_publish(mock, "t", &tombstone, id, &error));
+    OK(stargate_options_set(options, "starting_message", "earliest", &error));
+    OK(stargate_options_set(options, "tombstone_check_interval", "100", &error));
+    OK(stargate_options_set(options, "skip_tombstones", skips, &error));
+    OK(stargate_reader_open(client, "t", options, TIMEOUT_MS, &reader, &error));
+    stargate_options_free(options);
+    return reader;
+}
+
+TEST(reading_to_the_end_ends_at_a_tombstone_that_is_skipped_and_fails_at_one_that_is_not)
+{
+    const char *skips;
+    int round;
+
+    for (round = 0; round < 2; round++) {
+        stargate_mock *mock = new_mock();
+        stargate_client *client = client_of(mock);
+        stargate_message *message = NULL;
+        stargate_error *error = NULL;
+        stargate_reader *reader;
+        char *id = NULL;
+
+        skips = round == 0 ? "true" : "false";
+        reader = reader_of_a_tombstone(mock, client, skips, &id);
+        OK(stargate_reader_mark_end(reader, TIMEOUT_MS, &error));
+        CHECK(stargate_reader_receive_before_end(reader, TIMEOUT_MS, &message, &error) == STARGATE_OK);
+        CHECK(is_text(stargate_message_payload(message), "first"));
+        stargate_message_free(message);
+        CHECK(stargate_reader_receive_before_end(reader, 0, &message, &error) == STARGATE_TIMEOUT && error == NULL);
+        if (round == 1) {
+            FAILS(STARGATE_BROKER, "skip_tombstones or a seek",
+                  stargate_reader_receive_before_end(reader, TIMEOUT_MS, &message, &error));
+            OK(stargate_reader_seek(reader, id, 1, TIMEOUT_MS, &error));
+        }
+        message = (stargate_message *)&message;
+        OK(stargate_reader_receive_before_end(reader, TIMEOUT_MS, &message, &error));
+        CHECK(message == NULL && stargate_reader_is_caught_up(reader));
+        stargate_string_free(id);
+        stargate_reader_free(reader);
+        stargate_client_free(client);
+        stargate_mock_free(mock);
+    }
+}

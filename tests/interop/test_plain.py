@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import urllib.request
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pulsar
 import pytest
 import stargate
 from conftest import PATIENCE, Native, take
 
+LIBRARY = Path(__file__).parents[2] / "target/release/libstargate.so"
 EVENT = datetime(2024, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 EVENT_MS = 1_704_164_645_678
 PROPERTIES = {"origin": "shop", "ünïcode": "Zürich 🍕", "empty": ""}
@@ -214,11 +218,12 @@ def test_tombstones_are_skipped_and_nothing_else(
         producer.send(payload)
     producer.close()
     expected = [b"first", b"", b"last"]
+    looking: dict[str, float] = {"tombstone_check_interval": 1.0}
     skipping: dict[str, bool] = {"skip_tombstones": True}
     with (
-        ours.consumer(topic, "ours", initial_position="earliest", **skipping) as consumer,
-        ours.consumer(topic, "none", initial_position="earliest") as stopped,
-        ours.reader(topic, starting_message="earliest", **skipping) as reader,
+        ours.consumer(topic, "ours", initial_position="earliest", **looking, **skipping) as consumer,
+        ours.consumer(topic, "none", initial_position="earliest", **looking) as stopped,
+        ours.reader(topic, starting_message="earliest", **looking, **skipping) as reader,
     ):
         got = []
         for _ in expected:
@@ -250,3 +255,90 @@ def test_a_seek_goes_on_behind_a_tombstone_over_which_the_proxy_fell(
             assert receiver.receive_many(1, timeout=1) == []
             receiver.seek(tombstone, after=True)
             assert receiver.receive(timeout=PATIENCE).data == b"behind"
+
+
+SOON = {"starting_message": "earliest", "tombstone_check_interval": 0.5}
+ENDINGS = {"last": [b"first", None], "two": [b"first", None, None], "only": [None]}
+
+
+@pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_reading_to_the_end_ends_at_tombstones_that_are_skipped(
+    ours: stargate.Client, native: Native, topic: str, ending: str, batched: bool
+) -> None:
+    publish(native, topic, ENDINGS[ending], batched)
+    expected = [payload for payload in ENDINGS[ending] if payload is not None]
+    with ours.reader(topic, skip_tombstones=True, **SOON) as reader:  # type: ignore[arg-type]
+        assert [message.data for message in reader.until_caught_up()] == expected
+        reader.seek(stargate.MessageId.earliest)
+        assert [message.data for message in reader.until_caught_up()] == expected
+        assert not reader.has_message_available()
+
+    async def asynchronously() -> list[bytes]:
+        async with stargate.AsyncClient(os.environ["PULSAR_URL"]) as client:
+            reader = await client.reader(topic, skip_tombstones=True, **SOON)  # type: ignore[arg-type]
+            return [message.data async for message in reader.until_caught_up()]
+
+    assert asyncio.run(asynchronously()) == expected
+
+
+def test_reading_to_the_end_fails_at_a_tombstone_that_is_not_skipped(
+    ours: stargate.Client, native: Native, topic: str
+) -> None:
+    [_, tombstone] = publish(native, topic, [b"first", None], batched=False)
+    with ours.reader(topic, **SOON) as reader:  # type: ignore[arg-type]
+        stored = reader.until_caught_up()
+        assert next(stored).data == b"first"
+        with pytest.raises(stargate.BrokerError, match="skip_tombstones or a seek"):
+            next(stored)
+        reader.seek(tombstone, after=True)
+        assert list(reader.until_caught_up()) == []
+
+
+@pytest.mark.parametrize("skips", ["true", "false"])
+def test_the_loop_of_c_ends_or_fails_at_a_tombstone(native: Native, topic: str, skips: str) -> None:
+    publish(native, topic, [b"first", None], batched=False)
+    library = ctypes.CDLL(str(LIBRARY))
+    client, reader, options, message, error = (ctypes.c_void_p() for _ in range(5))
+    library.stargate_options_new.restype = ctypes.c_void_p
+    options.value = library.stargate_options_new()
+    for key, value in {b"starting_message": b"earliest", b"tombstone_check_interval": b"500"}.items():
+        assert library.stargate_options_set(options, key, value, None) == 0
+    assert library.stargate_options_set(options, b"skip_tombstones", skips.encode(), None) == 0
+    url = os.environ["PULSAR_URL"].encode()
+    assert library.stargate_client_new(url, None, ctypes.byref(client), None) == 0
+    limit = ctypes.c_int64(PATIENCE * 1000)
+    opened = library.stargate_reader_open(client, topic.encode(), options, limit, ctypes.byref(reader), None)
+    assert opened == 0
+    assert library.stargate_reader_mark_end(reader, limit, None) == 0
+
+    def receive() -> int:
+        outcome: int = library.stargate_reader_receive_before_end(
+            reader, limit, ctypes.byref(message), ctypes.byref(error)
+        )
+        return outcome
+
+    assert receive() == 0
+    assert message.value
+    library.stargate_message_free(message)
+    broker_error = -9
+    assert receive() == (0 if skips == "true" else broker_error)
+    assert not message.value
+    library.stargate_error_free(error)
+    library.stargate_reader_free(reader)
+    library.stargate_client_free(client)
+    library.stargate_options_free(options)
+
+
+def publish(native: Native, topic: str, payloads: list[bytes | None], batched: bool) -> list[stargate.MessageId]:
+    """Send with the official client, to which `None` is a tombstone."""
+    producer = native.client.create_producer(topic, batching_enabled=batched, batching_max_publish_delay_ms=200)
+    if batched:
+        for payload in payloads:
+            producer.send_async(payload, None)
+        producer.flush()
+        ids = []
+    else:
+        ids = [stargate.MessageId.from_bytes(producer.send(payload).serialize()) for payload in payloads]
+    producer.close()
+    return ids

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, Consumer, Producer, Reader};
 use stargate_core::mock::{Mock, MockMessage, MockOptions, Op};
 use stargate_core::{
@@ -954,10 +955,18 @@ fn a_close_ends_in_time_and_leaves_nothing_behind_whatever_the_server_does_about
 
 // tombstones
 
+/// Looks soon, so that nobody waits for it here.
+fn watching(options: Options) -> Options {
+    options.tombstone_check_interval(Duration::from_millis(200))
+}
+
+fn null() -> MockMessage {
+    MockMessage { payload: None, ..MockMessage::default() }
+}
+
 #[test]
 fn a_message_without_a_value_is_found_out_and_skipped_if_so_wanted() {
     let mock = mock();
-    let null = || MockMessage { payload: None, ..MockMessage::default() };
     let mut cases: Vec<Case> = Vec::new();
     for skips in [true, false] {
         for receiving in [Receiving::Receive, Receiving::PullReceive, Receiving::Reader] {
@@ -965,7 +974,7 @@ fn a_message_without_a_value_is_found_out_and_skipped_if_so_wanted() {
                 let mock = mock.clone();
                 let case = move || {
                     let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
-                    let options = receiving.options().skip_tombstones(skips);
+                    let options = watching(receiving.options().skip_tombstones(skips));
                     let receiver = receiving.open(&client, &topic, options).unwrap();
                     // An empty value is one.
                     for payload in ["first", ""] {
@@ -1008,16 +1017,221 @@ fn what_shares_a_batch_with_a_message_without_a_value_is_not_skipped_with_it() {
     let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
     let told = Arc::new(Mutex::new(Vec::new()));
     let seen = told.clone();
-    let options = Receiving::Receive.options().skip_tombstones(true).on_state(move |change| {
+    let options = watching(Receiving::Receive.options().skip_tombstones(true)).on_state(move |change| {
         seen.lock().unwrap().extend(change.error.as_ref().map(|error| (error.kind(), error.to_string())));
     });
     let consumer = client.consumer(&topic, "s", options).unwrap();
-    let null = MockMessage { payload: None, ..MockMessage::default() };
-    mock.publish_batch(&topic, vec![null, MockMessage::new("kept")]).unwrap();
+    mock.publish_batch(&topic, vec![null(), MockMessage::new("kept")]).unwrap();
     eventually("it is found out", || consumer.stats().tombstones == 1);
     eventually("it is told", || !told.lock().unwrap().is_empty());
     let (kind, text) = told.lock().unwrap()[0].clone();
     assert_eq!(kind, ErrorKind::Broker);
     assert!(text.contains("cannot be skipped: it is in a batch"), "{text}");
     assert_eq!(mock.backlog(&topic, "s").unwrap(), 1, "of entries");
+}
+
+/// Whatever a topic ends with.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    One,
+    Two,
+    /// All of the last entry.
+    Batch,
+    /// The last of the last entry.
+    InBatch,
+    /// There is nothing else in it.
+    Only,
+    /// Of one of three partitions.
+    Partition,
+}
+
+impl Ending {
+    const ALL: [Ending; 6] =
+        [Ending::One, Ending::Two, Ending::Batch, Ending::InBatch, Ending::Only, Ending::Partition];
+
+    /// Fills the topic; the payloads that it has.
+    fn publish(self, mock: &Mock, topic: &str) -> Vec<&'static str> {
+        let value = |payload| MockMessage::new(payload).key(payload);
+        let one = |message| drop(mock.publish(topic, message).unwrap());
+        let payloads = match self {
+            Ending::Only => vec![],
+            _ => vec!["a", "b", "c"],
+        };
+        if let Ending::Partition = self {
+            mock.create_partitioned(topic, 3).unwrap();
+        }
+        for payload in payloads.iter().skip(usize::from(matches!(self, Ending::InBatch))) {
+            one(value(*payload));
+        }
+        match self {
+            Ending::One | Ending::Only => one(null()),
+            Ending::Two => (0..2).for_each(|_| one(null())),
+            Ending::Batch => drop(mock.publish_batch(topic, vec![null(), null()]).unwrap()),
+            Ending::InBatch => drop(mock.publish_batch(topic, vec![value("a"), null()]).unwrap()),
+            Ending::Partition => drop(mock.publish(&format!("{topic}-partition-1"), null()).unwrap()),
+        }
+        payloads
+    }
+}
+
+fn payload(message: &Message) -> String {
+    String::from_utf8(message.payload().to_vec()).unwrap()
+}
+
+fn read_to_the_end(reader: &Reader) -> Result<Vec<String>> {
+    let mut read: Vec<String> =
+        reader.until_caught_up()?.map(|message| Ok(payload(&message?))).collect::<Result<_>>()?;
+    read.sort_unstable();
+    Ok(read)
+}
+
+#[test]
+fn reading_to_the_end_ends_where_the_last_message_is_a_tombstone_that_is_skipped() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for ending in Ending::ALL {
+        for sought in [false, true] {
+            let mock = mock.clone();
+            let case = move || {
+                let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+                let payloads = ending.publish(&mock, &topic);
+                let options = watching(Receiving::Reader.options().skip_tombstones(true));
+                let reader = client.reader(&topic, options).unwrap();
+                if sought {
+                    assert_eq!(read_to_the_end(&reader).unwrap(), payloads);
+                    reader.seek(&Position::Earliest).unwrap();
+                }
+                assert_eq!(read_to_the_end(&reader).unwrap(), payloads);
+                assert!(!reader.has_message_available().unwrap());
+                mock.publish(&topic, MockMessage::new("more")).unwrap();
+                assert_eq!(read_to_the_end(&reader).unwrap(), ["more"]);
+            };
+            cases.push((format!("{ending:?} sought {sought}"), Box::new(case)));
+        }
+    }
+    run(cases);
+}
+
+#[test]
+fn reading_to_the_end_fails_at_a_tombstone_that_is_not_skipped_and_goes_on_after_a_seek() {
+    let mock = mock();
+    let mut cases: Vec<Case> = Vec::new();
+    for ending in Ending::ALL {
+        let mock = mock.clone();
+        let case = move || {
+            let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+            let payloads = ending.publish(&mock, &topic);
+            let reader = client.reader(&topic, watching(Receiving::Reader.options())).unwrap();
+            reader.mark_end().unwrap();
+            let mut read = Vec::new();
+            let error = loop {
+                match reader.receive_before_end(Some(PATIENCE)) {
+                    Ok(message) => read.push(payload(&message.expect("the tombstone is not passed over"))),
+                    Err(error) => break error,
+                }
+            };
+            read.sort_unstable();
+            assert_eq!(read, payloads, "what comes before it, and from other partitions, comes first");
+            assert_eq!(error.kind(), ErrorKind::Broker);
+            let text = error.to_string();
+            assert!(text.contains("skip_tombstones or a seek") && text.contains(&topic), "{text}");
+            // It is so for whoever asks, and for as long as nobody goes elsewhere.
+            assert_eq!(reader.receive_before_end(Some(PATIENCE)).unwrap_err().kind(), ErrorKind::Broker);
+            let last = reader.last_message_ids().unwrap();
+            let end = last.iter().find(|id| text.contains(&id.to_string())).or_else(|| last.last());
+            reader.seek(&Position::After(end.unwrap().clone())).unwrap();
+            assert!(reader.receive_before_end(Some(PATIENCE)).unwrap().is_none());
+        };
+        cases.push((format!("{ending:?}"), Box::new(case)));
+    }
+    run(cases);
+}
+
+#[test]
+fn waits_for_the_end_that_are_given_up_lose_nothing() {
+    let mock = mock();
+    let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+    let reader = client.reader(&topic, watching(Receiving::Reader.options().skip_tombstones(true))).unwrap();
+    let publisher = {
+        let (mock, topic) = (mock.clone(), topic.clone());
+        // Marked with the last, so that none of them is past the mark.
+        for number in 0..200 {
+            mock.publish(&topic, MockMessage::new(number.to_string())).unwrap();
+        }
+        mock.publish(&topic, null()).unwrap();
+        reader.mark_end().unwrap();
+        reader.seek(&Position::Earliest).unwrap();
+        std::thread::spawn(move || mock.drop_connections(Some(&topic)).unwrap())
+    };
+    let (mut read, begun) = (Vec::new(), Instant::now());
+    loop {
+        // Mostly too short for anything to come.
+        match reader.receive_before_end(Some(Duration::from_micros(50))) {
+            Ok(Some(message)) => read.push(number(message.payload())),
+            Ok(None) => break,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Timeout),
+        }
+        assert!(begun.elapsed() < CASE_LIMIT, "it hangs after {read:?}");
+    }
+    publisher.join().unwrap();
+    assert_eq!(read, (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_put_back_before_a_tombstone_is_skipped_is_not_skipped_with_it() {
+    let mock = mock();
+    let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+    let reader = client.reader(&topic, watching(Receiving::Reader.options().skip_tombstones(true))).unwrap();
+    mock.publish(&topic, MockMessage::new("first")).unwrap();
+    let first = reader.receive(Some(PATIENCE)).unwrap();
+    // The new beginning takes half a second, in which the message comes back to the queue.
+    mock.publish(&topic, null()).unwrap();
+    mock.fault("close", Some(&topic), "delay:500", 1).unwrap();
+    eventually("it is found out", || reader.stats().tombstones == 1);
+    reader.as_async().put_back(vec![first]);
+    mock.publish(&topic, MockMessage::new("last")).unwrap();
+    let read: Vec<String> = reader.receive_many(2, PATIENCE).unwrap().iter().map(payload).collect();
+    assert_eq!(read, ["first", "last"]);
+}
+
+#[test]
+fn a_seek_of_the_application_is_not_undone_by_a_skip() {
+    let mock = mock();
+    let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+    let reader = client.reader(&topic, watching(Receiving::Reader.options().skip_tombstones(true))).unwrap();
+    mock.publish(&topic, MockMessage::new("first")).unwrap();
+    mock.publish(&topic, null()).unwrap();
+    // While it is being looked, the application goes back.
+    for _ in 0..5 {
+        reader.receive(Some(PATIENCE)).unwrap();
+        let before = (reader.stats().tombstones, mock.count(Op::Http, None).unwrap());
+        eventually("it looks", || mock.count(Op::Http, None).unwrap() > before.1);
+        reader.seek(&Position::Earliest).unwrap();
+    }
+    assert_eq!(payload(&reader.receive(Some(PATIENCE)).unwrap()), "first");
+}
+
+#[test]
+fn however_many_handles_are_silent_a_client_asks_ten_times_a_second() {
+    const HANDLES: usize = 300;
+    let mock = mock();
+    let client = client(&mock, "drop");
+    let interval = Options::new().tombstone_check_interval(Duration::from_millis(50)).lazy(true);
+    let topic = topic(PLAIN);
+    let handles: Vec<Consumer> =
+        (0..HANDLES).map(|number| client.consumer(&topic, format!("s{number}"), interval.clone()).unwrap()).collect();
+    eventually("all are connected", || handles.iter().all(|handle| handle.as_async().is_connected()));
+    let asked = || mock.count(Op::Http, None).unwrap();
+    let (before, begun) = (asked(), Instant::now());
+    std::thread::sleep(Duration::from_secs(3));
+    let (requests, seconds) = (asked() - before, begun.elapsed().as_secs_f64());
+    let rate = requests as f64 / seconds;
+    assert!((5.0..=10.5).contains(&rate), "{rate:.1} requests a second");
+    // And no look costs more than one, where there is nothing to find.
+    let asked: Vec<_> = mock.requests().into_iter().filter(|request| request.op == Op::Http).collect();
+    assert!(asked.iter().all(|request| request.topic.ends_with("/position/1")), "{:?}", asked.last());
+    drop(handles);
+    let (left, begun) = (mock.count(Op::Http, None).unwrap(), Instant::now());
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(mock.count(Op::Http, None).unwrap() - left <= 2, "after {:?}", begun.elapsed());
 }

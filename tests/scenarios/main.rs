@@ -109,6 +109,7 @@ scenarios! {
         a_reader_begins_at_the_latest
         a_reader_begins_after_an_id
         a_reader_goes_on_past_its_window
+        a_reader_of_the_smallest_window_goes_on_after_an_id_and_after_a_disconnect
         a_reader_with_a_handler_reads_all
         a_partitioned_topic_is_read_whole
         a_terminated_topic_ends_for_a_reader;
@@ -137,6 +138,9 @@ scenarios! {
         a_seek_that_cannot_be_is_refused
         a_reader_goes_to_any_place
         a_reader_reads_until_it_is_caught_up
+        who_reads_to_the_end_is_told_when_another_takes_the_last_message
+        an_end_that_is_no_more_is_not_waited_for
+        a_place_behind_a_batch_is_behind_all_of_it
         a_partitioned_topic_is_read_until_it_is_caught_up;
     supervising:
         a_supervisor_opens_what_its_configuration_names

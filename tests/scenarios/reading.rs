@@ -7,6 +7,7 @@ use stargate_core::blocking::{Client, Reader};
 use stargate_core::{ErrorKind, HandlerResult, Message, Options, Outcome, RoutingMode};
 
 use crate::broker::Broker;
+use crate::line::Line;
 use crate::waiting::{PATIENCE, eventually};
 
 fn send(client: &Client, topic: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
@@ -58,6 +59,16 @@ pub(crate) fn a_reader_goes_on_past_its_window(broker: &Broker) {
     let reader = client.reader(&topic, from("earliest").queue_size(10)).unwrap();
     eventually("the window is full", || reader.stats().queued == 10);
     assert_eq!(read(&reader, 500), (0..500).collect::<Vec<_>>());
+}
+
+pub(crate) fn a_reader_of_the_smallest_window_goes_on_after_an_id_and_after_a_disconnect(broker: &Broker) {
+    let (line, topic) = (Line::to(broker), broker.topic());
+    let client = line.client();
+    let ids = send(&client, &topic, 0..6);
+    let reader = client.reader(&topic, from(&ids[0]).queue_size(1)).unwrap();
+    assert_eq!(read(&reader, 2), [1, 2]);
+    line.cut();
+    assert_eq!(read(&reader, 3), [3, 4, 5]);
 }
 
 pub(crate) fn a_reader_with_a_handler_reads_all(broker: &Broker) {

@@ -195,6 +195,72 @@ pub(crate) fn a_reader_reads_until_it_is_caught_up(broker: &Broker) {
     assert!(read_to_the_end(&late).is_empty());
 }
 
+pub(crate) fn who_reads_to_the_end_is_told_when_another_takes_the_last_message(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, Options::new(), 0, 1);
+    let reader = client.reader(&topic, from_start().queue_size(1)).unwrap();
+    reader.mark_end().unwrap();
+    let taken = reader.receive(Some(PATIENCE)).unwrap();
+    // Put back is not taken, and what was marked is handed out once more.
+    reader.as_async().put_back(vec![taken.clone()]);
+    assert!(!reader.is_caught_up());
+    let again = reader.receive_before_end(Some(PATIENCE)).unwrap().unwrap();
+    assert_eq!(again.id(), taken.id());
+    assert!(reader.receive_before_end(Some(PATIENCE)).unwrap().is_none());
+    // What is behind the mark is not, when it was put back either.
+    send(&client, &topic, Options::new(), 1, 2);
+    let behind = reader.receive(Some(PATIENCE)).unwrap();
+    reader.as_async().put_back(vec![behind]);
+    assert!(reader.receive_before_end(Some(PATIENCE)).unwrap().is_none());
+    assert_eq!(read(&reader, 1), [1]);
+
+    reader.mark_end().unwrap();
+    reader.seek(&Position::After(again.id().clone())).unwrap();
+    let (sender, told) = mpsc::channel();
+    std::thread::scope(|scope| {
+        // Between them they take one message; whoever comes second is told that it was the last.
+        for _ in 0..3 {
+            let (reader, sender) = (&reader, sender.clone());
+            scope.spawn(move || sender.send(reader.receive_before_end(Some(PATIENCE)).unwrap().is_some()).unwrap());
+        }
+    });
+    drop(sender);
+    let mut outcomes: Vec<bool> = told.iter().collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [false, false, true]);
+}
+
+pub(crate) fn an_end_that_is_no_more_is_not_waited_for(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    send(&client, &topic, Options::new(), 0, 10);
+    let looks_often = from_start().queue_size(1).tombstone_check_interval(Duration::from_millis(200));
+    let reader = client.reader(&topic, looks_often).unwrap();
+    eventually("the first are here", || reader.stats().queued > 0);
+    reader.mark_end().unwrap();
+    client.admin().delete_topic(&topic, true).unwrap();
+    // A new one of the same name, which readers may make as well.
+    client.admin().ensure_topic(&topic).unwrap();
+    let mut got = 0;
+    while reader.receive_before_end(Some(PATIENCE)).unwrap().is_some() {
+        got += 1;
+    }
+    assert!((1..10).contains(&got), "{got} were on their way");
+}
+
+pub(crate) fn a_place_behind_a_batch_is_behind_all_of_it(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let batches = Options::new().batch_enabled(true).batch_max_msg(4).batch_max_delay(Duration::from_millis(500));
+    send(&client, &topic, batches, 0, 4);
+    let reader = client.reader(&topic, from_start()).unwrap();
+    assert_eq!(read(&reader, 4), [0, 1, 2, 3]);
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    reader.seek(&Position::Time(later)).unwrap();
+    assert!(!reader.has_message_available().unwrap());
+    assert!(read_to_the_end(&reader).is_empty());
+    send(&client, &topic, Options::new(), 4, 5);
+    assert_eq!(read_to_the_end(&reader), [4]);
+}
+
 pub(crate) fn a_partitioned_topic_is_read_until_it_is_caught_up(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.partitioned_topic(3));
     send(&client, &topic, Options::new(), 0, 30);

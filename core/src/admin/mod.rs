@@ -42,7 +42,7 @@ use crate::message::MessageId;
 use crate::options::Options;
 use crate::topic::TopicName;
 
-/// Most of what a question that only helps to open a handle may take; see [`Admin::advisor`].
+/// Most of what a question that only helps may take; see [`Admin::advisor`] and [`Admin::unhurried`].
 const ADVICE: Duration = Duration::from_secs(5);
 
 /// Administers a Pulsar cluster through its REST API. Cheap to clone; it is closed with its client.
@@ -66,6 +66,8 @@ const ADVICE: Duration = Duration::from_secs(5);
 pub struct Admin {
     client: Arc<ClientInner>,
     http: Arc<Http>,
+    /// Whether it keeps to the pace of its client.
+    unhurried: bool,
 }
 
 /// A place in a topic.
@@ -95,7 +97,7 @@ pub struct Answer {
 impl Client {
     /// The REST API of the cluster.
     pub fn admin(&self) -> Admin {
-        Admin { client: self.inner.clone(), http: self.inner.admin.clone() }
+        Admin { client: self.inner.clone(), http: self.inner.admin.clone(), unhurried: false }
     }
 }
 
@@ -104,7 +106,14 @@ impl Admin {
     /// WebSockets, and it must not hold up the connection that is.
     pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Options) -> Result<Admin> {
         let http = Http::new(client.runtime.clone(), &client.url, options)?.within(ADVICE);
-        Ok(Admin { client: client.clone(), http: Arc::new(http) })
+        Ok(Admin { client: client.clone(), http: Arc::new(http), unhurried: false })
+    }
+
+    /// For questions that nobody waits for: they keep to the pace of the client, and do not wait long for an answer. On the
+    /// runtime only.
+    pub(crate) fn unhurried(mut self) -> Admin {
+        self.unhurried = true;
+        self
     }
 
     /// A request that has no method here, such as `("GET", "/admin/v2/bookies/all", None)`; `body` is JSON. A path that
@@ -164,7 +173,14 @@ impl<'a> Call<'a> {
     fn response(&self) -> BoxFuture<'_, Result<Response>> {
         let sent = async {
             self.admin.client.check_open()?;
-            let response = self.admin.http.send(self.request.clone()).await?;
+            let sent = self.admin.http.send(self.request.clone());
+            let response = if self.admin.unhurried {
+                self.admin.client.pace.ask().await;
+                let late = |_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {ADVICE:?}")));
+                tokio::time::timeout(ADVICE, sent).await.unwrap_or_else(late)?
+            } else {
+                sent.await?
+            };
             if (200..300).contains(&response.status) { Ok(response) } else { Err(refusal(&response)) }
         };
         Box::pin(async { sent.await.map_err(|error| self.named(error)) })

@@ -155,6 +155,12 @@ impl Admin {
         either(call("/stats?")?, 404, call("/partitioned-stats?perPartition=true&")?).await?.with_raw()
     }
 
+    /// As [`Admin::topic_stats`] of a topic with partitions, in one request.
+    pub(crate) async fn partitioned_stats(&self, topic: impl AsRef<str>) -> Result<TopicStats> {
+        let rest = "/partitioned-stats?perPartition=true&getPreciseBacklog=true";
+        self.call_topic("read the statistics of", Method::GET, topic, rest)?.with_raw().await
+    }
+
     /// How the broker stores a topic, or each of its partitions.
     pub async fn internal_stats(&self, topic: impl AsRef<str>) -> Result<InternalStats> {
         let call = |rest: &str| self.call_topic("read the internal statistics of", Method::GET, &topic, rest);

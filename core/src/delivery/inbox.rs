@@ -160,14 +160,19 @@ impl Inbox {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Lets go what a session has here, also what was taken once and put back.
-    pub(crate) fn drop_all_of(&self, session: usize) {
+    /// What a session has here and was taken once and put back goes with the rest.
+    pub(crate) fn forget_put_back(&self, session: usize) {
         let mut state = self.state();
         for message in state.lanes.iter_mut().flatten().filter(|message| message.origin.session == session) {
             message.origin.counted = false;
         }
-        drop(state);
-        self.forget(session);
+    }
+
+    /// Whether one of those that were taken once and put back is wanted; they are in front.
+    pub(crate) fn has_put_back(&self, wanted: impl Fn(&Message) -> bool) -> bool {
+        let state = self.state();
+        let again = |lane: &VecDeque<Message>| lane.iter().take_while(|message| message.origin.counted).any(&wanted);
+        state.lanes.iter().any(again)
     }
 
     /// Lets go what a session has here; how many frames that were.

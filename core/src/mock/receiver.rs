@@ -139,12 +139,13 @@ impl Receiver {
                 many,
                 pending: 0,
                 window: wanted.queue_size.max(1) as i32,
-                // a reader with a queue of 0 is accepted, and then gets nothing
+                // a reader with a queue of 0 is accepted, and then gets nothing; nor does one with a queue of 1 after an id, where
+                // the message of that id takes the only place
                 receives: usize::from(wanted.queue_size > 0),
                 delivered: HashMap::new(),
                 again: None,
                 if_encrypted: wanted.if_encrypted,
-                fallen: wanted.queue_size == 0,
+                fallen: wanted.queue_size == 0 || wanted.queue_size == 1 && matches!(wanted.start, Start::After(_)),
             })
         })
     }

@@ -465,10 +465,12 @@ impl Broker {
             Start::Latest => (found.log.entries.len(), None),
             Start::After(id) if id.ledger == found.log.ledger && id.entry >= 0 => {
                 let entry = found.log.position(id);
-                if id.batch >= 0 {
-                    (entry, Some((entry, id.batch)))
-                } else {
-                    (found.log.entries.len().min(entry + 1), None)
+                // Without a place in it the batch comes whole.
+                let whole = found.log.entries.get(entry).filter(|entry| entry.batch);
+                match (id.batch, whole) {
+                    (-1, Some(_)) => (entry, None),
+                    (batch, Some(whole)) if batch < whole.messages.len() as i32 - 1 => (entry, Some((entry, batch))),
+                    _ => (found.log.entries.len().min(entry + 1), None),
                 }
             }
             Start::After(id) => (found.log.position(id), None),

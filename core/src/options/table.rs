@@ -167,13 +167,17 @@ table! {
     crypto_failure_action: CryptoFailureAction = CryptoFailureAction::KIND, "fail",
         &[(CONSUMER, "cryptoFailureAction"), (READER, "cryptoFailureAction")], RECEIVER;
     /// Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or read
-    /// ahead (readers). The server's own limit is 1000.
+    /// ahead (readers, two at least). The server's own limit is 1000.
     queue_size: u32 = int(1, 1_000), "1000", &[(CONSUMER, "receiverQueueSize"), (READER, "receiverQueueSize")], RECEIVER;
     /// Stop reading from the socket while this many bytes wait to be handled. One message always fits.
     queue_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], RECEIVER;
     /// Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is looked for
     /// through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
     skip_tombstones: bool = Kind::Bool, "false", &[], RECEIVER;
+    /// After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a message
+    /// without a value, and then every three times as long; 0 never looks. All handles of a client together make ten such
+    /// requests a second at most.
+    tombstone_check_interval: Duration = millis_or_off(10, 3_600_000), "10000", &[], RECEIVER;
     /// How many threads run the handler, each with its own state.
     processors: u32 = int(1, 1_024), "1", &[], RECEIVER;
     /// In which order several processors see the messages.

@@ -2,10 +2,11 @@
 
 mod handle;
 mod outlet;
+mod places;
 mod tombstones;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -19,7 +20,7 @@ use crate::driver::{Driver, Order, Orders, Route, WeakOrders};
 use crate::encryption::{Batches, Opener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
-use crate::message::{Message, MessageId};
+use crate::message::Message;
 use crate::options::{Options, Ordering as KeyOrdering};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
@@ -31,13 +32,15 @@ use crate::topic::TopicName;
 
 pub(crate) use self::handle::receiver_methods;
 use self::outlet::ReceiverOutlet;
-pub(crate) use self::tombstones::{Stoppable, Tombstone, watch};
+pub(crate) use self::places::{Place, Places};
+pub(crate) use self::tombstones::{Pace, Stoppable, Tombstone, watch};
 
 /// Who waits for the answer to a question.
 pub(crate) enum Ticket {
     EndOfTopic(oneshot::Sender<Result<bool>>),
     Unsubscribe(oneshot::Sender<Result<()>>),
-    Restarted(oneshot::Sender<Result<u64>>),
+    /// With it, whether what was put back stays, because the new place is behind it.
+    Restarted(oneshot::Sender<Result<u64>>, bool),
 }
 
 /// What a session of either kind can be told.
@@ -49,14 +52,6 @@ pub(crate) trait Tells: Send + 'static {
     fn is_end_of_topic(ticket: Ticket) -> Self;
     /// Whether the place up to which the application has taken the messages is of use.
     const KEEPS_PLACE: bool;
-}
-
-/// Up to where the application has taken the messages of a session.
-#[derive(Default)]
-struct Reached {
-    id: Option<MessageId>,
-    /// Messages of this connection and earlier ones are of before a seek.
-    before: u64,
 }
 
 /// The sessions of a consumer or reader, `C` being what they can be told.
@@ -72,8 +67,10 @@ pub(crate) struct Receiving<C> {
     pub(crate) retry: Option<Arc<RetryLetters>>,
     /// Those that came encrypted, in one frame each.
     pub(crate) batches: Arc<Batches>,
-    /// For each session, the last message that the application has taken, where that is kept.
-    reached: Arc<Mutex<Vec<Reached>>>,
+    /// Where that is kept, up to where the application has taken the messages.
+    pub(crate) places: Arc<Places>,
+    /// How often the application went elsewhere; held while it, or who passes over a tombstone, goes.
+    pub(crate) seeks: tokio::sync::Mutex<u64>,
     processors: OnceLock<Processors>,
     polled: OnceLock<PolledProcessors>,
     starting: Mutex<bool>,
@@ -110,7 +107,8 @@ impl<C: Tells> Receiving<C> {
             counters,
             retry: None,
             batches: Arc::default(),
-            reached: Arc::default(),
+            places: Arc::default(),
+            seeks: tokio::sync::Mutex::new(0),
             processors: OnceLock::new(),
             polled: OnceLock::new(),
             starting: Mutex::new(false),
@@ -131,7 +129,7 @@ impl<C: Tells> Receiving<C> {
         let reporter = Arc::new(reporter);
         self.reporters.push(Arc::downgrade(&reporter));
         self.inbox.open_session();
-        self.reached().push(Reached::default());
+        self.places.add_session();
         let opener = self.client.keys(options).map(|keys| {
             let session = orders.downgrade();
             let settle: Settle = Arc::new(move |message, outcome| {
@@ -250,7 +248,7 @@ impl<C: Tells> Receiving<C> {
             (one.origin.session, one.origin.counted) == (next.origin.session, next.origin.counted)
         };
         for run in messages.chunk_by(alike).filter(|run| !run[0].origin.counted) {
-            reach::<C>(&self.reached, run);
+            reach::<C>(&self.places, run);
             for command in C::taken(run) {
                 self.tell_lazily(run[0].origin.session, command);
             }
@@ -285,16 +283,16 @@ impl<C: Tells> Receiving<C> {
     }
 
     pub(crate) fn settle(&self, message: &Message, outcome: Outcome) {
-        reach::<C>(&self.reached, std::slice::from_ref(message));
+        reach::<C>(&self.places, std::slice::from_ref(message));
         settle(&self.sessions, self.retry.as_ref(), &self.log, message, outcome);
     }
 
     /// As [`Receiving::settle`], for handlers, which must not keep this alive.
     fn settling(&self) -> Settle {
         let (sessions, retry, log) = (self.sessions.clone(), self.retry.clone(), self.log.clone());
-        let reached = self.reached.clone();
+        let places = self.places.clone();
         Arc::new(move |message, outcome| {
-            reach::<C>(&reached, std::slice::from_ref(message));
+            reach::<C>(&places, std::slice::from_ref(message));
             settle(&sessions, retry.as_ref(), &log, message, outcome);
         })
     }
@@ -340,41 +338,20 @@ impl<C: Tells> Receiving<C> {
         Ok(())
     }
 
-    fn reached(&self) -> MutexGuard<'_, Vec<Reached>> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The last message of a session that the application has taken, or the one that it was to begin after.
-    pub(crate) fn reached_by(&self, session: usize) -> Option<MessageId> {
-        self.reached().get(session).and_then(|reached| reached.id.clone())
-    }
-
-    /// Whether a session was sent to another place than that where it began.
-    pub(crate) fn has_restarted(&self, session: usize) -> bool {
-        self.reached().get(session).is_some_and(|reached| reached.before > 0)
-    }
-
-    /// A session begins after this message.
-    pub(crate) fn begins_after(&self, session: usize, id: Option<MessageId>) {
-        if let Some(reached) = self.reached().get_mut(session) {
-            reached.id = id;
-        }
-    }
-
-    /// Has a session begin anew: when this returns, nothing of before is handed out any more.
+    /// Has a session begin anew: when this returns, nothing of before is handed out any more, but for what was put back,
+    /// where that stays.
     pub(crate) async fn restart(
         &self,
         session: usize,
-        after: Option<MessageId>,
+        place: Place,
+        keeps_put_back: bool,
         command: impl FnOnce(Ticket) -> C,
     ) -> Result<()> {
         let (sender, restarted) = oneshot::channel();
-        let command = command(Ticket::Restarted(sender));
+        let command = command(Ticket::Restarted(sender, keeps_put_back));
         self.sessions[session].send(Order::Do(command)).map_err(|_| status::gone())?;
         let before = restarted.await.unwrap_or_else(|_| Err(status::gone()))?;
-        if let Some(reached) = self.reached().get_mut(session) {
-            *reached = Reached { id: after, before };
-        }
+        self.places.restarted(session, place, before);
         Ok(())
     }
 
@@ -435,14 +412,9 @@ impl<C: Tells> Receiving<C> {
 }
 
 /// The application has taken messages of a session.
-fn reach<C: Tells>(reached: &Mutex<Vec<Reached>>, messages: &[Message]) {
-    let Some(last) = messages.last().filter(|_| C::KEEPS_PLACE) else { return };
-    let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(place) = reached.get_mut(last.origin.session)
-        && last.origin.connection > place.before
-        && place.id.as_ref().is_none_or(|id| id < &last.id)
-    {
-        place.id = Some(last.id.clone());
+fn reach<C: Tells>(places: &Places, messages: &[Message]) {
+    if C::KEEPS_PLACE {
+        places.take(messages);
     }
 }
 

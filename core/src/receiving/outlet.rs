@@ -75,18 +75,21 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
             Event::Unsubscribed(Ticket::Unsubscribe(sender), outcome) => {
                 let _ = sender.send(outcome);
             }
-            Event::Restarted(Ticket::Restarted(sender), last) => {
+            Event::Restarted(Ticket::Restarted(sender, keeps_put_back), last) => {
                 if let Some(opener) = &mut self.opener {
                     opener.forget();
                 }
                 let arrived = std::mem::take(&mut self.arrived);
                 self.inbox.unread(&arrived);
-                self.inbox.drop_all_of(self.session);
+                if !keeps_put_back {
+                    self.inbox.forget_put_back(self.session);
+                }
+                self.inbox.forget(self.session);
                 let _ = sender.send(Ok(last));
             }
             Event::Restarted(_, _)
-            | Event::EndOfTopic(Ticket::Restarted(_), _)
-            | Event::Unsubscribed(Ticket::Restarted(_), _)
+            | Event::EndOfTopic(Ticket::Restarted(..), _)
+            | Event::Unsubscribed(Ticket::Restarted(..), _)
             | Event::EndOfTopic(Ticket::Unsubscribe(_), _)
             | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
                 debug_assert!(false, "the state machine gave a ticket to the wrong event");

@@ -3,24 +3,47 @@
 //! The proxy's delivery stops for good at a message without a value, a tombstone, which only native clients send, and
 //! nothing on the connection tells. So when a handle has been silent for a while, what comes next in the topic is looked at.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+
 use super::{Receiving, Tells};
-use crate::admin::{Admin, Position, StoredMessage};
+use crate::admin::{Admin, StoredMessage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
 use crate::message::MessageId;
+use crate::options::Options;
 use crate::status;
 
-/// After this silence the place where the handle is is looked at, and again at this interval.
-const SILENCE: Duration = Duration::from_secs(10);
-const AGAIN: Duration = Duration::from_secs(30);
+/// After a look, the next one is so many times the interval away.
+const AGAIN: u32 = 3;
+/// Behind a tombstone there may be more of them: after one was passed over the interval is so much shorter.
+const NEXT: u32 = 10;
 /// The REST API is not there, or not for us.
 const REFUSED: Duration = Duration::from_secs(600);
-/// Behind a tombstone there may be more of them.
-const NEXT: Duration = Duration::from_secs(1);
-/// Most that a look may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Between the requests of a client.
+const GAP: Duration = Duration::from_millis(100);
+
+/// Bounds what all handles of a client ask of the broker: one look at a time, and so many requests a second.
+#[derive(Default)]
+pub(crate) struct Pace {
+    looking: Mutex<()>,
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// Waits until one more request may be made.
+    pub(crate) async fn ask(&self) {
+        let mut asked = self.asked.lock().await;
+        if let Some(last) = *asked {
+            sleep_until(last + GAP).await;
+        }
+        *asked = Some(Instant::now());
+    }
+}
 
 /// A tombstone that holds up a session.
 pub(crate) struct Tombstone {
@@ -46,59 +69,110 @@ pub(crate) trait Stoppable: Send + Sync + Sized + 'static {
     fn receiving(&self) -> &Receiving<Self::Command>;
     /// The tombstones that are next in line.
     fn tombstones(&self, admin: &Admin) -> impl Future<Output = Result<Vec<Tombstone>>> + Send;
-    fn go(self: &Arc<Self>, to: &Position) -> impl Future<Output = Result<()>> + Send;
+    fn go_behind(self: &Arc<Self>, tombstone: MessageId) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Watches a handle for as long as it lives. Nothing is kept alive meanwhile.
-pub(crate) fn watch<H: Stoppable>(handle: &Arc<H>, skips: bool) {
-    let weak = Arc::downgrade(handle);
-    handle.receiving().client.runtime.spawn(async move {
-        let (mut wait, mut received, mut told) = (SILENCE, 0, Vec::new());
+/// Watches a handle for as long as it lives, if so wanted. Nothing is kept alive meanwhile.
+pub(crate) fn watch<H: Stoppable>(handle: &Arc<H>, options: &Options) {
+    let interval = options.millis("tombstone_check_interval");
+    if interval.is_zero() {
+        return;
+    }
+    let (watched, skips) = (Arc::downgrade(handle), options.bool("skip_tombstones"));
+    let receiving = handle.receiving();
+    let pace = receiving.client.pace.clone();
+    let mut silence = Silence::default();
+    receiving.client.runtime.spawn(async move {
+        let (mut wait, mut told) = (interval, Vec::new());
         loop {
-            tokio::time::sleep(wait).await;
-            let Some(handle) = Weak::upgrade(&weak) else { return };
-            let receiving = handle.receiving();
-            if receiving.status.iter().any(|status| status.borrow().ended.is_some()) {
-                return;
+            sleep(jittered(wait)).await;
+            wait = interval;
+            match silence.of(&watched) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return,
             }
-            let stats = receiving.counters.snapshot();
-            // What waits for the application would be let go with a new beginning.
-            let silent = stats.received == received && stats.queued == 0;
-            if !silent || !status::are_connected(&receiving.status) {
-                (received, wait) = (stats.received, SILENCE);
-                continue;
-            }
-            wait = look(&handle, skips, &mut told).await.unwrap_or_else(|error| {
-                receiving.log.write(crate::log::Level::Debug, &format!("no look for tombstones: {error}"));
-                if error.is_retriable() { AGAIN } else { REFUSED }
-            });
+            // The turn may be long in coming, and the handle be gone or at work by then.
+            let _turn = pace.looking.lock().await;
+            let Some(handle) = Weak::upgrade(&watched).filter(|_| silence.of(&watched) == Some(true)) else { continue };
+            let found = look(&handle, skips, &mut told).await;
+            wait = match found {
+                Ok(true) => interval / NEXT,
+                Ok(false) => interval * AGAIN,
+                Err(error) => {
+                    let log = &handle.receiving().log;
+                    log.write(Level::Debug, &format!("no look for tombstones: {error}"));
+                    if error.is_retriable() { interval * AGAIN } else { REFUSED.max(interval) }
+                }
+            };
         }
     });
 }
 
-/// Looks, tells and, if so wanted, passes over; when to look again.
-async fn look<H: Stoppable>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<Duration> {
+/// What a handle had received when it was looked at last.
+#[derive(Default)]
+struct Silence {
+    received: u64,
+}
+
+impl Silence {
+    /// Whether nothing came since it was asked last, and nothing waits for the application; `None` when the handle is gone.
+    fn of<H: Stoppable>(&mut self, handle: &Weak<H>) -> Option<bool> {
+        let handle = Weak::upgrade(handle)?;
+        let receiving = handle.receiving();
+        if receiving.status.iter().any(|status| status.borrow().ended.is_some()) {
+            return None;
+        }
+        let stats = receiving.counters.snapshot();
+        let before = std::mem::replace(&mut self.received, stats.received);
+        // What waits for the application would be let go with a new beginning.
+        Some(stats.received == before && stats.queued == 0 && status::are_connected(&receiving.status))
+    }
+}
+
+/// Looks, tells and, if so wanted, passes over; whether anything was passed over.
+async fn look<H: Stoppable>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<bool> {
     let receiving = handle.receiving();
-    let found = tokio::time::timeout(PATIENCE, handle.tombstones(&receiving.client.admin())).await;
-    let found = found.unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "no answer")))?;
-    let new = found.iter().filter(|tombstone| !told.contains(&tombstone.id)).collect::<Vec<_>>();
-    for Tombstone { session, id, stuck } in new {
+    let seeks = *receiving.seeks.lock().await;
+    let found = handle.tombstones(&receiving.client.unhurried_admin()).await?;
+    // While it is told and passed over, the application goes nowhere else; if it did before, this is of yesterday.
+    let since = receiving.seeks.lock().await;
+    if *since != seeks {
+        return Ok(false);
+    }
+    let before = std::mem::take(told);
+    for session in 0..receiving.sessions.len() {
+        if found.iter().all(|tombstone| tombstone.session != session) {
+            receiving.places.stopped(session, None);
+        }
+    }
+    let mut passed = false;
+    for Tombstone { session, id, stuck } in found {
+        told.push(id.clone());
         let what = match stuck {
             Some(why) if skips => format!(", and cannot be skipped: {why}"),
             _ if skips => ", and is skipped".to_owned(),
             _ => "; skip_tombstones or a seek goes on behind it".to_owned(),
         };
-        if let Some(reporter) = receiving.reporters[*session].upgrade() {
-            reporter.fell(&format!(
-                "the server's delivery stopped at message {id}, which has no value (a tombstone){what}"
-            ));
+        let text = format!("the server's delivery stopped at message {id}, which has no value (a tombstone){what}");
+        if !before.contains(&id)
+            && let Some(reporter) = receiving.reporters[session].upgrade()
+        {
+            reporter.fell(&text);
+        }
+        if skips && stuck.is_none() {
+            handle.go_behind(id).await?;
+            passed = true;
+        } else {
+            receiving.places.stopped(session, Some(Error::new(ErrorKind::Broker, text)));
         }
     }
-    *told = found.iter().map(|tombstone| tombstone.id.clone()).collect();
-    let mut wait = AGAIN;
-    for tombstone in found.into_iter().filter(|tombstone| skips && tombstone.stuck.is_none()) {
-        handle.go(&Position::After(tombstone.id)).await?;
-        wait = NEXT;
-    }
-    Ok(wait)
+    Ok(passed)
+}
+
+/// Up to a quarter more, so that handles that were opened together do not ask together.
+fn jittered(wait: Duration) -> Duration {
+    // Randomly keyed, which is all the randomness that this needs.
+    let random = RandomState::new().hash_one(());
+    wait.mul_f64(1.0 + (random >> 11) as f64 / (1u64 << 53) as f64 / 4.0)
 }

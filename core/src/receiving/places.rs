@@ -1,0 +1,108 @@
+//! Up to where the application has taken the messages of each session, and who waits for that to change.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use crate::error::Error;
+use crate::message::{Message, MessageId};
+
+/// Where a session is in its topic, for the application.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At the end as it was when the session connected, which nobody told.
+    #[default]
+    Unknown,
+    /// Before the first message that is stored.
+    Earliest,
+    /// Behind this message. Where no place in a batch is named, the whole batch is yet to come; entry -1 is the beginning of
+    /// a ledger.
+    After(MessageId),
+}
+
+impl Place {
+    /// Whether `id` and all before it are behind.
+    pub(crate) fn has_passed(&self, id: &MessageId) -> bool {
+        let Place::After(at) = self else { return false };
+        let order = |id: &MessageId| (id.ledger(), id.entry().wrapping_add(1), id.batch_index());
+        order(at) >= order(id)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    place: Place,
+    /// Messages of this connection and earlier ones are of before a seek.
+    before: u64,
+    /// The tombstone at which the server's delivery stopped, and which is not passed over.
+    stopped: Option<Error>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    sessions: Mutex<Vec<Session>>,
+    moved: Notify,
+}
+
+impl Places {
+    fn sessions(&self) -> MutexGuard<'_, Vec<Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes one, and wakes who waits for that.
+    fn change(&self, session: usize, change: impl FnOnce(&mut Session)) {
+        if let Some(session) = self.sessions().get_mut(session) {
+            change(session);
+        }
+        self.moved.notify_waiters();
+    }
+
+    pub(super) fn add_session(&self) {
+        self.sessions().push(Session::default());
+    }
+
+    pub(crate) fn begins_at(&self, session: usize, place: Place) {
+        self.change(session, |session| session.place = place);
+    }
+
+    /// The application has taken messages of one session.
+    pub(super) fn take(&self, messages: &[Message]) {
+        let Some(last) = messages.last() else { return };
+        self.change(last.origin.session, |session| {
+            let is_behind = !session.place.has_passed(&last.id);
+            if last.origin.connection > session.before && is_behind {
+                session.place = Place::After(last.id.clone());
+                session.stopped = None;
+            }
+        });
+    }
+
+    /// A session went to another place; what of before is still taken moves nothing.
+    pub(super) fn restarted(&self, session: usize, place: Place, before: u64) {
+        self.change(session, |session| *session = Session { place, before, stopped: None });
+    }
+
+    pub(super) fn stopped(&self, session: usize, why: Option<Error>) {
+        self.change(session, |session| session.stopped = why);
+    }
+
+    pub(crate) fn of(&self, session: usize) -> Place {
+        self.sessions().get(session).map(|session| session.place.clone()).unwrap_or_default()
+    }
+
+    /// Why the server sends nothing more to a session, if that is known.
+    pub(crate) fn why_stopped(&self, session: usize) -> Option<Error> {
+        self.sessions().get(session).and_then(|session| session.stopped.clone())
+    }
+
+    /// Whoever looked elsewhere for what a wait is for, says that it may have come.
+    pub(crate) fn wake(&self) {
+        self.moved.notify_waiters();
+    }
+
+    /// The next change from now on.
+    pub(crate) fn moved(&self) -> Notified<'_> {
+        self.moved.notified()
+    }
+}
