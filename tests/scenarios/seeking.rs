@@ -259,6 +259,8 @@ pub(crate) fn a_place_behind_a_batch_is_behind_all_of_it(broker: &Broker) {
     assert!(read_to_the_end(&reader).is_empty());
     send(&client, &topic, Options::new(), 4, 5);
     assert_eq!(read_to_the_end(&reader), [4]);
+    reader.seek(&Position::At(reader.last_message_ids().unwrap().remove(0))).unwrap();
+    assert_eq!(read_to_the_end(&reader), [4], "and nothing of the batch before it");
 }
 
 pub(crate) fn a_partitioned_topic_is_read_until_it_is_caught_up(broker: &Broker) {
