@@ -76,8 +76,9 @@ impl Reporter {
                 self.log.write(Level::Info, &format!("connected to {}", host(index)));
                 self.tell(ConnectionState::Connected, host(index), None, None);
             }
-            Change::Disconnected { host: index, error, retry_in } => {
-                self.log.write(Level::Warn, &format!("{}: {error}; next attempt in {retry_in:?}", host(index)));
+            Change::Disconnected { host: index, error, retry_in, intended } => {
+                let level = if intended { Level::Info } else { Level::Warn };
+                self.log.write(level, &format!("{}: {error}; next attempt in {retry_in:?}", host(index)));
                 self.tell(ConnectionState::Disconnected, host(index), Some(error), Some(retry_in));
             }
             Change::Ended { error, unfinished } => {

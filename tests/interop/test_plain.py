@@ -238,6 +238,23 @@ def test_tombstones_are_skipped_and_nothing_else(
         assert consumer.backlog() <= 1
 
 
+def test_tombstones_in_a_partition_are_skipped_and_nothing_else(
+    ours: stargate.Client, native: Native, topic: str
+) -> None:
+    ours.admin().create_partitioned_topic(topic, 3)
+    publish(native, f"{topic}-partition-1", [b"a", None, b"b", None, b"c"], batched=False)
+    publish(native, f"{topic}-partition-2", [b"other"], batched=False)
+    looking: dict[str, float] = {"tombstone_check_interval": 1.0}
+    with ours.consumer(topic, "s", initial_position="earliest", skip_tombstones=True, **looking) as consumer:
+        got = []
+        for _ in range(4):
+            message = consumer.receive(timeout=2 * PATIENCE)
+            consumer.ack(message)
+            got.append(message.data)
+        assert sorted(got) == [b"a", b"b", b"c", b"other"]
+        assert consumer.stats().tombstones == 2
+
+
 def test_a_seek_goes_on_behind_a_tombstone_over_which_the_proxy_fell(
     ours: stargate.Client, native: Native, topic: str
 ) -> None:

@@ -1030,6 +1030,24 @@ fn what_shares_a_batch_with_a_message_without_a_value_is_not_skipped_with_it() {
     assert_eq!(mock.backlog(&topic, "s").unwrap(), 1, "of entries");
 }
 
+#[test]
+fn a_message_without_a_value_in_a_partition_is_found_out_and_skipped() {
+    let mock = mock();
+    let (client, topic) = (client(&mock, "no-pong"), topic(PLAIN));
+    mock.create_partitioned(&topic, 3).unwrap();
+    let consumer = client.consumer(&topic, "s", watching(Receiving::Receive.options().skip_tombstones(true))).unwrap();
+    let part = format!("{topic}-partition-1");
+    for message in [MockMessage::new("a"), null(), MockMessage::new("b"), null(), MockMessage::new("c")] {
+        mock.publish(&part, message).unwrap();
+    }
+    for expected in ["a", "b", "c"] {
+        let message = consumer.receive(Some(PATIENCE)).unwrap();
+        assert_eq!(payload(&message), expected);
+        consumer.ack(&message).unwrap();
+    }
+    assert_eq!(consumer.stats().tombstones, 2);
+}
+
 /// Whatever a topic ends with.
 #[derive(Clone, Copy, Debug)]
 enum Ending {

@@ -133,6 +133,7 @@ scenarios! {
         dead_letters_have_a_topic_of_the_official_name;
     seeking:
         a_consumer_goes_to_any_place
+        a_seek_is_no_reason_to_worry
         what_is_in_hand_at_a_seek_changes_nothing_after_it
         a_handler_starts_over_after_a_seek
         a_seek_that_cannot_be_is_refused

@@ -1,12 +1,12 @@
 //! Going to another place in a topic, and knowing where it ends.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, Consumer, Reader};
 use stargate_core::{
-    ErrorKind, HandlerResult, InitialPosition, Message, Options, Outcome, SubscriptionMode, SubscriptionType,
+    ErrorKind, HandlerResult, InitialPosition, Level, Message, Options, Outcome, SubscriptionMode, SubscriptionType,
     TopicName, Topics,
 };
 
@@ -84,6 +84,20 @@ pub(crate) fn a_consumer_goes_to_any_place(broker: &Broker) {
         let last = consumer.last_message_ids().unwrap();
         assert_eq!((last.len(), last[0].entry()), (1, 11));
     }
+}
+
+pub(crate) fn a_seek_is_no_reason_to_worry(broker: &Broker) {
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let kept = records.clone();
+    let sink = move |level: Level, _: &str, text: &str| kept.lock().unwrap().push((level, text.to_owned()));
+    let client = Client::new(&broker.url, Options::new().log_sink(sink)).unwrap();
+    let topic = broker.topic();
+    let reader = client.reader(&topic, from_start()).unwrap();
+    reader.seek(&Position::Earliest).unwrap();
+    eventually("it is there", || reader.stats().reconnects == 1);
+    let records = records.lock().unwrap();
+    assert!(records.iter().any(|(_, text)| text.contains("another place")), "{records:?}");
+    assert!(records.iter().all(|(level, _)| *level >= Level::Info), "{records:?}");
 }
 
 pub(crate) fn what_is_in_hand_at_a_seek_changes_nothing_after_it(broker: &Broker) {

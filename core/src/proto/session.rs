@@ -106,6 +106,8 @@ pub(crate) enum Change {
         host: usize,
         error: Error,
         retry_in: Duration,
+        /// It was given up because a new one is wanted.
+        intended: bool,
     },
     /// The end; `unfinished` when something was still in flight, all of which has been told.
     Ended {
@@ -239,7 +241,7 @@ impl<R: Role> Session<R> {
             }
             let wait = self.backoff.next();
             self.phase = Phase::Waiting { until: now + wait };
-            self.changes.push_back(Change::Disconnected { host: failed_host, error, retry_in: wait });
+            self.changes.push_back(Change::Disconnected { host: failed_host, error, retry_in: wait, intended: false });
             self.settle(now);
         } else {
             self.connect();
@@ -259,6 +261,10 @@ impl<R: Role> Session<R> {
 
     /// The connection is gone, in whatever way.
     pub(crate) fn disconnected(&mut self, now: Moment, error: Error) {
+        self.lost(now, error, false);
+    }
+
+    fn lost(&mut self, now: Moment, error: Error, intended: bool) {
         match &self.phase {
             Phase::Open(open) => {
                 if open.useful {
@@ -273,7 +279,7 @@ impl<R: Role> Session<R> {
                 // The next host in turn: this one may be on its way down.
                 let host = self.host;
                 self.host = (self.host + 1) % self.policy.hosts.max(1);
-                self.changes.push_back(Change::Disconnected { host, error, retry_in: wait });
+                self.changes.push_back(Change::Disconnected { host, error, retry_in: wait, intended });
                 self.settle(now);
             }
             Phase::Closing { .. } => {
@@ -346,7 +352,7 @@ impl<R: Role> Session<R> {
         let needed = self.linger_until.is_none() || !self.role.is_idle();
         if let Some(why) = self.role.wants_reconnect().filter(|_| self.is_open() && needed) {
             self.actions.push_back(Action::Drop);
-            self.disconnected(now, Error::new(ErrorKind::Broker, format!("reconnecting {why}")));
+            self.lost(now, Error::new(ErrorKind::Broker, format!("reconnecting {why}")), true);
         }
         let Some(until) = self.linger_until else { return };
         let over = now >= until;
