@@ -60,6 +60,9 @@ CLIENTS = {
     "raw loop, gather": Client(
         RAW, "the same; it sleeps for 1 ms after all that was ready and its acknowledgements", ("--api", "gather")
     ),
+    "raw loop, tokio-websockets": Client(
+        RAW, "the raw loop on that crate instead of tokio-tungstenite", ("--api", "tokio-websockets")
+    ),
     "websocket-client": Client(_python("websocket_client.py"), "Python's `websocket-client`, as it comes"),
     "websocket-client, skip": Client(
         _python("websocket_client.py"), "the same with `skip_utf8_validation`", ("--api", "skip")
@@ -143,13 +146,14 @@ def sink_cells() -> list[Cell]:
     smoke = [Workload(role, 100) for role in ("send", "receive", "read")] + [
         Workload("receive", 1024, tls=True, pull=True)
     ]
-    found = [_cell(f"sink: smoke {number}", work, [RUST, "raw loop"], SMOKE) for number, work in enumerate(smoke)]
+    raw: list[Entry] = ["raw loop", "raw loop, tokio-websockets"]
+    found = [_cell(f"sink: smoke {number}", work, [RUST, *raw], SMOKE) for number, work in enumerate(smoke)]
     for text, size, window in (("100 B", 100, 1000), ("1 KiB", 1024, 1000), ("64 KiB", 65536, 100)):
         ours: list[Entry] = [RUST, C, PYTHON_SYNC]
         views: list[Entry] = ["stargate Python, views"] if size > 1024 else []
         found += [
-            _cell(f"sink: send {text}", Workload("send", size, window), [*ours, "raw loop"], QUICK),
-            _cell(f"sink: receive {text}", Workload("receive", size, window), [*ours, *views, "raw loop"], QUICK),
+            _cell(f"sink: send {text}", Workload("send", size, window), [*ours, *raw], QUICK),
+            _cell(f"sink: receive {text}", Workload("receive", size, window), [*ours, *views, *raw], QUICK),
         ]
     ways: list[Entry] = [RUST, "stargate Rust, listen", "stargate asyncio", "websockets", "websocket-client, skip"]
     more: list[Entry] = ["stargate Python, futures", "stargate asyncio", "websockets", "websocket-client"]

@@ -1,39 +1,75 @@
-//! The raw peer: a loop on tokio-tungstenite with nothing of a library around it. What it does, it does in the fastest
+//! The raw peer: a loop on a WebSocket crate with nothing of a library around it. What it does, it does in the fastest
 //! way known: JSON read without copies, vectorised base64, one flush for all that is ready. It reconnects never, checks
 //! nothing, and loses what is in flight; no client can be expected to be faster on the same WebSocket crate.
 //!
 //! `--api` says when acknowledgements go out: `batch` (default) after all that was ready, `hundred` when a hundred wait
-//! or nothing has come for a millisecond, `gather` after all that was ready, and then it sleeps for a millisecond.
+//! or nothing has come for a millisecond, `gather` after all that was ready, and then it sleeps for a millisecond. The
+//! crate is tokio-tungstenite, with `--api tokio-websockets` that one, and acknowledgements go as with `batch`.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 use stargate_bench::{Meter, Payloads, Workload};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::tungstenite;
 
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+trait Transport: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Transport for T {}
 
-type Socket = WebSocketStream<Box<dyn Stream>>;
+/// What the loops ask of the messages of a WebSocket crate; its sockets are streams and sinks of them.
+trait Message {
+    fn new(text: String) -> Self;
+    /// None for what is neither a text nor a close.
+    fn text(&self) -> Option<&str>;
+}
+
+impl Message for tungstenite::Message {
+    fn new(text: String) -> Self {
+        tungstenite::Message::text(text)
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            tungstenite::Message::Text(text) => Some(text),
+            tungstenite::Message::Close(frame) => panic!("closed: {frame:?}"),
+            _ => None,
+        }
+    }
+}
+
+impl Message for tokio_websockets::Message {
+    fn new(text: String) -> Self {
+        tokio_websockets::Message::text(text)
+    }
+
+    fn text(&self) -> Option<&str> {
+        assert!(!self.is_close(), "closed: {:?}", self.as_close());
+        self.as_text()
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let workload = Workload::from_args();
     let meter = RefCell::new(Meter::new(&workload));
     let connections = (0..workload.connections).map(|_| async {
-        let socket = connect(&workload).await;
-        match workload.role.as_str() {
-            "send" => send(socket, &workload, &meter).await,
-            _ => receive(socket, &workload, &meter).await,
+        let (url, transport) = connect(&workload).await;
+        if workload.api == "tokio-websockets" {
+            let builder = tokio_websockets::ClientBuilder::new().uri(&url).expect("a URL");
+            // As much as the other crate gathers before it writes; how much is read at once cannot be told it.
+            let builder = builder.config(tokio_websockets::Config::default().flush_threshold(128 * 1024));
+            run(builder.connect_on(transport).await.expect("the server upgrades").0, &workload, &meter).await;
+        } else {
+            let upgraded = tokio_tungstenite::client_async(url, transport).await;
+            run(upgraded.expect("the server upgrades").0, &workload, &meter).await;
         }
     });
     // The first connection that has seen the end ends all.
@@ -41,11 +77,23 @@ async fn main() {
     meter.into_inner().report();
 }
 
-async fn connect(workload: &Workload) -> Socket {
+async fn run<M: Message, E: Debug>(
+    socket: impl Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
+    workload: &Workload,
+    meter: &RefCell<Meter>,
+) {
+    match workload.role.as_str() {
+        "send" => send(socket, workload, meter).await,
+        _ => receive(socket, workload, meter).await,
+    }
+}
+
+/// Where to upgrade, and what on.
+async fn connect(workload: &Workload) -> (String, Box<dyn Transport>) {
     let (scheme, host) = workload.url.split_once("://").expect("a URL");
     let tcp = TcpStream::connect(host).await.expect("the server listens");
     tcp.set_nodelay(true).expect("a socket takes options");
-    let stream: Box<dyn Stream> = match scheme {
+    let transport: Box<dyn Transport> = match scheme {
         "wss" => {
             let name = host.split(':').next().expect("split gives one").to_owned();
             let name = ServerName::try_from(name).expect("a host name");
@@ -59,8 +107,7 @@ async fn connect(workload: &Workload) -> Socket {
         "read" => format!("reader/{topic}"),
         _ => format!("consumer/{topic}/{}", workload.subscription),
     };
-    let url = format!("ws://{host}/ws/v2/{path}?{}", workload.query());
-    client_async(url, stream).await.expect("the server upgrades").0
+    (format!("ws://{host}/ws/v2/{path}?{}", workload.query()), transport)
 }
 
 fn tls(workload: &Workload) -> tokio_rustls::TlsConnector {
@@ -78,17 +125,18 @@ fn tls(workload: &Workload) -> tokio_rustls::TlsConnector {
 }
 
 /// The next text, and after it all that has arrived.
-async fn ready(socket: &mut Socket, mut each: impl FnMut(&str, &mut Vec<Message>), answers: &mut Vec<Message>) -> u64 {
+async fn ready<M: Message, E: Debug>(
+    socket: &mut (impl Stream<Item = Result<M, E>> + Unpin),
+    mut each: impl FnMut(&str, &mut Vec<M>),
+    answers: &mut Vec<M>,
+) -> u64 {
     let mut count = 0;
     let mut next = socket.next().await;
     loop {
-        match next.expect("the connection lasts").expect("the connection lasts") {
-            Message::Text(text) => {
-                each(&text, answers);
-                count += 1;
-            }
-            Message::Close(frame) => panic!("closed: {frame:?}"),
-            _ => {}
+        let message = next.expect("the connection lasts").expect("the connection lasts");
+        if let Some(text) = message.text() {
+            each(text, answers);
+            count += 1;
         }
         match socket.next().now_or_never() {
             Some(more) => next = more,
@@ -105,7 +153,11 @@ struct Receipt<'a> {
     context: &'a str,
 }
 
-async fn send(mut socket: Socket, workload: &Workload, meter: &RefCell<Meter>) {
+async fn send<M: Message, E: Debug>(
+    mut socket: impl Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
+    workload: &Workload,
+    meter: &RefCell<Meter>,
+) {
     let payloads = Payloads::new(workload.size);
     let window = u64::from(workload.window);
     // Every message is timed with one in flight, and one in sixteen with many.
@@ -124,11 +176,11 @@ async fn send(mut socket: Socket, workload: &Workload, meter: &RefCell<Meter>) {
             if sent.is_multiple_of(timed) {
                 sent_at[(sent % window) as usize] = Instant::now();
             }
-            socket.feed(Message::text(frame)).await.expect("the connection lasts");
+            socket.feed(M::new(frame)).await.expect("the connection lasts");
             sent += 1;
         }
         socket.flush().await.expect("the connection lasts");
-        let each = |text: &str, _: &mut Vec<Message>| {
+        let each = |text: &str, _: &mut Vec<M>| {
             let receipt: Receipt = serde_json::from_str(text).expect("a receipt");
             assert_eq!(receipt.result, "ok", "{text}");
             black_box(receipt.message_id);
@@ -152,7 +204,11 @@ struct Delivery<'a> {
     payload: &'a str,
 }
 
-async fn receive(mut socket: Socket, workload: &Workload, meter: &RefCell<Meter>) {
+async fn receive<M: Message, E: Debug>(
+    mut socket: impl Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
+    workload: &Workload,
+    meter: &RefCell<Meter>,
+) {
     let mut acks = Vec::new();
     let mut waiting = 0; // fed, and not flushed
     let mut permits = 0;
@@ -160,10 +216,10 @@ async fn receive(mut socket: Socket, workload: &Workload, meter: &RefCell<Meter>
         socket.send(permit(workload.window)).await.expect("the connection lasts");
     }
     loop {
-        let each = |text: &str, acks: &mut Vec<Message>| {
+        let each = |text: &str, acks: &mut Vec<M>| {
             let delivery: Delivery = serde_json::from_str(text).expect("a message");
             black_box(base64_simd::STANDARD.decode_to_vec(delivery.payload).expect("base64"));
-            acks.push(Message::text(format!(r#"{{"messageId":"{}"}}"#, delivery.message_id)));
+            acks.push(M::new(format!(r#"{{"messageId":"{}"}}"#, delivery.message_id)));
         };
         let count = if waiting == 0 {
             ready(&mut socket, each, &mut acks).await
@@ -193,6 +249,6 @@ async fn receive(mut socket: Socket, workload: &Workload, meter: &RefCell<Meter>
     }
 }
 
-fn permit(messages: u32) -> Message {
-    Message::text(format!(r#"{{"type":"permit","permitMessages":{messages}}}"#))
+fn permit<M: Message>(messages: u32) -> M {
+    M::new(format!(r#"{{"type":"permit","permitMessages":{messages}}}"#))
 }
