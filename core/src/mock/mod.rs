@@ -29,6 +29,7 @@ mod producer;
 mod receiver;
 mod server;
 mod session;
+mod socket;
 mod subscription;
 mod time;
 mod timers;

@@ -24,6 +24,7 @@ use super::options::MockOptions;
 use super::producer::Producer;
 use super::receiver::Receiver;
 use super::session::{self, End, Outbox, Role, detail};
+use super::socket::Socket;
 use super::time::Clock;
 use super::topics::{Broker, Refusal};
 use super::upgrade::{self, Wanted};
@@ -34,16 +35,15 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
     fn reset(self: Box<Self>);
 }
 
-impl Io for TcpStream {
+impl Io for Socket {
     fn reset(self: Box<Self>) {
-        // where the option cannot be set, the connection ends all the same
-        let _ = self.set_zero_linger();
+        self.reset_at_end();
     }
 }
 
-impl Io for TlsStream<TcpStream> {
+impl Io for TlsStream<Socket> {
     fn reset(self: Box<Self>) {
-        let _ = self.get_ref().0.set_zero_linger();
+        self.get_ref().0.reset_at_end();
     }
 }
 
@@ -252,8 +252,7 @@ impl Drop for Guard {
 }
 
 async fn secure(shared: Arc<Shared>, number: u64, stream: TcpStream, tls: Option<TlsAcceptor>) {
-    // without it small frames wait for the client's delayed acknowledgement
-    let _ = stream.set_nodelay(true);
+    let stream = Socket::new(stream);
     match tls {
         None => serve(shared, number, Box::new(stream), false).await,
         Some(acceptor) => {

@@ -1,0 +1,59 @@
+//! A TCP socket whose writes raise no SIGPIPE. Rust programs ignore that signal, and it ends a C program that has the mock in
+//! it: the standard library writes with MSG_NOSIGNAL, but not what is in several parts, so nothing is written in parts.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+pub(super) struct Socket(TcpStream);
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Socket {
+        // without it small frames wait for the client's delayed acknowledgement
+        let _ = stream.set_nodelay(true);
+        Socket(stream)
+    }
+
+    /// Lets the socket end with a TCP reset.
+    pub(super) fn reset_at_end(&self) {
+        // where the option cannot be set, the connection ends all the same
+        let _ = self.0.set_zero_linger();
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+/// `poll_write_vectored` is the trait's own, which calls `poll_write`.
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_written_in_parts() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(stream.is_write_vectored(), "then this type is of no use");
+        assert!(!Socket::new(stream).is_write_vectored());
+    }
+}
