@@ -62,6 +62,7 @@ impl AsyncRead for Tcp {
     }
 }
 
+// No vectored writes: Rust makes them with writev, which has no MSG_NOSIGNAL, and a program in C may die of the SIGPIPE.
 impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)

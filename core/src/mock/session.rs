@@ -249,7 +249,9 @@ pub(super) async fn run(
 }
 
 async fn write_all(writing: &mut (impl AsyncWriteExt + Unpin), bytes: &mut BytesMut) -> std::io::Result<()> {
-    writing.write_all_buf(bytes).await?;
+    // Not by a vectored write, which has no way to spare a process of C the SIGPIPE where the client is gone.
+    writing.write_all(bytes).await?;
+    bytes.clear();
     writing.flush().await
 }
 
