@@ -249,9 +249,7 @@ pub(super) async fn run(
 }
 
 async fn write_all(writing: &mut (impl AsyncWriteExt + Unpin), bytes: &mut BytesMut) -> std::io::Result<()> {
-    // Not by a vectored write, which has no way to spare a process of C the SIGPIPE where the client is gone.
-    writing.write_all(bytes).await?;
-    bytes.clear();
+    writing.write_all_buf(bytes).await?;
     writing.flush().await
 }
 
