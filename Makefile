@@ -62,18 +62,18 @@ library:
 
 $(VENV)/ready: python/requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(IN_VENV)/pip install --quiet --disable-pip-version-check -r python/requirements-dev.txt
+	$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check -r python/requirements-dev.txt
 	touch $@
 
 wheel: $(VENV)/ready
 	rm -f dist/stargate-*.whl
 	$(IN_VENV)/maturin build --release --quiet --manifest-path python/Cargo.toml --out dist
-	$(IN_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
+	$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 
 # With zig as the C compiler and linker, which knows the older glibcs; Rust's own is 2.17.
 # maturin asks the first python3 of the PATH for it.
 wheel-portable: $(VENV)/ready
-	@$(IN_VENV)/pip install --quiet --disable-pip-version-check -r python/requirements-wheel.txt || \
+	@$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check -r python/requirements-wheel.txt || \
 		{ echo "there is no zig to be had here; 'make wheel' builds a wheel for this machine's glibc and later"; exit 2; }
 	rm -rf dist/portable
 	PATH="$(CURDIR)/$(IN_VENV):$$PATH" maturin build --release --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
@@ -91,11 +91,11 @@ BENCH_ARGUMENTS = --mode $(or $(BENCH),full) $(if $(ROUNDS),--rounds $(ROUNDS)) 
 
 $(BENCH_VENV)/ready: tests/bench/requirements.txt
 	$(PYTHON) -m venv target/bench/venv
-	$(BENCH_VENV)/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
+	$(BENCH_VENV)/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	touch $@
 
 bench-build: tools-bench library wheel $(BENCH_VENV)/ready
-	$(BENCH_VENV)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
+	$(BENCH_VENV)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 	cargo build --release $(BENCH_CARGO) $(if $(shell command -v protoc),--features pulsar-rs)
 	$(CC) -std=c11 -O2 -Wall -Wextra -Iinclude -o target/bench/stargate-c tests/bench/clients/stargate.c \
 		-Ltarget/release -Wl,-rpath,$(CURDIR)/target/release -lstargate

@@ -863,7 +863,8 @@ void stargate_client_free(struct stargate_client *client);
  * defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
  *
  * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
- * (tenant or namespace), STARGATE_BUSY (the name is in use), STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
+ * (tenant or namespace), STARGATE_BUSY (the name is in use, and still is after two seconds),
+ * STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
  */
 stargate_status stargate_producer_open(struct stargate_client *client,
                                        const char *topic,
@@ -1017,8 +1018,8 @@ void stargate_producer_free(struct stargate_producer *producer);
  * connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
  *
  * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
- * (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use), STARGATE_INVALID_ARGUMENT,
- * STARGATE_TIMEOUT.
+ * (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use, and still is after two seconds),
+ * STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
  */
 stargate_status stargate_consumer_open(struct stargate_client *client,
                                        const char *topic,

@@ -60,8 +60,8 @@ unsafe fn open(
 /// connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
-/// (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use), STARGATE_INVALID_ARGUMENT,
-/// STARGATE_TIMEOUT.
+/// (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use, and still is after two seconds),
+/// STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_open(
     client: *mut stargate_client,

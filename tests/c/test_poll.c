@@ -88,7 +88,7 @@ static stargate_client *new_polled_client(application *app)
 
     OK(stargate_options_poll_callbacks(options, &error));
     if (app != NULL)
-        OK(stargate_options_on_state(options, on_state, app, destroyed, &error));
+        OK(stargate_options_on_state(options, on_state, app, NULL, &error));
     OK(stargate_client_new(broker(), options, &client, &error));
     stargate_options_free(options);
     return client;

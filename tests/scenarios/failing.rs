@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use stargate_core::blocking::Client;
-use stargate_core::{Error, ErrorKind, HandlerResult, Message, Options, Outcome};
+use stargate_core::{Error, ErrorKind, HandlerResult, Message, Options, Outcome, SubscriptionType};
 
 use crate::broker::Broker;
 use crate::waiting::{PATIENCE, unique};
@@ -58,6 +58,21 @@ pub(crate) fn an_exclusive_subscription_in_use_is_named(broker: &Broker) {
     assert!(error.is_retriable());
     first.close(PATIENCE).unwrap();
     client.consumer(&topic, "s", Options::new()).unwrap();
+}
+
+pub(crate) fn a_place_that_is_free_in_a_moment_is_waited_for(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let first = client.consumer(&topic, "s", Options::new()).unwrap();
+    let me = Options::new().name("me");
+    let producer = client.producer(&topic, me.clone()).unwrap();
+    let closing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        first.close(PATIENCE).unwrap();
+        producer.close(PATIENCE).unwrap();
+    });
+    client.consumer(&topic, "s", Options::new().subscription_type(SubscriptionType::Shared)).unwrap();
+    client.producer(&topic, me).unwrap();
+    closing.join().unwrap();
 }
 
 pub(crate) fn a_producer_name_in_use_is_named(broker: &Broker) {

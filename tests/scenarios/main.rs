@@ -117,6 +117,7 @@ scenarios! {
         a_wrong_host_is_named
         a_missing_namespace_is_named
         an_exclusive_subscription_in_use_is_named
+        a_place_that_is_free_in_a_moment_is_waited_for
         a_producer_name_in_use_is_named
         a_message_over_the_limit_is_named_and_harms_nothing
         a_bad_option_is_named

@@ -62,6 +62,10 @@ pub(crate) trait Role {
     fn abandon(&mut self, error: &Error);
 }
 
+/// A server lets go of a consumer or producer a moment after it has answered its close. So a place that is taken (409) at
+/// the first attempt is tried again for this long before it is believed.
+const TAKEN_FOR: Duration = Duration::from_secs(2);
+
 /// How a session connects and reconnects.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
@@ -151,6 +155,8 @@ pub(crate) struct Session<R> {
     /// What went wrong with each host since the last connection or wait.
     round: Vec<Error>,
     failures: u32,
+    /// When the first attempt found its place taken.
+    taken_since: Option<Moment>,
     connections: u64,
     /// Set when a close has begun: until when what is in flight may take.
     linger_until: Option<Moment>,
@@ -169,6 +175,7 @@ impl<R: Role> Session<R> {
             host: policy.first_host % policy.hosts.max(1),
             round: Vec::new(),
             failures: 0,
+            taken_since: None,
             connections: 0,
             linger_until: None,
             deaf: false,
@@ -236,16 +243,29 @@ impl<R: Role> Session<R> {
             let error = all_failed(std::mem::take(&mut self.round));
             let first = self.connections == 0 && !self.policy.lazy;
             let enough = self.policy.max_reconnects > 0 && self.failures >= self.policy.max_reconnects;
-            if fatal || first || enough {
+            let mut wait = self.backoff.next();
+            if first {
+                let Some(left) = self.taken_for(now, &error) else { return self.end(Some(error)) };
+                wait = wait.min(left);
+            }
+            if fatal || enough {
                 return self.end(Some(error));
             }
-            let wait = self.backoff.next();
             self.phase = Phase::Waiting { until: now + wait };
             self.changes.push_back(Change::Disconnected { host: failed_host, error, retry_in: wait, intended: false });
             self.settle(now);
         } else {
             self.connect();
         }
+    }
+
+    /// How much longer a first attempt that finds its place taken is tried again.
+    fn taken_for(&mut self, now: Moment, error: &Error) -> Option<Duration> {
+        if error.kind() != ErrorKind::Busy {
+            return None;
+        }
+        let until = *self.taken_since.get_or_insert(now) + TAKEN_FOR;
+        (now < until).then(|| until - now)
     }
 
     /// Whether trying again can not help. A conflict or a fault (409, 500) is what a broker shows while it recovers.

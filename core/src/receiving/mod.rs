@@ -33,7 +33,7 @@ use crate::topic::TopicName;
 pub(crate) use self::handle::receiver_methods;
 use self::outlet::ReceiverOutlet;
 pub(crate) use self::places::{Place, Places};
-pub(crate) use self::tombstones::{Pace, Stoppable, Tombstone, watch};
+pub(crate) use self::tombstones::{Stoppable, Tombstone, Turns, watch};
 
 /// Who waits for the answer to a question.
 pub(crate) enum Ticket {

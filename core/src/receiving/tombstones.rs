@@ -29,12 +29,12 @@ const GAP: Duration = Duration::from_millis(100);
 
 /// Bounds what all handles of a client ask of the broker: one look at a time, and so many requests a second.
 #[derive(Default)]
-pub(crate) struct Pace {
+pub(crate) struct Turns {
     looking: Mutex<()>,
     asked: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl Turns {
     /// Waits until one more request may be made.
     pub(crate) async fn ask(&self) {
         let mut asked = self.asked.lock().await;
@@ -80,7 +80,7 @@ pub(crate) fn watch<H: Stoppable>(handle: &Arc<H>, options: &Options) {
     }
     let (watched, skips) = (Arc::downgrade(handle), options.bool("skip_tombstones"));
     let receiving = handle.receiving();
-    let pace = receiving.client.pace.clone();
+    let turns = receiving.client.turns.clone();
     let mut silence = Silence::default();
     receiving.client.runtime.spawn(async move {
         let (mut wait, mut told) = (interval, Vec::new());
@@ -93,7 +93,7 @@ pub(crate) fn watch<H: Stoppable>(handle: &Arc<H>, options: &Options) {
                 None => return,
             }
             // The turn may be long in coming, and the handle be gone or at work by then.
-            let _turn = pace.looking.lock().await;
+            let _turn = turns.looking.lock().await;
             let Some(handle) = Weak::upgrade(&watched).filter(|_| silence.of(&watched) == Some(true)) else { continue };
             let found = look(&handle, skips, &mut told).await;
             wait = match found {

@@ -25,6 +25,33 @@ fn the_first_failure_ends_a_session_that_is_not_lazy() {
     assert_eq!(world.ended(), Some(ErrorKind::Connect));
 }
 
+/// What is closed is let go of a moment later, so a place that is taken is tried again, for two seconds and not longer.
+#[test]
+fn a_first_attempt_waits_for_a_place_that_is_about_to_be_free() {
+    let taken = || Error::new(ErrorKind::Busy, "taken").with_http_status(409);
+    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    world.fail(taken());
+    world.pass(Duration::from_millis(1500));
+    world.connect();
+    assert!(world.session.is_open());
+
+    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    let mut attempts = 0;
+    while world.ended().is_none() {
+        world.fail(taken());
+        world.pass(Duration::from_millis(100));
+        attempts += 1;
+        assert!(attempts <= 21, "it is still tried after {attempts} tenths of a second");
+    }
+    assert_eq!((world.ended(), world.now >= Moment::ZERO + Duration::from_secs(2)), (Some(ErrorKind::Busy), true));
+
+    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    world.fail(taken());
+    world.pass(Duration::from_secs(1));
+    world.fail(broken());
+    assert_eq!(world.ended(), Some(ErrorKind::Connect), "only for a place that is taken");
+}
+
 #[test]
 fn each_host_is_tried_before_the_first_wait() {
     let mut world = World::new(idle(), Policy { hosts: 3, ..policy() });
