@@ -41,6 +41,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::have_the_heap_kept();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 
@@ -55,4 +56,11 @@ mod _native {
     fn error_kinds() -> Vec<(&'static str, i32, bool)> {
         stargate_core::ErrorKind::ALL.iter().map(|kind| (kind.name(), kind.code(), kind.is_retriable())).collect()
     }
+}
+
+/// glibc returns what is free at the end of its heap to the system as soon as that is 128 KiB, so that the `bytes` of large
+/// messages come and go by page faults. It keeps twice the size of the largest block that was mapped for itself and
+/// freed, as most programs free one at some time; see docs/PERFORMANCE.md for what it saves.
+fn have_the_heap_kept() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(1024 * 1024)));
 }
