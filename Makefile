@@ -6,6 +6,7 @@
 #   make site               the documentation as a site in target/site; a warning is an error
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
+#   make small              the C library without the mock and built for size, in target/small; make install FROM=target/small
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100", DOCS=1
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
@@ -22,7 +23,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs site wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
+.PHONY: help demo test lint fmt docs site small wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -106,8 +107,12 @@ bench: bench-build
 site: $(VENV)/ready
 	NO_MKDOCS_2_WARNING=1 $(IN_VENV)/mkdocs build --strict --quiet
 
-install: library
-	ffi-c/install/install.sh
+# As `make install FROM=target/small` installs it.
+small:
+	cargo build --profile small -p stargate-ffi --no-default-features
+
+install: $(if $(FROM),,library)
+	ffi-c/install/install.sh $(FROM)
 
 # The core's suites once under the address sanitizer of a nightly toolchain.
 asan:

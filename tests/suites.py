@@ -53,6 +53,11 @@ def program_counts(text: str) -> Counts:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
+def check_counts(text: str) -> Counts:
+    """Of scripts that print a line for each check."""
+    return len(re.findall(r"^ok ", text, re.MULTILINE)), len(re.findall(r"^not ok ", text, re.MULTILINE))
+
+
 def wheel_counts(text: str) -> Counts:
     """Of the check of a wheel or sdist, which says how it is."""
     return (1, 0) if re.search(r"^stargate-\S+: .* works", text, re.M) else (0, 1)
@@ -80,6 +85,9 @@ INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q
 # The wheel as it would be given to others.
 PORTABLE = f"make wheel-portable && {PYTHON} python/tools/check_wheel.py dist/portable/stargate-*.whl"
 
+# The library without the mock, built for size, seen from outside and then installed and used.
+SMALL = "make small && tests/c/check_library.sh target/small && tests/install/run.sh target/small"
+
 SUITES = [
     Suite("rust", CARGO_TEST, cargo_counts),
     Suite("features", [sys.executable, "tests/features.py"], program_counts),
@@ -91,6 +99,7 @@ SUITES = [
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
+    Suite("small", ["sh", "-c", SMALL], check_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
     Suite("interop", [PYTHON, "-m", "pytest", *INTEROP], pytest_counts, True),

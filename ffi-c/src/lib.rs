@@ -13,9 +13,10 @@ pub mod consumer;
 pub mod encryption;
 pub mod error;
 pub mod message;
+#[cfg(feature = "mock")]
 pub mod mock;
 pub mod options;
-#[cfg(test)]
+#[cfg(all(test, feature = "mock"))]
 mod panics;
 pub mod producer;
 pub mod reader;
@@ -34,6 +35,9 @@ const _: () = {
     assert!(size_of::<producer::stargate_sent>() == 56);
     assert!(size_of::<options::stargate_state_change>() == 64);
     assert!(size_of::<util::handler::stargate_handler>() == 32);
+};
+#[cfg(all(target_pointer_width = "64", feature = "mock"))]
+const _: () = {
     assert!(size_of::<mock::stargate_mock_options>() == 72);
     assert!(size_of::<mock::stargate_mock_message>() == 136);
 };
