@@ -3,6 +3,7 @@
 #   make demo               the main job in Rust, C and Python, on the mock broker; PULSAR=real takes a real one
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
+#   make third-party        after a change of Cargo.lock: the licences and the bill of materials of what is linked in
 #   make site               the documentation as a site in target/site; a warning is an error
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
@@ -23,7 +24,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs site small wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
+.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -40,21 +41,25 @@ lint: tools-lint $(VENV)/ready
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
 	cargo clippy --workspace --all-targets --features stargate-core/mock,stargate-core/fuzzing -- -D warnings
 	cargo clippy $(BENCH_CARGO) --all-targets -- -D warnings
-	$(IN_VENV)/ruff check python tests examples
-	$(IN_VENV)/ruff format --check python tests examples
+	$(IN_VENV)/ruff check python tests examples ffi-c
+	$(IN_VENV)/ruff format --check python tests examples ffi-c
 	$(IN_VENV)/clang-format --dry-run -Werror $(C_SOURCES)
 	cd python && ../$(IN_VENV)/mypy
+	$(PYTHON) ffi-c/install/third_party.py --check
 
 fmt: $(VENV)/ready
 	cargo fmt --all
 	cargo fmt --manifest-path tests/bench/Cargo.toml
-	$(IN_VENV)/ruff format python tests examples
-	$(IN_VENV)/ruff check --fix python tests examples
+	$(IN_VENV)/ruff format python tests examples ffi-c
+	$(IN_VENV)/ruff check --fix python tests examples ffi-c
 	$(IN_VENV)/clang-format -i $(C_SOURCES)
 
 docs:
 	UPDATE_DOCS=1 cargo test -q -p stargate-core --test configuration
 	UPDATE_HEADER=1 cargo test -q -p stargate-ffi --test header
+
+third-party:
+	$(PYTHON) ffi-c/install/third_party.py
 
 # Programs remember the library by its SONAME, which Cargo gives no file.
 library:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs libstargate: shared and static library, headers, pkg-config file and CMake package.
+# Installs libstargate: shared and static library, headers, pkg-config file, CMake package, licences, bill of materials.
 #
 #     ffi-c/install/install.sh [FOLDER WITH libstargate.so, by default target/release]
 #
@@ -60,8 +60,6 @@ done
 fill stargate.pc.in "$destdir$libdir/pkgconfig/stargate.pc"
 fill stargateConfig.cmake.in "$destdir$libdir/cmake/stargate/stargateConfig.cmake"
 fill stargateConfigVersion.cmake.in "$destdir$libdir/cmake/stargate/stargateConfigVersion.cmake"
-install -m 644 "$root/LICENSE" "$destdir$prefix/share/doc/stargate/LICENSE"
-# What is linked in, with its licences; as Cargo knows them, without the folders of this machine.
-(cd "$root" && cargo tree -p stargate-ffi -e normal --prefix none --format '{p} {l}') | sed 's| ([^)]*)||g' | sort -u \
-    > "$destdir$prefix/share/doc/stargate/DEPENDENCIES"
+install -m 644 "$root/LICENSE" "$root/ffi-c/THIRD-PARTY-LICENSES" "$root/ffi-c/stargate-ffi.cdx.json" \
+    "$destdir$prefix/share/doc/stargate/"
 echo "installed stargate $version in $destdir$prefix"

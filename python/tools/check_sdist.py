@@ -24,10 +24,12 @@ EXPECTED = {
     "Cargo.toml",
     "LICENSE",
     "PKG-INFO",
+    "THIRD-PARTY-LICENSES",
     "core/Cargo.toml",
     "core/src/lib.rs",
     "pyproject.toml",
     "python/src/lib.rs",
+    "stargate-python.cdx.json",
     "stargate/__init__.py",
     "stargate/py.typed",
 }

@@ -18,6 +18,9 @@ MAX_BYTES = 3_500_000
 MAX_UNPACKED = 8_000_000
 
 EXPECTED = {
+    "dist-info/licenses/LICENSE",
+    "dist-info/licenses/THIRD-PARTY-LICENSES",
+    "dist-info/sboms/stargate-python.cdx.json",
     "stargate/__init__.py",
     "stargate/_native.abi3.so",
     "stargate/_native.pyi",
@@ -105,7 +108,8 @@ def check_contents(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         unpacked = sum(entry.file_size for entry in archive.infolist())
-    if missing := EXPECTED - names:
+    # The folder with the version in its name is that of the wheel.
+    if missing := EXPECTED - {re.sub(r"^stargate-[\d.]+\.dist-info", "dist-info", name) for name in names}:
         sys.exit(f"missing: {', '.join(sorted(missing))}")
     foreign = [name for name in names if not name.startswith(("stargate/", "stargate-"))]
     foreign += [name for name in names if name.endswith((".rs", ".pyc")) or "/tests/" in name]

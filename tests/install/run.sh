@@ -88,8 +88,9 @@ check "every declared function is in the static library" cc -o "$work/symbols" "
     "-I$root/tests/c" $(pkg-config --cflags stargate) "$work/moved/lib/libstargate.a" \
     $(pkg-config --static --libs stargate | sed 's/-lstargate//') -lpthread
 check "and has an address" "$work/symbols"
-check "it comes with its licence and those of what is in it" sh -c \
-    "grep -q 'Apache License' '$work/moved/share/doc/stargate/LICENSE' && grep -q '^tokio v.* MIT' '$work/moved/share/doc/stargate/DEPENDENCIES'"
+doc=$work/moved/share/doc/stargate
+check "it comes with its licence, those of what is in it, and a bill of materials" sh -c \
+    "grep -q 'Apache License' '$doc/LICENSE' && grep -q '^tokio .*, MIT,' '$doc/THIRD-PARTY-LICENSES' && grep -q pkg:cargo/tokio@ '$doc/stargate-ffi.cdx.json'"
 check "it does not want the shared library" sh -c "! readelf -d '$work/static' | grep -q libstargate"
 check "any language that can load a library" python3 -c '
 import ctypes, sys
