@@ -8,6 +8,7 @@
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
 #   make small              the C library without the mock and built for size, in target/small; make install FROM=target/small
+#   make deb                Debian packages of the C library in dist/: libstargate0.1 and libstargate-dev
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100", DOCS=1
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
@@ -24,7 +25,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install asan tsan abi soak leaks-python exits-python \
+.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi soak leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -118,6 +119,9 @@ small:
 
 install: $(if $(FROM),,library)
 	ffi-c/install/install.sh $(FROM)
+
+deb: $(if $(FROM),,library)
+	ffi-c/install/deb.sh $(FROM)
 
 # The core's suites once under the address sanitizer of a nightly toolchain.
 asan:

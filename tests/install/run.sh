@@ -1,7 +1,7 @@
 #!/bin/sh
 # Does what a stranger does with an installed libstargate, in folders outside the repository: installs it into a DESTDIR,
 # moves it, and builds and runs programs with pkg-config (shared and static), with find_package (both targets, and C++)
-# and without any header at all.
+# and without any header at all; then with the Debian packages of it.
 #
 #     tests/install/run.sh [FOLDER WITH libstargate.so, by default target/release]
 #
@@ -97,4 +97,31 @@ import ctypes, sys
 library = ctypes.CDLL(sys.argv[1])
 library.stargate_version.restype = ctypes.c_char_p
 print(library.stargate_version().decode())' "$work/moved/lib/$soname"
+
+if command -v dpkg-deb > /dev/null && [ -n "$(cc -print-multiarch 2> /dev/null)" ]; then
+    check "Debian packages" env OUT="$work/deb" DPKG_DEB_COMPRESSOR_TYPE=none "$root/ffi-c/install/deb.sh" "$from"
+    system=$work/system
+    lib=$system/usr/lib/$(cc -print-multiarch)
+    if [ "$(id -u)" = 0 ]; then
+        # Into a system of its own that believes to have this one's packages: so what they depend on is looked at.
+        mkdir -p "$system/var/lib/dpkg/info" "$system/var/lib/dpkg/updates"
+        cp /var/lib/dpkg/status "$system/var/lib/dpkg/status"
+        check "dpkg installs them" dpkg "--root=$system" --install "$work"/deb/*.deb
+    else
+        for package in "$work"/deb/*.deb; do
+            check "$(basename "$package") unpacks" dpkg-deb --extract "$package" "$system"
+        done
+    fi
+    check "the first is named after the SONAME" test -f "$work"/deb/"libstargate${soname#libstargate.so.}"_*.deb
+    check "it has the licences of what is in it" grep -q '^tokio .*, MIT,' "$system/usr/share/doc/libstargate-dev/copyright"
+    PKG_CONFIG_PATH=$lib/pkgconfig
+    # shellcheck disable=SC2046
+    check "pkg-config from the packages" cc -o "$work/packaged" "$work/app/demo.c" $(pkg-config --cflags --libs stargate) -lpthread
+    check "it runs with the packaged library" env LD_LIBRARY_PATH="$lib" "$work/packaged"
+    check "find_package from the packages" cmake -S "$work/app" -B "$work/build-deb" "-DCMAKE_PREFIX_PATH=$system/usr"
+    check "a program with stargate::stargate" cmake --build "$work/build-deb" --target c_stargate
+    check "it runs" "$work/build-deb/c_stargate"
+else
+    echo "left out: Debian packages; dpkg-deb and Debian's compiler are not here"
+fi
 echo "install: $passed passed"
