@@ -11,6 +11,7 @@
 #   make deb                Debian packages of the C library in dist/: libstargate0.1 and libstargate-dev
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100", DOCS=1
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
+#   make coverage-c         which lines of ffi-c the tests in C and C++ reach (needs llvm-tools; a minute or two)
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
 #   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
 
@@ -25,7 +26,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi soak leaks-python exits-python \
+.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c soak leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -137,6 +138,9 @@ tsan:
 
 abi:
 	tests/c/check_abi.sh --record
+
+coverage-c:
+	tests/c/coverage.sh
 
 soak: tools-test
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \

@@ -718,7 +718,8 @@ struct stargate_options *stargate_options_new(void);
  * Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
  * times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
  *
- * Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are legal.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are
+ * legal.
  */
 stargate_status stargate_options_set(struct stargate_options *options,
                                      const char *key,
@@ -728,6 +729,8 @@ stargate_status stargate_options_set(struct stargate_options *options,
 /**
  * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
  * that was opened with it are gone.
+ *
+ * For one thread at a time.
  */
 void stargate_options_free(struct stargate_options *options);
 
@@ -744,7 +747,7 @@ struct stargate_str stargate_options_describe(void);
  * `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
  * `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_options_poll_callbacks(struct stargate_options *options,
                                                 struct stargate_error **error);
@@ -753,7 +756,8 @@ stargate_status stargate_options_poll_callbacks(struct stargate_options *options
  * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
  * all). Given to a client it holds for all that the client opens.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy`
+ * runs then, too.
  */
 stargate_status stargate_options_on_log(struct stargate_options *options,
                                         int32_t max_level,
@@ -766,7 +770,7 @@ stargate_status stargate_options_on_log(struct stargate_options *options,
  * Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
  * auth_token and auth_token_file.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
  */
 stargate_status stargate_options_on_token(struct stargate_options *options,
                                           stargate_token_fn token,
@@ -778,7 +782,7 @@ stargate_status stargate_options_on_token(struct stargate_options *options,
  * Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
  * holds for all that the client opens.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
  */
 stargate_status stargate_options_on_state(struct stargate_options *options,
                                           stargate_state_fn on_state,
@@ -806,8 +810,9 @@ stargate_status stargate_client_new(const char *url,
  * With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
  * for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
  *
- * Thread-safe, one thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when none is
- * left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+ * Thread-safe; blocks. One thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when
+ * none is left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for
+ * callbacks.
  */
 stargate_status stargate_client_poll(struct stargate_client *client,
                                      int64_t timeout_ms,
@@ -829,7 +834,7 @@ stargate_status stargate_client_event_fd(struct stargate_client *client,
  * The counters of all that was opened through this client, those that are gone included, as a JSON object, in `*out` for
  * `stargate_string_free`: counts since the client was made, and the gauges of what is there now.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_client_stats_json(const struct stargate_client *client,
                                            char **out,
@@ -839,8 +844,8 @@ stargate_status stargate_client_stats_json(const struct stargate_client *client,
  * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
  * callback runs any more. The handles still have to be freed.
  *
- * Thread-safe; may be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not done in
- * time.
+ * Thread-safe; blocks. May be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not
+ * done in time.
  */
 stargate_status stargate_client_close(struct stargate_client *client,
                                       int64_t timeout_ms,
@@ -895,8 +900,8 @@ stargate_status stargate_producer_send(struct stargate_producer *producer,
  *
  * Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
  *
- * Thread-safe. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room), STARGATE_TOO_BIG, STARGATE_CLOSED,
- * STARGATE_INVALID_ARGUMENT.
+ * Thread-safe; blocks while there is no room. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room),
+ * STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_producer_send_async(struct stargate_producer *producer,
                                              const struct stargate_outgoing *message,
@@ -981,7 +986,7 @@ int32_t stargate_producer_is_connected(const struct stargate_producer *producer)
 /**
  * Its counters as a JSON object, in `*out` for `stargate_string_free`.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_producer_stats_json(const struct stargate_producer *producer,
                                              char **out,
@@ -1282,7 +1287,7 @@ int32_t stargate_consumer_is_connected(const struct stargate_consumer *consumer)
 /**
  * Its counters as a JSON object, in `*out` for `stargate_string_free`.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_consumer_stats_json(const struct stargate_consumer *consumer,
                                              char **out,
@@ -1489,7 +1494,7 @@ int32_t stargate_reader_is_connected(const struct stargate_reader *reader);
 /**
  * Its counters as a JSON object, in `*out` for `stargate_string_free`.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_reader_stats_json(const struct stargate_reader *reader,
                                            char **out,
@@ -1790,7 +1795,7 @@ stargate_status stargate_supervisor_reader(struct stargate_supervisor *superviso
  * Gives what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of consumers,
  * `subscription`; for `stargate_string_free`.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_supervisor_keys_json(struct stargate_supervisor *supervisor,
                                               char **out,
@@ -1822,7 +1827,7 @@ void stargate_supervisor_free(struct stargate_supervisor *supervisor);
  * Gives a key in PEM, of `length` bytes: an RSA key, as `PUBLIC KEY`, or as `PRIVATE KEY` or `RSA PRIVATE KEY` without a
  * passphrase. It is copied, and the copy is wiped when it has been used.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_key_set(struct stargate_key *key,
                                  const char *pem,
@@ -1833,7 +1838,7 @@ stargate_status stargate_key_set(struct stargate_key *key,
  * Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
  * that is asked for the private key: a version, for instance.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
+ * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
  */
 stargate_status stargate_key_add_metadata(struct stargate_key *key,
                                           const char *name,
@@ -1844,7 +1849,7 @@ stargate_status stargate_key_add_metadata(struct stargate_key *key,
  * Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
  * producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
  *
- * Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
  */
 stargate_status stargate_options_on_key(struct stargate_options *options,
                                         stargate_key_fn keys,

@@ -301,7 +301,7 @@ size_t stargate_mock_faults_left(const struct stargate_mock *mock);
 /**
  * Forgets the faults that have not happened yet.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_mock_clear_faults(struct stargate_mock *mock, stargate_error **error);
 
@@ -362,7 +362,7 @@ stargate_status stargate_mock_count(struct stargate_mock *mock,
  * of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
  * (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_mock_requests_json(struct stargate_mock *mock,
                                             char **out,
@@ -371,7 +371,7 @@ stargate_status stargate_mock_requests_json(struct stargate_mock *mock,
 /**
  * Empties that list, and counts from zero again.
  *
- * Thread-safe.
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
 stargate_status stargate_mock_clear_requests(struct stargate_mock *mock, stargate_error **error);
 

@@ -46,8 +46,9 @@ pub unsafe extern "C" fn stargate_client_new(
 /// With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
 /// for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
 ///
-/// Thread-safe, one thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when none is
-/// left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
+/// Thread-safe; blocks. One thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when
+/// none is left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for
+/// callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_client_poll(
     client: *mut stargate_client,
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn stargate_client_event_fd(
 /// The counters of all that was opened through this client, those that are gone included, as a JSON object, in `*out` for
 /// `stargate_string_free`: counts since the client was made, and the gauges of what is there now.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_client_stats_json(
     client: *const stargate_client,
@@ -115,8 +116,8 @@ pub unsafe extern "C" fn stargate_client_stats_json(
 /// Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
 /// callback runs any more. The handles still have to be freed.
 ///
-/// Thread-safe; may be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not done in
-/// time.
+/// Thread-safe; blocks. May be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not
+/// done in time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_client_close(
     client: *mut stargate_client,

@@ -494,7 +494,7 @@ pub unsafe extern "C" fn stargate_consumer_is_connected(consumer: *const stargat
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_stats_json(
     consumer: *const stargate_consumer,

@@ -44,7 +44,7 @@ unsafe fn given<'a>(key: *mut stargate_key) -> Result<&'a mut Given> {
 /// Gives a key in PEM, of `length` bytes: an RSA key, as `PUBLIC KEY`, or as `PRIVATE KEY` or `RSA PRIVATE KEY` without a
 /// passphrase. It is copied, and the copy is wiped when it has been used.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL.
+/// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_key_set(
     key: *mut stargate_key,
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn stargate_key_set(
 /// Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
 /// that is asked for the private key: a version, for instance.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
+/// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_key_add_metadata(
     key: *mut stargate_key,
@@ -112,7 +112,7 @@ type KeyFn = unsafe extern "C" fn(
 /// Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
 /// producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_key(
     options: *mut stargate_options,

@@ -24,20 +24,36 @@ pub mod supervisor;
 pub mod util;
 pub mod version;
 
-// The sizes of the public structs on 64-bit machines; tests/c/test_values.c has the same numbers for the C side.
+/// The size of a public struct, and where its fields are.
+#[cfg(target_pointer_width = "64")]
+macro_rules! layout {
+    ($type:path, $size:literal, $($field:ident $offset:literal),*) => {
+        assert!(size_of::<$type>() == $size);
+        $(assert!(std::mem::offset_of!($type, $field) == $offset);)*
+    };
+}
+
+// On 64-bit machines. tests/c/generate.py makes the test of the C side from these lines.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<util::values::stargate_str>() == 16);
-    assert!(size_of::<util::values::stargate_bytes>() == 16);
-    assert!(size_of::<util::values::stargate_property>() == 16);
-    assert!(size_of::<producer::stargate_outgoing>() == 96);
-    assert!(size_of::<producer::stargate_send_result>() == 24);
-    assert!(size_of::<producer::stargate_sent>() == 56);
-    assert!(size_of::<options::stargate_state_change>() == 64);
-    assert!(size_of::<util::handler::stargate_handler>() == 32);
+    layout!(util::values::stargate_str, 16, ptr 0, len 8);
+    layout!(util::values::stargate_bytes, 16, ptr 0, len 8);
+    layout!(util::values::stargate_property, 16, key 0, value 8);
+    layout!(producer::stargate_outgoing, 96,
+        struct_size 0, payload 8, key 24, properties 32, property_count 40, context 48, event_time_ms 56,
+        deliver_at_ms 64, deliver_after_ms 72, replication_clusters 80, replication_cluster_count 88);
+    layout!(producer::stargate_send_result, 24, status 0, message_id 8, error 16);
+    layout!(producer::stargate_sent, 56, struct_size 0, error 8, message_id 16, context 32, duplicate 48);
+    layout!(options::stargate_state_change, 64,
+        struct_size 0, state 8, session 12, topic 16, host 32, error 48, retry_in_ms 56);
+    layout!(util::handler::stargate_handler, 32, struct_size 0, init 8, handle 16, drop 24);
 };
 #[cfg(all(target_pointer_width = "64", feature = "mock"))]
 const _: () = {
-    assert!(size_of::<mock::stargate_mock_options>() == 72);
-    assert!(size_of::<mock::stargate_mock_message>() == 136);
+    layout!(mock::stargate_mock_options, 72,
+        struct_size 0, port 8, no_auto_create_topics 12, token 16, forbidden_token 24, tls_cert_file 32,
+        tls_key_file 40, max_text_size 48, idle_timeout_ms 56, tls_client_ca_file 64);
+    layout!(mock::stargate_mock_message, 136,
+        struct_size 0, topic 8, message_id 24, payload 40, key 56, properties 72, property_count 80,
+        event_time_ms 88, publish_time_ms 96, deliver_at_ms 104, producer_name 112, sequence_id 128);
 };

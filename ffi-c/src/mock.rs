@@ -500,7 +500,7 @@ pub unsafe extern "C" fn stargate_mock_faults_left(mock: *const stargate_mock) -
 
 /// Forgets the faults that have not happened yet.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_clear_faults(
     mock: *mut stargate_mock,
@@ -619,7 +619,7 @@ pub unsafe extern "C" fn stargate_mock_count(
 /// of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
 /// (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_requests_json(
     mock: *mut stargate_mock,
@@ -638,7 +638,7 @@ pub unsafe extern "C" fn stargate_mock_requests_json(
 
 /// Empties that list, and counts from zero again.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_mock_clear_requests(
     mock: *mut stargate_mock,

@@ -50,7 +50,8 @@ pub extern "C" fn stargate_options_new() -> *mut stargate_options {
 /// Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
 /// times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are legal.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are
+/// legal.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_set(
     options: *mut stargate_options,
@@ -69,6 +70,8 @@ pub unsafe extern "C" fn stargate_options_set(
 
 /// Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
 /// that was opened with it are gone.
+///
+/// For one thread at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_free(options: *mut stargate_options) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
@@ -89,7 +92,7 @@ pub extern "C" fn stargate_options_describe() -> stargate_str {
 /// `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
 /// `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_poll_callbacks(
     options: *mut stargate_options,
@@ -133,7 +136,8 @@ thread_local! {
 /// Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
 /// all). Given to a client it holds for all that the client opens.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy`
+/// runs then, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_log(
     options: *mut stargate_options,
@@ -183,7 +187,7 @@ pub type stargate_token_fn = Option<
 /// Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
 /// auth_token and auth_token_file.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_token(
     options: *mut stargate_options,
@@ -275,7 +279,7 @@ pub type stargate_state_fn = Option<unsafe extern "C" fn(user_data: *mut c_void,
 /// Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
 /// holds for all that the client opens.
 ///
-/// Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_state(
     options: *mut stargate_options,

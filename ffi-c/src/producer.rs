@@ -206,8 +206,8 @@ pub type stargate_sent_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, 
 ///
 /// Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
 ///
-/// Thread-safe. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room), STARGATE_TOO_BIG, STARGATE_CLOSED,
-/// STARGATE_INVALID_ARGUMENT.
+/// Thread-safe; blocks while there is no room. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room),
+/// STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_send_async(
     producer: *mut stargate_producer,
@@ -477,7 +477,7 @@ pub unsafe extern "C" fn stargate_producer_is_connected(producer: *const stargat
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_stats_json(
     producer: *const stargate_producer,

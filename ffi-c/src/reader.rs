@@ -284,7 +284,7 @@ pub unsafe extern "C" fn stargate_reader_is_connected(reader: *const stargate_re
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_stats_json(
     reader: *const stargate_reader,

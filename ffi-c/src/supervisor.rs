@@ -255,7 +255,7 @@ pub unsafe extern "C" fn stargate_supervisor_reader(
 /// Gives what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of consumers,
 /// `subscription`; for `stargate_string_free`.
 ///
-/// Thread-safe.
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_supervisor_keys_json(
     supervisor: *mut stargate_supervisor,

@@ -203,6 +203,28 @@ fn the_headers_need_no_type_that_c99_has_only_with_another_header() {
 }
 
 #[test]
+fn every_function_says_which_threads_may_call_it_whether_it_blocks_and_how_it_fails() {
+    const THREADS: [&str; 3] = ["Thread-safe", "For one thread at a time.", "In the call of the key function."];
+    let mut functions = 0;
+    for header in [main_header(), mock_header()] {
+        for block in header.split("\n\n").filter(|block| block.trim_end().ends_with(");")) {
+            let Some((words, declaration)) = block.split_once("*/\n") else { panic!("it has no words: {block}") };
+            if declaration.starts_with("typedef") {
+                continue;
+            }
+            assert!(THREADS.iter().any(|tag| words.contains(tag)), "it says none of {THREADS:?}: {block}");
+            let blocks = words.contains("Thread-safe; blocks");
+            assert_eq!(blocks, declaration.contains("timeout_ms"), "what blocks has a time, and says so: {block}");
+            if declaration.contains("stargate_error **error") {
+                assert!(words.contains("Errors:"), "it says no errors: {block}");
+            }
+            functions += 1;
+        }
+    }
+    assert_eq!(functions, exported().len(), "a function was not seen");
+}
+
+#[test]
 fn every_function_runs_inside_the_boundary() {
     // A panic that leaves an `extern "C"` function ends the process, so no function is without one of these.
     const CHECKED: [&str; 13] = [

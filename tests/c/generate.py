@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Write a C test from the declarations of the headers: generate.py {symbols,nulls,forks,stubs} OUTPUT HEADERS...
+"""Write a C test from the declarations of the headers: generate.py {symbols,nulls,forks,layouts,stubs} OUTPUT FILES...
 
 symbols: takes the address of every declared function, so that one which is declared and not there does not link.
 nulls:   calls every function with NULL for each parameter that must not be NULL, one at a time, and with NULL for all.
 forks:   calls every function on the parent's handles in a child after fork, where each says so.
+layouts: compares structs with the sizes and offsets that ffi-c/src/lib.rs says, which is given before the headers.
 stubs:   defines every function, empty: a library with the types of the headers and nothing else, for check_abi.sh.
 """
 
@@ -294,6 +295,24 @@ def stubs(headers: list[str]) -> str:
     return "#include <stargate_mock.h>\n\n" + "\n".join(bodies)
 
 
+def layouts(source: str, headers: list[str]) -> str:
+    """The test of the structs: what C's compiler makes of them is what Rust's asserts in these lines."""
+    checks = []
+    public = {name for header in headers for name in re.findall(r"^typedef struct (\w+) \{", header, re.MULTILINE)}
+    for name, size, fields in re.findall(r"^    layout!\(\w[\w:]*::(\w+), (\d+),([^()]*)\);", source, re.MULTILINE):
+        public.discard(name)
+        checks.append(f"    CHECK(sizeof({name}) == {size});\n")
+        checks += [f"    CHECK(offsetof({name}, {f}) == {at});\n" for f, at in re.findall(r"(\w+) (\d+)", fields)]
+    if public:
+        raise SystemExit(f"ffi-c/src/lib.rs has no layout! of {', '.join(sorted(public))}")
+    return f"""{PRELUDE}TEST(structs_have_the_layout_that_the_library_was_built_with)
+{{
+    if (sizeof(void *) != 8)
+        return; /* the numbers are those of 64-bit machines */
+{"".join(checks)}}}
+"""
+
+
 def plain(type_: str) -> str:
     """A type without qualifiers and spaces."""
     return re.sub(r"\s+", "", re.sub(r"\b(const|struct)\b", "", type_))
@@ -381,11 +400,15 @@ def nulls(declared: list[Function]) -> str:
 def main() -> None:
     """Do what the command line says."""
     kind, output, *paths = sys.argv[1:]
-    headers = [Path(path).read_text(encoding="utf-8") for path in paths]
-    declared = [function for header in headers for function in functions(header)]
-    tests = {"symbols": symbols, "nulls": nulls, "forks": forks}
-    text = stubs(headers) if kind == "stubs" else tests[kind](declared)
-    Path(output).write_text(text, encoding="utf-8")
+    texts = [Path(path).read_text(encoding="utf-8") for path in paths]
+    if kind == "layouts":
+        written = layouts(texts[0], texts[1:])
+    elif kind == "stubs":
+        written = stubs(texts)
+    else:
+        tests = {"symbols": symbols, "nulls": nulls, "forks": forks}
+        written = tests[kind]([function for header in texts for function in functions(header)])
+    Path(output).write_text(written, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -239,6 +239,10 @@ TEST(a_subscription_is_moved_and_looked_at)
     OK(stargate_admin_read_entry(client, topic, ids[2], TIMEOUT_MS, 8, messages, &count, &error));
     CHECK(count == 1 && is_text(stargate_message_payload(messages[0]), "2"));
     stargate_messages_free(messages, count);
+    FAILS(STARGATE_INVALID_ARGUMENT, "expected earliest or latest",
+          stargate_admin_examine_message(client, topic, "middle", 1, TIMEOUT_MS, 8, messages, &count, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "max is 0",
+          stargate_admin_examine_message(client, topic, "latest", 1, TIMEOUT_MS, 0, messages, &count, &error));
     OK(stargate_admin_examine_message(client, topic, "latest", 1, TIMEOUT_MS, 8, messages, &count, &error));
     CHECK(count == 1 && is_text(stargate_message_payload(messages[0]), "3"));
     stargate_messages_free(messages, count);

@@ -659,6 +659,55 @@ static stargate_status long_token(void *data, char *buffer, size_t capacity, siz
     return STARGATE_OK;
 }
 
+static stargate_status ever_longer_token(void *data, char *buffer, size_t capacity, size_t *length)
+{
+    (void)data, (void)buffer;
+    *length = capacity + 1;
+    return STARGATE_TOO_BIG;
+}
+
+static stargate_status token_past_its_buffer(void *data, char *buffer, size_t capacity, size_t *length)
+{
+    (void)data, (void)buffer;
+    *length = capacity + 1;
+    return STARGATE_OK;
+}
+
+static stargate_status token_of_other_text(void *data, char *buffer, size_t capacity, size_t *length)
+{
+    (void)data, (void)capacity;
+    buffer[0] = '\xff';
+    *length = 1;
+    return STARGATE_OK;
+}
+
+TEST(a_token_function_that_breaks_its_rules_is_an_error)
+{
+    static const struct {
+        stargate_token_fn token;
+        const char *says;
+    } functions[] = {
+        {ever_longer_token, "wants more room each time"},
+        {token_past_its_buffer, "larger than its buffer"},
+        {token_of_other_text, "not UTF-8"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        stargate_options *options = stargate_options_new();
+        stargate_client *client = NULL;
+        stargate_producer *producer = NULL;
+        stargate_error *error = NULL;
+
+        OK(stargate_options_on_token(options, functions[i].token, NULL, NULL, &error));
+        OK(stargate_client_new("ws://127.0.0.1:9", options, &client, &error));
+        FAILS(STARGATE_AUTHENTICATION, functions[i].says,
+              stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error));
+        stargate_client_free(client);
+        stargate_options_free(options);
+    }
+}
+
 TEST(a_token_function_is_asked_and_its_failure_is_the_error)
 {
     stargate_options *options = stargate_options_new();

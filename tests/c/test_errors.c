@@ -158,6 +158,14 @@ TEST(text_that_is_not_utf8)
     message.properties = NULL;
     FAILS(STARGATE_INVALID_ARGUMENT, "message.properties is NULL",
           stargate_producer_send(producer, &message, 0, NULL, &error));
+    message.property_count = 0;
+    message.replication_clusters = &bad;
+    message.replication_cluster_count = 1;
+    FAILS(STARGATE_INVALID_ARGUMENT, "message.replication_clusters[] is not UTF-8",
+          stargate_producer_send(producer, &message, 0, NULL, &error));
+    message.replication_clusters = NULL;
+    FAILS(STARGATE_INVALID_ARGUMENT, "message.replication_clusters is NULL",
+          stargate_producer_send(producer, &message, 0, NULL, &error));
     stargate_producer_free(producer);
     stargate_client_free(client);
     stargate_options_free(options);

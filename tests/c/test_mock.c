@@ -191,6 +191,24 @@ TEST(tokens_and_sizes_are_what_the_options_say)
     stargate_mock_free(mock);
 }
 
+TEST(a_connection_that_says_nothing_for_too_long_is_closed)
+{
+    stargate_mock *mock = NULL;
+    stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT;
+    stargate_client *client;
+    stargate_producer *producer = NULL;
+    stargate_error *error = NULL;
+
+    options.idle_timeout_ms = 50;
+    OK(stargate_mock_start(&options, &mock, &error));
+    client = client_of(mock);
+    OK(stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error));
+    OK(stargate_mock_wait(mock, "disconnect", "t", 1, TIMEOUT_MS, &error));
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+    stargate_mock_free(mock);
+}
+
 TEST(faults_are_scripted_used_up_and_cleared)
 {
     stargate_mock *mock = new_mock();

@@ -93,6 +93,27 @@ static int32_t once_more(void *state, const stargate_message *message)
     return STARGATE_ACK;
 }
 
+TEST(a_message_refused_by_its_id_comes_again)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    stargate_consumer *consumer =
+        consume(client, topic, OPTIONS("subscription_type", "shared", "negative_ack_delay", "100"));
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+
+    FAILS(STARGATE_INVALID_ARGUMENT, "max is 0",
+          stargate_consumer_receive_many(consumer, 0, TIMEOUT_MS, &message, &(size_t){9}, &error));
+    send_text(client, topic, "7");
+    OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
+    OK(stargate_consumer_nack_id(consumer, stargate_message_id(message).ptr, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "message id", stargate_consumer_nack_id(consumer, "!", &error));
+    stargate_message_free(message);
+    CHECK(take(consumer) == 7 && stat_of(consumer, "redelivered") == 1);
+    close_consumer(consumer);
+    stargate_client_free(client);
+}
+
 TEST(a_handler_may_want_a_message_later)
 {
     stargate_client *client = new_client();

@@ -1,6 +1,8 @@
 /* What subscriptions, readers, topics and credentials mean, as far as a broker has a say in it. */
 #include "semantics.h"
 
+#include <time.h>
+
 /* ---- consumers ---- */
 
 TEST(pull_mode_never_has_more_in_hand_than_its_window)
@@ -227,16 +229,23 @@ TEST(a_delayed_message_waits_on_a_shared_subscription)
     const char *topic = new_topic();
     stargate_consumer *consumer = consume(client, topic, OPTIONS("subscription_type", "shared"));
     stargate_producer *producer = new_producer(client, topic);
-    stargate_outgoing late = text_message("1"), now = text_message("0");
+    stargate_outgoing late = text_message("1"), now = text_message("0"), at = text_message("2");
     stargate_error *error = NULL;
     double begun = seconds();
 
+    late.deliver_after_ms = -1;
+    FAILS(STARGATE_INVALID_ARGUMENT, "message.deliver_after_ms is negative",
+          stargate_producer_send(producer, &late, TIMEOUT_MS, NULL, &error));
     late.deliver_after_ms = 2000;
+    at.deliver_at_ms = (int64_t)(time(NULL) + 4) * 1000;
+    OK(stargate_producer_send(producer, &at, TIMEOUT_MS, NULL, &error));
     OK(stargate_producer_send(producer, &late, TIMEOUT_MS, NULL, &error));
     OK(stargate_producer_send(producer, &now, TIMEOUT_MS, NULL, &error));
     CHECK(take(consumer) == 0);
     CHECK(take(consumer) == 1);
     CHECK(seconds() - begun > 1.9);
+    CHECK(take(consumer) == 2);
+    CHECK(seconds() - begun > 2.9);
     close_consumer(consumer);
     stargate_producer_free(producer);
     stargate_client_free(client);
