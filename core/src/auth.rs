@@ -56,6 +56,15 @@ impl Auth {
         }
     }
 
+    /// What to add to the words of a server that answers 401.
+    pub(crate) fn explain(&self, status: u16) -> &'static str {
+        match self {
+            _ if status != 401 => "",
+            Auth::None => "; no token was given (option auth_token or auth_token_file)",
+            _ => "; the token that was given is not accepted",
+        }
+    }
+
     /// The value of the `Authorization` header.
     pub(crate) async fn header(&self) -> Result<Option<String>> {
         let token = match self {
@@ -77,7 +86,9 @@ impl Auth {
         };
         let token = token.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(failed("the token is empty or has characters that a header cannot carry"));
+            return Err(failed(
+                "the token is empty or has characters that no token has; it is given without \"Bearer\"",
+            ));
         }
         Ok(Some(format!("Bearer {token}")))
     }

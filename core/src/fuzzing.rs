@@ -285,7 +285,7 @@ pub fn option_values(data: &[u8]) {
 pub fn upgrade_pages(data: &[u8]) {
     let (status, page) = data.split_at(data.len().min(2));
     let status = status.iter().fold(0, |status, byte| status << 8 | u16::from(*byte));
-    let error = transport::refused(status, &text(page));
+    let error = transport::refused(status, &text(page), "");
     assert_eq!(error.http_status(), Some(status));
     assert!(error.to_string().contains(&status.to_string()));
 }

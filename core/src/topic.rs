@@ -215,7 +215,7 @@ impl FromStr for ServiceUrl {
             None => text.split(['/', '?', '#']).next().unwrap_or_default().to_owned(),
         };
         let bad = |why: String| Error::invalid(format!("service URL {shown:?}: {why}; {expected}"));
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme".into()))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme with ://".into()))?;
         let tls = match scheme {
             "ws" | "http" => false,
             "wss" | "https" => true,
@@ -228,7 +228,7 @@ impl FromStr for ServiceUrl {
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#']) {
-            return Err(bad("it has a path".into()));
+            return Err(bad("it has a path or a query".into()));
         }
         let default_port = if tls { 8443 } else { 8080 };
         let hosts: Result<Vec<Host>> = authority

@@ -125,6 +125,42 @@ TEST(options_that_are_not_acceptable)
     stargate_options_free(options);
 }
 
+/* What goes wrong on the first day says what was wrong, and what would be right. */
+TEST(a_beginners_mistakes_are_named)
+{
+    static const struct {
+        const char *url, *topic;
+        stargate_status status;
+        const char *wrong, *right;
+    } mistakes[] = {
+        {"localhost:8080", "t", STARGATE_INVALID_ARGUMENT, "\"localhost:8080\"", "expected ws://host:port"},
+        {"pulsar://localhost:6650", "t", STARGATE_INVALID_ARGUMENT, "the binary protocol", "expected ws://host:port"},
+        {"ws://localhost:8080/ws/v2", "t", STARGATE_INVALID_ARGUMENT, "a path", "expected ws://host:port"},
+        {"ws://me:secret@localhost", "t", STARGATE_INVALID_ARGUMENT, "credentials", "use auth_token"},
+        {"ws://127.0.0.1:9", "t", STARGATE_CONNECT, "127.0.0.1:9", "Connection refused"},
+        {NULL, "persistant://public/default/t", STARGATE_INVALID_ARGUMENT, "persistant://", "persistent://"},
+        {NULL, "public/t", STARGATE_INVALID_ARGUMENT, "\"public/t\"", "tenant/namespace/topic"},
+        {NULL, "public/defualt/t", STARGATE_NOT_FOUND, "public/defualt", "Namespace not found"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        stargate_client *client = NULL;
+        stargate_producer *producer = NULL;
+        stargate_error *error = NULL;
+        const char *url = mistakes[i].url != NULL ? mistakes[i].url : broker();
+        stargate_status status = stargate_client_new(url, NULL, &client, &error);
+
+        if (status == STARGATE_OK)
+            status = stargate_producer_open(client, mistakes[i].topic, NULL, TIMEOUT_MS, &producer, &error);
+        testing_expect(__FILE__, __LINE__, url, mistakes[i].status, mistakes[i].wrong, status, error);
+        testing_expect(__FILE__, __LINE__, url, mistakes[i].status, mistakes[i].right, status, error);
+        CHECK(strstr(stargate_error_message(error).ptr, "secret") == NULL);
+        stargate_error_free(error);
+        stargate_client_free(client);
+    }
+}
+
 TEST(text_that_is_not_utf8)
 {
     stargate_options *options = stargate_options_new();

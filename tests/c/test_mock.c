@@ -163,7 +163,8 @@ TEST(tokens_and_sizes_are_what_the_options_say)
     stargate_client *client = NULL;
     stargate_producer *producer = NULL;
     stargate_error *error = NULL;
-    char text[3000];
+    char text[3000], *body = NULL;
+    int32_t status = 0;
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
 
     options.token = "good";
@@ -171,7 +172,16 @@ TEST(tokens_and_sizes_are_what_the_options_say)
     options.max_text_size = 2000;
     OK(stargate_mock_start(&options, &mock, &error));
     client = client_of(mock);
-    FAILS(STARGATE_AUTHENTICATION, "401", stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error));
+    FAILS(STARGATE_AUTHENTICATION, "(401): Authentication required; no token was given (option auth_token",
+          stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error));
+    FAILS(STARGATE_AUTHENTICATION, "no token was given",
+          stargate_admin_request(client, "GET", "clusters", NULL, TIMEOUT_MS, &status, &body, &error));
+    OK(stargate_options_set(given, "auth_token", "of nobody", &error));
+    FAILS(STARGATE_AUTHENTICATION, "without \"Bearer\"",
+          stargate_producer_open(client, "t", given, TIMEOUT_MS, &producer, &error));
+    OK(stargate_options_set(given, "auth_token", "nobodys", &error));
+    FAILS(STARGATE_AUTHENTICATION, "the token that was given is not accepted",
+          stargate_producer_open(client, "t", given, TIMEOUT_MS, &producer, &error));
     OK(stargate_options_set(given, "auth_token", "poor", &error));
     FAILS(STARGATE_AUTHORIZATION, "403", stargate_producer_open(client, "t", given, TIMEOUT_MS, &producer, &error));
     OK(stargate_options_set(given, "auth_token", "good", &error));

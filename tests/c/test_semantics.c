@@ -238,8 +238,8 @@ TEST(a_delayed_message_waits_on_a_shared_subscription)
           stargate_producer_send(producer, &late, TIMEOUT_MS, NULL, &error));
     late.deliver_after_ms = 2000;
     at.deliver_at_ms = (int64_t)(time(NULL) + 4) * 1000;
-    OK(stargate_producer_send(producer, &at, TIMEOUT_MS, NULL, &error));
     OK(stargate_producer_send(producer, &late, TIMEOUT_MS, NULL, &error));
+    OK(stargate_producer_send(producer, &at, TIMEOUT_MS, NULL, &error));
     OK(stargate_producer_send(producer, &now, TIMEOUT_MS, NULL, &error));
     CHECK(take(consumer) == 0);
     CHECK(take(consumer) == 1);
@@ -524,6 +524,29 @@ TEST(a_role_without_rights_is_refused_with_403)
 
     set(options, "auth_token", needed("PULSAR_SECURE_TOKEN_OTHER"));
     FAILS(STARGATE_AUTHORIZATION, "403", try_with(options, &error));
+}
+
+TEST(a_port_of_another_protocol_is_named)
+{
+    const char *urls[] = {needed("PULSAR_SECURE_WSS_URL"), needed("PULSAR_URL"), needed("PULSAR_BINARY_URL")};
+    const char *schemes[] = {"ws", "wss", "ws"};
+    const char *asks[] = {"is it the HTTP port?", "is it the port for wss://?", "is it the HTTP port?"};
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        stargate_client *client = NULL;
+        stargate_producer *producer = NULL;
+        stargate_error *error = NULL;
+        char url[256];
+
+        snprintf(url, sizeof url, "%s%s", schemes[i], strchr(urls[i], ':'));
+        OK(stargate_client_new(url, NULL, &client, &error));
+        CHECK(stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error) != STARGATE_OK);
+        printf("%s\n", stargate_error_message(error).ptr);
+        CHECK(strstr(stargate_error_message(error).ptr, asks[i]) != NULL);
+        stargate_error_free(error);
+        stargate_client_free(client);
+    }
 }
 
 TEST(a_server_that_is_not_trusted_is_not_talked_to)

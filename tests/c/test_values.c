@@ -7,6 +7,10 @@ TEST(versions_and_names)
 {
     CHECK(strcmp(stargate_version(), STARGATE_VERSION) == 0);
     CHECK(stargate_version_compatible(STARGATE_VERSION_NUMBER));
+    CHECK(STARGATE_VERSION_NUMBER
+          == (STARGATE_VERSION_MAJOR << 24 | STARGATE_VERSION_MINOR << 16 | STARGATE_VERSION_PATCH << 8));
+    CHECK(stargate_version_compatible(STARGATE_VERSION_NUMBER + 0x00000100u));  /* a later patch */
+    CHECK(!stargate_version_compatible(STARGATE_VERSION_NUMBER + 0x00010000u)); /* a header that is newer */
     CHECK(!stargate_version_compatible(STARGATE_VERSION_NUMBER + 0x01000000u));
     CHECK(strcmp(stargate_status_name(STARGATE_OK), "STARGATE_OK") == 0);
     CHECK(strcmp(stargate_status_name(STARGATE_BUSY), "STARGATE_BUSY") == 0);

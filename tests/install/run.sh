@@ -79,6 +79,10 @@ check "pkg-config has the version of the header" \
 check "pkg-config, shared" cc -o "$work/shared" "$work/app/demo.c" $(pkg-config --cflags --libs stargate) -lpthread
 check "it runs with the shared library" env LD_LIBRARY_PATH="$work/moved/lib" "$work/shared"
 # shellcheck disable=SC2046
+check "pkg-config, shared, in a folder of its own" cc -o "$work/own" "$work/app/demo.c" $(pkg-config --cflags --libs stargate) \
+    "-Wl,-rpath,$(pkg-config --variable=libdir stargate)" -lpthread
+check "it finds the library by itself" "$work/own"
+# shellcheck disable=SC2046
 check "pkg-config, static" cc -o "$work/static" "$work/app/demo.c" $(pkg-config --cflags stargate) \
     "$work/moved/lib/libstargate.a" $(pkg-config --static --libs stargate | sed 's/-lstargate//')
 check "it runs without the shared library" "$work/static"
@@ -92,11 +96,7 @@ doc=$work/moved/share/doc/stargate
 check "it comes with its licence, those of what is in it, and a bill of materials" sh -c \
     "grep -q 'Apache License' '$doc/LICENSE' && grep -q '^tokio .*, MIT,' '$doc/THIRD-PARTY-LICENSES' && grep -q pkg:cargo/tokio@ '$doc/stargate-ffi.cdx.json'"
 check "it does not want the shared library" sh -c "! readelf -d '$work/static' | grep -q libstargate"
-check "any language that can load a library" python3 -c '
-import ctypes, sys
-library = ctypes.CDLL(sys.argv[1])
-library.stargate_version.restype = ctypes.c_char_p
-print(library.stargate_version().decode())' "$work/moved/lib/$soname"
+check "any language that can load a library, and unloads it" python3 "$root/tests/install/by_ctypes.py" "$work/moved/lib/$soname"
 
 if command -v dpkg-deb > /dev/null && [ -n "$(cc -print-multiarch 2> /dev/null)" ]; then
     check "Debian packages" env OUT="$work/deb" DPKG_DEB_COMPRESSOR_TYPE=none "$root/ffi-c/install/deb.sh" "$from"

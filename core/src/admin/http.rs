@@ -105,6 +105,11 @@ impl Http {
         self
     }
 
+    /// What to add to the words of a server that answers 401.
+    pub(crate) fn explain(&self, status: u16) -> &'static str {
+        self.access.auth.explain(status)
+    }
+
     /// Sends a request, on the runtime, since the caller may be on no runtime or on another. Dropping the future gives
     /// the request up.
     pub(crate) async fn send(self: &Arc<Http>, request: Request) -> Result<Response> {

@@ -181,7 +181,10 @@ impl<'a> Call<'a> {
             } else {
                 sent.await?
             };
-            if (200..300).contains(&response.status) { Ok(response) } else { Err(refusal(&response)) }
+            if (200..300).contains(&response.status) {
+                return Ok(response);
+            }
+            Err(refusal(&response, self.admin.http.explain(response.status)))
         };
         Box::pin(async { sent.await.map_err(|error| self.named(error)) })
     }
@@ -268,7 +271,7 @@ fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 /// The error of an answer that is not 2xx.
-fn refusal(response: &Response) -> Error {
+fn refusal(response: &Response, explanation: &str) -> Error {
     #[derive(Deserialize)]
     struct Refusal {
         reason: String,
@@ -286,7 +289,7 @@ fn refusal(response: &Response) -> Error {
     };
     let status = response.status;
     let sentence = if sentence.is_empty() { "no reason given" } else { sentence };
-    let error = Error::new(kind_of(status, &reason), format!("the broker refused ({status}): {sentence}"))
+    let error = Error::new(kind_of(status, &reason), format!("the broker refused ({status}): {sentence}{explanation}"))
         .with_http_status(status)
         .with_broker_text(reason.as_str());
     // What is there already, or is not empty, is so the next time too; two changes at a time are another matter.

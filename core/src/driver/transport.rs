@@ -312,6 +312,9 @@ fn io_error(what: &str, error: io::Error) -> Error {
             ErrorKind::Authentication,
             format!("the server ended the TLS handshake with {alert:?}: does it accept the client's certificate?"),
         ),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            Error::new(ErrorKind::Connect, format!("{what}: is it the port for wss://?")).caused_by(error)
+        }
         _ => Error::new(ErrorKind::Connect, what).caused_by(error),
     }
 }
@@ -353,7 +356,7 @@ pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<
         let (head, rest) = exchange(&mut link, &request, &host).await?;
         if head.status != 101 {
             let body = read_body(&mut link, &head, rest).await;
-            return Err(refused(head.status, &String::from_utf8_lossy(&body)));
+            return Err(refused(head.status, &String::from_utf8_lossy(&body), access.auth.explain(head.status)));
         }
         if head.accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_str()) {
             let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
@@ -413,7 +416,7 @@ async fn exchange(link: &mut Link, request: &str, host: &Host) -> Result<(Head, 
             }
             Ok(httparse::Status::Partial) if read > 0 && buffer.len() < MAX_RESPONSE => {}
             Ok(httparse::Status::Partial) if read == 0 => {
-                let cut = format!("{host} ended the connection during the upgrade");
+                let cut = format!("{host} ended the connection during the upgrade: is it the HTTP port?");
                 return Err(Error::new(ErrorKind::Connect, cut));
             }
             _ => return Err(not_http()),
@@ -434,7 +437,7 @@ async fn read_body(link: &mut Link, head: &Head, mut body: Vec<u8>) -> Vec<u8> {
 }
 
 /// The error of an upgrade that was not answered with 101.
-pub(crate) fn refused(status: u16, page: &str) -> Error {
+pub(crate) fn refused(status: u16, page: &str, explanation: &str) -> Error {
     let reason = page_message(page);
     let kind = match status {
         400 => ErrorKind::InvalidArgument,
@@ -453,7 +456,7 @@ pub(crate) fn refused(status: u16, page: &str) -> Error {
         .and_then(|(_, rest)| rest.split_once("\",").or_else(|| rest.split_once('"')))
         .map_or(reason.as_str(), |(sentence, _)| sentence);
     let sentence = if sentence.is_empty() { "no reason given" } else { sentence };
-    Error::new(kind, format!("the server refused the connection ({status}): {sentence}"))
+    Error::new(kind, format!("the server refused the connection ({status}): {sentence}{explanation}"))
         .with_http_status(status)
         .with_broker_text(reason)
 }
@@ -529,7 +532,7 @@ mod tests {
     fn refusals_have_the_kind_of_their_status_and_the_brokers_sentence() {
         let text = "Failed to create producer/consumer: {&quot;errorMsg&quot;:&quot;Exclusive consumer is already \
                     connected&quot;,&quot;reqId&quot;:1, &quot;remote&quot;:&quot;x&quot;}";
-        let error = refused(409, &page(409, text));
+        let error = refused(409, &page(409, text), "");
         assert_eq!((error.kind(), error.http_status()), (ErrorKind::Busy, Some(409)));
         assert_eq!(
             error.to_string(),
@@ -541,10 +544,10 @@ mod tests {
     #[test]
     fn a_readers_500_and_a_producers_503_are_told_apart_by_their_text() {
         let missing = "Failed to create reader: {&quot;errorMsg&quot;:&quot;Namespace not found&quot;}";
-        assert_eq!(refused(500, &page(500, missing)).kind(), ErrorKind::NotFound);
+        assert_eq!(refused(500, &page(500, missing), "").kind(), ErrorKind::NotFound);
         let terminated = "BrokerServiceException$TopicTerminatedException: Topic was already terminated";
-        assert_eq!(refused(503, &page(503, terminated)).kind(), ErrorKind::TopicTerminated);
-        assert_eq!(refused(503, "").kind(), ErrorKind::Broker);
+        assert_eq!(refused(503, &page(503, terminated), "").kind(), ErrorKind::TopicTerminated);
+        assert_eq!(refused(503, "", "").kind(), ErrorKind::Broker);
     }
 
     #[test]
