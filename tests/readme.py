@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the programs of README.md, docs/admin.md and docs/DELIVERY.md as printed, against the broker at PULSAR_URL.
 
-Those in Rust are compiled by a doc test.
+The pieces of C in docs/ are compiled; those in Rust are compiled by a doc test.
 
 Closes with `readme: N passed, N failed`.
 """
@@ -32,6 +32,38 @@ def run_c(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[st
     return subprocess.run(["./program", url], cwd=folder, check=False, capture_output=True, text=True, timeout=60)
 
 
+# What the pieces of C in docs/ take as given.
+GIVEN = """\
+#include <stargate.h>
+#include <stargate_mock.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+extern stargate_client *client;
+extern stargate_producer *producer;
+extern stargate_consumer *consumer;
+extern stargate_reader *reader;
+extern stargate_message *message;
+extern stargate_mock *mock;
+extern stargate_error *error;
+extern int32_t made;
+extern int fd, epoll;
+extern struct epoll_event event;
+extern void *new_state();
+extern int check(), free_state(), place_order(), work();
+"""
+
+
+def compile_c(folder: Path, source: str, _: str) -> subprocess.CompletedProcess[str]:
+    """Compile a piece of C: the functions in it as they are, and the rest as the body of another."""
+    lines = source.splitlines()
+    functions = [line for line in lines if line.startswith("static ")]
+    body = [line for line in lines if line not in functions]
+    (folder / "piece.c").write_text("\n".join([GIVEN, *functions, "int piece(void)", "{", *body, "return 0;", "}\n"]))
+    command = [os.environ.get("CC", "cc"), "-std=c99", "-Wall", "-Werror", f"-I{ROOT / 'include'}", "-fsyntax-only"]
+    return subprocess.run([*command, "piece.c"], cwd=folder, check=False, capture_output=True, text=True)
+
+
 def run_python(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[str]:
     """Run with the wheel that is installed in .venv."""
     (folder / "program.py").write_text(source)
@@ -51,6 +83,10 @@ def main() -> int:
     url = os.environ["PULSAR_URL"]
     expected = [
         ("README.md", "c", run_c, ["received one pizza"]),
+        *(
+            (f"docs/{page}.md", "c", compile_c, [])
+            for page in ("c", "coming-from-pulsar-c", "DELIVERY", "TESTING", "admin")
+        ),
         ("README.md", "python", run_python, ["stored as", "read again: [b'one pizza'"]),
         ("README.md", "py", run_pytest, ["1 passed"]),
         ("docs/admin.md", "python", run_python, ["backlog: 1 of 1", "after the seek: 0", "shop/sales/orders"]),

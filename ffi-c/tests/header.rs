@@ -1,7 +1,7 @@
 //! The headers in `include` are generated from the sources of this crate. These tests fail when they are not what the
 //! sources say; `UPDATE_HEADER=1 cargo test -p stargate-ffi --test header` writes them anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use cbindgen::{Builder, Config, DocumentationStyle, Language, SortKey, Style};
@@ -222,6 +222,35 @@ fn every_function_says_which_threads_may_call_it_whether_it_blocks_and_how_it_fa
         }
     }
     assert_eq!(functions, exported().len(), "a function was not seen");
+}
+
+/// The names that begin with `stargate_`, or `STARGATE_` for constants.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("stargate_") || word.starts_with("STARGATE_"))
+}
+
+#[test]
+fn the_pages_name_only_what_the_headers_have() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: PathBuf| std::fs::read_to_string(path).expect("it is there, in UTF-8");
+    let headers = ["stargate.h", "stargate_mock.h", "stargate.hpp", "stargate_admin.hpp", "stargate_mock.hpp"];
+    let mut known: Vec<String> = headers.map(|header| read(root.join("include").join(header))).to_vec();
+    // File names, a crate, and what tests and programs read from their environment.
+    known.push("stargate_core stargate_admin stargate_mock STARGATE_LIB_DIR".into());
+    let known: BTreeSet<&str> = known.iter().flat_map(|text| names(text)).collect();
+    let pages = std::fs::read_dir(root.join("docs")).expect("docs/ is there").map(|entry| entry.unwrap().path());
+    let mut seen = 0;
+    for page in pages.filter(|page| page.extension().is_some_and(|end| end == "md")).chain([root.join("README.md")]) {
+        let text = read(page.clone());
+        for name in names(&text) {
+            // `stargate_admin_*` stands for all that begin so.
+            let there = known.contains(name) || (name.ends_with('_') && known.iter().any(|one| one.starts_with(name)));
+            assert!(there, "{} names {name}, which no header has", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen} names were seen");
 }
 
 #[test]
