@@ -386,6 +386,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_near_to_none_says_where_all_are() {
+        let error = Options::new().set("nonsense", "1").unwrap_err();
+        assert!(
+            error.to_string().ends_with("there is no option \"nonsense\"; docs/CONFIGURATION.md has all"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn every_default_is_a_legal_value() {
         for spec in OPTIONS.iter().filter(|spec| !spec.default.is_empty()) {
             Options::new().set(spec.key, spec.default).unwrap();

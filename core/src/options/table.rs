@@ -199,12 +199,15 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("negative_ack_redelivery_delay", "negative_ack_delay"),
 ];
 
-/// The row of `key`, or an error that names the nearest key there is.
+/// The row of `key`, or an error that names the nearest key, if any is near.
 pub fn find(key: &str) -> Result<&'static OptionSpec> {
     let wanted = ALIASES.iter().find_map(|(alias, key_)| (*alias == key).then_some(*key_)).unwrap_or(key);
     OPTIONS.iter().find(|spec| spec.key == wanted).ok_or_else(|| {
-        let nearest = OPTIONS.iter().map(|spec| spec.key).min_by_key(|candidate| distance(key, candidate));
-        Error::invalid(format!("there is no option {key:?}; the nearest is {:?}", nearest.unwrap_or_default()))
+        let nearest = OPTIONS.iter().map(|spec| (distance(key, spec.key), spec.key)).min();
+        // Another word, if more than half of it is other.
+        let near = nearest.filter(|(distance, _)| distance * 2 <= key.chars().count().cast_signed());
+        let hint = near.map_or("docs/CONFIGURATION.md has all".into(), |(_, key)| format!("the nearest is {key:?}"));
+        Error::invalid(format!("there is no option {key:?}; {hint}"))
     })
 }
 
