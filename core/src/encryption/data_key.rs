@@ -1,16 +1,12 @@
-//! A data key: AES-256-GCM over payloads, and itself under RSA-OAEP (SHA-1 and MGF1, as all Pulsar clients have it).
+//! A data key: AES-256-GCM over payloads, and itself under somebody's public key.
 
 use std::fmt;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
-use rsa::pkcs1::DecodeRsaPrivateKey;
-use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
-use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use super::wrapping;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of an AES-256 key.
@@ -32,18 +28,14 @@ fn failed(why: impl Into<String>) -> Error {
 impl DataKey {
     /// A new key, and itself under the public key in `pem`.
     pub(super) fn generate(pem: &[u8]) -> Result<(DataKey, Vec<u8>)> {
-        let public = public_key(pem)?;
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         random(&mut *bytes)?;
-        let wrapped = public.oaep_encrypt::<Sha1>(&*bytes).map_err(|error| failed("the data key").caused_by(error))?;
-        Ok((DataKey::from_bytes(&*bytes)?, wrapped))
+        Ok((DataKey::from_bytes(&*bytes)?, wrapping::wrap(pem, &*bytes)?))
     }
 
     /// The key that is in `wrapped` under the public half of the key in `pem`.
     pub(super) fn unwrap(pem: &[u8], wrapped: &[u8]) -> Result<DataKey> {
-        let bytes = private_key(pem)?.oaep_decrypt::<Sha1>(wrapped).map(Zeroizing::new);
-        let bytes = bytes.map_err(|_| failed("the data key is not for this private key, or was changed on its way"))?;
-        DataKey::from_bytes(&bytes)
+        DataKey::from_bytes(&wrapping::unwrap(pem, wrapped)?)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<DataKey> {
@@ -77,40 +69,6 @@ impl DataKey {
 
 fn random(bytes: &mut [u8]) -> Result<()> {
     SystemRandom::new().fill(bytes).map_err(|_| failed("the system gives no random numbers"))
-}
-
-const ELLIPTIC: &str =
-    "it is no RSA key; keys on elliptic curves (ECDSA in Pulsar's documentation) work between Java clients only";
-
-fn public_key(pem: &[u8]) -> Result<rsa::PublicKey> {
-    let bad = |why: &str| failed(format!("it cannot be used: {why}"));
-    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
-        .map_err(|_| bad("expected PEM with the section PUBLIC KEY, as `openssl rsa -pubout` writes it"))?;
-    rsa::PublicKey::from_public_key_der(&der).map_err(|error| bad(&why(&error)))
-}
-
-fn private_key(pem: &[u8]) -> Result<rsa::PrivateKey> {
-    let bad = |why: &str| failed(format!("it cannot be used: {why}"));
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-        bad("expected PEM with the section PRIVATE KEY or RSA PRIVATE KEY, and no passphrase, as `openssl genrsa` writes it")
-    })?;
-    match &der {
-        PrivateKeyDer::Pkcs8(der) => {
-            rsa::PrivateKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(|error| bad(&why(&error)))
-        }
-        PrivateKeyDer::Pkcs1(der) => rsa::PrivateKey::from_pkcs1_der(der.secret_pkcs1_der())
-            .map_err(|error| bad(&format!("it is not well formed ({error})"))),
-        _ => Err(bad(ELLIPTIC)),
-    }
-}
-
-/// Both errors name the algorithm of another key in their own way, and not what would be right.
-fn why(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
-    match text.contains("OID") || text.contains("algorithm") {
-        true => ELLIPTIC.to_owned(),
-        false => format!("it is not well formed ({text})"),
-    }
 }
 
 #[cfg(test)]
@@ -160,7 +118,16 @@ pub(super) mod tests {
     fn a_key_that_cannot_be_used_says_why_and_shows_nothing() {
         for (public, private, expected) in [
             ("junk", "junk", "expected PEM"),
-            (include_str!("../../../tests/keys/ec.pub.pem"), include_str!("../../../tests/keys/ec.pem"), "no RSA key"),
+            (
+                include_str!("../../../tests/keys/ed25519.pub.pem"),
+                include_str!("../../../tests/keys/ed25519.pem"),
+                "neither an RSA key nor",
+            ),
+            (
+                include_str!("../../../tests/keys/k256.pub.pem"),
+                include_str!("../../../tests/keys/k256.pem"),
+                "expected P-256",
+            ),
             (PRIVATE, PUBLIC, "expected PEM"),
         ] {
             for error in [
