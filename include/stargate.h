@@ -1824,8 +1824,8 @@ void stargate_supervisor_free(struct stargate_supervisor *supervisor);
  * @{ */
 
 /**
- * Gives a key in PEM, of `length` bytes: an RSA key, as `PUBLIC KEY`, or as `PRIVATE KEY` or `RSA PRIVATE KEY` without a
- * passphrase. It is copied, and the copy is wiped when it has been used.
+ * Gives a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a passphrase
+ * `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has been used.
  *
  * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */

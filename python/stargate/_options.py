@@ -107,7 +107,8 @@ class ProducerOptions(ConnectionOptions, total=False):
     it. Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`.
     `compression_type` is then done here, before."""
     encryption_public_key_file: str | os.PathLike[str] | None
-    """PEM file with the RSA public key to encrypt with; read when the producer is opened and at each new data key."""
+    """PEM file with the public key (RSA, or P-256, P-384, P-521) to encrypt with; read when the producer is opened and
+    at each new data key."""
     encryption_key_renewal: float | timedelta | None
     """How long a data key is used before a new one is made, under the public key as it then is. Seconds; 1 to 86400.
     Default: 14400."""
@@ -158,7 +159,7 @@ class ConsumerOptions(ConnectionOptions, total=False):
     pull_mode: bool | None
     """Ask for messages as the application finishes them, instead of letting the server push. Default: False."""
     encryption_private_key_file: str | os.PathLike[str] | None
-    """PEM file with the RSA private key to decrypt with, whatever its name; read when a message comes under a data key
+    """PEM file with the private key to decrypt with, whatever its name; read when a message comes under a data key
     that is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their
     keys."""
     crypto_failure_action: Literal["fail", "discard", "consume"] | None

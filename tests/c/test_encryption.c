@@ -61,10 +61,10 @@ TEST(a_key_that_cannot_be_used_is_an_error_when_opening)
 {
     stargate_client *client = new_client();
     stargate_producer *producer = NULL;
-    stargate_options *options = OPTIONS("encryption_key", "k", "encryption_public_key_file", KEYS "/ec.pub.pem");
+    stargate_options *options = OPTIONS("encryption_key", "k", "encryption_public_key_file", KEYS "/ed25519.pub.pem");
     stargate_error *error = NULL;
 
-    FAILS(STARGATE_CRYPTO, "no RSA key",
+    FAILS(STARGATE_CRYPTO, "neither an RSA key nor",
           stargate_producer_open(client, new_topic(), options, TIMEOUT_MS, &producer, &error));
     stargate_options_free(options);
     options = OPTIONS("encryption_key", "k");

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pulsar
@@ -10,7 +13,8 @@ import stargate
 from conftest import PATIENCE, Native, take
 from test_plain import CODECS, EVENT, EVENT_MS, PAYLOADS, PROPERTIES
 
-KEYS = Path(__file__).parent.parent / "keys"
+TESTS = Path(__file__).parent.parent
+KEYS = TESTS / "keys"
 PUBLIC, PRIVATE = str(KEYS / "rsa.pub.pem"), str(KEYS / "rsa.pem")
 
 SEALING = {"encryption_key": "billing", "encryption_public_key_file": PUBLIC}
@@ -117,3 +121,37 @@ def test_the_proxy_tells_readers_no_encryption_context(ours: stargate.Client, na
         message = reader.receive(timeout=PATIENCE)
     assert message.data != b"one pizza"
     assert message.encryption_context is None
+
+
+def java_client(what: str, topic: str, key: str, count: int) -> list[str]:
+    """What the program JavaClient.java prints; on the jars of the broker."""
+    sys.path.append(str(TESTS / "pulsar"))
+    from toolchain import find_jars, find_java
+
+    command = [find_java(), "-cp", f"{find_jars()}/*", str(TESTS / "interop/JavaClient.java")]
+    command += [what, os.environ["PULSAR_BINARY_URL"], topic, str(KEYS / key), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [line for line in done.stdout.splitlines() if line.startswith("received ")]
+
+
+# P-256, and P-521 with its numbers written out, as Pulsar's documentation has such keys made.
+@pytest.mark.parametrize("curve", ["ec", "p521"])
+def test_what_we_encrypt_on_an_elliptic_curve_is_read_by_the_java_client(
+    ours: stargate.Client, topic: str, curve: str
+) -> None:
+    key = str(KEYS / f"{curve}.pub.pem")
+    with ours.producer(topic, encryption_key="billing", encryption_public_key_file=key) as producer:
+        for number in range(3):
+            producer.send(f"message {number}")
+    assert java_client("receive", topic, f"{curve}.pem", 3) == [f"received message {number}" for number in range(3)]
+
+
+@pytest.mark.parametrize("curve", ["ec", "p521"])
+def test_what_the_java_client_encrypts_on_an_elliptic_curve_is_read(
+    ours: stargate.Client, topic: str, curve: str
+) -> None:
+    java_client("send", topic, f"{curve}.pub.pem", 3)
+    key = str(KEYS / f"{curve}.pem")
+    with ours.consumer(topic, "ours", initial_position="earliest", encryption_private_key_file=key) as consumer:
+        assert [message.data for message in take(consumer, 3)] == [b"message 0", b"message 1", b"message 2"]

@@ -185,7 +185,9 @@ pub(crate) fn a_key_reader_that_fails_is_told_and_may_recover(broker: &Broker) {
 
 pub(crate) fn a_key_that_cannot_be_used_is_an_error_when_opening(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
-    for (file, expected) in [("none.pem", "none.pem"), ("README.md", "expected PEM"), ("ec.pub.pem", "no RSA key")] {
+    for (file, expected) in
+        [("none.pem", "none.pem"), ("README.md", "expected PEM"), ("ed25519.pub.pem", "neither an RSA key nor")]
+    {
         let options = Options::new().encryption_key("k").encryption_public_key_file(&key(file));
         let error = client.producer(&topic, options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Crypto, "{error}");

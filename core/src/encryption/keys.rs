@@ -42,7 +42,8 @@ pub struct EncryptionKeyInfo {
 }
 
 impl EncryptionKeyInfo {
-    /// An RSA key in PEM: `PUBLIC KEY`, or `PRIVATE KEY` or `RSA PRIVATE KEY` without a passphrase.
+    /// A key in PEM, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a passphrase `PRIVATE KEY`,
+    /// `RSA PRIVATE KEY` or `EC PRIVATE KEY`.
     pub fn new(pem: impl Into<Vec<u8>>) -> EncryptionKeyInfo {
         EncryptionKeyInfo { key: Zeroizing::new(pem.into()), metadata: BTreeMap::new() }
     }

@@ -121,7 +121,7 @@ table! {
     /// Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`. `compression_type`
     /// is then done here, before.
     encryption_key: &str = Kind::Text, "", &[], PRODUCER;
-    /// PEM file with the RSA public key to encrypt with; read when the producer is opened and at each new data key.
+    /// PEM file with the public key (RSA, or P-256, P-384, P-521) to encrypt with; read when the producer is opened and at each new data key.
     encryption_public_key_file: &str = Kind::Path, "", &[], PRODUCER;
     /// How long a data key is used before a new one is made, under the public key as it then is.
     encryption_key_renewal: Duration = millis(1_000, 86_400_000), "14400000", &[], PRODUCER;
@@ -159,7 +159,7 @@ table! {
     dead_letter_topic: &str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
     /// Ask for messages as the application finishes them, instead of letting the server push.
     pull_mode: bool = Kind::Bool, "false", &[(CONSUMER, "pullMode")], CONSUMER;
-    /// PEM file with the RSA private key to decrypt with, whatever its name; read when a message comes under a data key that
+    /// PEM file with the private key to decrypt with, whatever its name; read when a message comes under a data key that
     /// is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their keys.
     encryption_private_key_file: &str = Kind::Path, "", &[], CONSUMER;
     /// What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them come again
