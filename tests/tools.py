@@ -23,7 +23,11 @@ CC = Tool("cc", "links, and compiles the C examples", "apt install gcc")
 CXX = Tool("c++", "compiles the C++ tests", "apt install g++")
 CMAKE = Tool("cmake", "builds and runs the tests in C", "apt install cmake")
 PKG_CONFIG = Tool("pkg-config", "finds the installed library in a test of the installation", "apt install pkg-config")
-JAVA = Tool("java", "runs the real Pulsar broker, and its Java client from source (JDK 17 or later)", "apt install openjdk-17-jdk-headless")
+JAVA = Tool(
+    "java",
+    "runs the real Pulsar broker and a Java client (JDK 17 or later)",
+    "apt install openjdk-17-jdk-headless",
+)
 MAVEN = Tool("mvn", "fetches the real Pulsar broker", "apt install maven")
 OPENSSL = Tool("openssl", "makes the certificates of the secure broker", "apt install openssl")
 CLIPPY = Tool("cargo-clippy", "looks for mistakes in the Rust code", "rustup component add clippy")
