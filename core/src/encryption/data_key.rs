@@ -6,8 +6,8 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::wrapping;
-use crate::error::{Error, ErrorKind, Result};
+use super::{failed, wrapping};
+use crate::error::Result;
 
 /// The bytes of an AES-256 key.
 const KEY_BYTES: usize = 32;
@@ -19,10 +19,6 @@ impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DataKey")
     }
-}
-
-fn failed(why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Crypto, why)
 }
 
 impl DataKey {
@@ -80,6 +76,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     pub(crate) const PRIVATE: &str = include_str!("../../../tests/keys/rsa.pem");
     pub(crate) const PUBLIC: &str = include_str!("../../../tests/keys/rsa.pub.pem");

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::context::WrappedKey;
 use super::data_key::DataKey;
-use crate::error::{Error, ErrorKind, Result};
+use super::failed;
+use crate::error::{Error, Result};
 use crate::options::Options;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -210,17 +211,17 @@ impl KeySource {
         work: impl FnOnce(&dyn CryptoKeyReader) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let reader = self.reader.clone();
-        let lost = |_| Err(Error::new(ErrorKind::Crypto, "the key reader panicked, or the client is gone"));
+        let lost = |_| Err(failed("the key reader panicked, or the client is gone"));
         self.runtime.spawn_blocking(move || work(&*reader)).await.unwrap_or_else(lost)
     }
 }
 
 fn unavailable(why: Failure) -> Error {
-    Error::new(ErrorKind::Crypto, format!("it could not be had: {why}"))
+    failed(format!("it could not be had: {why}"))
 }
 
 fn named(half: &str, name: &str, error: &Error) -> Error {
-    Error::new(ErrorKind::Crypto, format!("{half} key {name:?}: {}", error.message()))
+    failed(format!("{half} key {name:?}: {}", error.message()))
 }
 
 #[cfg(test)]

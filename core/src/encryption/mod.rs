@@ -23,5 +23,11 @@ pub(crate) use self::sealing::Sealer;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::{compression::decompress_all, context::Context};
 
+use crate::error::{Error, ErrorKind};
+
 #[cfg(all(test, feature = "mock"))]
 mod tests;
+
+fn failed(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Crypto, why)
+}

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::context::{Context, WrappedKey};
 use super::data_key::DataKey;
+use super::failed;
 use super::keys::KeySource;
 use super::parts::Batches;
 use crate::delivery::processors::{Outcome, Settle};
@@ -150,7 +151,7 @@ impl Opener {
     /// The text, or a key that has to be had. A message may be encrypted for several readers, and any key will do.
     fn decrypt(&mut self, context: &mut Context, payload: &[u8]) -> Result<std::result::Result<Vec<u8>, WrappedKey>> {
         let now = Instant::now();
-        let mut why = Error::new(ErrorKind::Crypto, "it comes with no key");
+        let mut why = failed("it comes with no key");
         let mut unknown = None;
         for wrapped in context.keys.drain(..) {
             match self.known.get_mut(&wrapped.bytes).filter(|known| now < known.until) {

@@ -9,7 +9,8 @@ use sha1::Sha1;
 use zeroize::Zeroizing;
 
 use super::elliptic::{self, Curve};
-use crate::error::{Error, ErrorKind, Result};
+use super::failed;
+use crate::error::{Error, Result};
 
 /// `bytes` for whoever has the private half of the key in `pem`.
 pub(super) fn wrap(pem: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
@@ -62,10 +63,6 @@ fn on_curve(der: &[u8], curve: Option<Curve>, wrapped: &[u8]) -> Result<Option<Z
 }
 
 const OTHER: &str = "it is neither an RSA key nor one on an elliptic curve";
-
-fn failed(why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Crypto, why)
-}
 
 fn unusable(why: &str) -> Error {
     failed(format!("it cannot be used: {why}"))
