@@ -188,12 +188,13 @@ where
             let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
             match socket.poll_next(cx) {
                 Poll::Pending => {
-                    let rests = self.pace.took(now, taken, bytes, self.session.role.expected());
+                    let rests = self.pace.took_all(now, self.session.role.expected());
                     socket.rest(rests);
                     return taken > 0;
                 }
                 Poll::Ready(Incoming::Text(text)) => {
                     bytes += text.len();
+                    self.pace.took();
                     self.session.text(now, &text);
                 }
                 Poll::Ready(Incoming::Pong) => {

@@ -13,8 +13,6 @@ use crate::proto::Moment;
 const REST: Duration = Duration::from_millis(1);
 /// How many frames the server must still be free to send for a rest not to hold it up.
 const ENOUGH: usize = 64;
-/// The most bytes in a lot: the server can have that much under way while we rest.
-const MUCH: usize = 128 * 1024;
 /// How long to go without rests after one that was too long, at first and at most.
 const SPELL: Duration = Duration::from_millis(16);
 const LONGEST_SPELL: Duration = Duration::from_millis(256);
@@ -25,6 +23,8 @@ pub(crate) struct Pace {
     until: Option<Moment>,
     /// What is read next is the lot of a rest.
     rested: bool,
+    /// What was read of this lot so far.
+    frames: usize,
     /// When the last frames came.
     last: Option<Moment>,
     /// No rests before this.
@@ -51,16 +51,21 @@ impl Pace {
         self.until
     }
 
-    /// So many frames and bytes were read, which were all that were there; `expected` more may come before the server
-    /// waits for us. Whether a rest begins.
-    pub(crate) fn took(&mut self, now: Moment, frames: usize, bytes: usize, expected: usize) -> bool {
+    /// A frame was read.
+    pub(crate) fn took(&mut self) {
+        self.frames += 1;
+    }
+
+    /// All that was there was read; `expected` more frames may come before the server waits for us. Whether a rest begins.
+    pub(crate) fn took_all(&mut self, now: Moment, expected: usize) -> bool {
         let rested = std::mem::take(&mut self.rested);
+        let frames = std::mem::take(&mut self.frames);
         if frames == 0 {
             return false;
         }
         let streams = rested || self.last.is_some_and(|last| now.saturating_sub(last) < REST);
         self.last = Some(now);
-        if rested && (frames > expected / 2 || bytes > MUCH) {
+        if rested && frames > expected / 2 {
             self.spell = (2 * self.spell).clamp(SPELL, LONGEST_SPELL);
             self.awake_until = now + self.spell;
         } else if rested {
@@ -79,17 +84,23 @@ mod tests {
 
     const STEP: Duration = Duration::from_micros(100);
 
+    /// A lot of so many frames; whether a rest follows.
+    fn take(pace: &mut Pace, at: Moment, frames: usize, expected: usize) -> bool {
+        (0..frames).for_each(|_| pace.took());
+        pace.took_all(at, expected)
+    }
+
     /// Two frames close to each other, of a stream in which this many more may come; whether a rest followed.
     fn streams(pace: &mut Pace, at: Moment, expected: usize) -> bool {
-        pace.took(at, 1, 100, expected);
-        pace.took(at + STEP, 1, 100, expected)
+        take(pace, at, 1, expected);
+        take(pace, at + STEP, 1, expected)
     }
 
     #[test]
     fn what_comes_after_a_silence_is_read_at_once() {
         let mut pace = Pace::default();
         for number in 0..5 {
-            assert!(!pace.took(2 * REST * number, 1, 100, 1000), "no stream");
+            assert!(!take(&mut pace, 2 * REST * number, 1, 1000), "no stream");
         }
         assert_eq!(pace.deadline(), None);
     }
@@ -102,10 +113,10 @@ mod tests {
         assert_eq!(pace.deadline(), Some(until));
         assert!(pace.rests(until - STEP));
         assert!(!pace.rests(until));
-        assert!(pace.took(until, 30, 3000, 1000), "it goes on");
+        assert!(take(&mut pace, until, 30, 1000), "it goes on");
         assert!(!pace.rests(until + REST));
-        assert!(!pace.took(until + REST, 0, 0, 1000), "nothing came");
-        assert!(!pace.took(until + 3 * REST, 1, 100, 1000), "what comes now comes after a silence");
+        assert!(!take(&mut pace, until + REST, 0, 1000), "nothing came");
+        assert!(!take(&mut pace, until + 3 * REST, 1, 1000), "what comes now comes after a silence");
     }
 
     #[test]
@@ -117,20 +128,20 @@ mod tests {
     #[test]
     fn a_server_that_had_to_wait_is_read_without_rests_for_longer_and_longer() {
         let (mut pace, mut now) = (Pace::default(), REST);
-        for (frames, bytes, spell) in [(501, 0, SPELL), (1, MUCH + 1, 2 * SPELL), (1000, 0, 4 * SPELL)] {
+        for (frames, spell) in [(501, SPELL), (600, 2 * SPELL), (1000, 4 * SPELL)] {
             assert!(streams(&mut pace, now, 1000));
             now += STEP + REST;
             assert!(!pace.rests(now));
-            assert!(!pace.took(now, frames, bytes, 1000));
+            assert!(!take(&mut pace, now, frames, 1000));
             assert!(!streams(&mut pace, now + spell - 2 * STEP, 1000), "{spell:?} are not over");
             now += spell;
         }
         // A rest that held up nobody, and the next spell is a short one again.
         assert!(streams(&mut pace, now, 1000));
         now += STEP + REST;
-        assert!(!pace.rests(now) && pace.took(now, 40, 4000, 1000));
+        assert!(!pace.rests(now) && take(&mut pace, now, 40, 1000));
         now += REST;
-        assert!(!pace.rests(now) && !pace.took(now, 900, 0, 1000));
+        assert!(!pace.rests(now) && !take(&mut pace, now, 900, 1000));
         assert!(streams(&mut pace, now + SPELL, 1000));
     }
 }

@@ -8,9 +8,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// So much is announced in a rest as well.
+/// So much is announced in a rest as well, which grows the socket's buffer to twice that if it was smaller.
 #[cfg(target_os = "linux")]
-const PLENTY: libc::c_int = 32 * 1024;
+const PLENTY: libc::c_int = 128 * 1024;
 
 pub(crate) struct Tcp {
     stream: TcpStream,
