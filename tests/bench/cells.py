@@ -122,6 +122,7 @@ class Cell:
     level: int  # the mode that it begins to belong to
     rounds: int = 0  # instead of those of the mode
     seconds: float = 0.0  # the same
+    sleepy: bool = False  # on the broker: cores that have nothing to do may sleep
 
 
 # A client's name, or the name with what its workload has different and what to call that.
@@ -190,7 +191,55 @@ def broker_cells() -> list[Cell]:
     python_peers: list[Entry] = ["websocket-client, skip", "websockets"]
     batched: list[Entry] = [(client, "batched", BATCHED) for client in (RUST, "raw loop", "websocket-client")]
     official_batched: list[Entry] = [(client, "batched", BATCHED) for client in ("pulsar-client", "pulsar-rs")]
+    # What was sent keeps the broker busy for a while after, the more so what is large.
     return [
+        _cell(
+            "broker: receive 100 B",
+            Workload("receive", 100),
+            [
+                RUST,
+                C,
+                PYTHON_SYNC,
+                "raw loop",
+                gather,
+                "raw loop, hundred",
+                *python_peers,
+                "pulsar-client",
+                "pulsar-rs",
+            ],
+            QUICK,
+        ),
+        _cell(
+            "broker: receive 100 B, connections",
+            Workload("receive", 100, shared=True),
+            [RUST, (RUST, "4 connections", FOUR), ("raw loop, gather", "4 connections", FOUR)],
+            QUICK,
+        ),
+        _cell(
+            "broker: receive 100 B, cores that sleep",
+            Workload("receive", 100, shared=True),
+            [RUST, (RUST, "4 connections", FOUR), gather, "raw loop", *python_peers],
+            QUICK,
+            sleepy=True,
+        ),
+        _cell("broker: receive 100 B, pull mode", Workload("receive", 100, pull=True), [RUST, gather]),
+        _cell("broker: read 100 B", Workload("read", 100), [RUST, gather]),
+        _cell(
+            "broker: receive 100 B, sent in batches",
+            Workload("receive", 100, from_batches=True),
+            [RUST, gather, *python_peers, "pulsar-client"],
+        ),
+        _cell(
+            "broker: receive 1 KiB",
+            Workload("receive", 1024),
+            [RUST, PYTHON_SYNC, "raw loop", gather, *python_peers, wc],
+        ),
+        _cell("broker: receive 1 KiB, TLS", Workload("receive", 1024, tls=True), [RUST, gather, "websockets"]),
+        _cell(
+            "broker: receive 64 KiB",
+            Workload("receive", 65536, 100),
+            [RUST, "raw loop", gather, *python_peers, "pulsar-client"],
+        ),
         _cell(
             "broker: send 100 B",
             Workload("send", 100),
@@ -209,7 +258,6 @@ def broker_cells() -> list[Cell]:
             QUICK,
         ),
         _cell("broker: send 1 KiB", Workload("send", 1024), [RUST, "raw loop", wc, "websockets", "pulsar-client"]),
-        _cell("broker: send 64 KiB", Workload("send", 65536, 100), [RUST, "raw loop", wc, "pulsar-client"]),
         _cell(
             "broker: one at a time, 100 B",
             Workload("send", 100, 1),
@@ -217,35 +265,12 @@ def broker_cells() -> list[Cell]:
             QUICK,
         ),
         _cell(
-            "broker: receive 100 B",
-            Workload("receive", 100),
-            [RUST, C, PYTHON_SYNC, gather, "raw loop, hundred", *python_peers, "pulsar-client", "pulsar-rs"],
-            QUICK,
-        ),
-        _cell(
-            "broker: receive 100 B, sent in batches",
-            Workload("receive", 100, from_batches=True),
-            [RUST, gather, *python_peers, "pulsar-client"],
-        ),
-        _cell("broker: receive 1 KiB", Workload("receive", 1024), [RUST, PYTHON_SYNC, gather, *python_peers, wc]),
-        _cell(
-            "broker: receive 64 KiB", Workload("receive", 65536, 100), [RUST, gather, *python_peers, "pulsar-client"]
-        ),
-        _cell(
-            "broker: receive 100 B, connections",
-            Workload("receive", 100, shared=True),
-            [RUST, (RUST, "4 connections", FOUR), ("raw loop, gather", "4 connections", FOUR)],
-            QUICK,
-        ),
-        _cell(
             "broker: send 100 B, connections",
             Workload("send", 100),
             [RUST, (RUST, "4 connections", FOUR), ("raw loop", "4 connections", FOUR)],
         ),
-        _cell("broker: read 100 B", Workload("read", 100), [RUST, gather]),
-        _cell("broker: receive 100 B, pull mode", Workload("receive", 100, pull=True), [RUST, gather]),
         _cell("broker: send 1 KiB, TLS", Workload("send", 1024, tls=True), [RUST, "raw loop", wc]),
-        _cell("broker: receive 1 KiB, TLS", Workload("receive", 1024, tls=True), [RUST, gather, "websockets"]),
+        _cell("broker: send 64 KiB", Workload("send", 65536, 100), [RUST, "raw loop", wc, "pulsar-client"]),
     ]
 
 

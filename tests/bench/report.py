@@ -153,7 +153,7 @@ def targets(summary: Summary) -> list[Target]:
     long = ("sink: send 100 B, long", "sink: receive 1 KiB, long")
     grown = [(cell.removeprefix("sink: "), value) for cell in long for value in values(cell, OURS, "grown_mb")]
     idle = "sink: 1,000 idle consumers"
-    connections = "broker: receive 100 B, connections"
+    connections, sleepy = "broker: receive 100 B, connections", "broker: receive 100 B, cores that sleep"
 
     def plain(numbers: list[float]) -> list[tuple[str, float]]:
         return [("", number) for number in numbers]
@@ -184,11 +184,15 @@ def targets(summary: Summary) -> list[Target]:
             True,
             against_best("", "broker: receive 100 B, sent in batches", python_peers),
         ),
-        Target(
-            "receive over 4 connections, times over 1",
-            2,
-            True,
-            ratios(("", connections, f"{OURS}, 4 connections", OURS)),
+        Target("the same at 100 B, cores that sleep", 1, True, against_best("", sleepy, python_peers)),
+        *(
+            Target(
+                f"receive over 4 connections, times over 1, {cores}",
+                2,
+                True,
+                ratios(("", cell, f"{OURS}, 4 connections", OURS)),
+            )
+            for cores, cell in (("cores awake", connections), ("cores that sleep", sleepy))
         ),
         Target("on the broker, times the raw loop", 0.95, True, against_raw),
         Target("latency with one in flight, times the raw loop's", 1.05, False, latency),

@@ -47,6 +47,10 @@ class Wanted:
     jwt: bool = False
     mtls: bool = False
     proxies: int = 0
+    memory: str = "512m"
+    """For the broker's heap, and as much again outside of it, as the JVM spells sizes."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Keys of Pulsar's standalone.conf, over what is written there otherwise."""
 
     def __post_init__(self) -> None:
         if self.mtls and not self.tls:
@@ -147,7 +151,7 @@ class Broker:
         arguments += ["--metadata-dir", data / "metadata", "--bookkeeper-dir", data / "bookkeeper"]
         # The bookie's port is part of its identity: on another one it refuses the data it wrote itself.
         arguments += ["--bookkeeper-port", self.ports["bookkeeper"]]
-        self._launch("broker", "org.apache.pulsar.PulsarStandaloneStarter", arguments, heap="512m")
+        self._launch("broker", "org.apache.pulsar.PulsarStandaloneStarter", arguments, self.wanted.memory)
 
     def kill_broker(self) -> None:
         """Kill -9, as a crash would: nothing is flushed, closed or said to the clients. The proxies stay."""
@@ -197,9 +201,7 @@ class Broker:
         """Start proxy `index` on its port; a running one is killed first."""
         self._check_proxy(index)
         arguments = [self.folder / "conf" / f"proxy-{index}.conf"]
-        self._launch(
-            f"proxy-{index}", "org.apache.pulsar.websocket.service.WebSocketServiceStarter", arguments, heap="128m"
-        )
+        self._launch(f"proxy-{index}", "org.apache.pulsar.websocket.service.WebSocketServiceStarter", arguments, "128m")
 
     def kill_proxy(self, index: int) -> None:
         """Kill -9 of proxy `index`."""
@@ -321,7 +323,7 @@ class Broker:
                 "brokerClientAuthenticationPlugin": own_identity[0],
                 "brokerClientAuthenticationParameters": own_identity[1],
             }
-        self._write_settings("standalone", settings)
+        self._write_settings("standalone", {**settings, **self.wanted.settings})
 
         for index, port in enumerate(self.proxy_ports):
             proxy = {
@@ -342,9 +344,9 @@ class Broker:
 
     # ---- processes ----
 
-    def _launch(self, part: str, main_class: str, arguments: Sequence[object], heap: str) -> None:
+    def _launch(self, part: str, main_class: str, arguments: Sequence[object], memory: str) -> None:
         command = [find_java(), processes.mark(self.folder, part)]
-        command += [f"-Xmx{heap}", f"-XX:MaxDirectMemorySize={heap}", "-Dio.netty.tryReflectionSetAccessible=true"]
+        command += [f"-Xmx{memory}", f"-XX:MaxDirectMemorySize={memory}", "-Dio.netty.tryReflectionSetAccessible=true"]
         # What a killed JVM leaves in temporary folders (RocksDB's library, 13 MB each time) goes with our own.
         command += [f"-Djava.io.tmpdir={self.folder}/tmp", "-XX:-UsePerfData"]
         command += [f"-Dstargate.log={self.folder}/log/{part}.log"]

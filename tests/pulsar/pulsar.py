@@ -13,7 +13,8 @@
     pulsar.py start-proxy I --state DIR     start it again
 
 WANTED: --tls (wss and https ports besides the plain ones), --jwt (tokens), --mtls (client certificates, needs --tls),
---proxies N (WebSocket proxies of their own, for failover). Authentication holds for the whole broker, its plain ports
+--proxies N (WebSocket proxies of their own, for failover), --memory SIZE and --set KEY=VALUE (more of it, and settings
+of Pulsar's standalone.conf, for measurements). Authentication holds for the whole broker, its plain ports
 too. So a test of both worlds says `run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the
 first one.
 
@@ -224,7 +225,21 @@ def _run_command(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
-    return Wanted(tls=arguments.tls, jwt=arguments.jwt, mtls=arguments.mtls, proxies=arguments.proxies)
+    return Wanted(
+        tls=arguments.tls,
+        jwt=arguments.jwt,
+        mtls=arguments.mtls,
+        proxies=arguments.proxies,
+        memory=arguments.memory,
+        settings=dict(arguments.settings),
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
 
 
 def _print(broker: Broker) -> int:
@@ -244,6 +259,16 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     wanted.add_argument("--jwt", action="store_true", help="authenticate by token")
     wanted.add_argument("--mtls", action="store_true", help="authenticate by client certificate (needs --tls)")
     wanted.add_argument("--proxies", type=int, default=0, metavar="N", help="WebSocket proxies of their own")
+    wanted.add_argument("--memory", default="512m", metavar="SIZE", help="the broker's heap, and as much outside of it")
+    wanted.add_argument(
+        "--set",
+        dest="settings",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the broker's standalone.conf; may be repeated",
+    )
     wanted.add_argument("--state", type=Path, metavar="DIR", help="folder for data and logs (default: a temporary one)")
 
     usage = "%(prog)s [WANTED] [--secure] [--state DIR] -- COMMAND ARGS..."

@@ -64,8 +64,12 @@ class InFolder(unittest.TestCase):
 
 class PlainBroker(InFolder):
     def test_start_kill_restart_stop(self) -> None:
-        first = json.loads(self.succeed("start", "--proxies", 1, "--state", self.state))
+        more = ("--memory", "600m", "--set", "ttlDurationDefaultInSeconds=77")
+        first = json.loads(self.succeed("start", "--proxies", 1, *more, "--state", self.state))
         started = Broker.load(self.state)
+        settings = json.loads(started.admin("GET", "/admin/v2/brokers/configuration/runtime")[1])
+        self.assertEqual(settings["ttlDurationDefaultInSeconds"], "77")
+        self.assertIn("-Xmx600m", Path(f"/proc/{first['pid']}/cmdline").read_text().split("\0"))
         self.assertEqual(started.admin("GET", "/admin/v2/brokers/health"), (200, b"ok"))
         self.assertEqual(len(processes.find(self.state)), 2, "the broker and one proxy")
 
@@ -216,6 +220,7 @@ class Refusals(InFolder):
     def test_impossible_combinations(self) -> None:
         self.assertIn("need --tls", call("start", "--mtls").stderr)
         self.assertIn("proxies are plain", call("start", "--jwt", "--proxies", 1).stderr)
+        self.assertIn("'memory' is not KEY=VALUE", call("start", "--set", "memory").stderr)
 
 
 if __name__ == "__main__":

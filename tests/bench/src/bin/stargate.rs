@@ -160,14 +160,19 @@ async fn read(client: &Client, workload: &Workload, meter: &Shared) -> Result<()
 }
 
 /// Messages for others to receive. A subscription keeps them.
+///
+/// Its consumer stays until standard input ends, and takes nothing: for as long as one is there that has yet to come to
+/// the messages, a broker that is set so has them in its memory.
 async fn fill(client: &Client, workload: &Workload) -> Result<()> {
-    client.consumer(&workload.topic, "keep", Options::new().queue_size(1)).await?.close(Duration::from_secs(5)).await?;
+    let _keeper = client.consumer(&workload.topic, "keep", Options::new().queue_size(1).pull_mode(true)).await?;
     let producer = client.producer(&workload.topic, producer_options(workload)).await?;
     let payloads = Payloads::new(workload.size);
     for number in 0..workload.limit {
         producer.enqueue(payloads.get(number)).await?;
     }
     producer.flush().await?;
+    println!(r#"{{"filled":{}}}"#, workload.limit);
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("standard input can be read");
     client.close(Duration::from_secs(5)).await
 }
 
