@@ -135,7 +135,7 @@ where
                 self.tell();
             }
             let patience = match self.pace.deadline() {
-                Some(_) => Patience::Resting(LOT / 2),
+                Some(_) => Patience::Resting((self.session.role.expected() / 4).min(LOT / 2)),
                 None => Patience::Awake(self.session.role.patience()),
             };
             if !busy && !self.poll_timer(cx) && self.orders.sleep(cx, patience) {
@@ -175,7 +175,8 @@ where
 
     fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
         let due = self.session.deadline().is_some_and(|at| now >= at);
-        if self.pace.rests(now) && !due {
+        let plenty = || self.socket.as_mut().is_none_or(|socket| socket.has_plenty(cx));
+        if self.pace.rests(now, plenty) && !due {
             return false;
         }
         let mut bytes = 0;
@@ -188,13 +189,13 @@ where
             let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
             match socket.poll_next(cx) {
                 Poll::Pending => {
-                    let rests = self.pace.took_all(now, self.session.role.expected());
-                    socket.rest(rests);
+                    let rest = self.pace.took_all(now, self.session.role.expected());
+                    socket.rest(rest);
                     return taken > 0;
                 }
                 Poll::Ready(Incoming::Text(text)) => {
                     bytes += text.len();
-                    self.pace.took();
+                    self.pace.took(text.len());
                     self.session.text(now, &text);
                 }
                 Poll::Ready(Incoming::Pong) => {

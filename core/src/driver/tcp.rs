@@ -8,30 +8,29 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// So much is announced in a rest as well, which grows the socket's buffer to twice that if it was smaller.
-#[cfg(target_os = "linux")]
-const PLENTY: libc::c_int = 128 * 1024;
-
 pub(crate) struct Tcp {
     stream: TcpStream,
-    /// There may be something to read of which the runtime was not told.
-    rests: bool,
+    /// How many bytes have to be there for the system to announce them; if it is more than one, there may be something to read of
+    /// which the runtime was not told.
+    mark: usize,
 }
 
 impl Tcp {
     pub(crate) fn new(stream: TcpStream) -> Tcp {
-        Tcp { stream, rests: false }
+        Tcp { stream, mark: 1 }
     }
 
-    /// In a rest the system announces nothing that arrives, unless it is plenty; whoever reads finds it all the same.
-    pub(crate) fn rest(&mut self, rests: bool) {
-        if std::mem::replace(&mut self.rests, rests) == rests {
+    /// In a rest the system announces nothing that arrives, unless it is `plenty`; whoever reads finds it all the same.
+    pub(crate) fn rest(&mut self, plenty: Option<usize>) {
+        // A power of two, so that it seldom changes.
+        let mark = plenty.map_or(1, |plenty| 1 << plenty.max(1).ilog2());
+        if std::mem::replace(&mut self.mark, mark) == mark {
             return;
         }
         #[cfg(target_os = "linux")]
         {
             use std::os::fd::AsRawFd;
-            let mark = if rests { PLENTY } else { 1 };
+            let mark = libc::c_int::try_from(mark).unwrap_or(libc::c_int::MAX);
             // SAFETY: the descriptor is open, and the option takes an int of this length.
             unsafe {
                 libc::setsockopt(
@@ -44,21 +43,27 @@ impl Tcp {
             }
         }
     }
+
+    /// Whether that is there; if not, `cx` is woken when it is.
+    pub(crate) fn has_plenty(&mut self, cx: &mut Context<'_>) -> bool {
+        cfg!(target_os = "linux") && self.stream.poll_read_ready(cx).is_ready()
+    }
 }
 
 impl AsyncRead for Tcp {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.rests {
-            match (&*SockRef::from(&self.stream)).read(buffer.initialize_unfilled()) {
-                Ok(read) => {
-                    buffer.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let announced = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if announced.is_ready() || self.mark == 1 {
+            return announced;
         }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        match (&*SockRef::from(&self.stream)).read(buffer.initialize_unfilled()) {
+            Ok(read) => {
+                buffer.advance(read);
+                Poll::Ready(Ok(()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 }
 
@@ -74,5 +79,50 @@ impl AsyncWrite for Tcp {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn in_a_rest_little_is_not_announced_but_read_and_plenty_is_announced() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut tcp = Tcp::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let (mut server, _) = listener.accept().unwrap();
+        let mut bytes = [0; 10_000];
+        // What the runtime was told at first.
+        let nothing = poll_fn(|cx| Poll::Ready(Pin::new(&mut tcp).poll_read(cx, &mut ReadBuf::new(&mut bytes)))).await;
+        assert!(nothing.is_pending());
+
+        tcp.rest(Some(5_000));
+        server.write_all(&[1; 100]).unwrap();
+        let plenty = timeout(SOON, poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }));
+        assert!(plenty.await.is_err(), "100 bytes are little");
+        assert_eq!(tcp.read(&mut bytes).await.unwrap(), 100);
+
+        server.write_all(&[1; 6_000]).unwrap();
+        poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        assert_eq!(tcp.read(&mut bytes).await.unwrap(), 6_000);
+
+        // What came in a rest and was not plenty is announced when that ends.
+        server.write_all(&[1; 100]).unwrap();
+        assert!(
+            timeout(SOON, poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }))
+                .await
+                .is_err()
+        );
+        tcp.rest(None);
+        assert_eq!(tcp.read(&mut bytes).await.unwrap(), 100);
     }
 }

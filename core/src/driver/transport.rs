@@ -234,9 +234,14 @@ impl Socket {
         })
     }
 
-    /// Whether nobody is to be woken for what arrives.
-    pub(crate) fn rest(&mut self, rests: bool) {
-        self.0.get_mut().link.tcp().rest(rests);
+    /// In a rest, nobody is to be woken for what arrives until it is so many bytes.
+    pub(crate) fn rest(&mut self, plenty: Option<usize>) {
+        self.0.get_mut().link.tcp().rest(plenty);
+    }
+
+    /// Whether it is; if not, `cx` is woken when it is.
+    pub(crate) fn has_plenty(&mut self, cx: &mut Context<'_>) -> bool {
+        self.0.get_mut().link.tcp().has_plenty(cx)
     }
 
     /// Whether there is room for one more frame.
