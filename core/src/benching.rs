@@ -9,7 +9,7 @@ use crate::proto::consumer::{self, ConsumerRole, Settings};
 use crate::proto::frame::{OpenFrame, Received, parse_answer, parse_any_answer, parse_any_received, parse_received};
 use crate::proto::producer::{self, ProducerRole, Resend};
 use crate::proto::session::{Policy, Role, Session};
-use crate::proto::{Moment, Text};
+use crate::proto::Moment;
 use crate::topic::TopicName;
 
 /// How the server writes a message with `payload`, which is base64.
@@ -97,7 +97,7 @@ impl Sending {
         while let Some(frame) = session.poll_frame() {
             frame.write(out);
         }
-        session.text(Moment::ZERO, &Text::from(receipt_frame(*number)));
+        session.text(Moment::ZERO, &receipt_frame(*number));
         assert!(
             matches!(session.role.poll_event(), Some(producer::Event::Sent(ticket, Ok(_), _)) if ticket == *number)
         );
@@ -118,7 +118,7 @@ impl Default for Consuming {
 
 impl Consuming {
     /// Takes a message and acknowledges it; the acknowledgements go into `out` when there are enough of them.
-    pub fn receive(&mut self, text: &Text, out: &mut Vec<u8>) {
+    pub fn receive(&mut self, text: &str, out: &mut Vec<u8>) {
         let Consuming(session) = self;
         session.text(Moment::ZERO, text);
         let Some(consumer::Event::Message(message)) = session.role.poll_event() else { panic!("no message: {text}") };
@@ -128,9 +128,4 @@ impl Consuming {
             frame.write(out);
         }
     }
-}
-
-/// A frame as the socket gives it.
-pub fn text(frame: String) -> Text {
-    Text::from(frame)
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::transport;
+use crate::driver::{transport, websocket};
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::{MessageId, Origin, Outgoing};
@@ -17,14 +17,15 @@ use crate::proto::frame::{
 use crate::proto::producer::{self, ProducerRole, Resend};
 use crate::proto::reader::{self, ReaderRole};
 use crate::proto::session::{Action, Policy, Role, Session};
-use crate::proto::{Moment, Text};
+use crate::proto::Moment;
 use crate::topic::{ProducerUrl, ServiceUrl, TopicName};
 
 /// A target by its name, as `fuzz/` and the bounded run have it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
+    ("websockets", websockets),
     ("frames", frames),
     ("sends", sends),
     ("sessions", sessions),
@@ -58,6 +59,14 @@ pub fn encrypted(data: &[u8]) {
     if let Ok(messages) = unpack(&data.to_vec().into(), count) {
         assert!(messages.iter().map(|message| message.payload.len()).sum::<usize>() <= data.len());
     }
+}
+
+/// What a server writes on a WebSocket, in pieces of as many bytes as the first one says: what is read of it is what the
+/// WebSocket crate reads by itself.
+pub fn websockets(data: &[u8]) {
+    let Some((&piece, bytes)) = data.split_first() else { return };
+    let [here, alone] = websocket::heard(bytes, usize::from(piece));
+    assert_eq!(here, alone);
 }
 
 /// Frames of the server: receipts and messages.
@@ -200,7 +209,7 @@ fn play<R: Role>(role: R, data: &[u8], command: impl Fn(u64) -> R::Command) {
         session.wrote(now);
         match line.is_empty() {
             true => session.disconnected(now, Error::new(ErrorKind::Connect, "the connection broke")),
-            false => session.text(now, &Text::from(text(line).into_owned())),
+            false => session.text(now, &text(line)),
         }
         while session.role.poll_event().is_some() {}
     }

@@ -29,6 +29,13 @@ const REFUSAL: &[u8] = br#"{"result":"send-error:8","errorMsg":"org.apache.pulsa
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let owned = |seeds: &[&[u8]]| seeds.iter().map(|seed| seed.to_vec()).collect();
     match target {
+        "websockets" => owned(&[
+            b"\x03\x81\x05hello\x89\x04ping\x8a\x00\x81\x00\x82\x02\x00\xff\x81\x02\xc3\xa9\x88\x05\x03\xe8bye",
+            b"\xff\x01\x02in\x89\x00\x00\x07 three \x80\x05parts\x81\x05after",
+            b"\x40\x81\x7e\x00\x80 this is a text of one hundred and twenty-eight bytes, the length of which does not fit into the seven bits that short ones have in\x81\x01x",
+            b"\x10\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x02ab\x81\x7f\x00\x00\x00\x00\x00\x20\x00\x00",
+            b"\x01\x81\x82\x01\x02\x03\x04ab\xc1\x01a\x81\x01\xff",
+        ]),
         "frames" => {
             let encrypted = br#"{"messageId":"CBMQADAA","payload":"","encryptionContext":{"keys":{"k":{}},"param":"aXY="}}"#;
             owned(&[MESSAGE, RECEIPT, REFUSAL, br#"{"endOfTopic":true}"#, br#"{"endOfTopic":"false"}"#, encrypted])

@@ -1,9 +1,11 @@
 //! The task of a session: it moves frames, commands, time and events between the world and the state machine.
 
+mod intake;
 mod orders;
 mod pace;
 mod tcp;
 pub(crate) mod transport;
+pub(crate) mod websocket;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -14,7 +16,8 @@ use tokio::time::Sleep;
 
 pub(crate) use self::orders::{Inbound, Order, Orders, Patience, WeakOrders};
 use self::pace::Pace;
-use self::transport::{Access, Incoming, Socket};
+use self::transport::Access;
+use self::websocket::{Incoming, Socket};
 use crate::error::{Error, Result};
 use crate::proto::session::{Action, Change, Role, Session};
 use crate::proto::{Moment, earliest};

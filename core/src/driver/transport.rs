@@ -1,29 +1,22 @@
-//! From a host to an open WebSocket: name look-up, TCP, TLS, upgrade. The only file that knows the WebSocket crate.
+//! From a host to an open WebSocket: name look-up, TCP, TLS, upgrade.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::{Sink, Stream as _};
-use rustls::crypto::SecureRandom;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
 use super::tcp::Tcp;
+use super::websocket::Socket;
 use crate::auth::Auth;
 use crate::error::{Error, ErrorKind, Result};
-use crate::proto::Text;
-use crate::proto::frame::Frame;
 use crate::topic::Host;
 
 /// The longest head of a response, and the longest error page, that is read.
@@ -47,7 +40,7 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    fn tcp(&mut self) -> &mut Tcp {
+    pub(super) fn tcp(&mut self) -> &mut Tcp {
         match self {
             Link::Plain(tcp) => tcp,
             Link::Tls(stream) => stream.get_mut().0,
@@ -84,229 +77,8 @@ impl AsyncWrite for Link {
     }
 }
 
-/// What a socket gives to the driver.
-pub(crate) enum Incoming {
-    Text(Text),
-    Pong,
-    /// A binary frame, which is not part of the protocol.
-    Malformed(Error),
-    /// A ping, which is answered by itself.
-    Other,
-    /// The connection has ended, for this reason.
-    End(Error),
-}
-
-/// How much waits before it is written, and before no more is taken.
-const FULL: usize = 128 * 1024;
-
-/// The connection as the WebSocket crate has it: what that writes (pongs, pings, the close frame) joins the text frames
-/// in one buffer, whole frames in one order, and goes out with them.
-///
-/// Text frames are written into the buffer here, base64 and mask in place. Through the crate each would be a text of its
-/// own first, copied into a buffer like this one; see docs/PERFORMANCE.md.
-struct Pipe {
-    link: Link,
-    out: Vec<u8>,
-    /// How much of `out` is written.
-    sent: usize,
-    masks: Masks,
-}
-
-impl Pipe {
-    fn new(link: Link) -> Pipe {
-        let random = rustls::crypto::ring::default_provider().secure_random;
-        Pipe { link, out: Vec::new(), sent: 0, masks: Masks { random, pool: Vec::new() } }
-    }
-
-    /// Appends a text frame, masked as a client has to (RFC 6455, 5.2 and 5.3).
-    fn push(&mut self, frame: &Frame<'_>) -> Result<()> {
-        let mask = self.masks.next()?;
-        if self.sent > 0 {
-            self.out.drain(..self.sent);
-            self.sent = 0;
-        }
-        let length = frame.len();
-        self.out.reserve(14 + length);
-        self.out.push(0x81); // the last and only part of a text
-        // The highest bit: masked.
-        match (u8::try_from(length), u16::try_from(length)) {
-            (Ok(length @ ..126), _) => self.out.push(0x80 | length),
-            (_, Ok(length)) => {
-                self.out.push(0x80 | 126);
-                self.out.extend_from_slice(&length.to_be_bytes());
-            }
-            _ => {
-                self.out.push(0x80 | 127);
-                self.out.extend_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        self.out.extend_from_slice(&mask);
-        let start = self.out.len();
-        frame.write(&mut self.out);
-        debug_assert_eq!(self.out.len() - start, length);
-        apply_mask(&mut self.out[start..], mask);
-        Ok(())
-    }
-
-    /// Writes all that waits.
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.out.len() {
-            match ready!(Pin::new(&mut self.link).poll_write(cx, &self.out[self.sent..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.sent += written,
-            }
-        }
-        self.out.clear();
-        self.sent = 0;
-        // One large message is no reason to keep its room.
-        self.out.shrink_to(2 * FULL);
-        Poll::Ready(Ok(()))
-    }
-}
-
-fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
-    let (words, rest) = bytes.as_chunks_mut::<4>();
-    for word in words {
-        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(mask)).to_ne_bytes();
-    }
-    rest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-}
-
-/// Keys for masks, which must not be predictable: taken from the system's randomness, many at a time.
-struct Masks {
-    random: &'static dyn SecureRandom,
-    pool: Vec<u8>,
-}
-
-impl Masks {
-    fn next(&mut self) -> Result<[u8; 4]> {
-        if self.pool.is_empty() {
-            self.pool.resize(512, 0);
-            let failed = |_| Error::new(ErrorKind::Internal, "the system gives no random numbers");
-            self.random.fill(&mut self.pool).map_err(failed)?;
-        }
-        let at = self.pool.len() - 4;
-        let mut mask = [0; 4];
-        mask.copy_from_slice(&self.pool[at..]);
-        self.pool.truncate(at);
-        Ok(mask)
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.link).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(mut self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.out.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_drain(cx))?;
-        Pin::new(&mut self.link).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.link).poll_shutdown(cx)
-    }
-}
-
-/// An open WebSocket.
-pub(crate) struct Socket(WebSocketStream<Pipe>);
-
-impl Socket {
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        Pin::new(&mut self.0).poll_next(cx).map(|next| match next {
-            Some(Ok(Message::Text(text))) => Incoming::Text(text),
-            Some(Ok(Message::Pong(_))) => Incoming::Pong,
-            Some(Ok(Message::Binary(bytes))) => Incoming::Malformed(Error::new(
-                ErrorKind::Protocol,
-                format!("expected text, got a binary frame of {} bytes", bytes.len()),
-            )),
-            Some(Ok(Message::Close(frame))) => Incoming::End(closed(frame)),
-            Some(Ok(_)) => Incoming::Other,
-            Some(Err(error)) => Incoming::End(broken(error)),
-            None => Incoming::End(closed(None)),
-        })
-    }
-
-    /// In a rest, nobody is to be woken for what arrives until it is so many bytes.
-    pub(crate) fn rest(&mut self, plenty: Option<usize>) {
-        self.0.get_mut().link.tcp().rest(plenty);
-    }
-
-    /// Whether it is; if not, `cx` is woken when it is.
-    pub(crate) fn has_plenty(&mut self, cx: &mut Context<'_>) -> bool {
-        self.0.get_mut().link.tcp().has_plenty(cx)
-    }
-
-    /// Whether there is room for one more frame.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let pipe = self.0.get_mut();
-        if pipe.out.len() - pipe.sent < FULL {
-            return Poll::Ready(Ok(()));
-        }
-        pipe.poll_drain(cx).map_err(|error| broken(error.into()))
-    }
-
-    pub(crate) fn push_frame(&mut self, frame: &Frame<'_>) -> Result<()> {
-        self.0.get_mut().push(frame)
-    }
-
-    fn push(&mut self, message: Message) -> Result<()> {
-        Pin::new(&mut self.0).start_send(message).map_err(broken)
-    }
-
-    pub(crate) fn push_ping(&mut self) -> Result<()> {
-        self.push(Message::Ping(Bytes::new()))
-    }
-
-    pub(crate) fn push_close(&mut self) -> Result<()> {
-        self.push(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: Text::from_static("") })))
-    }
-
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx).map_err(broken)
-    }
-}
-
-fn closed(frame: Option<CloseFrame>) -> Error {
-    let Some(frame) = frame else {
-        return Error::new(ErrorKind::Connect, "the server ended the connection without a close frame");
-    };
-    let code = u16::from(frame.code);
-    let hint = match code {
-        1001 => " (an idle connection, or a server that shuts down)",
-        1009 => " (a message over the server's limit)",
-        _ => "",
-    };
-    let reason = frame.reason.as_str();
-    Error::new(ErrorKind::Connect, format!("the server closed the connection ({code}){hint}: {reason}"))
-        .with_broker_text(reason)
-        .with_close_code(code)
-}
-
-fn broken(error: tungstenite::Error) -> Error {
-    use tungstenite::Error as Ws;
-    match error {
-        Ws::ConnectionClosed | Ws::AlreadyClosed => closed(None),
-        Ws::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => closed(None),
-        Ws::Io(error) => io_error("the connection broke", error),
-        Ws::Capacity(error) => Error::new(
-            ErrorKind::Protocol,
-            "the server sent a frame over the limit of this client (option max_frame_bytes)",
-        )
-        .caused_by(error),
-        other => Error::new(ErrorKind::Protocol, "the connection broke").caused_by(other),
-    }
-}
-
 /// TLS hides its errors in those of input and output; one about certificates is a question of identity.
-fn io_error(what: &str, error: io::Error) -> Error {
+pub(super) fn io_error(what: &str, error: io::Error) -> Error {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::InvalidCertificate(why)) => Error::new(
@@ -367,11 +139,7 @@ pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<
             let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
             return Err(Error::new(ErrorKind::Protocol, wrong));
         }
-        let config = WebSocketConfig::default()
-            .read_buffer_size(32 * 1024)
-            .max_message_size(Some(access.max_frame_bytes))
-            .max_frame_size(Some(access.max_frame_bytes));
-        Ok(Socket(WebSocketStream::from_partially_read(Pipe::new(link), rest, Role::Client, Some(config)).await))
+        Ok(Socket::new(link, rest, access.max_frame_bytes).await)
     };
     within(access.timeout, &host, upgrade).await
 }
@@ -477,54 +245,7 @@ pub(crate) fn page_message(page: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpStream;
-    use tokio_tungstenite::tungstenite::WebSocket;
-
     use super::*;
-    use crate::message::Outgoing;
-    use crate::proto::frame::OpenFrame;
-
-    /// Frames written here, as the WebSocket crate reads them on the side of a server.
-    #[test]
-    fn what_is_written_is_what_a_server_reads() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        client.set_nonblocking(true).unwrap();
-        let mut pipe = {
-            let _inside = runtime.enter();
-            Pipe::new(Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap())))
-        };
-        // The lengths around which the header changes, and a large one that the socket does not take at once.
-        let texts: Vec<String> = [0, 40, 60, 63, 64, 90, 1_000, 49_000, 49_107, 49_110, 70_000, 900_000]
-            .iter()
-            .map(|payload| {
-                let message = Outgoing::new(vec![7; *payload]).key("k\u{e9}");
-                let open = OpenFrame::encode(message, 2_000_000).unwrap();
-                let frame = open.close(12);
-                pipe.push(&frame).unwrap();
-                frame.text()
-            })
-            .collect();
-        assert!(texts.iter().any(|text| text.len() < 126) && texts.iter().any(|text| text.len() > 65_535));
-        let server = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
-            texts.iter().all(|text| matches!(socket.read().unwrap(), Message::Text(read) if read.as_str() == text))
-        });
-        runtime.block_on(std::future::poll_fn(|cx| pipe.poll_drain(cx))).unwrap();
-        assert!(server.join().unwrap());
-        assert!(pipe.out.is_empty() && pipe.out.capacity() <= 2 * FULL);
-    }
-
-    #[test]
-    fn masks_are_not_repeated() {
-        let random = rustls::crypto::ring::default_provider().secure_random;
-        let mut masks = Masks { random, pool: Vec::new() };
-        let taken: std::collections::HashSet<_> = (0..1_000).map(|_| masks.next().unwrap()).collect();
-        // Two of a thousand numbers of 32 bits are alike once in eight thousand times.
-        assert!(taken.len() >= 998);
-    }
 
     fn page(status: u16, message: &str) -> String {
         format!(

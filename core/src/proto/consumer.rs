@@ -11,7 +11,7 @@ use super::questions::{Question, Questions};
 use super::restart::Restart;
 use super::session::Role;
 use super::unacked::Unacked;
-use super::{Moment, Text, earliest};
+use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin};
 use crate::stats::Counters;
@@ -295,7 +295,7 @@ impl<T> Role for ConsumerRole<T> {
         self.events.extend(self.restart.disconnected());
     }
 
-    fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
+    fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
         let origin = Origin { session: self.settings.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.settings.topic, origin)? {
             Received::EndOfTopic(end) => {

@@ -26,9 +26,6 @@ mod tests;
 /// Time since the session began. Monotonic, and given from outside.
 pub(crate) type Moment = std::time::Duration;
 
-/// A text frame: shared bytes known to be UTF-8.
-pub(crate) type Text = tokio_tungstenite::tungstenite::Utf8Bytes;
-
 /// The earliest of some deadlines.
 pub(crate) fn earliest(deadlines: impl IntoIterator<Item = Option<Moment>>) -> Option<Moment> {
     deadlines.into_iter().flatten().min()

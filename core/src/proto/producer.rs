@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::frame::{ConnectionKey, Frame, OpenFrame, parse_answer};
 use super::session::Role;
-use super::{Moment, Text};
+use super::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use crate::stats::Counters;
@@ -266,7 +266,7 @@ impl<T, H> Role for ProducerRole<T, H> {
         self.trim();
     }
 
-    fn frame(&mut self, _now: Moment, text: &Text) -> Result<()> {
+    fn frame(&mut self, _now: Moment, text: &str) -> Result<()> {
         let answer = parse_answer(text)?;
         let Some(context) = answer.context else {
             // Without a context nobody can tell whose it is. Ours are always readable to the server, so it is a bug

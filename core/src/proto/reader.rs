@@ -9,7 +9,7 @@ use super::frame::{Frame, Received, parse_received};
 use super::questions::{Question, Questions};
 use super::restart::Restart;
 use super::session::Role;
-use super::{Moment, Text};
+use super::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{MessageId, Origin};
 use crate::stats::Counters;
@@ -104,7 +104,7 @@ impl<T> Role for ReaderRole<T> {
         self.events.extend(self.restart.disconnected());
     }
 
-    fn frame(&mut self, now: Moment, text: &Text) -> Result<()> {
+    fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
         let origin = Origin { session: self.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.topic, origin)? {
             Received::EndOfTopic(end) => match self.questions.answered() {

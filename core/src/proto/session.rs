@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::backoff::Backoff;
 use super::frame::Frame;
 use super::liveness::{Liveness, Pulse};
-use super::{Moment, Text, earliest};
+use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the peer may take to answer our close frame.
@@ -22,7 +22,7 @@ pub(crate) trait Role {
     fn connected(&mut self, now: Moment, connection: u64);
     fn disconnected(&mut self, now: Moment, why: &Error);
     /// Takes a text frame. An error is a frame that does not belong to the protocol; it is reported and skipped.
-    fn frame(&mut self, now: Moment, text: &Text) -> Result<()>;
+    fn frame(&mut self, now: Moment, text: &str) -> Result<()>;
     fn command(&mut self, now: Moment, command: Self::Command);
     fn deadline(&self) -> Option<Moment>;
     fn tick(&mut self, now: Moment);
@@ -311,7 +311,7 @@ impl<R: Role> Session<R> {
     }
 
     /// A text frame arrived.
-    pub(crate) fn text(&mut self, now: Moment, text: &Text) {
+    pub(crate) fn text(&mut self, now: Moment, text: &str) {
         match &mut self.phase {
             Phase::Open(open) => {
                 open.liveness.heard();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::ProptestConfig;
 
 use super::session::{Action, Change, Policy, Role, Session};
-use super::{Moment, Text};
+use super::Moment;
 use crate::error::{Error, ErrorKind};
 
 /// Two thousand sequences of steps, or as many as `PROPTEST_CASES` says.
@@ -115,7 +115,7 @@ impl<R: Role> World<R> {
     }
 
     fn receive(&mut self, text: &str) {
-        self.session.text(self.now, &Text::from(text.to_owned()));
+        self.session.text(self.now, text);
         self.act();
     }
 
@@ -134,10 +134,10 @@ impl<R: Role> World<R> {
         self.now = until;
     }
 
-    fn written(&mut self) -> Vec<Text> {
+    fn written(&mut self) -> Vec<String> {
         let mut frames = Vec::new();
         while let Some(frame) = self.session.poll_frame() {
-            frames.push(Text::from(frame.text()));
+            frames.push(frame.text());
         }
         self.session.wrote(self.now);
         self.act();

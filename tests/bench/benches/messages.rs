@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use stargate_core::benching::{Consuming, Decoder, Sending, encode, message_frame, receipt_frame, text};
+use stargate_core::benching::{Consuming, Decoder, Sending, encode, message_frame, receipt_frame};
 
 const SIZES: [(&str, usize); 3] = [("100 B", 100), ("1 KiB", 1_024), ("64 KiB", 65_536)];
 
@@ -47,7 +47,7 @@ fn frames(c: &mut Criterion) {
 fn machines(c: &mut Criterion) {
     for (name, size) in SIZES {
         let mut group = c.benchmark_group(name);
-        let (payload, frame) = (payload(size), text(frame(size)));
+        let (payload, frame) = (payload(size), frame(size));
         let mut out = Vec::new();
         let (mut sending, mut consuming) = (Sending::default(), Consuming::default());
         group.bench_function("send and take the receipt", |b| {

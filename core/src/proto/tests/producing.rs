@@ -381,7 +381,7 @@ fn play(resend: Resend, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, Er
     let mut ended = BTreeMap::new();
     let mut sent = 0;
     // Frames written and not yet taken by the broker: lost with the connection.
-    let mut on_the_way: std::collections::VecDeque<Text> = Default::default();
+    let mut on_the_way: std::collections::VecDeque<String> = Default::default();
     let mut run = |world: &mut World<ProducerRole<u64, ()>>, broker: &mut Broker, step: &Step| match step {
         Step::Send { timeout, refused } => {
             let deadline = timeout.map(|timeout| world.now + Duration::from_millis(timeout.into()));
