@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::{Origin, Outgoing};
+use crate::proto::Moment;
 use crate::proto::consumer::{self, ConsumerRole, Settings};
 use crate::proto::frame::{OpenFrame, Received, parse_answer, parse_any_answer, parse_any_received, parse_received};
 use crate::proto::producer::{self, ProducerRole, Resend};
 use crate::proto::session::{Policy, Role, Session};
-use crate::proto::Moment;
 use crate::topic::TopicName;
 
 /// How the server writes a message with `payload`, which is base64.

@@ -9,6 +9,7 @@ use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::{MessageId, Origin, Outgoing};
 use crate::options::{OPTIONS, Options, Roles};
+use crate::proto::Moment;
 use crate::proto::batch::unpack;
 use crate::proto::consumer::{self, ConsumerRole, Settings};
 use crate::proto::frame::{
@@ -17,7 +18,6 @@ use crate::proto::frame::{
 use crate::proto::producer::{self, ProducerRole, Resend};
 use crate::proto::reader::{self, ReaderRole};
 use crate::proto::session::{Action, Policy, Role, Session};
-use crate::proto::Moment;
 use crate::topic::{ProducerUrl, ServiceUrl, TopicName};
 
 /// A target by its name, as `fuzz/` and the bounded run have it.

@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn texts_of_all_lengths_are_read_however_they_arrive() {
         let lengths = [0, 1, 125, 126, 4_000, 65_535, 65_536, 90_000, 600_000, 3];
-        let texts: Vec<String> = lengths.iter().map(|length| "é".repeat(length / 2) + &"x".repeat(length % 2)).collect();
+        let texts: Vec<String> =
+            lengths.iter().map(|length| "é".repeat(length / 2) + &"x".repeat(length % 2)).collect();
         let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text.as_bytes())).collect();
         for piece in [1, 7, 1_000, 100_000, usize::MAX] {
             assert!(arrive(&mut Intake::new(Vec::new(), LIMIT), &bytes, piece) == texts, "by {piece}");

@@ -302,7 +302,6 @@ fn broken(error: tungstenite::Error) -> Error {
     }
 }
 
-
 /// What is heard of the bytes that a server writes, in pieces of at most so many: here, and by the crate alone. For fuzzing.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
@@ -412,5 +411,4 @@ mod tests {
         // Two of a thousand numbers of 32 bits are alike once in eight thousand times.
         assert!(taken.len() >= 998);
     }
-
 }

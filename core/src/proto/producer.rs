@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use super::Moment;
 use super::frame::{ConnectionKey, Frame, OpenFrame, parse_answer};
 use super::session::Role;
-use super::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use crate::stats::Counters;

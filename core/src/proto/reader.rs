@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::Moment;
 use super::acks::Gather;
 use super::consumer::Event;
 use super::frame::{Frame, Received, parse_received};
 use super::questions::{Question, Questions};
 use super::restart::Restart;
 use super::session::Role;
-use super::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{MessageId, Origin};
 use crate::stats::Counters;

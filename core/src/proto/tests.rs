@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
 
-use super::session::{Action, Change, Policy, Role, Session};
 use super::Moment;
+use super::session::{Action, Change, Policy, Role, Session};
 use crate::error::{Error, ErrorKind};
 
 /// Two thousand sequences of steps, or as many as `PROPTEST_CASES` says.
