@@ -65,10 +65,8 @@ pub type stargate_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_voi
 pub(crate) struct Text(Box<[u8]>);
 
 impl Text {
-    pub(crate) fn new(text: impl Into<String>) -> Text {
-        let mut bytes = text.into().into_bytes();
-        bytes.push(0);
-        Text(bytes.into())
+    pub(crate) fn new(text: impl AsRef<str>) -> Text {
+        Text([text.as_ref().as_bytes(), &[0]].concat().into())
     }
 
     pub(crate) fn view(&self) -> stargate_str {
