@@ -14,7 +14,7 @@ const REST: Duration = Duration::from_millis(1);
 /// How many frames the server must still be free to send for a rest not to hold it up.
 const ENOUGH: usize = 64;
 /// So many bytes end a rest, whatever is expected.
-const PLENTY: usize = 128 * 1024;
+const PLENTY: usize = 512 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
