@@ -178,9 +178,9 @@ pub(crate) struct Socket<L = Link>(WebSocketStream<Pipe<L>>);
 impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
     /// A connection after the upgrade, and what came with the answer to that.
     pub(crate) async fn new(link: L, arrived: Vec<u8>, max_frame_bytes: usize) -> Socket<L> {
-        // What it buffers is the frames that are lent to it, most of which are a few bytes long.
+        // Of the frames that are lent to it: pings and pongs, or the parts of a large message.
         let config = WebSocketConfig::default()
-            .read_buffer_size(256)
+            .read_buffer_size(4 * 1024)
             .max_message_size(Some(max_frame_bytes))
             .max_frame_size(Some(max_frame_bytes));
         let pipe = Pipe::new(link, Intake::new(arrived, max_frame_bytes));
