@@ -4,6 +4,7 @@
 //! (pings, pongs, the close frame, messages in several parts, and all that RFC 6455 forbids) is lent to the crate byte by
 //! byte, which makes of it what it would have made without this.
 
+use std::ops::Range;
 use std::str::Utf8Error;
 
 /// The room for what arrives, at the least and unless a single frame needs more.
@@ -13,8 +14,8 @@ const ROOM: usize = 256 * 1024;
 /// Who is to read what comes next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// A whole text is there: `take_text`.
-    Text,
+    /// A whole text is there, at this place: `take_text`.
+    Text(Range<usize>),
     /// The crate: `lend`.
     Crate,
     /// Nobody before more has arrived.
@@ -31,8 +32,6 @@ pub(crate) struct Intake {
     most: usize,
     /// The last read filled all the room there was.
     brimful: bool,
-    /// Header and payload of the text that is at the start.
-    text: (usize, usize),
     /// How much of what is there or comes is the crate's.
     lent: u64,
     /// Within a message of several parts, which are all the crate's.
@@ -47,7 +46,7 @@ impl Intake {
         let end = arrived.len();
         let mut buffer = arrived;
         buffer.resize(end.max(LEAST), 0);
-        Intake { buffer, start: 0, end, most: end, brimful: false, text: (0, 0), lent: 0, parts: false, limit }
+        Intake { buffer, start: 0, end, most: end, brimful: false, lent: 0, parts: false, limit }
     }
 
     pub(crate) fn turn(&mut self) -> Turn {
@@ -66,8 +65,8 @@ impl Intake {
         // The last and only part of a text, and no reserved bits.
         let plain = *first == 0x81 && !masked && !self.parts && length <= self.limit as u64;
         if plain {
-            self.text = (header, length as usize);
-            return if there.len() - header >= length as usize { Turn::Text } else { Turn::Nobody };
+            let (from, length) = (self.start + header, length as usize);
+            return if self.end - from >= length { Turn::Text(from..from + length) } else { Turn::Nobody };
         }
         let (last, operation) = (first & 0x80 != 0, first & 0x0f);
         if operation < 8 {
@@ -78,12 +77,10 @@ impl Intake {
         Turn::Crate
     }
 
-    /// The text that is there after `Turn::Text`.
-    pub(crate) fn take_text(&mut self) -> Result<&str, Utf8Error> {
-        let (header, length) = std::mem::take(&mut self.text);
-        let from = self.start + header;
-        self.start = from + length;
-        std::str::from_utf8(&self.buffer[from..self.start])
+    /// The text that is at this place.
+    pub(crate) fn take_text(&mut self, place: Range<usize>) -> Result<&str, Utf8Error> {
+        self.start = place.end;
+        std::str::from_utf8(&self.buffer[place])
     }
 
     /// Gives the crate what is there of what is its own, as far as there is room; the number of bytes.
@@ -153,6 +150,15 @@ mod tests {
         frame
     }
 
+    /// The texts that are there.
+    fn take_texts(intake: &mut Intake) -> Vec<String> {
+        let mut texts = Vec::new();
+        while let Turn::Text(place) = intake.turn() {
+            texts.push(intake.take_text(place).unwrap().to_owned());
+        }
+        texts
+    }
+
     /// Has these bytes arrive, as many at a time as there is room for and no more than `piece`.
     fn arrive(intake: &mut Intake, mut bytes: &[u8], piece: usize) -> Vec<String> {
         let mut texts = Vec::new();
@@ -162,9 +168,7 @@ mod tests {
             room[..taken].copy_from_slice(&bytes[..taken]);
             intake.arrived(taken);
             bytes = &bytes[taken..];
-            while intake.turn() == Turn::Text {
-                texts.push(intake.take_text().unwrap().to_owned());
-            }
+            texts.extend(take_texts(intake));
         }
         texts
     }
@@ -180,10 +184,7 @@ mod tests {
         }
         // What came with the answer to the upgrade.
         let mut intake = Intake::new(bytes[..20_000].to_vec(), LIMIT);
-        let mut read = Vec::new();
-        while intake.turn() == Turn::Text {
-            read.push(intake.take_text().unwrap().to_owned());
-        }
+        let mut read = take_texts(&mut intake);
         read.extend(arrive(&mut intake, &bytes[20_000..], 5_000));
         assert!(read == texts);
     }
@@ -211,7 +212,7 @@ mod tests {
                 lent.extend_from_slice(&room[..bytes]);
             }
             assert!(lent == other, "{:?}", &other[..4]);
-            assert_eq!((intake.turn(), intake.take_text()), (Turn::Text, Ok("after")));
+            assert_eq!(take_texts(&mut intake), ["after"]);
         }
     }
 

@@ -95,6 +95,10 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(50);
 
+    async fn plenty(tcp: &mut Tcp) {
+        poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
     #[tokio::test]
     async fn in_a_rest_little_is_not_announced_but_read_and_plenty_is_announced() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -107,21 +111,16 @@ mod tests {
 
         tcp.rest(Some(5_000));
         server.write_all(&[1; 100]).unwrap();
-        let plenty = timeout(SOON, poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }));
-        assert!(plenty.await.is_err(), "100 bytes are little");
+        assert!(timeout(SOON, plenty(&mut tcp)).await.is_err(), "100 bytes are little");
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 100);
 
         server.write_all(&[1; 6_000]).unwrap();
-        poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        plenty(&mut tcp).await;
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 6_000);
 
         // What came in a rest and was not plenty is announced when that ends.
         server.write_all(&[1; 100]).unwrap();
-        assert!(
-            timeout(SOON, poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }))
-                .await
-                .is_err()
-        );
+        assert!(timeout(SOON, plenty(&mut tcp)).await.is_err());
         tcp.rest(None);
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 100);
     }

@@ -188,9 +188,9 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming<'_>> {
-        loop {
+        let place = loop {
             match self.0.get_mut().intake.turn() {
-                Turn::Text => break,
+                Turn::Text(place) => break place,
                 Turn::Crate => match self.poll_crate(cx) {
                     Poll::Pending if self.0.get_mut().intake.turn() != Turn::Crate => {}
                     next => return next,
@@ -201,8 +201,8 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
                     Err(error) => return Poll::Ready(Incoming::End(broken(error.into()))),
                 },
             }
-        }
-        Poll::Ready(match self.0.get_mut().intake.take_text() {
+        };
+        Poll::Ready(match self.0.get_mut().intake.take_text(place) {
             Ok(text) => Incoming::Text(text.into()),
             Err(error) => Incoming::End(broken(error.into())),
         })
