@@ -75,7 +75,7 @@
  *      and a free sends nothing, waits for nothing and runs no destroy. A new client in the child works.
  *
  * Options
- *      Options are texts: stargate_options_set(options, "queue_size", "100", &error). docs/CONFIGURATION.md and
+ *      Options are texts: stargate_options_set(options, "queue_size", "100", &error). docs/configuration.md and
  *      stargate_options_describe() have them all. They are checked, and unknown ones are errors.
  *
  * ABI

@@ -75,7 +75,7 @@
  *      and a free sends nothing, waits for nothing and runs no destroy. A new client in the child works.
  *
  * Options
- *      Options are texts: stargate_options_set(options, "queue_size", "100", &error). docs/CONFIGURATION.md and
+ *      Options are texts: stargate_options_set(options, "queue_size", "100", &error). docs/configuration.md and
  *      stargate_options_describe() have them all. They are checked, and unknown ones are errors.
  *
  * ABI
@@ -715,7 +715,7 @@ void stargate_error_free(struct stargate_error *error);
 struct stargate_options *stargate_options_new(void);
 
 /**
- * Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
+ * Sets an option. Keys, values, units and defaults are those of docs/configuration.md and `stargate_options_describe`;
  * times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
  *
  * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Looks whether every test that docs/FEATURES.md names is there, and every one that `ctest -R` of docs/c.md is to run.
+"""Looks whether every test that docs/features.md names is there, and every one that `ctest -R` of docs/c.md is to run.
 
 Closes with `features: N passed, N failed`.
 """
@@ -23,7 +23,7 @@ PLACES = [
 
 def main() -> int:
     """Compare what is named with what is there."""
-    page = (ROOT / "docs/FEATURES.md").read_text()
+    page = (ROOT / "docs/features.md").read_text()
     named = {name for name in re.findall(r"`([a-z0-9_]{15,})`", page) if "_" in name}
     there = {
         name
@@ -38,7 +38,7 @@ def main() -> int:
     missing += sorted(part for part in parts if not any(part in name for name in ctest))
     named |= parts
     for name in missing:
-        print(f"docs/FEATURES.md or docs/c.md names a test that does not exist: {name}", file=sys.stderr)
+        print(f"docs/features.md or docs/c.md names a test that does not exist: {name}", file=sys.stderr)
     print(f"features: {len(named) - len(missing)} passed, {len(missing)} failed")
     return 1 if missing or not named else 0
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the programs of README.md, docs/admin.md and docs/DELIVERY.md as printed, against the broker at PULSAR_URL.
+"""Runs the programs of README.md, docs/admin.md and docs/delivery.md as printed, against the broker at PULSAR_URL.
 
 The pieces of C in docs/ are compiled; those in Rust are compiled by a doc test.
 
@@ -85,12 +85,12 @@ def main() -> int:
         ("README.md", "c", run_c, ["received one pizza"]),
         *(
             (f"docs/{page}.md", "c", compile_c, [])
-            for page in ("c", "coming-from-pulsar-c", "DELIVERY", "TESTING", "admin")
+            for page in ("c", "coming-from-pulsar-c", "delivery", "testing", "admin")
         ),
         ("README.md", "python", run_python, ["stored as", "read again: [b'one pizza'"]),
         ("README.md", "py", run_pytest, ["1 passed"]),
         ("docs/admin.md", "python", run_python, ["backlog: 1 of 1", "after the seek: 0", "shop/sales/orders"]),
-        ("docs/DELIVERY.md", "python", run_python, ["waiting: 3", "b'entry 8'", "stored: 10"]),
+        ("docs/delivery.md", "python", run_python, ["waiting: 3", "b'entry 8'", "stored: 10"]),
     ]
     passed = failed = 0
     for page, language, run, lines in expected:

@@ -144,7 +144,7 @@ counters! {
     last_pong_ms: latest, stays;
 }
 
-/// `docs/STATISTICS.md`.
+/// `docs/statistics.md`.
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Statistics\n\nGenerated from the counters in `core/src/stats.rs` by `make docs`; do not edit.\n\n\

@@ -1,4 +1,4 @@
-//! `docs/CONFIGURATION.md` is the table of options, `docs/STATISTICS.md` that of counters; `UPDATE_DOCS=1` writes them anew.
+//! `docs/configuration.md` is the table of options, `docs/statistics.md` that of counters; `UPDATE_DOCS=1` writes them anew.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ fn compare(name: &str, page: &str) {
 
 #[test]
 fn the_page_is_the_table() {
-    compare("CONFIGURATION.md", &stargate_core::options::markdown());
+    compare("configuration.md", &stargate_core::options::markdown());
 }
 
 #[test]
 fn the_page_of_statistics_is_the_table() {
-    compare("STATISTICS.md", &stargate_core::stats::markdown());
+    compare("statistics.md", &stargate_core::stats::markdown());
 }

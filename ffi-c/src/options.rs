@@ -47,7 +47,7 @@ pub extern "C" fn stargate_options_new() -> *mut stargate_options {
     enter_or(std::ptr::null_mut(), || handle::into_raw(Options::new()))
 }
 
-/// Sets an option. Keys, values, units and defaults are those of docs/CONFIGURATION.md and `stargate_options_describe`;
+/// Sets an option. Keys, values, units and defaults are those of docs/configuration.md and `stargate_options_describe`;
 /// times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
 ///
 /// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are

@@ -10,7 +10,7 @@ with stargate.Client("ws://localhost:8080") as client:
 
     client.consume("orders", "billing", work).run_until_interrupted()
 
-Times are in seconds, or `timedelta`. Options are keyword arguments; `docs/CONFIGURATION.md` lists them. Errors are
+Times are in seconds, or `timedelta`. Options are keyword arguments; `docs/configuration.md` lists them. Errors are
 subclasses of `StargateError`. The logger is `logging.getLogger("stargate")`.
 """
 

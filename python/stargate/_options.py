@@ -174,7 +174,7 @@ class ConsumerOptions(ConnectionOptions, total=False):
     1099511627776. Default: 67108864."""
     skip_tombstones: bool | None
     """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
-    looked for through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
+    looked for through the REST API after a silence, and reported either way; `docs/delivery.md` says what is found.
     Default: False."""
     tombstone_check_interval: float | timedelta | None
     """After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a
@@ -209,7 +209,7 @@ class ReaderOptions(ConnectionOptions, total=False):
     1099511627776. Default: 67108864."""
     skip_tombstones: bool | None
     """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
-    looked for through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
+    looked for through the REST API after a silence, and reported either way; `docs/delivery.md` says what is found.
     Default: False."""
     tombstone_check_interval: float | timedelta | None
     """After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a

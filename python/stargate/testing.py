@@ -9,7 +9,7 @@
         mock.wait("ack", topic="orders")
         assert mock.backlog("orders", "billing") == 0
 
-With pytest the fixture `pulsar_mock` gives a fresh one to each test. `docs/TESTING.md` has the operations, the faults,
+With pytest the fixture `pulsar_mock` gives a fresh one to each test. `docs/testing.md` has the operations, the faults,
 and what the mock does not do. This module may change in a minor version; the CHANGELOG says so then.
 """
 
@@ -319,7 +319,7 @@ class MockBroker(Handle):
     def fault(self, op: Operation, fault: str, topic: str | None = None, count: int | None = 1) -> None:
         """Script a fault for the next `count` times that `op` happens on `topic`; `None` is for ever, and on any topic.
 
-        Faults come first in, first out. The table of operations and faults is in `docs/TESTING.md`; names that do not
+        Faults come first in, first out. The table of operations and faults is in `docs/testing.md`; names that do not
         exist, and faults that mean nothing at an operation, raise `InvalidArgumentError` with those that do. For the
         operation `http` the topic is a path of the REST API.
 

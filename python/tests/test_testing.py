@@ -417,9 +417,9 @@ def test_the_examples_of_the_documentation_run(example: str) -> None:
     assert " passed" in done.stdout
 
 
-# ---- docs/TESTING.md
+# ---- docs/testing.md
 
-PAGE = ROOT / "docs/TESTING.md"
+PAGE = ROOT / "docs/testing.md"
 needs_page = pytest.mark.skipif(not PAGE.exists(), reason="the documentation is in the repository only")
 
 

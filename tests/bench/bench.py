@@ -36,7 +36,7 @@ import credentials
 
 FOLDER = ROOT / "target/bench"
 SUMMARY = FOLDER / "summary.json"
-DOCUMENT = ROOT / "docs/PERFORMANCE.md"
+DOCUMENT = ROOT / "docs/performance.md"
 
 MODES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
 # Rounds, and seconds of warm-up and of measurement for each run on either server.

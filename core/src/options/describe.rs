@@ -39,7 +39,7 @@ pub fn describe() -> String {
     serde_json::Value::Array(rows).to_string()
 }
 
-/// The table as the Markdown page `docs/CONFIGURATION.md`.
+/// The table as the Markdown page `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Configuration\n\n\

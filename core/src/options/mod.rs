@@ -1,7 +1,7 @@
 //! Every option of the library, in one table: its key, type, range, default, query parameter and meaning.
 //!
 //! The table feeds the Rust setters of [`Options`], the `key=value` options of C, the keyword arguments of Python,
-//! `docs/CONFIGURATION.md` and all checks, so that none of them can disagree.
+//! `docs/configuration.md` and all checks, so that none of them can disagree.
 
 mod choices;
 mod describe;
@@ -389,7 +389,7 @@ mod tests {
     fn a_key_that_is_near_to_none_says_where_all_are() {
         let error = Options::new().set("nonsense", "1").unwrap_err();
         assert!(
-            error.to_string().ends_with("there is no option \"nonsense\"; docs/CONFIGURATION.md has all"),
+            error.to_string().ends_with("there is no option \"nonsense\"; docs/configuration.md has all"),
             "{error}"
         );
     }

@@ -172,7 +172,7 @@ table! {
     /// Stop reading from the socket while this many bytes wait to be handled. One message always fits.
     queue_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], RECEIVER;
     /// Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is looked for
-    /// through the REST API after a silence, and reported either way; `docs/DELIVERY.md` says what is found.
+    /// through the REST API after a silence, and reported either way; `docs/delivery.md` says what is found.
     skip_tombstones: bool = Kind::Bool, "false", &[], RECEIVER;
     /// After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a message
     /// without a value, and then every three times as long; 0 never looks. All handles of a client together make ten such
@@ -206,7 +206,7 @@ pub fn find(key: &str) -> Result<&'static OptionSpec> {
         let nearest = OPTIONS.iter().map(|spec| (distance(key, spec.key), spec.key)).min();
         // Another word, if more than half of it is other.
         let near = nearest.filter(|(distance, _)| distance * 2 <= key.chars().count().cast_signed());
-        let hint = near.map_or("docs/CONFIGURATION.md has all".into(), |(_, key)| format!("the nearest is {key:?}"));
+        let hint = near.map_or("docs/configuration.md has all".into(), |(_, key)| format!("the nearest is {key:?}"));
         Error::invalid(format!("there is no option {key:?}; {hint}"))
     })
 }

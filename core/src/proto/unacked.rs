@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(unacked.frames(), 1);
     }
 
-    /// What docs/DELIVERY.md says of the cost:
+    /// What docs/delivery.md says of the cost:
     /// `cargo test --release -p stargate-core --lib cost_of_a_cumulative -- --ignored --nocapture`.
     #[test]
     #[ignore = "measures"]
