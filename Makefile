@@ -55,6 +55,7 @@ fmt: $(VENV)/ready
 	$(IN_VENV)/ruff format python tests examples ffi-c
 	$(IN_VENV)/ruff check --fix python tests examples ffi-c
 	$(IN_VENV)/clang-format -i $(C_SOURCES)
+	$(PYTHON) tests/prose.py --wrap $$(git ls-files '*.md')
 
 docs:
 	UPDATE_DOCS=1 cargo test -q -p stargate-core --test configuration
