@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::admin::Admin;
 use crate::admin::http::Http;
 use crate::auth::Auth;
+use crate::callbacks::Callbacks;
 use crate::consumer::{Consumer, Topics};
-use crate::delivery::callbacks::Callbacks;
 use crate::driver::Route;
 use crate::driver::transport::Access;
 use crate::encryption::KeySource;
@@ -21,7 +21,7 @@ use crate::options::{Options, Roles};
 use crate::producer::Producer;
 use crate::proto::session::Policy;
 use crate::reader::Reader;
-use crate::receiving::Turns;
+use crate::receiver::RateLimiter;
 use crate::runtime::{Runtime, deadline_in};
 use crate::stats::{Counters, Stats, Totals};
 use crate::topic::{Endpoint, ServiceUrl};
@@ -61,7 +61,7 @@ pub(crate) struct ClientInner {
     pub(crate) callbacks: Callbacks,
     pub(crate) admin: Arc<Http>,
     /// At which its handles look for tombstones.
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) limiter: Arc<RateLimiter>,
     children: Mutex<Vec<Weak<dyn Child>>>,
     totals: Mutex<Totals>,
     closed: AtomicBool,
@@ -85,7 +85,7 @@ impl Client {
                     true => Callbacks::polled(Log::new("client", options.log.clone()))?,
                     false => Callbacks::new(Log::new("client", options.log.clone())),
                 },
-                turns: Arc::default(),
+                limiter: Arc::default(),
                 children: Mutex::default(),
                 totals: Mutex::default(),
                 closed: AtomicBool::new(false),

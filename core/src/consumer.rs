@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use crate::admin::{Admin, Position, SubscriptionStats};
 use crate::client::{Child, ClientInner};
-use crate::delivery::processors::{Handler, Outcome};
-use crate::driver::{Order, Route};
-use crate::encryption::{Batch, Told};
+use crate::driver::{Route, SessionCommand};
 use crate::error::{Error, Result};
+use crate::message::batch_acks::{Batch, BatchAck};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
-use crate::receiving::{self, Place, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
+use crate::receiver::processors::{Handler, Outcome};
+use crate::receiver::{
+    self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
+};
 use crate::retry::{self, RetryLetters};
 use crate::stats::Stats;
 use crate::status;
@@ -43,7 +45,7 @@ pub struct Consumer {
 }
 
 struct Inner {
-    receiving: Receiving<Command<Ticket>>,
+    receiver: Receiver<Command<Ticket>>,
     subscription: String,
     /// Why everything up to a message cannot be acknowledged, if it cannot.
     not_cumulative: Option<&'static str>,
@@ -70,7 +72,7 @@ impl Consumer {
         let named = |error: Error| error.during("open consumer").on_topic(&shown);
         let consumer = Consumer::spawn(client, topics, subscription, options).map_err(named)?;
         if !options.or(&client.options).bool("lazy") {
-            status::connected(&consumer.inner.receiving.status).await.map_err(named)?;
+            status::connected(&consumer.inner.receiver.status).await.map_err(named)?;
         }
         Ok(consumer)
     }
@@ -111,35 +113,35 @@ impl Consumer {
         let connections = options.count("connections");
         // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
         let durable = options.text("subscription_mode").as_deref() != Some("non_durable");
-        let mut receiving = Receiving::new(client, Arc::new(topic), &options, durable && !one_id);
-        let add = |receiving: &mut Receiving<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
+        let mut receiver = Receiver::new(client, Arc::new(topic), &options, durable && !one_id);
+        let add = |receiver: &mut Receiver<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
             let settings = Settings {
                 topic: topic.clone(),
-                session: receiving.sessions.len(),
+                session: receiver.sessions.len(),
                 pull: options.bool("pull_mode"),
                 window: options.count("queue_size"),
                 acks_travel,
                 one_id,
             };
-            let role = ConsumerRole::new(settings, receiving.counters.clone());
-            receiving.add(&topic, role, route, &options);
+            let role = ConsumerRole::new(settings, receiver.counters.clone());
+            receiver.add(&topic, role, route, &options);
         };
         for _ in 0..connections {
-            let topic = receiving.topic.clone();
-            add(&mut receiving, topic, route.clone());
+            let topic = receiver.topic.clone();
+            add(&mut receiver, topic, route.clone());
         }
         if retry {
-            let letters = RetryLetters::new(client, &options, &receiving.topic, subscription, &receiving.counters)?;
+            let letters = RetryLetters::new(client, &options, &receiver.topic, subscription, &receiver.counters)?;
             let topic = letters.topic().clone();
-            receiving.retry = Some(Arc::new(letters));
+            receiver.retry = Some(Arc::new(letters));
             route.endpoint = Endpoint::Consumer { topic: topic.clone(), subscription: subscription.to_owned() };
             // Another consumer of the subscription may have sent some before this one came.
             route.query.retain(|(name, _)| *name != "subscriptionInitialPosition");
             route.query.push(("subscriptionInitialPosition", "Earliest".to_owned()));
-            add(&mut receiving, Arc::new(topic), route);
+            add(&mut receiver, Arc::new(topic), route);
         }
         let inner = Arc::new(Inner {
-            receiving: receiving.sealed(),
+            receiver: receiver.link_failures(),
             subscription: subscription.to_owned(),
             not_cumulative,
             topics: names,
@@ -147,16 +149,16 @@ impl Consumer {
             partitioned: AtomicBool::new(false),
         });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
+        client.adopt(Arc::downgrade(&child), &inner.receiver.counters)?;
         if inner.has_place && inner.topics.len() == 1 {
-            receiving::watch(&inner, &options);
+            receiver::watch(&inner, &options);
         }
         Ok(Consumer { inner })
     }
 
     /// The topic; of several, the first; for a pattern, a name that stands for it.
     pub fn topic(&self) -> &TopicName {
-        &self.inner.receiving.topic
+        &self.inner.receiver.topic
     }
 
     /// The subscription.
@@ -166,17 +168,17 @@ impl Consumer {
 
     /// Asks over one connection, and after a refusal over its next one, so many times.
     async fn delete_subscription(&self, session: usize, mut tries: usize) -> Result<()> {
-        let receiving = &self.inner.receiving;
+        let receiver = &self.inner.receiver;
         loop {
-            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let (sender, answer) = tokio::sync::oneshot::channel();
             let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
-            receiving.sessions[session].send(Order::Do(command)).map_err(|_| status::gone())?;
-            let outcome = receiver.await.unwrap_or_else(|_| Err(status::gone()));
+            receiver.sessions[session].send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
+            let outcome = answer.await.unwrap_or_else(|_| Err(status::gone()));
             tries -= 1;
             if outcome.is_ok() || tries == 0 {
                 return outcome;
             }
-            status::connected(&receiving.status[session..=session]).await?;
+            status::connected(&receiver.status[session..=session]).await?;
         }
     }
 
@@ -202,21 +204,21 @@ impl Consumer {
     /// # }
     /// ```
     pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
-        self.inner.receiving.listen(init)
+        self.inner.receiver.listen(init)
     }
 
     /// Acknowledges a message. Nothing answers an acknowledgement on this API: one that is lost with the connection
     /// means that the message comes again. Fails only when the consumer has ended.
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
-        self.inner.receiving.tell_lazily(message.origin.session, decided(message, Outcome::Ack, false));
+        self.inner.receiver.tell_lazily(message.origin.session, decided(message, Outcome::Ack, false));
         Ok(())
     }
 
     /// Acknowledges a message by its id, as after [`Outcome::Continue`]. It counts when the message was delivered on
     /// the present connection, or was neither batched nor in a partition.
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
-        self.each_session(|session| match self.inner.receiving.batches.find(session, id) {
+        self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
             Some(batch) => of_batch(&batch, id, Outcome::Ack, false),
             None => Command::Ack { id: id.clone(), connection: None, finished: false },
         })
@@ -248,27 +250,27 @@ impl Consumer {
             why => why,
         };
         if let Some(why) = why {
-            return Err(self.inner.receiving.name(Error::invalid(why), operation));
+            return Err(self.inner.receiver.name(Error::invalid(why), operation));
         }
-        let id = match self.inner.receiving.batches.find(session, id) {
+        let id = match self.inner.receiver.batches.find(session, id) {
             // The frame that it came in is acknowledged with the last of its messages.
             Some(batch) => batch.ack_through(id),
             None => id.clone(),
         };
-        self.inner.receiving.tell_lazily(session, Command::AckCumulative { id });
+        self.inner.receiver.tell_lazily(session, Command::AckCumulative { id });
         Ok(())
     }
 
     /// Asks for a message to be delivered again, after `negative_ack_delay`.
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
-        self.inner.receiving.tell_lazily(message.origin.session, decided(message, Outcome::Nack, false));
+        self.inner.receiver.tell_lazily(message.origin.session, decided(message, Outcome::Nack, false));
         Ok(())
     }
 
     /// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
-        self.each_session(|session| match self.inner.receiving.batches.find(session, id) {
+        self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
             Some(batch) => of_batch(&batch, id, Outcome::Nack, false),
             None => Command::Nack { id: id.clone(), finished: false },
         })
@@ -284,14 +286,14 @@ impl Consumer {
         let operation = "reconsume later from";
         let session = message.origin.session;
         self.check_alive(session, operation)?;
-        let receiving = &self.inner.receiving;
-        let name = |error| receiving.name(error, operation);
-        let retry = receiving.retry.as_ref().ok_or_else(|| name(retry::not_enabled()))?;
-        let orders = receiving.sessions[session].clone();
+        let receiver = &self.inner.receiver;
+        let name = |error| receiver.name(error, operation);
+        let retry = receiver.retry.as_ref().ok_or_else(|| name(retry::not_enabled()))?;
+        let commands = receiver.sessions[session].clone();
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
         let acknowledge = move |stored: &Result<()>| {
             if stored.is_ok() {
-                let _ = orders.send(Order::Do(Command::Ack { id, connection, finished: false }));
+                let _ = commands.send(SessionCommand::Role(Command::Ack { id, connection, finished: false }));
             }
         };
         retry.stored(message, delay, acknowledge).await.map_err(name)
@@ -308,8 +310,8 @@ impl Consumer {
     /// cannot seek, nor one of a subscription without a place: not durable, or of a topic that is not persistent. Retry
     /// letters stay where they are.
     pub async fn seek(&self, to: &Position) -> Result<()> {
-        let receiving = &self.inner.receiving;
-        let name = |error| receiving.name(error, "seek in");
+        let receiver = &self.inner.receiver;
+        let name = |error| receiver.name(error, "seek in");
         self.check_alive(0, "seek in")?;
         let refused = match (self.inner.topics.len(), to) {
             _ if !self.inner.has_place => {
@@ -322,24 +324,24 @@ impl Consumer {
         if let Some(why) = refused {
             return Err(name(Error::invalid(why)));
         }
-        let mut seeks = receiving.seeks.lock().await;
+        let mut seeks = receiver.seeks.lock().await;
         *seeks += 1;
         self.go(to).await
     }
 
     /// The subscription to that place, and the connections after it.
     async fn go(&self, to: &Position) -> Result<()> {
-        let receiving = &self.inner.receiving;
+        let receiver = &self.inner.receiver;
         self.let_acks_arrive().await;
-        let admin = receiving.client.admin();
+        let admin = receiver.client.admin();
         for topic in &self.inner.topics {
             admin.seek(topic.to_string(), &self.inner.subscription, to).await?;
         }
-        let own = receiving.sessions.len() - usize::from(receiving.retry.is_some());
+        let own = receiver.sessions.len() - usize::from(receiver.retry.is_some());
         for session in 0..own {
             let restarted =
-                receiving.restart(session, Place::Unknown, false, |ticket| Command::Restart { ticket }).await;
-            restarted.map_err(|error| receiving.name(error, "seek in"))?;
+                receiver.restart(session, ReadPosition::Unknown, false, |ticket| Command::Restart { ticket }).await;
+            restarted.map_err(|error| receiver.name(error, "seek in"))?;
         }
         Ok(())
     }
@@ -347,10 +349,10 @@ impl Consumer {
     /// The proxy gathers acknowledgements for 100 ms; one that arrives after a seek would undo a part of it. It has all
     /// when it has answered a question asked after them.
     async fn let_acks_arrive(&self) {
-        let receiving = &self.inner.receiving;
-        let Some(runtime) = receiving.client.runtime.handle().filter(|_| self.stats().received > 0) else { return };
+        let receiver = &self.inner.receiver;
+        let Some(runtime) = receiver.client.runtime.handle().filter(|_| self.stats().received > 0) else { return };
         let (sender, done) = tokio::sync::oneshot::channel();
-        let answers = receiving.questions(|sender| Command::IsEndOfTopic { ticket: Ticket::EndOfTopic(sender) });
+        let answers = receiver.questions(|sender| Command::IsEndOfTopic { ticket: Ticket::EndOfTopic(sender) });
         runtime.spawn(async move {
             // Without a connection there is nobody to answer, and nothing on its way.
             let _ = tokio::time::timeout(Duration::from_secs(1), futures_util::future::join_all(answers)).await;
@@ -364,14 +366,14 @@ impl Consumer {
     /// count, in which a batch is one, and of all topics and partitions together. Uses Pulsar's REST API; not for a
     /// pattern.
     pub async fn backlog(&self) -> Result<u64> {
-        let receiving = &self.inner.receiving;
+        let receiver = &self.inner.receiver;
         if self.inner.topics.is_empty() {
             let why = "the topics of a pattern are looked at one by one, with Admin::topic_stats";
-            return Err(receiving.name(Error::invalid(why), "ask for the backlog of"));
+            return Err(receiver.name(Error::invalid(why), "ask for the backlog of"));
         }
         let mut backlog = 0;
         for topic in &self.inner.topics {
-            let stats = receiving.client.admin().topic_stats(topic.to_string()).await?;
+            let stats = receiver.client.admin().topic_stats(topic.to_string()).await?;
             let held = stats.subscriptions.get(&self.inner.subscription);
             backlog += held.map_or(0, |held| u64::try_from(held.msg_backlog).unwrap_or(0));
         }
@@ -381,12 +383,12 @@ impl Consumer {
     /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API; for a
     /// consumer of one topic.
     pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
-        let receiving = &self.inner.receiving;
+        let receiver = &self.inner.receiver;
         let [topic] = &self.inner.topics[..] else {
             let why = "ids do not tell which of several topics they are in: ask for each, with Admin::last_message_id";
-            return Err(receiving.name(Error::invalid(why), "ask for the last messages of"));
+            return Err(receiver.name(Error::invalid(why), "ask for the last messages of"));
         };
-        let admin = receiving.client.admin();
+        let admin = receiver.client.admin();
         let parts = topic.parts(admin.partitions(topic.to_string()).await?);
         let mut ids = Vec::new();
         for part in parts {
@@ -396,14 +398,14 @@ impl Consumer {
     }
 
     fn check_alive(&self, session: usize, operation: &str) -> Result<()> {
-        let receiving = &self.inner.receiving;
-        receiving.check_alive(session).map_err(|error| receiving.name(error, operation))
+        let receiver = &self.inner.receiver;
+        receiver.check_alive(session).map_err(|error| receiver.name(error, operation))
     }
 
     fn each_session(&self, command: impl Fn(usize) -> Command<Ticket>) -> Result<()> {
-        for session in 0..self.inner.receiving.sessions.len() {
+        for session in 0..self.inner.receiver.sessions.len() {
             self.check_alive(session, "acknowledge to")?;
-            self.inner.receiving.tell(session, command(session));
+            self.inner.receiver.tell(session, command(session));
         }
         Ok(())
     }
@@ -411,7 +413,7 @@ impl Consumer {
     /// In pull mode, asks for `messages` more than the window gives by itself, on each connection.
     pub fn permit(&self, messages: u32) -> Result<()> {
         if !(1..=100_000).contains(&messages) {
-            return Err(self.inner.receiving.name(
+            return Err(self.inner.receiver.name(
                 Error::invalid(format!("permit {messages}: expected 1 to 100000 messages")),
                 "ask for messages of",
             ));
@@ -421,35 +423,35 @@ impl Consumer {
 
     /// Whether the topic was terminated and everything in it has been acknowledged.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
-        self.inner.receiving.is_end_of_topic().await
+        self.inner.receiver.is_end_of_topic().await
     }
 
     /// Deletes the subscription and closes the consumer. Fails when other consumers are on the subscription; this one
     /// then goes on.
     pub async fn unsubscribe(&self, timeout: Duration) -> Result<()> {
-        let receiving = &self.inner.receiving;
-        let retry = usize::from(receiving.retry.is_some());
-        let own = receiving.sessions.len() - retry;
+        let receiver = &self.inner.receiver;
+        let retry = usize::from(receiver.retry.is_some());
+        let own = receiver.sessions.len() - retry;
         let asked = async {
             // Consumers of the subscription have to go before it can be deleted, our own others too.
-            for other in &receiving.sessions[1..own] {
-                let _ = other.send(Order::Close { linger: timeout });
+            for other in &receiver.sessions[1..own] {
+                let _ = other.send(SessionCommand::Close { linger: timeout });
             }
-            status::ended(&receiving.status[1..own]).await;
+            status::ended(&receiver.status[1..own]).await;
             // The broker may not have let go of the others at once; then the next connection asks again.
             self.delete_subscription(0, if own == 1 { 1 } else { own + 1 }).await?;
             // The copies for later are of no use to anybody else.
             if retry > 0 { self.delete_subscription(own, 1).await } else { Ok(()) }
         };
-        self.inner.receiving.client.runtime.check_fork()?;
+        self.inner.receiver.client.runtime.check_fork()?;
         let timed = {
-            let _inside = self.inner.receiving.client.runtime.handle().map(|handle| handle.enter());
+            let _inside = self.inner.receiver.client.runtime.handle().map(|handle| handle.enter());
             tokio::time::timeout(timeout, asked)
         };
         let outcome = timed.await.unwrap_or_else(|_| {
             Err(Error::new(crate::ErrorKind::Timeout, "the server did not confirm that the subscription was deleted"))
         });
-        outcome.map_err(|error| self.inner.receiving.name(error, "unsubscribe from"))?;
+        outcome.map_err(|error| self.inner.receiver.name(error, "unsubscribe from"))?;
         self.close(timeout).await
     }
 
@@ -469,17 +471,17 @@ impl Inner {
     }
 }
 
-impl Stoppable for Inner {
+impl TombstoneWatched for Inner {
     type Command = Command<Ticket>;
 
-    fn receiving(&self) -> &Receiving<Command<Ticket>> {
-        &self.receiving
+    fn receiver(&self) -> &Receiver<Command<Ticket>> {
+        &self.receiver
     }
 
     /// Only where it is the first message that the subscription has not acknowledged, so that going on behind it leaves out
     /// nothing else; and where nobody but this consumer can have been given it, since others read it well.
     async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
-        let own = self.receiving.sessions.len() - usize::from(self.receiving.retry.is_some());
+        let own = self.receiver.sessions.len() - usize::from(self.receiver.retry.is_some());
         let is_ours = |held: &SubscriptionStats| held.consumers.len() == own;
         let topic = self.topics[0].to_string();
         let mut found = Vec::new();
@@ -505,22 +507,22 @@ impl Stoppable for Inner {
         Ok(found)
     }
 
-    async fn go_behind(self: &Arc<Self>, tombstone: MessageId) -> Result<()> {
+    async fn skip_past(self: &Arc<Self>, tombstone: MessageId) -> Result<()> {
         Consumer { inner: self.clone() }.go(&Position::After(tombstone)).await
     }
 }
 
-impl Tells for Command<Ticket> {
-    const KEEPS_PLACE: bool = false;
+impl IntoCommand for Command<Ticket> {
+    const TRACKS_POSITION: bool = false;
 
-    fn taken(messages: &[Message]) -> impl Iterator<Item = Self> {
-        let frames = messages.iter().filter(|message| !message.origin.follows).count();
+    fn on_taken(messages: &[Message]) -> impl Iterator<Item = Self> {
+        let frames = messages.iter().filter(|message| !message.origin.in_same_frame).count();
         std::iter::once(Command::Finished { messages: frames })
     }
 
-    fn settled(message: &Message, outcome: Outcome) -> Self {
+    fn on_outcome(message: &Message, outcome: Outcome) -> Self {
         // The first message of a frame stands for it.
-        decided(message, outcome, !message.origin.follows)
+        decided(message, outcome, !message.origin.in_same_frame)
     }
 
     fn is_end_of_topic(ticket: Ticket) -> Self {
@@ -542,23 +544,23 @@ fn decided(message: &Message, outcome: Outcome, finished: bool) -> Command<Ticke
 
 fn of_batch(batch: &Batch, id: &MessageId, outcome: Outcome, finished: bool) -> Command<Ticket> {
     let index = id.batch_index().map_or(0, |index| index as usize);
-    let told = match outcome {
+    let ack = match outcome {
         Outcome::Ack => batch.ack(index),
         Outcome::Nack | Outcome::ReconsumeLater(_) => batch.nack(index),
-        Outcome::Continue => Told::Nothing,
+        Outcome::Continue => BatchAck::Nothing,
     };
     let id = batch.id.clone();
-    match told {
-        Told::Ack => Command::Ack { id, connection: Some(batch.connection), finished },
-        Told::Nack => Command::Nack { id, finished },
-        Told::Nothing => Command::Finished { messages: usize::from(finished) },
+    match ack {
+        BatchAck::Ack => Command::Ack { id, connection: Some(batch.connection), finished },
+        BatchAck::Nack => Command::Nack { id, finished },
+        BatchAck::Nothing => Command::Finished { messages: usize::from(finished) },
     }
 }
 
 impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Consumer")
-            .field("topic", &self.inner.receiving.topic.to_string())
+            .field("topic", &self.inner.receiver.topic.to_string())
             .field("subscription", &self.inner.subscription)
             .finish_non_exhaustive()
     }
@@ -566,7 +568,7 @@ impl std::fmt::Debug for Consumer {
 
 impl Child for Inner {
     fn close_within(self: Arc<Self>, timeout: Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
-        Box::pin(async move { self.receiving.close(timeout, "close consumer of").await })
+        Box::pin(async move { self.receiver.close(timeout, "close consumer of").await })
     }
 }
 

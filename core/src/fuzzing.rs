@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::driver::{transport, websocket};
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
+use crate::message::batch::unpack;
 use crate::message::{MessageId, Origin, Outgoing};
 use crate::options::{OPTIONS, Options, Roles};
 use crate::proto::Moment;
-use crate::proto::batch::unpack;
 use crate::proto::consumer::{self, ConsumerRole, Settings};
 use crate::proto::frame::{
     Answer, OpenFrame, Received, parse_answer, parse_any_answer, parse_any_received, parse_received,

@@ -42,9 +42,10 @@ mod auth;
 #[cfg(feature = "benching")]
 #[doc(hidden)]
 pub mod benching;
+mod callbacks;
 mod client;
+mod connection_state;
 mod consumer;
-mod delivery;
 mod driver;
 mod encryption;
 mod error;
@@ -55,15 +56,14 @@ mod log;
 mod message;
 #[cfg(feature = "mock")]
 pub mod mock;
+mod one_shot;
 pub mod options;
-mod produce;
 mod producer;
 mod proto;
 mod reader;
-mod receiving;
+mod receiver;
 mod retry;
 mod runtime;
-mod state;
 #[doc(hidden)]
 pub mod stats;
 mod status;
@@ -76,21 +76,21 @@ pub mod blocking;
 pub use admin::Admin;
 pub use auth::TokenSupplier;
 pub use client::Client;
+pub use connection_state::{ConnectionState, StateChange, StateListener};
 pub use consumer::{Consumer, Topics};
-pub use delivery::processors::{Handler, HandlerResult, Outcome};
 pub use encryption::{CryptoKeyReader, EncryptionKeyInfo, PemKeyReader};
 pub use error::{Error, ErrorKind, Result};
 pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, Outgoing, Receipt};
+pub use one_shot::produce;
 pub use options::{
     CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OnDisconnect, Options, Ordering, RoutingMode,
     SubscriptionMode, SubscriptionType, WhenFull,
 };
-pub use produce::produce;
 pub use producer::{Pending, Producer, Sent};
 pub use reader::{Reader, UntilCaughtUp};
+pub use receiver::processors::{Handler, HandlerResult, Outcome};
 pub use runtime::{forks, spawn};
-pub use state::{ConnectionState, StateChange, StateListener};
 pub use stats::Stats;
 pub use supervisor::{Attach, Component, ComponentConfig, RegistryKey, Supervisor, SupervisorConfig, registry_key};
 pub use topic::{Persistence, ServiceUrl, TopicName};

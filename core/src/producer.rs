@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::admin::Admin;
+use crate::callbacks::Job;
 use crate::client::{Child, ClientInner};
-use crate::delivery::callbacks::Job;
-use crate::driver::{Driver, Order, Orders, Outlet};
+use crate::driver::{CommandSender, Driver, EventSink, SessionCommand};
 use crate::encryption::Sealer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
@@ -36,7 +36,7 @@ pub struct Producer {
 struct Inner {
     client: Arc<ClientInner>,
     topic: Arc<TopicName>,
-    orders: Orders<Command<Ticket, Room>>,
+    commands: CommandSender<Command<Ticket, Room>>,
     status: [watch::Receiver<Status>; 1],
     messages: Arc<Semaphore>,
     /// In units of [`BYTES_UNIT`].
@@ -57,7 +57,7 @@ struct Inner {
 const BYTES_UNIT: usize = 1024;
 
 /// How many callbacks give their room free at once.
-const TOLD_TOGETHER: usize = 16;
+const CALLBACK_BATCH: usize = 16;
 
 /// What is kept of a message, or of a flush, until it ends.
 enum Ticket {
@@ -68,14 +68,14 @@ enum Ticket {
 type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// What is called when a message has ended.
-type Told = Box<dyn FnOnce(Sent) + Send>;
+type SendCallback = Box<dyn FnOnce(Sent) + Send>;
 
 enum Completion {
     Future(oneshot::Sender<Result<Receipt>>),
     /// Run on the client's callback thread.
-    Callback(Told),
+    Callback(SendCallback),
     /// Run on the thread of the connection.
-    Inline(Told),
+    Inline(SendCallback),
 }
 
 /// How a send with a callback ended.
@@ -165,12 +165,12 @@ impl Producer {
         if sealer.is_some() {
             route.query.retain(|(name, _)| *name != "compressionType");
         }
-        let (orders, inbound) = Orders::new();
+        let (commands, command_receiver) = CommandSender::new();
         let (reporter, status) = Reporter::new(client, &topic, 0, &options, &counters);
         let bytes_units = u32::try_from(options.count("max_pending_bytes").div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX);
         let messages = Arc::new(Semaphore::new(options.count("max_pending_msg")));
         let bytes = Arc::new(Semaphore::new(bytes_units as usize));
-        let outlet = ProducerOutlet {
+        let sink = ProducerSink {
             reporter,
             futures: Vec::new(),
             inline: Vec::new(),
@@ -187,12 +187,12 @@ impl Producer {
             .with_key(sealer.as_ref().map(Sealer::connection_key));
         let session = Session::new(role, client.policy(&options, 0));
         let begun = Instant::now();
-        client.runtime.spawn(Driver::run(session, inbound, outlet, route, begun));
+        client.runtime.spawn(Driver::run(session, command_receiver, sink, route, begun));
         let send_timeout = options.millis("send_timeout");
         let inner = Arc::new(Inner {
             client: client.clone(),
             topic,
-            orders,
+            commands,
             status: [status],
             messages,
             bytes,
@@ -290,8 +290,8 @@ impl Producer {
         self.inner.client.runtime.check_fork().map_err(fail)?;
         let (sender, receiver) = oneshot::channel();
         self.inner
-            .orders
-            .send(Order::Do(Command::Flush { ticket: Ticket::Flush(sender) }))
+            .commands
+            .send(SessionCommand::Role(Command::Flush { ticket: Ticket::Flush(sender) }))
             .map_err(|_| fail(status::gone()))?;
         receiver.await.unwrap_or_else(|_| Err(status::gone())).map_err(fail)
     }
@@ -348,8 +348,8 @@ impl Producer {
         inner.counters.sent_bytes.add(payload_bytes);
         let ticket = Ticket::Message { completion, context };
         inner
-            .orders
-            .send(Order::Do(Command::Send { frame, ticket, hold: room, deadline }))
+            .commands
+            .send(SessionCommand::Role(Command::Send { frame, ticket, hold: room, deadline }))
             .map_err(|_| name(status::gone()))
     }
 
@@ -413,7 +413,7 @@ impl Child for Inner {
             // Who waits for room is told now; what was accepted goes on.
             self.messages.close();
             self.bytes.close();
-            let _ = self.orders.send(Order::Close { linger: timeout });
+            let _ = self.commands.send(SessionCommand::Close { linger: timeout });
             let unfinished = status::ended(&self.status).await;
             // After `Ok` no callback of this producer runs any more.
             if !self.client.callbacks_passed(deadline).await {
@@ -431,12 +431,12 @@ impl Child for Inner {
     }
 }
 
-struct ProducerOutlet {
+struct ProducerSink {
     reporter: Reporter,
     /// Receipts that are told together when a lot of frames has been read, so that whoever waits wakes up once for all.
     futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
-    inline: Vec<(Told, Sent)>,
-    callbacks: Vec<(Told, Sent, Option<Room>)>,
+    inline: Vec<(SendCallback, Sent)>,
+    callbacks: Vec<(SendCallback, Sent, Option<Room>)>,
     jobs: Vec<Job>,
     /// The room that goes free with them.
     room: Option<Room>,
@@ -456,12 +456,12 @@ fn merge(all: &mut Option<Room>, more: Option<Room>) {
     }
 }
 
-impl ProducerOutlet {
+impl ProducerSink {
     /// Has the callbacks run. A message that is done with and not told yet still takes room, so that callbacks that are
     /// slower than the broker slow the sender down; that of a few goes free with the first of them, so that the sender is
     /// not woken for each.
     fn call_back(&mut self) {
-        for lot in self.callbacks.chunks_mut(TOLD_TOGETHER) {
+        for lot in self.callbacks.chunks_mut(CALLBACK_BATCH) {
             let mut room = None;
             lot.iter_mut().for_each(|(_, _, more)| merge(&mut room, more.take()));
             lot[0].2 = room;
@@ -477,7 +477,7 @@ impl ProducerOutlet {
     }
 }
 
-impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
+impl EventSink<Event<Ticket, Room>> for ProducerSink {
     fn event(&mut self, event: Event<Ticket, Room>) {
         match event {
             Event::Sent(Ticket::Message { completion, context }, outcome, room) => {
@@ -497,7 +497,7 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
             }
             Event::Flushed(Ticket::Flush(sender), outcome) => {
                 // What it waited for is told first.
-                self.settle();
+                self.flush();
                 let _ = sender.send(outcome);
             }
             Event::Sent(Ticket::Flush(_), ..) | Event::Flushed(Ticket::Message { .. }, _) => {
@@ -511,12 +511,12 @@ impl Outlet<Event<Ticket, Room>> for ProducerOutlet {
             self.messages.close();
             self.bytes.close();
             // Whoever hears of the end has heard of every message before.
-            self.settle();
+            self.flush();
         }
         self.reporter.changed(change, hosts);
     }
 
-    fn settle(&mut self) {
+    fn flush(&mut self) {
         self.inline.drain(..).for_each(|(callback, sent)| callback(sent));
         // The oldest last: whoever waits for that, and wakes up with it, finds the others told as well.
         for (sender, result) in self.futures.drain(..).rev() {

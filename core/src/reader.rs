@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use crate::admin::{Admin, Ledger, Position, StoredMessage};
 use crate::client::{Child, ClientInner};
-use crate::delivery::processors::{Handler, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{InitialPosition, Options, Roles};
 use crate::proto::reader::{Command, ReaderRole};
-use crate::receiving::{self, Place, Receiving, Stoppable, Tells, Ticket, Tombstone, receiver_methods};
+use crate::receiver::processors::{Handler, Outcome};
+use crate::receiver::{
+    self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
+};
 use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, TopicName};
@@ -25,7 +27,7 @@ pub struct Reader {
 }
 
 struct Inner {
-    receiving: Receiving<Command<Ticket>>,
+    receiver: Receiver<Command<Ticket>>,
     /// The partitions, or the topic: one for each session.
     parts: Vec<TopicName>,
     /// Where each of them ended when that was marked.
@@ -39,7 +41,7 @@ impl Reader {
         let named = |error: Error| error.during("open reader").on_topic(&shown);
         let reader = Reader::spawn(client, topic, options).await.map_err(named)?;
         if !options.or(&client.options).bool("lazy") {
-            status::connected(&reader.inner.receiving.status).await.map_err(named)?;
+            status::connected(&reader.inner.receiver.status).await.map_err(named)?;
         }
         Ok(reader)
     }
@@ -65,7 +67,7 @@ impl Reader {
         if let Some((_, size)) = route.query.iter_mut().find(|(name, _)| *name == "receiverQueueSize") {
             *size = window.to_string();
         }
-        let mut receiving = Receiving::new(client, Arc::new(topic), &options, false);
+        let mut receiver = Receiver::new(client, Arc::new(topic), &options, false);
         // A connection that breaks before the first message could not go on from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
@@ -78,29 +80,29 @@ impl Reader {
             }
         }));
         for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
-            let (topic, counters) = (receiving.topic.clone(), receiving.counters.clone());
-            let place = match position.as_str() {
-                "latest" => Place::Unknown,
-                "earliest" => Place::Earliest,
-                id => Place::After(id.parse()?),
+            let (topic, counters) = (receiver.topic.clone(), receiver.counters.clone());
+            let start = match position.as_str() {
+                "latest" => ReadPosition::Unknown,
+                "earliest" => ReadPosition::Earliest,
+                id => ReadPosition::After(id.parse()?),
             };
             let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
             let mut route = route.clone();
             route.endpoint = Endpoint::Reader(part);
-            let shown = receiving.topic.clone();
-            receiving.add(&shown, role, route, &options);
-            receiving.places.begins_at(session, place);
+            let shown = receiver.topic.clone();
+            receiver.add(&shown, role, route, &options);
+            receiver.positions.begins_at(session, start);
         }
-        let inner = Arc::new(Inner { receiving: receiving.sealed(), parts, ends: Mutex::default() });
+        let inner = Arc::new(Inner { receiver: receiver.link_failures(), parts, ends: Mutex::default() });
         let child: Arc<dyn Child> = inner.clone();
-        client.adopt(Arc::downgrade(&child), &inner.receiving.counters)?;
-        receiving::watch(&inner, &options);
+        client.adopt(Arc::downgrade(&child), &inner.receiver.counters)?;
+        receiver::watch(&inner, &options);
         Ok(Reader { inner })
     }
 
     /// The topic.
     pub fn topic(&self) -> &TopicName {
-        &self.inner.receiving.topic
+        &self.inner.receiver.topic
     }
 
     receiver_methods!();
@@ -108,12 +110,12 @@ impl Reader {
     /// Runs a handler on every message, as [`Consumer::listen`](crate::Consumer::listen) does. Every outcome means that
     /// the reader goes on: a reader acknowledges nothing.
     pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
-        self.inner.receiving.listen(init)
+        self.inner.receiver.listen(init)
     }
 
     /// Whether the topic was terminated and everything in it has been read.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
-        self.inner.receiving.is_end_of_topic().await
+        self.inner.receiver.is_end_of_topic().await
     }
 
     /// Goes to another place in the topic: the next message is the one at `to`. When it returns, nothing of before is handed
@@ -121,14 +123,14 @@ impl Reader {
     ///
     /// [`Latest`](Position::Latest) and [`Time`](Position::Time) use Pulsar's REST API.
     pub async fn seek(&self, to: &Position) -> Result<()> {
-        let mut seeks = self.inner.receiving.seeks.lock().await;
+        let mut seeks = self.inner.receiver.seeks.lock().await;
         *seeks += 1;
         self.inner.go(to, false).await
     }
 
     /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
     pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
-        let admin = self.inner.receiving.client.admin();
+        let admin = self.inner.receiver.client.admin();
         let mut ids = Vec::new();
         for part in &self.inner.parts {
             ids.extend(admin.last_message_id(part.to_string()).await?);
@@ -162,7 +164,7 @@ impl Reader {
             end.is_some_and(|end| message.id <= *end)
         };
         ends.iter().enumerate().all(|(session, end)| self.inner.is_past(session, end.as_ref()))
-            && !self.inner.receiving.inbox.has_put_back(up_to_the_mark)
+            && !self.inner.receiver.inbox.has_put_back(up_to_the_mark)
     }
 
     /// Waits for the next message before the end that [`Reader::mark_end`] marked; nothing when the application has taken
@@ -172,9 +174,9 @@ impl Reader {
     /// fails, after the messages of the others, where the server's delivery stopped at a message without a value (a
     /// tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] goes on behind it.
     pub async fn receive_before_end(&self) -> Result<Option<Message>> {
-        let receiving = &self.inner.receiving;
+        let receiver = &self.inner.receiver;
         loop {
-            let moved = receiving.places.moved();
+            let moved = receiver.positions.moved();
             if self.is_caught_up() {
                 return Ok(None);
             }
@@ -182,7 +184,7 @@ impl Reader {
                 return Ok(Some(message));
             }
             if let Some(why) = self.inner.why_stopped() {
-                return Err(receiving.name(why, "read up to the end of"));
+                return Err(receiver.name(why, "read up to the end of"));
             }
             tokio::select! {
                 received = self.receive() => return received.map(Some),
@@ -209,13 +211,13 @@ impl Reader {
 
     /// Where each part ends now; nothing where nothing is stored.
     async fn look_for_ends(&self) -> Result<Vec<Option<MessageId>>> {
-        let receiving = &self.inner.receiving;
-        let name = |error| receiving.name(error, "look for the end of");
-        receiving.check_alive(0).map_err(name)?;
-        let admin = receiving.client.admin();
+        let receiver = &self.inner.receiver;
+        let name = |error| receiver.name(error, "look for the end of");
+        receiver.check_alive(0).map_err(name)?;
+        let admin = receiver.client.admin();
         let mut ends = Vec::new();
         for (session, part) in self.inner.parts.iter().enumerate() {
-            if receiving.places.of(session) == Place::Unknown {
+            if receiver.positions.of(session) == ReadPosition::Unknown {
                 let why = "the reader began at latest while the REST API did not answer, so it is not known where it is: \
                            receive a message first, or seek";
                 return Err(name(Error::new(ErrorKind::Connect, why)));
@@ -255,7 +257,7 @@ impl Inner {
     }
 
     fn is_past(&self, session: usize, end: Option<&MessageId>) -> bool {
-        end.is_none_or(|end| self.receiving.places.of(session).has_passed(end))
+        end.is_none_or(|end| self.receiver.positions.of(session).has_passed(end))
     }
 
     /// Why nothing comes any more before the mark; nothing while a part is not at its end and may get there.
@@ -263,7 +265,7 @@ impl Inner {
         let mut why = None;
         for (session, end) in self.ends().iter().enumerate() {
             if !self.is_past(session, end.as_ref()) {
-                why = Some(self.receiving.places.why_stopped(session)?);
+                why = Some(self.receiver.positions.why_stopped(session)?);
             }
         }
         why
@@ -271,70 +273,70 @@ impl Inner {
 
     /// With `keeps_put_back`, what the application was given and put back stays, because it is before the place.
     async fn go(&self, to: &Position, keeps_put_back: bool) -> Result<()> {
-        let receiving = &self.receiving;
-        let name = |error| receiving.name(error, "seek in");
-        receiving.check_alive(0).map_err(name)?;
-        let admin = receiving.client.admin();
+        let receiver = &self.receiver;
+        let name = |error| receiver.name(error, "seek in");
+        receiver.check_alive(0).map_err(name)?;
+        let admin = receiver.client.admin();
         let mut moves = Vec::new();
         for (session, part) in self.parts.iter().enumerate() {
             let is_its = |id: &MessageId| self.parts.len() == 1 || id.partition() == Some(session as u32);
-            let behind = |id: Option<MessageId>| id.map_or(Place::Earliest, Place::After);
-            let place = match to {
-                Position::Earliest => Place::Earliest,
+            let behind = |id: Option<MessageId>| id.map_or(ReadPosition::Earliest, ReadPosition::After);
+            let target = match to {
+                Position::Earliest => ReadPosition::Earliest,
                 Position::Latest => behind(admin.last_message_id(part.to_string()).await?),
                 Position::Time(time) => {
                     behind(admin.message_id_at(part.to_string(), *time).await?.map(|id| id.before()))
                 }
                 Position::At(id) | Position::After(id) if !is_its(id) => continue,
-                Position::At(id) => Place::After(id.before()),
-                Position::After(id) => Place::After(id.clone()),
+                Position::At(id) => ReadPosition::After(id.before()),
+                Position::After(id) => ReadPosition::After(id.clone()),
             };
-            moves.push((session, place));
+            moves.push((session, target));
         }
         if moves.is_empty() {
             return Err(name(Error::invalid("the id is of a partition that the topic does not have")));
         }
-        for (session, place) in moves {
-            let position = match &place {
-                Place::After(id) => id.as_str().to_owned(),
-                Place::Earliest | Place::Unknown => "earliest".to_owned(),
+        for (session, target) in moves {
+            let position = match &target {
+                ReadPosition::After(id) => id.as_str().to_owned(),
+                ReadPosition::Earliest | ReadPosition::Unknown => "earliest".to_owned(),
             };
             let command = |ticket| Command::Restart { position, ticket };
-            receiving.restart(session, place, keeps_put_back, command).await.map_err(name)?;
+            receiver.restart(session, target, keeps_put_back, command).await.map_err(name)?;
         }
         Ok(())
     }
 
     /// The messages that follow in the topic, those of one entry.
     async fn next_of(&self, session: usize, admin: &Admin) -> Result<Vec<StoredMessage>> {
-        let (part, place) = (self.parts[session].to_string(), self.receiving.places.of(session));
-        if place == Place::Unknown {
+        let (part, position) = (self.parts[session].to_string(), self.receiver.positions.of(session));
+        if position == ReadPosition::Unknown {
             return Ok(Vec::new());
         }
         let last = admin.last_message_id(&part).await?;
-        let next = match (&last, &place) {
+        let next = match (&last, &position) {
             (None, _) => Vec::new(),
-            (Some(last), _) if place.has_passed(last) => Vec::new(),
-            (Some(last), Place::After(at)) => behind(at, last, &part, admin).await?,
+            (Some(last), _) if position.has_passed(last) => Vec::new(),
+            (Some(last), ReadPosition::After(at)) => behind(at, last, &part, admin).await?,
             (Some(_), _) => {
                 let first = admin.examine_message(&part, InitialPosition::Earliest, 1).await?;
                 first.unwrap_or_default()
             }
         };
         if next.is_empty() {
-            self.nothing_comes(session, &place, last.as_ref());
+            self.nothing_comes(session, &position, last.as_ref());
         }
         Ok(next)
     }
 
     /// Nothing is stored any more between a place and `last`: whoever is at the place and waits for it waits in vain.
-    fn nothing_comes(&self, session: usize, place: &Place, last: Option<&MessageId>) {
+    fn nothing_comes(&self, session: usize, position: &ReadPosition, last: Option<&MessageId>) {
         if let Some(end) = self.ends().get_mut(session)
             && end.as_ref().is_some_and(|end| last.is_none_or(|last| end <= last))
-            && self.receiving.places.of(session) == *place
+            && self.receiver.positions.of(session) == *position
         {
             *end = None;
-            self.receiving.places.wake();
+            self.receiver.positions.wake();
         }
     }
 }
@@ -366,11 +368,11 @@ async fn behind(at: &MessageId, last: &MessageId, part: &str, admin: &Admin) -> 
     admin.read_entry(part, &MessageId::at(ledger, entry, -1, -1)).await
 }
 
-impl Stoppable for Inner {
+impl TombstoneWatched for Inner {
     type Command = Command<Ticket>;
 
-    fn receiving(&self) -> &Receiving<Command<Ticket>> {
-        &self.receiving
+    fn receiver(&self) -> &Receiver<Command<Ticket>> {
+        &self.receiver
     }
 
     async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
@@ -384,20 +386,20 @@ impl Stoppable for Inner {
         Ok(found)
     }
 
-    async fn go_behind(self: &Arc<Self>, tombstone: MessageId) -> Result<()> {
+    async fn skip_past(self: &Arc<Self>, tombstone: MessageId) -> Result<()> {
         self.go(&Position::After(tombstone), true).await
     }
 }
 
-impl Tells for Command<Ticket> {
-    const KEEPS_PLACE: bool = true;
+impl IntoCommand for Command<Ticket> {
+    const TRACKS_POSITION: bool = true;
 
-    fn taken(messages: &[Message]) -> impl Iterator<Item = Self> {
-        messages.iter().map(|message| Command::settled(message, Outcome::Ack))
+    fn on_taken(messages: &[Message]) -> impl Iterator<Item = Self> {
+        messages.iter().map(|message| Command::on_outcome(message, Outcome::Ack))
     }
 
     /// Every outcome means that the reader goes on.
-    fn settled(message: &Message, _outcome: Outcome) -> Self {
+    fn on_outcome(message: &Message, _outcome: Outcome) -> Self {
         Command::Finished { id: message.id.clone(), connection: message.origin.connection }
     }
 
@@ -408,12 +410,12 @@ impl Tells for Command<Ticket> {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("topic", &self.inner.receiving.topic.to_string()).finish_non_exhaustive()
+        f.debug_struct("Reader").field("topic", &self.inner.receiver.topic.to_string()).finish_non_exhaustive()
     }
 }
 
 impl Child for Inner {
     fn close_within(self: Arc<Self>, timeout: Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
-        Box::pin(async move { self.receiving.close(timeout, "close reader of").await })
+        Box::pin(async move { self.receiver.close(timeout, "close reader of").await })
     }
 }

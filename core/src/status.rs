@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use crate::client::ClientInner;
+use crate::connection_state::{ConnectionState, StateChange, StateListener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::options::Options;
 use crate::proto::session::Change;
-use crate::state::{ConnectionState, StateChange, StateListener};
 use crate::stats::Counters;
 use crate::topic::{Host, TopicName};
 
@@ -57,7 +57,7 @@ impl Reporter {
         (reporter, watcher)
     }
 
-    pub(crate) fn callbacks(&self) -> &crate::delivery::callbacks::Callbacks {
+    pub(crate) fn callbacks(&self) -> &crate::callbacks::Callbacks {
         &self.client.callbacks
     }
 

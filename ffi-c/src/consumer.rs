@@ -13,7 +13,7 @@ use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
-use crate::util::{opened, place, receiving, time};
+use crate::util::{handle_ops, receiving, seek, time};
 
 /// Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
 /// delivered again. It reconnects by itself.
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn stargate_consumer_ack(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             consumer.ack(handle::inner(message, "message")?.message())
         })
     }
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
             consumer.ack_id(&id)
         })
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             consumer.acknowledge_cumulative(handle::inner(message, "message")?.message())
         })
     }
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative_id(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
             consumer.acknowledge_cumulative_id(&id)
         })
@@ -280,7 +280,7 @@ pub unsafe extern "C" fn stargate_consumer_nack(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             consumer.nack(handle::inner(message, "message")?.message())
         })
     }
@@ -298,7 +298,7 @@ pub unsafe extern "C" fn stargate_consumer_nack_id(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
             consumer.nack_id(&id)
         })
@@ -323,7 +323,7 @@ pub unsafe extern "C" fn stargate_consumer_reconsume_later(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             let message = handle::inner(message, "message")?.message();
             let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
             blocking::wait(consumer.reconsume_later(message, delay), time::timeout(timeout_ms)?)
@@ -347,7 +347,7 @@ pub unsafe extern "C" fn stargate_consumer_seek(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { place::seek(consumer, position, after, timeout_ms, error) }
+    unsafe { seek::seek(consumer, position, after, timeout_ms, error) }
 }
 
 /// As `stargate_consumer_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
@@ -361,7 +361,7 @@ pub unsafe extern "C" fn stargate_consumer_seek_time(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { place::seek_time(consumer, time_ms, timeout_ms, error) }
+    unsafe { seek::seek_time(consumer, time_ms, timeout_ms, error) }
 }
 
 /// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
@@ -376,7 +376,7 @@ pub unsafe extern "C" fn stargate_consumer_last_message_ids_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { place::last_message_ids_json(consumer, timeout_ms, out, error) }
+    unsafe { seek::last_message_ids_json(consumer, timeout_ms, out, error) }
 }
 
 /// How many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up. It is the
@@ -394,7 +394,7 @@ pub unsafe extern "C" fn stargate_consumer_backlog(
     unsafe {
         enter(error, || {
             let out = Out::new(out, 0, "out")?;
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             out.set(blocking::wait(consumer.backlog(), time::timeout(timeout_ms)?)?);
             Ok(())
         })
@@ -411,7 +411,7 @@ pub unsafe extern "C" fn stargate_consumer_permit(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || opened::of(consumer)?.permit(messages)) }
+    unsafe { enter(error, || handle_ops::of(consumer)?.permit(messages)) }
 }
 
 /// Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this one
@@ -427,7 +427,7 @@ pub unsafe extern "C" fn stargate_consumer_unsubscribe(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let consumer = opened::of(consumer)?;
+            let consumer = handle_ops::of(consumer)?;
             blocking::wait(consumer.unsubscribe(time::limit(timeout_ms)?), None)
         })
     }
@@ -453,7 +453,7 @@ pub unsafe extern "C" fn stargate_consumer_is_end_of_topic(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_topic(consumer: *const stargate_consumer) -> stargate_str {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { opened::topic(consumer) }
+    unsafe { handle_ops::topic(consumer) }
 }
 
 /// The name of its subscription. `ptr` is NULL for NULL.
@@ -480,7 +480,7 @@ pub unsafe extern "C" fn stargate_consumer_wait_connected(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::wait_connected(consumer, timeout_ms, error) }
+    unsafe { handle_ops::wait_connected(consumer, timeout_ms, error) }
 }
 
 /// 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
@@ -489,7 +489,7 @@ pub unsafe extern "C" fn stargate_consumer_wait_connected(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_is_connected(consumer: *const stargate_consumer) -> i32 {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { opened::is_connected(consumer) }
+    unsafe { handle_ops::is_connected(consumer) }
 }
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -502,7 +502,7 @@ pub unsafe extern "C" fn stargate_consumer_stats_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::stats_json(consumer, out, error) }
+    unsafe { handle_ops::stats_json(consumer, out, error) }
 }
 
 /// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections, within
@@ -518,7 +518,7 @@ pub unsafe extern "C" fn stargate_consumer_close(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::close(consumer, timeout_ms, error) }
+    unsafe { handle_ops::close(consumer, timeout_ms, error) }
 }
 
 /// Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
@@ -528,5 +528,5 @@ pub unsafe extern "C" fn stargate_consumer_close(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_free(consumer: *mut stargate_consumer) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
-    unsafe { opened::free(consumer) }
+    unsafe { handle_ops::free(consumer) }
 }

@@ -17,7 +17,7 @@ pub mod message;
 pub mod mock;
 pub mod options;
 #[cfg(all(test, feature = "mock"))]
-mod panics;
+mod panic_tests;
 pub mod producer;
 pub mod reader;
 pub mod supervisor;

@@ -15,7 +15,7 @@ use crate::util::user_data::UserData;
 use crate::util::values::{
     Text, owned_string, stargate_bytes, stargate_destroy_fn, stargate_property, stargate_str, stargate_string_free,
 };
-use crate::util::{opened, time};
+use crate::util::{handle_ops, time};
 
 /// Sends messages to one topic. It reconnects by itself, and sends again what was accepted and has no receipt.
 pub struct stargate_producer {
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn stargate_producer_send(
     unsafe {
         enter(error, || {
             let out = Out::optional(out_message_id, std::ptr::null_mut());
-            let producer = opened::of(producer)?;
+            let producer = handle_ops::of(producer)?;
             let message = outgoing(message, "message")?;
             let timeout = time::timeout(timeout_ms)?;
             let receipt = blocking::wait(send(producer, message, timeout), None)?;
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn stargate_producer_send_async(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let producer = opened::of(producer)?;
+            let producer = handle_ops::of(producer)?;
             let message = outgoing(message, "message")?;
             let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
             let timeout = time::timeout(timeout_ms)?;
@@ -289,7 +289,7 @@ pub unsafe extern "C" fn stargate_producer_send_batch(
     unsafe {
         enter(error, || {
             nothing_sent(results, count);
-            let producer = opened::of(producer)?;
+            let producer = handle_ops::of(producer)?;
             let batch = batch(messages, count)?;
             let timeout = time::timeout(timeout_ms)?;
             let outcomes = blocking::wait(send_all(producer, batch, timeout), None)?;
@@ -437,7 +437,7 @@ pub unsafe extern "C" fn stargate_producer_flush(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         enter(error, || {
-            let producer = opened::of(producer)?;
+            let producer = handle_ops::of(producer)?;
             blocking::wait(producer.flush(), time::timeout(timeout_ms)?)
                 .map_err(|error| error.during("flush").on_topic(&producer.topic().to_string()))
         })
@@ -450,7 +450,7 @@ pub unsafe extern "C" fn stargate_producer_flush(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_topic(producer: *const stargate_producer) -> stargate_str {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { opened::topic(producer) }
+    unsafe { handle_ops::topic(producer) }
 }
 
 /// Waits until it is connected, as after an open with the option lazy.
@@ -463,7 +463,7 @@ pub unsafe extern "C" fn stargate_producer_wait_connected(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::wait_connected(producer, timeout_ms, error) }
+    unsafe { handle_ops::wait_connected(producer, timeout_ms, error) }
 }
 
 /// 1 when it is connected now, otherwise 0; 0 for NULL.
@@ -472,7 +472,7 @@ pub unsafe extern "C" fn stargate_producer_wait_connected(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_is_connected(producer: *const stargate_producer) -> i32 {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { opened::is_connected(producer) }
+    unsafe { handle_ops::is_connected(producer) }
 }
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -485,7 +485,7 @@ pub unsafe extern "C" fn stargate_producer_stats_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::stats_json(producer, out, error) }
+    unsafe { handle_ops::stats_json(producer, out, error) }
 }
 
 /// Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
@@ -501,7 +501,7 @@ pub unsafe extern "C" fn stargate_producer_close(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::close(producer, timeout_ms, error) }
+    unsafe { handle_ops::close(producer, timeout_ms, error) }
 }
 
 /// Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
@@ -511,5 +511,5 @@ pub unsafe extern "C" fn stargate_producer_close(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_free(producer: *mut stargate_producer) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
-    unsafe { opened::free(producer) }
+    unsafe { handle_ops::free(producer) }
 }

@@ -12,7 +12,7 @@ use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
 use crate::util::values::{stargate_destroy_fn, stargate_str};
-use crate::util::{opened, place, receiving, time};
+use crate::util::{handle_ops, receiving, seek, time};
 
 /// Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
 /// reconnect goes on after the last message, with neither a gap nor a replay.
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn stargate_reader_seek(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { place::seek(reader, position, after, timeout_ms, error) }
+    unsafe { seek::seek(reader, position, after, timeout_ms, error) }
 }
 
 /// As `stargate_reader_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn stargate_reader_seek_time(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { place::seek_time(reader, time_ms, timeout_ms, error) }
+    unsafe { seek::seek_time(reader, time_ms, timeout_ms, error) }
 }
 
 /// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn stargate_reader_last_message_ids_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { place::last_message_ids_json(reader, timeout_ms, out, error) }
+    unsafe { seek::last_message_ids_json(reader, timeout_ms, out, error) }
 }
 
 /// Whether there is a message that the application has not taken yet: `*out` is 1 or 0.
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn stargate_reader_has_message_available(
     unsafe {
         enter(error, || {
             let out = Out::new(out, 0, "out")?;
-            let reader = opened::of(reader)?;
+            let reader = handle_ops::of(reader)?;
             out.set(blocking::wait(reader.has_message_available(), time::timeout(timeout_ms)?)?.into());
             Ok(())
         })
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn stargate_reader_mark_end(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { enter(error, || blocking::wait(opened::of(reader)?.mark_end(), time::timeout(timeout_ms)?)) }
+    unsafe { enter(error, || blocking::wait(handle_ops::of(reader)?.mark_end(), time::timeout(timeout_ms)?)) }
 }
 
 /// Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to free;
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn stargate_reader_receive_before_end(
     unsafe {
         enter_receive(error, || {
             let out = Out::pointer(out, "out")?;
-            let reader = opened::of(reader)?;
+            let reader = handle_ops::of(reader)?;
             if let Some(message) = blocking::wait(reader.receive_before_end(), time::timeout(timeout_ms)?)? {
                 out.set(message::into_raw(message));
             }
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn stargate_reader_receive_before_end(
 pub unsafe extern "C" fn stargate_reader_is_caught_up(reader: *const stargate_reader) -> i32 {
     enter_or(1, || {
         // SAFETY: NULL or live, by the rules of the header.
-        let reader = unsafe { opened::of(reader) };
+        let reader = unsafe { handle_ops::of(reader) };
         reader.map_or(1, |reader| reader.is_caught_up().into())
     })
 }
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn stargate_reader_is_caught_up(reader: *const stargate_re
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_topic(reader: *const stargate_reader) -> stargate_str {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { opened::topic(reader) }
+    unsafe { handle_ops::topic(reader) }
 }
 
 /// Waits until it is connected, as after an open with the option lazy.
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn stargate_reader_wait_connected(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::wait_connected(reader, timeout_ms, error) }
+    unsafe { handle_ops::wait_connected(reader, timeout_ms, error) }
 }
 
 /// 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn stargate_reader_wait_connected(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_is_connected(reader: *const stargate_reader) -> i32 {
     // SAFETY: NULL or live, by the rules of the header.
-    unsafe { opened::is_connected(reader) }
+    unsafe { handle_ops::is_connected(reader) }
 }
 
 /// Its counters as a JSON object, in `*out` for `stargate_string_free`.
@@ -292,7 +292,7 @@ pub unsafe extern "C" fn stargate_reader_stats_json(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::stats_json(reader, out, error) }
+    unsafe { handle_ops::stats_json(reader, out, error) }
 }
 
 /// Stops delivery, lets handlers finish what they have, and closes the connections, within
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn stargate_reader_close(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe { opened::close(reader, timeout_ms, error) }
+    unsafe { handle_ops::close(reader, timeout_ms, error) }
 }
 
 /// Frees a reader, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
@@ -318,5 +318,5 @@ pub unsafe extern "C" fn stargate_reader_close(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_free(reader: *mut stargate_reader) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
-    unsafe { opened::free(reader) }
+    unsafe { handle_ops::free(reader) }
 }

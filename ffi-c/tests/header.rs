@@ -265,9 +265,9 @@ fn every_function_runs_inside_the_boundary() {
         "view(",
         "open(",
         "call::",
-        "opened::",
+        "handle_ops::",
         "receiving::",
-        "place::",
+        "seek::",
         "stargate_message_free(",
         "stargate_error_free(",
     ];

@@ -183,13 +183,13 @@ impl Producer {
         let mut items = items.into_iter().enumerate().peekable();
         while let Some(&(first, _)) = items.peek() {
             // Made ready a lot at a time: what waits for room is not held twice, and Ctrl-C is seen in between.
-            let (mut lot, mut bytes) = (Vec::new(), 0);
-            while let Some((_, item)) = items.next_if(|_| lot.len() < LOT && bytes < LOT_BYTES) {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while let Some((_, item)) = items.next_if(|_| batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES) {
                 let message = outgoing_item(&item)?;
                 bytes += message.payload_len();
-                lot.push(message);
+                batch.push(message);
             }
-            wait(py, receipts.accept(&self.inner, first, lot))?;
+            wait(py, receipts.accept(&self.inner, first, batch))?;
             py.check_signals()?;
         }
         let results = wait(py, receipts.all())?;
@@ -275,8 +275,8 @@ fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<
 }
 
 /// How many messages are made ready at a time, and of how many bytes.
-const LOT: usize = 64;
-const LOT_BYTES: usize = 256 * 1024;
+const MAX_BATCH: usize = 64;
+const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// The results of many sends. Whoever waits for them is woken once, with the last, and not with each.
 #[pyclass(frozen, module = "stargate._native")]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::http::Response;
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::batch;
 use crate::message::{Message, MessageId, Origin};
-use crate::proto::{batch, time};
+use crate::proto::time;
 use crate::topic::TopicName;
 
 /// A message as the broker stores it, with what consumers are not told.

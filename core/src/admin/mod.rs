@@ -175,7 +175,7 @@ impl<'a> Call<'a> {
             self.admin.client.check_open()?;
             let sent = self.admin.http.send(self.request.clone());
             let response = if self.admin.unhurried {
-                self.admin.client.turns.ask().await;
+                self.admin.client.limiter.ask().await;
                 let late = |_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {ADVICE:?}")));
                 tokio::time::timeout(ADVICE, sent).await.unwrap_or_else(late)?
             } else {

@@ -1,8 +1,8 @@
 //! The task of a session: it moves frames, commands, time and events between the world and the state machine.
 
-mod intake;
-mod orders;
-mod pace;
+mod commands;
+mod read_coalescer;
+mod recv_buffer;
 mod tcp;
 pub(crate) mod transport;
 pub(crate) mod websocket;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::Sleep;
 
-pub(crate) use self::orders::{Inbound, Order, Orders, Patience, WeakOrders};
-use self::pace::Pace;
+pub(crate) use self::commands::{CommandReceiver, CommandSender, SessionCommand, WakePolicy, WeakCommandSender};
+use self::read_coalescer::ReadCoalescer;
 use self::transport::Access;
 use self::websocket::{Incoming, Socket};
 use crate::error::{Error, Result};
@@ -24,12 +24,12 @@ use crate::proto::{Moment, earliest};
 use crate::topic::{Endpoint, Host, query_string};
 
 /// How many frames are taken before anything else has its turn.
-const LOT: usize = 256;
+const READ_BATCH_FRAMES: usize = 256;
 /// And how many bytes of them: whoever waits for large messages is woken before they fill the caches.
-const LOT_BYTES: usize = 512 * 1024;
+const READ_BATCH_BYTES: usize = 512 * 1024;
 
 /// Where the events of a session go.
-pub(crate) trait Outlet<E>: Send + 'static {
+pub(crate) trait EventSink<E>: Send + 'static {
     fn event(&mut self, event: E);
     fn changed(&mut self, change: Change, hosts: &[Host]);
     /// The connection is gone; the number of messages that nobody has seen and that are let go, since they come again.
@@ -37,7 +37,7 @@ pub(crate) trait Outlet<E>: Send + 'static {
         0
     }
     /// A lot of events has been given: now is the time to wake whoever waits for them.
-    fn settle(&mut self);
+    fn flush(&mut self);
     /// Whether there is no room for more; if so, `cx` is woken when there is again.
     fn is_full(&mut self, cx: &mut Context<'_>) -> bool;
     fn ponged(&mut self, at: SystemTime);
@@ -65,13 +65,13 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Socket>> + Send>>;
 
 pub(crate) struct Driver<R: Role, O> {
     session: Session<R>,
-    orders: Inbound<R::Command>,
+    commands: CommandReceiver<R::Command>,
     /// Empty between turns.
-    taken: Vec<Order<R::Command>>,
-    outlet: O,
+    taken: Vec<SessionCommand<R::Command>>,
+    sink: O,
     route: Route,
     socket: Option<Socket>,
-    pace: Pace,
+    coalescer: ReadCoalescer,
     connecting: Option<Connecting>,
     begun: Instant,
     timer: Pin<Box<Sleep>>,
@@ -85,18 +85,24 @@ impl<R, O> Driver<R, O>
 where
     R: Role + Send + 'static,
     R::Command: Send,
-    O: Outlet<R::Event>,
+    O: EventSink<R::Event>,
 {
     /// Runs the session until it ends, its time being counted from `begun`. To be called inside the runtime.
-    pub(crate) async fn run(session: Session<R>, orders: Inbound<R::Command>, outlet: O, route: Route, begun: Instant) {
+    pub(crate) async fn run(
+        session: Session<R>,
+        commands: CommandReceiver<R::Command>,
+        sink: O,
+        route: Route,
+        begun: Instant,
+    ) {
         let mut driver = Driver {
             session,
-            orders,
+            commands,
             taken: Vec::new(),
-            outlet,
+            sink,
             route,
             socket: None,
-            pace: Pace::default(),
+            coalescer: ReadCoalescer::default(),
             connecting: None,
             begun,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -116,7 +122,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.now();
-            let mut busy = self.take_orders(now);
+            let mut busy = self.take_commands(now);
             busy |= self.poll_connecting(cx, now);
             self.act(cx, now);
             // Before the time is looked at: an answer that waits in the socket is not late because this process slept.
@@ -125,35 +131,35 @@ where
                 self.session.tick(now);
             }
             self.act(cx, now);
-            self.tell();
+            self.dispatch_events();
             busy |= self.write(cx, now);
             self.act(cx, now);
-            self.tell();
+            self.dispatch_events();
             if self.session.ended().is_some() {
                 // Commands may still arrive; they end with the session's error.
-                busy |= self.take_orders(now);
+                busy |= self.take_commands(now);
                 if !busy && self.abandoned {
                     return Poll::Ready(());
                 }
-                self.tell();
+                self.dispatch_events();
             }
-            let patience = match self.pace.deadline() {
-                Some(_) => Patience::Resting((self.session.role.expected() / 4).min(LOT / 2)),
-                None => Patience::Awake(self.session.role.patience()),
+            let wake_policy = match self.coalescer.deadline() {
+                Some(_) => WakePolicy::Batched((self.session.role.receive_window() / 4).min(READ_BATCH_FRAMES / 2)),
+                None => WakePolicy::Prompt(self.session.role.wake_threshold()),
             };
-            if !busy && !self.poll_timer(cx) && self.orders.sleep(cx, patience) {
+            if !busy && !self.poll_timer(cx) && self.commands.sleep(cx, wake_policy) {
                 return Poll::Pending;
             }
         }
     }
 
-    fn take_orders(&mut self, now: Moment) -> bool {
-        let abandoned = self.orders.take(&mut self.taken);
+    fn take_commands(&mut self, now: Moment) -> bool {
+        let abandoned = self.commands.take(&mut self.taken);
         let any = !self.taken.is_empty();
-        for order in self.taken.drain(..) {
-            match order {
-                Order::Do(command) => self.session.command(now, command),
-                Order::Close { linger } => self.session.close(now, linger),
+        for command in self.taken.drain(..) {
+            match command {
+                SessionCommand::Role(command) => self.session.command(now, command),
+                SessionCommand::Close { linger } => self.session.close(now, linger),
             }
         }
         if abandoned && !std::mem::replace(&mut self.abandoned, true) {
@@ -178,32 +184,32 @@ where
 
     fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
         let due = self.session.deadline().is_some_and(|at| now >= at);
-        let plenty = || self.socket.as_mut().is_none_or(|socket| socket.has_plenty(cx));
-        if self.pace.rests(now, plenty) && !due {
+        let arrived = || self.socket.as_mut().is_none_or(|socket| socket.poll_low_water(cx));
+        if self.coalescer.should_wait(now, arrived) && !due {
             return false;
         }
         let mut bytes = 0;
-        for taken in 0..LOT {
-            if bytes > LOT_BYTES {
+        for taken in 0..READ_BATCH_FRAMES {
+            if bytes > READ_BATCH_BYTES {
                 break;
             }
-            let full = self.outlet.is_full(cx);
-            self.session.set_deaf(full);
+            let full = self.sink.is_full(cx);
+            self.session.set_reads_paused(full);
             let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
             match socket.poll_next(cx) {
                 Poll::Pending => {
-                    let rest = self.pace.took_all(now, self.session.role.expected());
-                    socket.rest(rest);
+                    let low_water = self.coalescer.on_drained(now, self.session.role.receive_window());
+                    socket.set_recv_low_water(low_water);
                     return taken > 0;
                 }
                 Poll::Ready(Incoming::Text(text)) => {
                     bytes += text.len();
-                    self.pace.took(text.len());
+                    self.coalescer.on_frame(text.len());
                     self.session.text(now, &text);
                 }
                 Poll::Ready(Incoming::Pong) => {
                     self.session.heard();
-                    self.outlet.ponged(SystemTime::now());
+                    self.sink.ponged(SystemTime::now());
                 }
                 Poll::Ready(Incoming::Malformed(error)) => {
                     self.session.heard();
@@ -220,7 +226,7 @@ where
             }
             // The queue's bound is in bytes, so it is looked at after each frame that may have filled it.
             while let Some(event) = self.session.role.poll_event() {
-                self.outlet.event(event);
+                self.sink.event(event);
             }
         }
         true
@@ -229,11 +235,11 @@ where
     /// The connection is gone.
     fn lost(&mut self, now: Moment, error: Error) {
         while let Some(event) = self.session.role.poll_event() {
-            self.outlet.event(event);
+            self.sink.event(event);
         }
-        let forgotten = self.outlet.disconnected();
+        let forgotten = self.sink.disconnected();
         self.session.role.forgotten(forgotten);
-        self.pace = Pace::default();
+        self.coalescer = ReadCoalescer::default();
         self.session.disconnected(now, error);
     }
 
@@ -257,7 +263,7 @@ where
                 }),
                 Action::Drop => {
                     if self.socket.take().is_some() {
-                        let forgotten = self.outlet.disconnected();
+                        let forgotten = self.sink.disconnected();
                         self.session.role.forgotten(forgotten);
                     }
                     self.connecting = None;
@@ -271,22 +277,22 @@ where
         }
     }
 
-    fn tell(&mut self) {
+    fn dispatch_events(&mut self) {
         while let Some(event) = self.session.role.poll_event() {
-            self.outlet.event(event);
+            self.sink.event(event);
         }
         while let Some(change) = self.session.poll_change() {
-            self.outlet.changed(change, &self.route.hosts);
+            self.sink.changed(change, &self.route.hosts);
         }
-        self.outlet.settle();
+        self.sink.flush();
     }
 
     fn write(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
         let Some(socket) = &mut self.socket else { return false };
         let mut written = false;
         let mut outcome = Ok(());
-        for _ in 0..LOT {
-            match socket.poll_room(cx) {
+        for _ in 0..READ_BATCH_FRAMES {
+            match socket.poll_ready(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => {
                     outcome = Err(error);
@@ -308,7 +314,7 @@ where
         }
         self.session.wrote(now);
         if let Err(error) = outcome {
-            let error = self.last_words(cx, now).unwrap_or(error);
+            let error = self.drain_after_write_error(cx, now).unwrap_or(error);
             self.socket = None;
             self.lost(now, error);
             return true;
@@ -317,9 +323,9 @@ where
     }
 
     /// After a write failed: what the server had sent before it went, receipts and its reason among them.
-    fn last_words(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<Error> {
+    fn drain_after_write_error(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<Error> {
         let socket = self.socket.as_mut()?;
-        for _ in 0..LOT {
+        for _ in 0..READ_BATCH_FRAMES {
             match socket.poll_next(cx) {
                 Poll::Ready(Incoming::Text(text)) => self.session.text(now, &text),
                 Poll::Ready(Incoming::End(error)) => return error.broker_text().is_some().then_some(error),
@@ -332,7 +338,7 @@ where
 
     /// Sets the timer for the next deadline; true if that is already over.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(at) = earliest([self.session.deadline(), self.pace.deadline()]) else { return false };
+        let Some(at) = earliest([self.session.deadline(), self.coalescer.deadline()]) else { return false };
         // One that is set for earlier stays: deadlines move with every lot of frames, and to wake up once too often costs
         // less than to set it each time.
         if self.timer_at.is_none_or(|set| set > at) {

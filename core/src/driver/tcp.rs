@@ -12,32 +12,32 @@ pub(crate) struct Tcp {
     stream: TcpStream,
     /// How many bytes have to be there for the system to announce them; if it is more than one, there may be something to read of
     /// which the runtime was not told.
-    mark: usize,
+    low_water: usize,
 }
 
 impl Tcp {
     pub(crate) fn new(stream: TcpStream) -> Tcp {
-        Tcp { stream, mark: 1 }
+        Tcp { stream, low_water: 1 }
     }
 
     /// In a rest the system announces nothing that arrives, unless it is `plenty`; whoever reads finds it all the same.
-    pub(crate) fn rest(&mut self, plenty: Option<usize>) {
+    pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
         // A power of two, so that it seldom changes.
-        let mark = plenty.map_or(1, |plenty| 1 << plenty.max(1).ilog2());
-        if std::mem::replace(&mut self.mark, mark) == mark {
+        let low_water = low_water.map_or(1, |bytes| 1 << bytes.max(1).ilog2());
+        if std::mem::replace(&mut self.low_water, low_water) == low_water {
             return;
         }
         #[cfg(target_os = "linux")]
         {
             use std::os::fd::AsRawFd;
-            let mark = libc::c_int::try_from(mark).unwrap_or(libc::c_int::MAX);
+            let low_water = libc::c_int::try_from(low_water).unwrap_or(libc::c_int::MAX);
             // SAFETY: the descriptor is open, and the option takes an int of this length.
             unsafe {
                 libc::setsockopt(
                     self.stream.as_raw_fd(),
                     libc::SOL_SOCKET,
                     libc::SO_RCVLOWAT,
-                    (&raw const mark).cast(),
+                    (&raw const low_water).cast(),
                     size_of::<libc::c_int>() as libc::socklen_t,
                 );
             }
@@ -45,7 +45,7 @@ impl Tcp {
     }
 
     /// Whether that is there; if not, `cx` is woken when it is.
-    pub(crate) fn has_plenty(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> bool {
         cfg!(target_os = "linux") && self.stream.poll_read_ready(cx).is_ready()
     }
 }
@@ -53,7 +53,7 @@ impl Tcp {
 impl AsyncRead for Tcp {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let announced = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if announced.is_ready() || self.mark == 1 {
+        if announced.is_ready() || self.low_water == 1 {
             return announced;
         }
         match (&*SockRef::from(&self.stream)).read(buffer.initialize_unfilled()) {
@@ -95,8 +95,8 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(50);
 
-    async fn plenty(tcp: &mut Tcp) {
-        poll_fn(|cx| if tcp.has_plenty(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+    async fn arrived(tcp: &mut Tcp) {
+        poll_fn(|cx| if tcp.poll_low_water(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     #[tokio::test]
@@ -109,19 +109,19 @@ mod tests {
         let nothing = poll_fn(|cx| Poll::Ready(Pin::new(&mut tcp).poll_read(cx, &mut ReadBuf::new(&mut bytes)))).await;
         assert!(nothing.is_pending());
 
-        tcp.rest(Some(5_000));
+        tcp.set_recv_low_water(Some(5_000));
         server.write_all(&[1; 100]).unwrap();
-        assert!(timeout(SOON, plenty(&mut tcp)).await.is_err(), "100 bytes are little");
+        assert!(timeout(SOON, arrived(&mut tcp)).await.is_err(), "100 bytes are little");
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 100);
 
         server.write_all(&[1; 6_000]).unwrap();
-        plenty(&mut tcp).await;
+        arrived(&mut tcp).await;
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 6_000);
 
         // What came in a rest and was not plenty is announced when that ends.
         server.write_all(&[1; 100]).unwrap();
-        assert!(timeout(SOON, plenty(&mut tcp)).await.is_err());
-        tcp.rest(None);
+        assert!(timeout(SOON, arrived(&mut tcp)).await.is_err());
+        tcp.set_recv_low_water(None);
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 100);
     }
 }

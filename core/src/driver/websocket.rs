@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
-use super::intake::{Intake, Turn};
+use super::recv_buffer::{Next, RecvBuffer};
 use super::transport::{Link, io_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::proto::frame::Frame;
@@ -39,30 +39,30 @@ const FULL: usize = 128 * 1024;
 
 /// The connection as the WebSocket crate has it: it reads what is lent to it, and what it writes (pongs, pings, the close
 /// frame) joins the text frames in one buffer, whole frames in one order, and goes out with them.
-struct Pipe<L> {
+struct FramedIo<L> {
     link: L,
-    intake: Intake,
+    recv: RecvBuffer,
     out: Vec<u8>,
     /// How much of `out` is written.
     sent: usize,
     masks: Masks,
 }
 
-impl<L: AsyncRead + AsyncWrite + Unpin> Pipe<L> {
-    fn new(link: L, intake: Intake) -> Pipe<L> {
+impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
+    fn new(link: L, recv: RecvBuffer) -> FramedIo<L> {
         let random = rustls::crypto::ring::default_provider().secure_random;
-        Pipe { link, intake, out: Vec::new(), sent: 0, masks: Masks { random, pool: Vec::new() } }
+        FramedIo { link, recv, out: Vec::new(), sent: 0, masks: Masks { random, pool: Vec::new() } }
     }
 
     /// Takes in more of what arrives; false at the end of the connection.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut room = ReadBuf::new(self.intake.room());
+        let mut room = ReadBuf::new(self.recv.spare_capacity_mut());
         let Poll::Ready(outcome) = Pin::new(&mut self.link).poll_read(cx, &mut room) else {
-            self.intake.pause();
+            self.recv.shrink();
             return Poll::Pending;
         };
         let bytes = room.filled().len();
-        self.intake.arrived(bytes);
+        self.recv.advance(bytes);
         Poll::Ready(outcome.map(|()| bytes > 0))
     }
 
@@ -141,22 +141,22 @@ impl Masks {
     }
 }
 
-impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Pipe<L> {
+impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for FramedIo<L> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            if self.intake.turn() != Turn::Crate {
+            if self.recv.next() != Next::Passthrough {
                 return Poll::Pending;
             }
-            let lent = self.intake.lend(buffer.initialize_unfilled());
-            buffer.advance(lent);
-            if lent > 0 || !ready!(self.poll_fill(cx))? {
+            let copied = self.recv.copy_passthrough(buffer.initialize_unfilled());
+            buffer.advance(copied);
+            if copied > 0 || !ready!(self.poll_fill(cx))? {
                 return Poll::Ready(Ok(()));
             }
         }
     }
 }
 
-impl<L: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Pipe<L> {
+impl<L: AsyncRead + AsyncWrite + Unpin> AsyncWrite for FramedIo<L> {
     fn poll_write(mut self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.out.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
@@ -173,7 +173,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Pipe<L> {
 }
 
 /// An open WebSocket.
-pub(crate) struct Socket<L = Link>(WebSocketStream<Pipe<L>>);
+pub(crate) struct Socket<L = Link>(WebSocketStream<FramedIo<L>>);
 
 impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
     /// A connection after the upgrade, and what came with the answer to that.
@@ -183,43 +183,43 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
             .read_buffer_size(4 * 1024)
             .max_message_size(Some(max_frame_bytes))
             .max_frame_size(Some(max_frame_bytes));
-        let pipe = Pipe::new(link, Intake::new(arrived, max_frame_bytes));
-        Socket(WebSocketStream::from_raw_socket(pipe, Role::Client, Some(config)).await)
+        let framed = FramedIo::new(link, RecvBuffer::new(arrived, max_frame_bytes));
+        Socket(WebSocketStream::from_raw_socket(framed, Role::Client, Some(config)).await)
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Incoming<'_>> {
-        let place = loop {
-            match self.0.get_mut().intake.turn() {
-                Turn::Text(place) => break place,
-                Turn::Crate => match self.poll_crate(cx) {
-                    Poll::Pending if self.0.get_mut().intake.turn() != Turn::Crate => {}
+        let text = loop {
+            match self.0.get_mut().recv.next() {
+                Next::Text(text) => break text,
+                Next::Passthrough => match self.poll_passthrough(cx) {
+                    Poll::Pending if self.0.get_mut().recv.next() != Next::Passthrough => {}
                     next => return next,
                 },
-                Turn::Nobody => match ready!(self.0.get_mut().poll_fill(cx)) {
+                Next::NeedMore => match ready!(self.0.get_mut().poll_fill(cx)) {
                     Ok(true) => {}
                     Ok(false) => return Poll::Ready(Incoming::End(closed(None))),
                     Err(error) => return Poll::Ready(Incoming::End(broken(error.into()))),
                 },
             }
         };
-        Poll::Ready(match self.0.get_mut().intake.take_text(place) {
+        Poll::Ready(match self.0.get_mut().recv.take_text(text) {
             Ok(text) => Incoming::Text(text.into()),
             Err(error) => Incoming::End(broken(error.into())),
         })
     }
 
     /// The next that is not a text in one part.
-    fn poll_crate(&mut self, cx: &mut Context<'_>) -> Poll<Incoming<'static>> {
+    fn poll_passthrough(&mut self, cx: &mut Context<'_>) -> Poll<Incoming<'static>> {
         Pin::new(&mut self.0).poll_next(cx).map(incoming)
     }
 
     /// Whether there is room for one more frame.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let pipe = self.0.get_mut();
-        if pipe.out.len() - pipe.sent < FULL {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let framed = self.0.get_mut();
+        if framed.out.len() - framed.sent < FULL {
             return Poll::Ready(Ok(()));
         }
-        pipe.poll_drain(cx).map_err(|error| broken(error.into()))
+        framed.poll_drain(cx).map_err(|error| broken(error.into()))
     }
 
     pub(crate) fn push_frame(&mut self, frame: &Frame<'_>) -> Result<()> {
@@ -245,13 +245,13 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
 
 impl Socket {
     /// In a rest, nobody is to be woken for what arrives until it is so many bytes.
-    pub(crate) fn rest(&mut self, plenty: Option<usize>) {
-        self.0.get_mut().link.tcp().rest(plenty);
+    pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
+        self.0.get_mut().link.tcp().set_recv_low_water(low_water);
     }
 
     /// Whether it is; if not, `cx` is woken when it is.
-    pub(crate) fn has_plenty(&mut self, cx: &mut Context<'_>) -> bool {
-        self.0.get_mut().link.tcp().has_plenty(cx)
+    pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> bool {
+        self.0.get_mut().link.tcp().poll_low_water(cx)
     }
 }
 
@@ -377,9 +377,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.set_nonblocking(true).unwrap();
-        let mut pipe = {
+        let mut framed = {
             let _inside = runtime.enter();
-            Pipe::new(Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap())), Intake::new(Vec::new(), 0))
+            FramedIo::new(Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap())), RecvBuffer::new(Vec::new(), 0))
         };
         // The lengths around which the header changes, and a large one that the socket does not take at once.
         let texts: Vec<String> = [0, 40, 60, 63, 64, 90, 1_000, 49_000, 49_107, 49_110, 70_000, 900_000]
@@ -388,7 +388,7 @@ mod tests {
                 let message = Outgoing::new(vec![7; *payload]).key("k\u{e9}");
                 let open = OpenFrame::encode(message, 2_000_000).unwrap();
                 let frame = open.close(12);
-                pipe.push(&frame).unwrap();
+                framed.push(&frame).unwrap();
                 frame.text()
             })
             .collect();
@@ -398,9 +398,9 @@ mod tests {
             let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
             texts.iter().all(|text| matches!(socket.read().unwrap(), Message::Text(read) if read.as_str() == text))
         });
-        runtime.block_on(std::future::poll_fn(|cx| pipe.poll_drain(cx))).unwrap();
+        runtime.block_on(std::future::poll_fn(|cx| framed.poll_drain(cx))).unwrap();
         assert!(server.join().unwrap());
-        assert!(pipe.out.is_empty() && pipe.out.capacity() <= 2 * FULL);
+        assert!(framed.out.is_empty() && framed.out.capacity() <= 2 * FULL);
     }
 
     #[test]

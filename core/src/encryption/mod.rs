@@ -10,7 +10,6 @@ mod data_key;
 mod elliptic;
 mod keys;
 mod opening;
-mod parts;
 mod sealing;
 mod wrapping;
 
@@ -18,7 +17,6 @@ pub use self::keys::{CryptoKeyReader, EncryptionKeyInfo, PemKeyReader};
 
 pub(crate) use self::keys::KeySource;
 pub(crate) use self::opening::Opener;
-pub(crate) use self::parts::{Batch, Batches, Told};
 pub(crate) use self::sealing::Sealer;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::{compression::decompress_all, context::Context};

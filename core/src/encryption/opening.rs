@@ -12,13 +12,13 @@ use super::context::{Context, WrappedKey};
 use super::data_key::DataKey;
 use super::failed;
 use super::keys::KeySource;
-use super::parts::Batches;
-use crate::delivery::processors::{Outcome, Settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
+use crate::message::batch::{self, Single};
+use crate::message::batch_acks::Batches;
 use crate::message::{Message, MessageId};
 use crate::options::{CryptoFailureAction, Options};
-use crate::proto::batch::{self, Single};
+use crate::receiver::processors::{Outcome, Settle};
 use crate::stats::Counters;
 
 /// How long a data key that is not used is kept; as the other clients do it.
@@ -105,7 +105,7 @@ impl Opener {
             match self.open(&message) {
                 Ok(Opened::Whole(payload)) => {
                     message.payload = payload;
-                    message.origin.opened = true;
+                    message.origin.decrypted = true;
                     opened.push(message);
                 }
                 Ok(Opened::Batch(singles)) => self.take_apart(&message, singles, opened),
@@ -201,8 +201,8 @@ impl Opener {
             part.properties = single.properties;
             part.event_time = single.event_time;
             part.batch = Some(batch.clone());
-            part.origin.opened = true;
-            part.origin.follows = nth > 0;
+            part.origin.decrypted = true;
+            part.origin.in_same_frame = nth > 0;
             part.origin.frame_bytes =
                 if nth == 0 { frame_bytes + message.origin.frame_bytes % count } else { frame_bytes };
             opened.push(part);

@@ -12,8 +12,8 @@ use super::compression::Codec;
 use super::data_key::DataKey;
 use super::data_key::tests::{PRIVATE, PUBLIC};
 use crate::blocking::{Client, Consumer};
+use crate::message::batch::tests::pack;
 use crate::mock::{Mock, MockMessage, MockOptions, Op};
-use crate::proto::batch::tests::pack;
 use crate::{HandlerResult, InitialPosition, Message, Options, Outcome, SubscriptionType};
 
 const PATIENCE: Duration = Duration::from_secs(20);

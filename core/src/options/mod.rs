@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::TokenSupplier;
+use crate::connection_state::StateListener;
 use crate::encryption::CryptoKeyReader;
 use crate::error::{Error, Result};
 use crate::log::LogSink;
-use crate::state::StateListener;
 
 pub use choices::*;
 pub use describe::{describe, markdown};

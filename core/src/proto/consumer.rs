@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acks::Gather;
+use super::ack_batcher::AckBatcher;
 use super::frame::{Frame, Received, parse_received};
+use super::pending_requests::{PendingRequests, Request};
 use super::permits::Permits;
-use super::questions::{Question, Questions};
 use super::restart::Restart;
 use super::session::Role;
 use super::unacked::Unacked;
@@ -104,13 +104,13 @@ pub(crate) struct ConsumerRole<T> {
     /// Delivered and not yet taken or handled by the application.
     in_hand: usize,
     permits: Permits,
-    acks: Gather,
+    acks: AckBatcher,
     control: VecDeque<Frame<'static>>,
     /// Acknowledgements that came while there was no connection, and that the next one can still carry.
     travelling: VecDeque<MessageId>,
     /// Ids of earlier connections that this one has acknowledged already.
     travelled: VecDeque<MessageId>,
-    questions: Questions<T>,
+    requests: PendingRequests<T>,
     restart: Restart<T>,
     events: VecDeque<Event<T>>,
     stalled_at: Option<Moment>,
@@ -121,7 +121,7 @@ impl<T> ConsumerRole<T> {
     pub(crate) fn new(settings: Settings, counters: Arc<Counters>) -> ConsumerRole<T> {
         ConsumerRole {
             permits: Permits::new(settings.window),
-            acks: Gather::new(settings.window),
+            acks: AckBatcher::new(settings.window),
             settings,
             connection: 0,
             connected: false,
@@ -132,7 +132,7 @@ impl<T> ConsumerRole<T> {
             control: VecDeque::new(),
             travelling: VecDeque::new(),
             travelled: VecDeque::new(),
-            questions: Questions::new(),
+            requests: PendingRequests::new(),
             restart: Restart::new(),
             events: VecDeque::new(),
             stalled_at: None,
@@ -280,7 +280,7 @@ impl<T> Role for ConsumerRole<T> {
         self.connected = false;
         self.stalled_at = None;
         self.control.clear();
-        for ticket in self.questions.disconnected() {
+        for ticket in self.requests.disconnected() {
             let refused = Error::new(
                 ErrorKind::Broker,
                 "the server dropped the connection instead: are there other consumers on the subscription, or is it gone?",
@@ -299,9 +299,9 @@ impl<T> Role for ConsumerRole<T> {
         let origin = Origin { session: self.settings.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.settings.topic, origin)? {
             Received::EndOfTopic(end) => {
-                match self.questions.answered() {
-                    Some((ticket, Question::EndOfTopic)) => self.events.push_back(Event::EndOfTopic(ticket, Ok(end))),
-                    Some((ticket, Question::Unsubscribe)) => self.events.push_back(Event::Unsubscribed(ticket, Ok(()))),
+                match self.requests.answered() {
+                    Some((ticket, Request::EndOfTopic)) => self.events.push_back(Event::EndOfTopic(ticket, Ok(end))),
+                    Some((ticket, Request::Unsubscribe)) => self.events.push_back(Event::Unsubscribed(ticket, Ok(()))),
                     None => self.counters.unexpected.add(1),
                 }
                 return Ok(());
@@ -379,7 +379,7 @@ impl<T> Role for ConsumerRole<T> {
                 self.travelling.clear();
                 self.events.extend(self.restart.begin(ticket, self.connection, self.connected));
             }
-            Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
+            Command::IsEndOfTopic { ticket } => self.requests.push(ticket, Request::EndOfTopic),
             Command::Unsubscribe { ticket } if !self.connected => {
                 // Kept, it would be carried out at some later time, when the caller has long given up on it.
                 let why = Error::new(ErrorKind::Connect, "there is no connection now; the subscription is as it was");
@@ -387,7 +387,7 @@ impl<T> Role for ConsumerRole<T> {
             }
             Command::Unsubscribe { ticket } => {
                 self.acks.flush();
-                self.questions.ask(ticket, Question::Unsubscribe);
+                self.requests.push(ticket, Request::Unsubscribe);
             }
         }
     }
@@ -407,22 +407,22 @@ impl<T> Role for ConsumerRole<T> {
     }
 
     fn poll_frame(&mut self) -> Option<Frame<'_>> {
-        self.control.pop_front().or_else(|| self.acks.pop()).or_else(|| self.questions.pop_frame())
+        self.control.pop_front().or_else(|| self.acks.pop()).or_else(|| self.requests.pop_frame())
     }
 
     fn poll_event(&mut self) -> Option<Event<T>> {
         self.events.pop_front()
     }
 
-    fn patience(&self) -> usize {
-        self.acks.patience()
+    fn wake_threshold(&self) -> usize {
+        self.acks.wake_threshold()
     }
 
     fn wants_reconnect(&self) -> Option<&'static str> {
         self.restart.wanted()
     }
 
-    fn expected(&self) -> usize {
+    fn receive_window(&self) -> usize {
         self.settings.window
     }
 
@@ -435,11 +435,11 @@ impl<T> Role for ConsumerRole<T> {
         self.permits.finished(messages);
     }
 
-    fn parting(&self) -> Duration {
+    fn drop_linger(&self) -> Duration {
         if self.is_idle() { Duration::ZERO } else { PARTING }
     }
 
-    fn hurry(&mut self) {
+    fn flush(&mut self) {
         self.acks.flush();
     }
 
@@ -448,10 +448,10 @@ impl<T> Role for ConsumerRole<T> {
         self.travelling.clear();
         self.counters.acks_dropped.add(lost as u64);
         self.events.extend(self.restart.disconnected());
-        for (ticket, question) in self.questions.drain() {
-            self.events.push_back(match question {
-                Question::EndOfTopic => Event::EndOfTopic(ticket, Err(error.clone())),
-                Question::Unsubscribe => Event::Unsubscribed(ticket, Err(error.clone())),
+        for (ticket, request) in self.requests.drain() {
+            self.events.push_back(match request {
+                Request::EndOfTopic => Event::EndOfTopic(ticket, Err(error.clone())),
+                Request::Unsubscribe => Event::Unsubscribed(ticket, Err(error.clone())),
             });
         }
     }

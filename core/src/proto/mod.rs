@@ -4,15 +4,14 @@
 //! can be tested in simulated time. [`session`] is the life of a connection; what flows over it is the business of a
 //! role: [`producer`], [`consumer`] or [`reader`].
 
-pub(crate) mod acks;
+pub(crate) mod ack_batcher;
 pub(crate) mod backoff;
-pub(crate) mod batch;
 pub(crate) mod consumer;
 pub(crate) mod frame;
 pub(crate) mod liveness;
+pub(crate) mod pending_requests;
 pub(crate) mod permits;
 pub(crate) mod producer;
-pub(crate) mod questions;
 pub(crate) mod reader;
 mod restart;
 mod scan;

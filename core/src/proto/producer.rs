@@ -417,7 +417,7 @@ impl<T, H> Role for ProducerRole<T, H> {
         (!self.entries.iter().any(|entry| entry.written && !entry.ended)).then_some(why)
     }
 
-    fn expected(&self) -> usize {
+    fn receive_window(&self) -> usize {
         self.next
     }
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Moment;
-use super::acks::Gather;
+use super::ack_batcher::AckBatcher;
 use super::consumer::Event;
 use super::frame::{Frame, Received, parse_received};
-use super::questions::{Question, Questions};
+use super::pending_requests::{PendingRequests, Request};
 use super::restart::Restart;
 use super::session::Role;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,10 +45,10 @@ pub(crate) struct ReaderRole<T> {
     given_up_after: Option<String>,
     connection: u64,
     connected: bool,
-    credits: Gather,
+    credits: AckBatcher,
     /// The last id has a partition that the topic's name does not have.
     merged: bool,
-    questions: Questions<T>,
+    requests: PendingRequests<T>,
     restart: Restart<T>,
     events: VecDeque<Event<T>>,
     counters: Arc<Counters>,
@@ -73,9 +73,9 @@ impl<T> ReaderRole<T> {
             given_up_after: None,
             connection: 0,
             connected: false,
-            credits: Gather::new(window),
+            credits: AckBatcher::new(window),
             merged: false,
-            questions: Questions::new(),
+            requests: PendingRequests::new(),
             restart: Restart::new(),
             events: VecDeque::new(),
             counters,
@@ -100,14 +100,14 @@ impl<T> Role for ReaderRole<T> {
         // The window of the next connection is its own: credit for messages of this one would widen it.
         self.connected = false;
         self.credits.clear();
-        self.questions.disconnected();
+        self.requests.disconnected();
         self.events.extend(self.restart.disconnected());
     }
 
     fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
         let origin = Origin { session: self.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.topic, origin)? {
-            Received::EndOfTopic(end) => match self.questions.answered() {
+            Received::EndOfTopic(end) => match self.requests.answered() {
                 Some((ticket, _)) => self.events.push_back(Event::EndOfTopic(ticket, Ok(end))),
                 None => self.counters.unexpected.add(1),
             },
@@ -145,7 +145,7 @@ impl<T> Role for ReaderRole<T> {
                 self.given_up_after = None;
                 self.events.extend(self.restart.begin(ticket, self.connection, self.connected));
             }
-            Command::IsEndOfTopic { ticket } => self.questions.ask(ticket, Question::EndOfTopic),
+            Command::IsEndOfTopic { ticket } => self.requests.push(ticket, Request::EndOfTopic),
         }
     }
 
@@ -158,22 +158,22 @@ impl<T> Role for ReaderRole<T> {
     }
 
     fn poll_frame(&mut self) -> Option<Frame<'_>> {
-        self.credits.pop().or_else(|| self.questions.pop_frame())
+        self.credits.pop().or_else(|| self.requests.pop_frame())
     }
 
     fn poll_event(&mut self) -> Option<Event<T>> {
         self.events.pop_front()
     }
 
-    fn patience(&self) -> usize {
-        self.credits.patience()
+    fn wake_threshold(&self) -> usize {
+        self.credits.wake_threshold()
     }
 
     fn wants_reconnect(&self) -> Option<&'static str> {
         self.restart.wanted()
     }
 
-    fn expected(&self) -> usize {
+    fn receive_window(&self) -> usize {
         self.window
     }
 
@@ -193,7 +193,7 @@ impl<T> Role for ReaderRole<T> {
 
     fn abandon(&mut self, error: &Error) {
         self.events.extend(self.restart.disconnected());
-        for (ticket, _) in self.questions.drain() {
+        for (ticket, _) in self.requests.drain() {
             self.events.push_back(Event::EndOfTopic(ticket, Err(error.clone())));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::frame::Frame;
-use super::liveness::{Liveness, Pulse};
+use super::liveness::{Liveness, PingAction};
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,7 +36,7 @@ pub(crate) trait Role {
         None
     }
     /// How long to stay for what was told just before all handles were dropped.
-    fn parting(&self) -> Duration {
+    fn drop_linger(&self) -> Duration {
         Duration::ZERO
     }
     /// A frame was skipped that nobody can read. Whether a new connection is to bring again what it may have been.
@@ -49,15 +49,15 @@ pub(crate) trait Role {
         None
     }
     /// How many commands that can wait may come before they are looked at; a deadline sees to those that are fewer.
-    fn patience(&self) -> usize {
+    fn wake_threshold(&self) -> usize {
         1
     }
     /// About how many frames the server may send before it waits for us.
-    fn expected(&self) -> usize;
+    fn receive_window(&self) -> usize;
     /// Whether nothing is left to do before a close.
     fn is_idle(&self) -> bool;
     /// A close has begun: what waits for company goes out now.
-    fn hurry(&mut self) {}
+    fn flush(&mut self) {}
     /// The session has ended: everything still open ends with `error`.
     fn abandon(&mut self, error: &Error);
 }
@@ -161,7 +161,7 @@ pub(crate) struct Session<R> {
     /// Set when a close has begun: until when what is in flight may take.
     linger_until: Option<Moment>,
     /// The driver reads nothing, because the application's queue is full.
-    deaf: bool,
+    reads_paused: bool,
     actions: VecDeque<Action>,
     changes: VecDeque<Change>,
 }
@@ -178,7 +178,7 @@ impl<R: Role> Session<R> {
             taken_since: None,
             connections: 0,
             linger_until: None,
-            deaf: false,
+            reads_paused: false,
             actions: VecDeque::new(),
             changes: VecDeque::new(),
             policy,
@@ -209,8 +209,8 @@ impl<R: Role> Session<R> {
         }
     }
 
-    pub(crate) fn set_deaf(&mut self, deaf: bool) {
-        self.deaf = deaf;
+    pub(crate) fn set_reads_paused(&mut self, reads_paused: bool) {
+        self.reads_paused = reads_paused;
     }
 
     /// The attempt that was asked for succeeded.
@@ -356,14 +356,14 @@ impl<R: Role> Session<R> {
 
     /// All handles are gone.
     pub(crate) fn abandoned(&mut self, now: Moment) {
-        self.close(now, self.role.parting());
+        self.close(now, self.role.drop_linger());
     }
 
     /// Ends the session when what is in flight is done, or after `linger`.
     pub(crate) fn close(&mut self, now: Moment, linger: Duration) {
         let until = now.saturating_add(linger);
         self.linger_until = earliest([self.linger_until, Some(until)]);
-        self.role.hurry();
+        self.role.flush();
         self.settle(now);
     }
 
@@ -417,10 +417,10 @@ impl<R: Role> Session<R> {
         match &mut self.phase {
             Phase::Waiting { until } if now >= *until => self.connect(),
             Phase::Closing { until } if now >= *until => self.end(None),
-            Phase::Open(open) => match open.liveness.tick(now, self.deaf) {
-                Pulse::Nothing => {}
-                Pulse::Ping => self.actions.push_back(Action::Ping),
-                Pulse::Dead => {
+            Phase::Open(open) => match open.liveness.tick(now, self.reads_paused) {
+                PingAction::Nothing => {}
+                PingAction::Ping => self.actions.push_back(Action::Ping),
+                PingAction::Dead => {
                     let silence = format!("nothing came within {:?} after a ping", self.policy.pong_timeout);
                     self.actions.push_back(Action::Drop);
                     self.disconnected(now, Error::new(ErrorKind::Connect, silence));

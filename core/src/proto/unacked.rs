@@ -6,30 +6,30 @@ use crate::message::MessageId;
 
 /// A place in the order of its partition: the partition, which is an order of its own; the ledger, the entry, and the
 /// index in the batch.
-type Place = (Option<u32>, u64, u64, Option<u32>);
+type OrderKey = (Option<u32>, u64, u64, Option<u32>);
 
-fn place(id: &MessageId) -> Place {
+fn order_key(id: &MessageId) -> OrderKey {
     (id.partition(), id.ledger(), id.entry(), id.batch_index())
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Unacked {
     /// With the number of times it was delivered: the server counts each of them against its window.
-    delivered: BTreeMap<Place, (MessageId, usize)>,
+    delivered: BTreeMap<OrderKey, (MessageId, usize)>,
     /// The sum of those numbers.
     frames: usize,
     /// Where the application acknowledged everything up to: the last place of each partition. It outlives connections,
     /// because what they did not carry any more comes again.
-    through: BTreeMap<Option<u32>, Place>,
+    through: BTreeMap<Option<u32>, OrderKey>,
 }
 
 impl Unacked {
     /// A message was delivered. Whether a cumulative acknowledgement has said already that it is done.
     pub(crate) fn deliver(&mut self, id: &MessageId) -> bool {
-        let place = place(id);
-        self.delivered.entry(place).or_insert_with(|| (id.clone(), 0)).1 += 1;
+        let key = order_key(id);
+        self.delivered.entry(key).or_insert_with(|| (id.clone(), 0)).1 += 1;
         self.frames += 1;
-        self.through.get(&place.0).is_some_and(|through| place <= *through)
+        self.through.get(&key.0).is_some_and(|through| key <= *through)
     }
 
     /// What the server counts against its window.
@@ -39,12 +39,12 @@ impl Unacked {
 
     /// Takes out a message, or only one delivery of it; how many frames that were, each of which is to be answered.
     pub(crate) fn take(&mut self, id: &MessageId, only_one: bool) -> Option<usize> {
-        let place = place(id);
-        let (_, delivered) = self.delivered.get_mut(&place)?;
+        let key = order_key(id);
+        let (_, delivered) = self.delivered.get_mut(&key)?;
         let frames = if only_one { 1 } else { *delivered };
         *delivered -= frames;
         if *delivered == 0 {
-            self.delivered.remove(&place);
+            self.delivered.remove(&key);
         }
         self.frames -= frames;
         Some(frames)
@@ -53,7 +53,7 @@ impl Unacked {
     /// Takes out all messages of the partition up to this one, in their order and with their numbers of frames, and
     /// remembers that they are done. `None` when that says nothing new.
     pub(crate) fn take_through(&mut self, id: &MessageId) -> Option<Vec<(MessageId, usize)>> {
-        let (partition, ledger, entry, batch_index) = place(id);
+        let (partition, ledger, entry, batch_index) = order_key(id);
         // The id of a whole entry means all of its batch.
         let last = (partition, ledger, entry, batch_index.or(Some(u32::MAX)));
         let first = (partition, 0, 0, None);

@@ -11,7 +11,7 @@ use super::strings::stargate_strings;
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::{self, count, text};
-use crate::util::place::place_of;
+use crate::util::seek::position_of;
 use crate::util::time;
 use crate::util::values::stargate_property;
 
@@ -49,8 +49,8 @@ pub unsafe extern "C" fn stargate_admin_create_subscription(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         call::done(client, timeout_ms, error, async |admin| {
-            let place = place_of(text(position, "position")?, after)?;
-            admin.create_subscription(text(topic, "topic")?, text(subscription, "subscription")?, &place).await
+            let position = position_of(text(position, "position")?, after)?;
+            admin.create_subscription(text(topic, "topic")?, text(subscription, "subscription")?, &position).await
         })
     }
 }
@@ -72,8 +72,8 @@ pub unsafe extern "C" fn stargate_admin_ensure_subscription(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         call::number(client, timeout_ms, out, error, async |admin| {
-            let place = place_of(text(position, "position")?, after)?;
-            admin.ensure_subscription(text(topic, "topic")?, text(subscription, "subscription")?, &place).await
+            let position = position_of(text(position, "position")?, after)?;
+            admin.ensure_subscription(text(topic, "topic")?, text(subscription, "subscription")?, &position).await
         })
     }
 }
@@ -115,8 +115,8 @@ pub unsafe extern "C" fn stargate_admin_seek(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         call::done(client, timeout_ms, error, async |admin| {
-            let place = place_of(text(position, "position")?, after)?;
-            admin.seek(text(topic, "topic")?, text(subscription, "subscription")?, &place).await
+            let position = position_of(text(position, "position")?, after)?;
+            admin.seek(text(topic, "topic")?, text(subscription, "subscription")?, &position).await
         })
     }
 }
@@ -136,8 +136,8 @@ pub unsafe extern "C" fn stargate_admin_seek_time(
     // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
         call::done(client, timeout_ms, error, async |admin| {
-            let place = Position::Time(time::since_epoch("time_ms", time_ms)?);
-            admin.seek(text(topic, "topic")?, text(subscription, "subscription")?, &place).await
+            let position = Position::Time(time::since_epoch("time_ms", time_ms)?);
+            admin.seek(text(topic, "topic")?, text(subscription, "subscription")?, &position).await
         })
     }
 }

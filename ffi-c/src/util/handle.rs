@@ -26,7 +26,7 @@ pub(crate) fn into_raw<H: Handle>(inner: H::Inner) -> *mut H {
 /// `handle` is NULL or live while `'a` lasts.
 pub(crate) unsafe fn inner<'a, H: Handle>(handle: *const H, parameter: &str) -> Result<&'a H::Inner> {
     #[cfg(test)]
-    crate::panics::here();
+    crate::panic_tests::here();
     // SAFETY: it is one to `Inner` by the promise of `Handle`, and live by the caller's.
     unsafe { boundary::reference(handle.cast::<H::Inner>(), parameter) }
 }

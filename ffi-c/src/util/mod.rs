@@ -2,10 +2,10 @@
 
 pub(crate) mod boundary;
 pub(crate) mod handle;
+pub(crate) mod handle_ops;
 pub mod handler;
-pub(crate) mod opened;
-pub(crate) mod place;
 pub(crate) mod receiving;
+pub(crate) mod seek;
 pub(crate) mod time;
 pub(crate) mod user_data;
 pub mod values;

@@ -9,8 +9,8 @@ use crate::error::{stargate_error, stargate_status};
 use crate::message::{self, stargate_message};
 use crate::util::boundary::{Out, enter, enter_receive, invalid};
 use crate::util::handle::{Handle, OfProcess};
+use crate::util::handle_ops::{self, Opened};
 use crate::util::handler::{self, stargate_handler};
-use crate::util::opened::{self, Opened};
 use crate::util::time;
 use crate::util::user_data::UserData;
 use crate::util::values::stargate_destroy_fn;
@@ -67,7 +67,7 @@ where
     unsafe {
         enter_receive(error, || {
             let out = Out::pointer(out, "out")?;
-            let receiver = opened::of(handle)?;
+            let receiver = handle_ops::of(handle)?;
             out.set(message::into_raw(blocking::wait(receiver.receive(), time::timeout(timeout_ms)?)?));
             Ok(())
         })
@@ -100,7 +100,7 @@ where
             if max == 0 {
                 return Err(invalid("max is 0: expected 1 message at least"));
             }
-            let receiver = opened::of(handle)?;
+            let receiver = handle_ops::of(handle)?;
             let messages = blocking::wait(receiver.receive_many(max), time::timeout(timeout_ms)?)?;
             out_count.set(messages.len());
             for (index, message) in messages.into_iter().enumerate() {
@@ -128,7 +128,7 @@ where
     // SAFETY: the caller's promise.
     unsafe {
         enter(error, || {
-            let receiver = opened::of(handle)?;
+            let receiver = handle_ops::of(handle)?;
             receiver.listen(handler::init_of(handler, user_data)?)
         })
     }
@@ -169,7 +169,7 @@ where
     unsafe {
         enter(error, || {
             let out = Out::new(out, 0, "out")?;
-            let receiver = opened::of(handle)?;
+            let receiver = handle_ops::of(handle)?;
             let end = blocking::wait(receiver.is_end_of_topic(), time::timeout(timeout_ms)?)
                 .map_err(|error| error.during("ask the end of").on_topic(&receiver.topic().to_string()))?;
             out.set(end.into());

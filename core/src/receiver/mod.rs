@@ -1,8 +1,11 @@
 //! What consumers and readers have in common: sessions that fill one queue, and those who take from it.
 
+mod event_sink;
 mod handle;
-mod outlet;
-mod places;
+pub(crate) mod inbox;
+pub(crate) mod polled;
+mod position;
+pub(crate) mod processors;
 mod tombstones;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,27 +16,28 @@ use tokio::sync::oneshot;
 use tokio::sync::watch::Receiver as Watch;
 
 use crate::client::ClientInner;
-use crate::delivery::inbox::Inbox;
-use crate::delivery::polled::PolledProcessors;
-use crate::delivery::processors::{Handler, Outcome, Processors, Settle, ended_within};
-use crate::driver::{Driver, Order, Orders, Route, WeakOrders};
-use crate::encryption::{Batches, Opener};
+use crate::driver::{CommandSender, Driver, Route, SessionCommand, WeakCommandSender};
+use crate::encryption::Opener;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::message::Message;
+use crate::message::batch_acks::Batches;
 use crate::options::{Options, Ordering as KeyOrdering};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
+use crate::receiver::inbox::Inbox;
+use crate::receiver::polled::PolledProcessors;
+use crate::receiver::processors::{Handler, Outcome, Processors, Settle, ended_within};
 use crate::retry::{self, RetryLetters};
 use crate::runtime::deadline_in;
 use crate::stats::Counters;
 use crate::status::{self, Reporter, Status};
 use crate::topic::TopicName;
 
+use self::event_sink::ReceiverSink;
 pub(crate) use self::handle::receiver_methods;
-use self::outlet::ReceiverOutlet;
-pub(crate) use self::places::{Place, Places};
-pub(crate) use self::tombstones::{Stoppable, Tombstone, Turns, watch};
+pub(crate) use self::position::{ReadPosition, ReadPositions};
+pub(crate) use self::tombstones::{RateLimiter, Tombstone, TombstoneWatched, watch};
 
 /// Who waits for the answer to a question.
 pub(crate) enum Ticket {
@@ -44,21 +48,21 @@ pub(crate) enum Ticket {
 }
 
 /// What a session of either kind can be told.
-pub(crate) trait Tells: Send + 'static {
+pub(crate) trait IntoCommand: Send + 'static {
     /// The application has taken these messages of one session; what the session is told, one after the other.
-    fn taken(messages: &[Message]) -> impl Iterator<Item = Self>;
+    fn on_taken(messages: &[Message]) -> impl Iterator<Item = Self>;
     /// A handler has decided about a message.
-    fn settled(message: &Message, outcome: Outcome) -> Self;
+    fn on_outcome(message: &Message, outcome: Outcome) -> Self;
     fn is_end_of_topic(ticket: Ticket) -> Self;
     /// Whether the place up to which the application has taken the messages is of use.
-    const KEEPS_PLACE: bool;
+    const TRACKS_POSITION: bool;
 }
 
 /// The sessions of a consumer or reader, `C` being what they can be told.
-pub(crate) struct Receiving<C> {
+pub(crate) struct Receiver<C> {
     pub(crate) client: Arc<ClientInner>,
     pub(crate) topic: Arc<TopicName>,
-    pub(crate) sessions: Vec<Orders<C>>,
+    pub(crate) sessions: Vec<CommandSender<C>>,
     pub(crate) status: Vec<Watch<Status>>,
     reporters: Vec<Weak<Reporter>>,
     pub(crate) inbox: Arc<Inbox>,
@@ -68,7 +72,7 @@ pub(crate) struct Receiving<C> {
     /// Those that came encrypted, in one frame each.
     pub(crate) batches: Arc<Batches>,
     /// Where that is kept, up to where the application has taken the messages.
-    pub(crate) places: Arc<Places>,
+    pub(crate) positions: Arc<ReadPositions>,
     /// How often the application went elsewhere; held while it, or who passes over a tombstone, goes.
     pub(crate) seeks: tokio::sync::Mutex<u64>,
     processors: OnceLock<Processors>,
@@ -82,8 +86,8 @@ pub(crate) struct Receiving<C> {
     log: Log,
 }
 
-impl<C: Tells> Receiving<C> {
-    /// Nothing connected yet; [`Receiving::add`] adds the sessions.
+impl<C: IntoCommand> Receiver<C> {
+    /// Nothing connected yet; [`Receiver::add`] adds the sessions.
     ///
     /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
     pub(crate) fn new(
@@ -91,11 +95,11 @@ impl<C: Tells> Receiving<C> {
         topic: Arc<TopicName>,
         options: &Options,
         comes_again: bool,
-    ) -> Receiving<C> {
+    ) -> Receiver<C> {
         let counters: Arc<Counters> = Arc::default();
         let processor_count = options.count("processors");
         let lanes = if options.get_ordering() == KeyOrdering::Key { processor_count } else { 1 };
-        Receiving {
+        Receiver {
             client: client.clone(),
             log: Log::new(topic.to_string(), options.log.clone()),
             topic,
@@ -107,7 +111,7 @@ impl<C: Tells> Receiving<C> {
             counters,
             retry: None,
             batches: Arc::default(),
-            places: Arc::default(),
+            positions: Arc::default(),
             seeks: tokio::sync::Mutex::new(0),
             processors: OnceLock::new(),
             polled: OnceLock::new(),
@@ -124,37 +128,37 @@ impl<C: Tells> Receiving<C> {
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
     {
         let number = self.sessions.len();
-        let (orders, inbound) = Orders::new();
+        let (commands, command_receiver) = CommandSender::new();
         let (reporter, status) = Reporter::new(&self.client, topic, number, options, &self.counters);
         let reporter = Arc::new(reporter);
         self.reporters.push(Arc::downgrade(&reporter));
         self.inbox.open_session();
-        self.places.add_session();
+        self.positions.add_session();
         let opener = self.client.keys(options).map(|keys| {
-            let session = orders.downgrade();
+            let session = commands.downgrade();
             let settle: Settle = Arc::new(move |message, outcome| {
                 if let Some(session) = session.upgrade() {
-                    let _ = session.send(Order::Do(C::settled(message, outcome)));
+                    let _ = session.send(SessionCommand::Role(C::on_outcome(message, outcome)));
                 }
             });
             Opener::new(keys, options, self.batches.clone(), settle, self.counters.clone(), self.log.clone())
         });
-        let outlet = ReceiverOutlet::new(reporter, self.inbox.clone(), number, self.comes_again, opener);
+        let sink = ReceiverSink::new(reporter, self.inbox.clone(), number, self.comes_again, opener);
         let session = Session::new(role, self.client.policy(options, number));
-        self.client.runtime.spawn(Driver::run(session, inbound, outlet, route, Instant::now()));
-        self.sessions.push(orders);
+        self.client.runtime.spawn(Driver::run(session, command_receiver, sink, route, Instant::now()));
+        self.sessions.push(commands);
         self.status.push(status);
     }
 
     /// All sessions are added: when one of them fails, the others end too, or they would hold messages for nobody.
-    pub(crate) fn sealed(self) -> Receiving<C> {
+    pub(crate) fn link_failures(self) -> Receiver<C> {
         if self.sessions.len() > 1 {
             let status = self.status.clone();
-            let others: Vec<_> = self.sessions.iter().map(Orders::downgrade).collect();
+            let others: Vec<_> = self.sessions.iter().map(CommandSender::downgrade).collect();
             self.client.runtime.spawn(async move {
                 if status::failed(&status).await.is_some() {
-                    for other in others.iter().filter_map(WeakOrders::upgrade) {
-                        let _ = other.send(Order::Close { linger: Duration::ZERO });
+                    for other in others.iter().filter_map(WeakCommandSender::upgrade) {
+                        let _ = other.send(SessionCommand::Close { linger: Duration::ZERO });
                     }
                 }
             });
@@ -176,15 +180,15 @@ impl<C: Tells> Receiving<C> {
     /// Tells a session what became of a message; nothing is lost by telling one that has ended, since its messages come
     /// again. It need not be woken for each: acknowledgements go out in lots.
     pub(crate) fn tell_lazily(&self, session: usize, command: C) {
-        if let Some(orders) = self.sessions.get(session) {
-            let _ = orders.send_lazily(command);
+        if let Some(commands) = self.sessions.get(session) {
+            let _ = commands.send_lazily(command);
         }
     }
 
     /// Tells a session at once.
     pub(crate) fn tell(&self, session: usize, command: C) {
-        if let Some(orders) = self.sessions.get(session) {
-            let _ = orders.send(Order::Do(command));
+        if let Some(commands) = self.sessions.get(session) {
+            let _ = commands.send(SessionCommand::Role(command));
         }
     }
 
@@ -194,15 +198,15 @@ impl<C: Tells> Receiving<C> {
         question: impl Fn(oneshot::Sender<Result<T>>) -> C,
     ) -> Vec<oneshot::Receiver<Result<T>>> {
         let own = self.sessions.len() - usize::from(self.retry.is_some());
-        let ask = |session: &Orders<C>| {
+        let ask = |session: &CommandSender<C>| {
             let (sender, receiver) = oneshot::channel();
-            let _ = session.send(Order::Do(question(sender)));
+            let _ = session.send(SessionCommand::Role(question(sender)));
             receiver
         };
         self.sessions[..own].iter().map(ask).collect()
     }
 
-    /// As [`Receiving::questions`], and waits for all answers.
+    /// As [`Receiver::questions`], and waits for all answers.
     pub(crate) async fn ask<T>(&self, question: impl Fn(oneshot::Sender<Result<T>>) -> C) -> Result<Vec<T>> {
         self.client.runtime.check_fork()?;
         let mut told = Vec::new();
@@ -245,17 +249,17 @@ impl<C: Tells> Receiving<C> {
     fn took(&self, messages: &[Message]) {
         // What was put back was told when it was taken first.
         let alike = |one: &Message, next: &Message| {
-            (one.origin.session, one.origin.counted) == (next.origin.session, next.origin.counted)
+            (one.origin.session, one.origin.permit_returned) == (next.origin.session, next.origin.permit_returned)
         };
-        for run in messages.chunk_by(alike).filter(|run| !run[0].origin.counted) {
-            reach::<C>(&self.places, run);
-            for command in C::taken(run) {
+        for run in messages.chunk_by(alike).filter(|run| !run[0].origin.permit_returned) {
+            reach::<C>(&self.positions, run);
+            for command in C::on_taken(run) {
                 self.tell_lazily(run[0].origin.session, command);
             }
         }
     }
 
-    /// The messages are for handlers from now on: those of [`Receiving::listen`], or those of a binding.
+    /// The messages are for handlers from now on: those of [`Receiver::listen`], or those of a binding.
     pub(crate) fn claim(&self) -> Result<()> {
         let name = |error| self.name(error, "listen to");
         self.client.runtime.check_fork().map_err(name)?;
@@ -283,16 +287,16 @@ impl<C: Tells> Receiving<C> {
     }
 
     pub(crate) fn settle(&self, message: &Message, outcome: Outcome) {
-        reach::<C>(&self.places, std::slice::from_ref(message));
+        reach::<C>(&self.positions, std::slice::from_ref(message));
         settle(&self.sessions, self.retry.as_ref(), &self.log, message, outcome);
     }
 
-    /// As [`Receiving::settle`], for handlers, which must not keep this alive.
+    /// As [`Receiver::settle`], for handlers, which must not keep this alive.
     fn settling(&self) -> Settle {
         let (sessions, retry, log) = (self.sessions.clone(), self.retry.clone(), self.log.clone());
-        let places = self.places.clone();
+        let positions = self.positions.clone();
         Arc::new(move |message, outcome| {
-            reach::<C>(&places, std::slice::from_ref(message));
+            reach::<C>(&positions, std::slice::from_ref(message));
             settle(&sessions, retry.as_ref(), &log, message, outcome);
         })
     }
@@ -306,7 +310,7 @@ impl<C: Tells> Receiving<C> {
             }
             let linger = deadline.saturating_duration_since(Instant::now());
             for session in sessions {
-                let _ = session.send(Order::Close { linger });
+                let _ = session.send(SessionCommand::Close { linger });
             }
             if let Some(retry) = retry {
                 retry.close(linger).await;
@@ -324,7 +328,7 @@ impl<C: Tells> Receiving<C> {
         Ok(())
     }
 
-    /// As [`Receiving::listen`], where callbacks are polled.
+    /// As [`Receiver::listen`], where callbacks are polled.
     pub(crate) fn listen_polled<H: Handler + Send>(
         &self,
         init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
@@ -343,15 +347,15 @@ impl<C: Tells> Receiving<C> {
     pub(crate) async fn restart(
         &self,
         session: usize,
-        place: Place,
+        position: ReadPosition,
         keeps_put_back: bool,
         command: impl FnOnce(Ticket) -> C,
     ) -> Result<()> {
         let (sender, restarted) = oneshot::channel();
         let command = command(Ticket::Restarted(sender, keeps_put_back));
-        self.sessions[session].send(Order::Do(command)).map_err(|_| status::gone())?;
+        self.sessions[session].send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
         let before = restarted.await.unwrap_or_else(|_| Err(status::gone()))?;
-        self.places.restarted(session, place, before);
+        self.positions.restarted(session, position, before);
         Ok(())
     }
 
@@ -412,28 +416,28 @@ impl<C: Tells> Receiving<C> {
 }
 
 /// The application has taken messages of a session.
-fn reach<C: Tells>(places: &Places, messages: &[Message]) {
-    if C::KEEPS_PLACE {
-        places.take(messages);
+fn reach<C: IntoCommand>(positions: &ReadPositions, messages: &[Message]) {
+    if C::TRACKS_POSITION {
+        positions.take(messages);
     }
 }
 
 /// Tells the session of a message what became of it. One that is wanted later counts as unfinished until its copy is
 /// stored, and comes again if it could not be.
-fn settle<C: Tells>(
-    sessions: &[Orders<C>],
+fn settle<C: IntoCommand>(
+    sessions: &[CommandSender<C>],
     retry: Option<&Arc<RetryLetters>>,
     log: &Log,
     message: &Message,
     outcome: Outcome,
 ) {
-    let Some(orders) = sessions.get(message.origin.session) else { return };
+    let Some(commands) = sessions.get(message.origin.session) else { return };
     match (outcome, retry) {
         (Outcome::ReconsumeLater(delay), Some(retry)) => {
-            let (orders, settled) = (orders.clone(), message.clone());
+            let (commands, settled) = (commands.clone(), message.clone());
             retry.store(message, delay, move |stored| {
                 let outcome = if stored.is_ok() { Outcome::Ack } else { Outcome::Nack };
-                let _ = orders.send(Order::Do(C::settled(&settled, outcome)));
+                let _ = commands.send(SessionCommand::Role(C::on_outcome(&settled, outcome)));
             });
         }
         (Outcome::ReconsumeLater(_), None) => {
@@ -441,13 +445,13 @@ fn settle<C: Tells>(
                 Level::Error,
                 &format!("message {} is not kept for later: {}", message.id(), retry::not_enabled()),
             );
-            let _ = orders.send(Order::Do(C::settled(message, Outcome::Nack)));
+            let _ = commands.send(SessionCommand::Role(C::on_outcome(message, Outcome::Nack)));
         }
-        _ => drop(orders.send_lazily(C::settled(message, outcome))),
+        _ => drop(commands.send_lazily(C::on_outcome(message, outcome))),
     }
 }
 
-impl<C> Drop for Receiving<C> {
+impl<C> Drop for Receiver<C> {
     fn drop(&mut self) {
         if self.client.runtime.check_fork().is_err() {
             // The queue's lock may be held by a thread that does not exist in this process.

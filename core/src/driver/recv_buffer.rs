@@ -8,93 +8,102 @@ use std::ops::Range;
 use std::str::Utf8Error;
 
 /// The room for what arrives, at the least and unless a single frame needs more.
-const LEAST: usize = 4 * 1024;
-const ROOM: usize = 256 * 1024;
+const MIN_CAPACITY: usize = 4 * 1024;
+const MAX_CAPACITY: usize = 256 * 1024;
 
 /// Who is to read what comes next.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Next {
     /// A whole text is there, at this place: `take_text`.
     Text(Range<usize>),
-    /// The crate: `lend`.
-    Crate,
+    /// The crate: `copy_passthrough`.
+    Passthrough,
     /// Nobody before more has arrived.
-    Nobody,
+    NeedMore,
 }
 
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct RecvBuffer {
     /// Initialised throughout; what has arrived and is not read is from `start` to `end`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     /// The most that `end` was since nothing more was there.
-    most: usize,
+    high_water: usize,
     /// The last read filled all the room there was.
-    brimful: bool,
+    last_read_full: bool,
     /// How much of what is there or comes is the crate's.
-    lent: u64,
+    passthrough: u64,
     /// Within a message of several parts, which are all the crate's.
-    parts: bool,
+    fragmented: bool,
     /// Longer texts are the crate's, which refuses them.
     limit: usize,
 }
 
-impl Intake {
+impl RecvBuffer {
     /// One in which this has arrived already.
-    pub(crate) fn new(arrived: Vec<u8>, limit: usize) -> Intake {
+    pub(crate) fn new(arrived: Vec<u8>, limit: usize) -> RecvBuffer {
         let end = arrived.len();
         let mut buffer = arrived;
-        buffer.resize(end.max(LEAST), 0);
-        Intake { buffer, start: 0, end, most: end, brimful: false, lent: 0, parts: false, limit }
+        buffer.resize(end.max(MIN_CAPACITY), 0);
+        RecvBuffer {
+            buffer,
+            start: 0,
+            end,
+            high_water: end,
+            last_read_full: false,
+            passthrough: 0,
+            fragmented: false,
+            limit,
+        }
     }
 
-    pub(crate) fn turn(&mut self) -> Turn {
-        if self.lent > 0 {
-            return Turn::Crate;
+    pub(crate) fn next(&mut self) -> Next {
+        if self.passthrough > 0 {
+            return Next::Passthrough;
         }
         let there = &self.buffer[self.start..self.end];
-        let [first, second, rest @ ..] = there else { return Turn::Nobody };
+        let [first, second, rest @ ..] = there else { return Next::NeedMore };
         let masked = second & 0x80 != 0;
         let (mut header, length) = match (second & 0x7f, rest) {
             (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
             (127, [a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
-            (126 | 127, _) => return Turn::Nobody,
+            (126 | 127, _) => return Next::NeedMore,
             (length, _) => (2, u64::from(length)),
         };
         // The last and only part of a text, and no reserved bits.
-        let plain = *first == 0x81 && !masked && !self.parts && length <= self.limit as u64;
+        let plain = *first == 0x81 && !masked && !self.fragmented && length <= self.limit as u64;
         if plain {
             let (from, length) = (self.start + header, length as usize);
-            return if self.end - from >= length { Turn::Text(from..from + length) } else { Turn::Nobody };
+            return if self.end - from >= length { Next::Text(from..from + length) } else { Next::NeedMore };
         }
         let (last, operation) = (first & 0x80 != 0, first & 0x0f);
         if operation < 8 {
-            self.parts = !last;
+            self.fragmented = !last;
         }
         header += if masked { 4 } else { 0 };
-        self.lent = length.saturating_add(header as u64);
-        Turn::Crate
+        self.passthrough = length.saturating_add(header as u64);
+        Next::Passthrough
     }
 
     /// The text that is at this place.
-    pub(crate) fn take_text(&mut self, place: Range<usize>) -> Result<&str, Utf8Error> {
-        self.start = place.end;
-        std::str::from_utf8(&self.buffer[place])
+    pub(crate) fn take_text(&mut self, text: Range<usize>) -> Result<&str, Utf8Error> {
+        self.start = text.end;
+        std::str::from_utf8(&self.buffer[text])
     }
 
     /// Gives the crate what is there of what is its own, as far as there is room; the number of bytes.
-    pub(crate) fn lend(&mut self, room: &mut [u8]) -> usize {
-        let own = usize::try_from(self.lent).unwrap_or(usize::MAX);
+    pub(crate) fn copy_passthrough(&mut self, room: &mut [u8]) -> usize {
+        let own = usize::try_from(self.passthrough).unwrap_or(usize::MAX);
         let bytes = own.min(self.end - self.start).min(room.len());
         room[..bytes].copy_from_slice(&self.buffer[self.start..self.start + bytes]);
         self.start += bytes;
-        self.lent -= bytes as u64;
+        self.passthrough -= bytes as u64;
         bytes
     }
 
     /// Where what arrives next is to be put; never empty.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn spare_capacity_mut(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.start > 0 && self.buffer.len() - self.end < self.buffer.len() / 2 {
@@ -102,23 +111,23 @@ impl Intake {
             (self.start, self.end) = (0, self.end - self.start);
         }
         // For a frame it grows as that arrives: a length is only what the server says.
-        if self.end == self.buffer.len() || (self.brimful && self.buffer.len() < ROOM) {
+        if self.end == self.buffer.len() || (self.last_read_full && self.buffer.len() < MAX_CAPACITY) {
             self.buffer.resize(2 * self.buffer.len(), 0);
         }
         &mut self.buffer[self.end..]
     }
 
     /// So many bytes were put there.
-    pub(crate) fn arrived(&mut self, bytes: usize) {
+    pub(crate) fn advance(&mut self, bytes: usize) {
         self.end += bytes;
-        self.most = self.most.max(self.end);
-        self.brimful = self.end == self.buffer.len();
+        self.high_water = self.high_water.max(self.end);
+        self.last_read_full = self.end == self.buffer.len();
     }
 
     /// Nothing more is there: room that was not needed goes, by halves.
-    pub(crate) fn pause(&mut self) {
-        let most = std::mem::take(&mut self.most);
-        if self.start == self.end && self.buffer.len() > LEAST && most <= self.buffer.len() / 4 {
+    pub(crate) fn shrink(&mut self) {
+        let high_water = std::mem::take(&mut self.high_water);
+        if self.start == self.end && self.buffer.len() > MIN_CAPACITY && high_water <= self.buffer.len() / 4 {
             self.buffer.truncate(self.buffer.len() / 2);
             self.buffer.shrink_to_fit();
             (self.start, self.end) = (0, 0);
@@ -151,24 +160,24 @@ mod tests {
     }
 
     /// The texts that are there.
-    fn take_texts(intake: &mut Intake) -> Vec<String> {
+    fn take_texts(buffer: &mut RecvBuffer) -> Vec<String> {
         let mut texts = Vec::new();
-        while let Turn::Text(place) = intake.turn() {
-            texts.push(intake.take_text(place).unwrap().to_owned());
+        while let Next::Text(text) = buffer.next() {
+            texts.push(buffer.take_text(text).unwrap().to_owned());
         }
         texts
     }
 
     /// Has these bytes arrive, as many at a time as there is room for and no more than `piece`.
-    fn arrive(intake: &mut Intake, mut bytes: &[u8], piece: usize) -> Vec<String> {
+    fn arrive(buffer: &mut RecvBuffer, mut bytes: &[u8], piece: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while !bytes.is_empty() {
-            let room = intake.room();
+            let room = buffer.spare_capacity_mut();
             let taken = room.len().min(bytes.len()).min(piece);
             room[..taken].copy_from_slice(&bytes[..taken]);
-            intake.arrived(taken);
+            buffer.advance(taken);
             bytes = &bytes[taken..];
-            texts.extend(take_texts(intake));
+            texts.extend(take_texts(buffer));
         }
         texts
     }
@@ -180,12 +189,12 @@ mod tests {
             lengths.iter().map(|length| "é".repeat(length / 2) + &"x".repeat(length % 2)).collect();
         let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text.as_bytes())).collect();
         for piece in [1, 7, 1_000, 100_000, usize::MAX] {
-            assert!(arrive(&mut Intake::new(Vec::new(), LIMIT), &bytes, piece) == texts, "by {piece}");
+            assert!(arrive(&mut RecvBuffer::new(Vec::new(), LIMIT), &bytes, piece) == texts, "by {piece}");
         }
         // What came with the answer to the upgrade.
-        let mut intake = Intake::new(bytes[..20_000].to_vec(), LIMIT);
-        let mut read = take_texts(&mut intake);
-        read.extend(arrive(&mut intake, &bytes[20_000..], 5_000));
+        let mut buffer = RecvBuffer::new(bytes[..20_000].to_vec(), LIMIT);
+        let mut read = take_texts(&mut buffer);
+        read.extend(arrive(&mut buffer, &bytes[20_000..], 5_000));
         assert!(read == texts);
     }
 
@@ -204,35 +213,35 @@ mod tests {
             [frame(0x01, b"in"), frame(0x81, b"parts")].concat(),
         ];
         for other in others {
-            let mut intake = Intake::new([&other[..], &frame(0x81, b"after")].concat(), LIMIT);
-            let mut lent = Vec::new();
-            while intake.turn() == Turn::Crate {
+            let mut buffer = RecvBuffer::new([&other[..], &frame(0x81, b"after")].concat(), LIMIT);
+            let mut passthrough = Vec::new();
+            while buffer.next() == Next::Passthrough {
                 let mut room = [0; 1_000];
-                let bytes = intake.lend(&mut room);
-                lent.extend_from_slice(&room[..bytes]);
+                let bytes = buffer.copy_passthrough(&mut room);
+                passthrough.extend_from_slice(&room[..bytes]);
             }
-            assert!(lent == other, "{:?}", &other[..4]);
-            assert_eq!(take_texts(&mut intake), ["after"]);
+            assert!(passthrough == other, "{:?}", &other[..4]);
+            assert_eq!(take_texts(&mut buffer), ["after"]);
         }
     }
 
     #[test]
     fn room_grows_with_a_stream_and_with_a_frame_and_goes_when_it_is_not_needed() {
-        let mut intake = Intake::new(Vec::new(), LIMIT);
-        arrive(&mut intake, &frame(0x81, &[b'x'; 1_000]).repeat(3), 1_003);
-        assert_eq!(intake.buffer.len(), LEAST, "frames one by one");
-        arrive(&mut intake, &frame(0x81, &[b'x'; 1_000]).repeat(2_000), usize::MAX);
-        assert_eq!(intake.buffer.len(), ROOM, "a stream");
-        arrive(&mut intake, &frame(0x81, &[b'x'; 600_000]), usize::MAX);
-        assert_eq!(intake.buffer.len(), 4 * ROOM, "a large frame");
-        intake.pause();
-        assert_eq!(intake.buffer.len(), 4 * ROOM, "it was needed");
+        let mut buffer = RecvBuffer::new(Vec::new(), LIMIT);
+        arrive(&mut buffer, &frame(0x81, &[b'x'; 1_000]).repeat(3), 1_003);
+        assert_eq!(buffer.buffer.len(), MIN_CAPACITY, "frames one by one");
+        arrive(&mut buffer, &frame(0x81, &[b'x'; 1_000]).repeat(2_000), usize::MAX);
+        assert_eq!(buffer.buffer.len(), MAX_CAPACITY, "a stream");
+        arrive(&mut buffer, &frame(0x81, &[b'x'; 600_000]), usize::MAX);
+        assert_eq!(buffer.buffer.len(), 4 * MAX_CAPACITY, "a large frame");
+        buffer.shrink();
+        assert_eq!(buffer.buffer.len(), 4 * MAX_CAPACITY, "it was needed");
         for _ in 0..20 {
-            intake.pause();
+            buffer.shrink();
         }
-        assert_eq!(intake.buffer.len(), LEAST);
+        assert_eq!(buffer.buffer.len(), MIN_CAPACITY);
         // A length by itself takes no room.
-        arrive(&mut intake, &[0x81, 127, 0, 0, 0, 0, 0, 15, 0, 0], 10);
-        assert_eq!((intake.turn(), intake.room().len()), (Turn::Nobody, LEAST - 10));
+        arrive(&mut buffer, &[0x81, 127, 0, 0, 0, 0, 0, 15, 0, 0], 10);
+        assert_eq!((buffer.next(), buffer.spare_capacity_mut().len()), (Next::NeedMore, MIN_CAPACITY - 10));
     }
 }

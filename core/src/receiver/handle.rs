@@ -1,6 +1,6 @@
 //! The methods that consumers and readers share, word for word.
 
-/// Writes them into the `impl` of a handle whose `inner.receiving` is a [`Receiving`](super::Receiving).
+/// Writes them into the `impl` of a handle whose `inner.receiver` is a [`Receiver`](super::Receiver).
 macro_rules! receiver_methods {
     () => {
         /// Waits for the next message. Dropping the future loses nothing.
@@ -15,18 +15,18 @@ macro_rules! receiver_methods {
 
         /// Waits for the next message, and takes up to `max` that are here. Dropping the future loses nothing.
         pub async fn receive_many(&self, max: usize) -> Result<Vec<Message>> {
-            self.inner.receiving.receive(max).await
+            self.inner.receiver.receive(max).await
         }
 
         /// Takes up to `max` messages that are here, without waiting; none is no error.
         pub fn try_receive_many(&self, max: usize) -> Result<Vec<Message>> {
-            self.inner.receiving.try_receive(max)
+            self.inner.receiver.try_receive(max)
         }
 
         /// Puts back messages that were received and could not be given to the application. Made for bindings whose
         /// waits can be cancelled after the message was taken.
         pub fn put_back(&self, messages: Vec<Message>) {
-            self.inner.receiving.inbox.put_back(0, messages);
+            self.inner.receiver.inbox.put_back(0, messages);
         }
 
         /// As `listen` for a client with [`Options::poll_callbacks`]: the handlers are made here, and run in
@@ -35,12 +35,12 @@ macro_rules! receiver_methods {
             &self,
             init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
         ) -> Result<()> {
-            self.inner.receiving.listen_polled(init)
+            self.inner.receiver.listen_polled(init)
         }
 
         /// Whether the client's callbacks are polled, so that `listen_polled` is the way to listen.
         pub fn is_polled(&self) -> bool {
-            self.inner.receiving.client.callbacks.is_polled()
+            self.inner.receiver.client.callbacks.is_polled()
         }
 
         /// Hands the messages to handlers that run on threads of the caller, instead of `listen`: made for bindings to
@@ -48,50 +48,50 @@ macro_rules! receiver_methods {
         /// lanes; processor `n` takes from lane `n % lanes` with `take_work`, tells how each message ended with
         /// `settle`, and ends when `take_work` fails.
         pub fn begin_work(&self) -> Result<(usize, usize)> {
-            self.inner.receiving.claim()?;
-            Ok((self.inner.receiving.processor_count, self.inner.receiving.inbox.lanes()))
+            self.inner.receiver.claim()?;
+            Ok((self.inner.receiver.processor_count, self.inner.receiver.inbox.lanes()))
         }
 
         /// Waits for one to `max` messages of a lane; dropping the future loses nothing. The connection is told of each
         /// when it is settled, so what is taken counts as unfinished until then.
         pub async fn take_work(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
-            self.inner.receiving.take_work(lane, max).await
+            self.inner.receiver.take_work(lane, max).await
         }
 
         /// How a message ended that `take_work` gave.
         pub fn settle(&self, message: &Message, outcome: Outcome) {
-            self.inner.receiving.settle(message, outcome);
+            self.inner.receiver.settle(message, outcome);
         }
 
         /// Counts a handler that failed, in [`Stats::handler_errors`].
         pub fn count_handler_error(&self) {
-            self.inner.receiving.inbox.count_handler_error();
+            self.inner.receiver.inbox.count_handler_error();
         }
 
         /// Delivers no more: whoever waits in `take_work` or receives gets the error that the handle is closed. The
         /// connection stays, for the outcomes of what was taken, until the handle is closed.
         pub fn stop_work(&self) {
-            self.inner.receiving.inbox.close();
+            self.inner.receiver.inbox.close();
         }
 
         /// Waits until it is connected; the error that ended it if it cannot be.
         pub async fn wait_connected(&self) -> Result<()> {
-            self.inner.receiving.wait_connected().await
+            self.inner.receiver.wait_connected().await
         }
 
         /// Whether it is connected now, with all of its connections.
         pub fn is_connected(&self) -> bool {
-            status::are_connected(&self.inner.receiving.status)
+            status::are_connected(&self.inner.receiver.status)
         }
 
         /// Waits until it has ended; the error when it failed, nothing when it was closed.
         pub(crate) async fn failed(&self) -> Option<Error> {
-            status::failed(&self.inner.receiving.status).await
+            status::failed(&self.inner.receiver.status).await
         }
 
         /// The counters.
         pub fn stats(&self) -> Stats {
-            self.inner.receiving.counters.snapshot()
+            self.inner.receiver.counters.snapshot()
         }
     };
 }

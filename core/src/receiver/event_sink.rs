@@ -5,16 +5,16 @@ use std::task::Context;
 use std::time::SystemTime;
 
 use super::Ticket;
-use crate::delivery::inbox::Inbox;
-use crate::driver::Outlet;
+use crate::driver::EventSink;
 use crate::encryption::Opener;
 use crate::message::Message;
 use crate::proto::consumer::Event;
 use crate::proto::session::Change;
+use crate::receiver::inbox::Inbox;
 use crate::status::{self, Reporter};
 use crate::topic::Host;
 
-pub(super) struct ReceiverOutlet {
+pub(super) struct ReceiverSink {
     reporter: Arc<Reporter>,
     inbox: Arc<Inbox>,
     arrived: Vec<Message>,
@@ -25,7 +25,7 @@ pub(super) struct ReceiverOutlet {
     ended: bool,
 }
 
-impl ReceiverOutlet {
+impl ReceiverSink {
     /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
     pub(super) fn new(
         reporter: Arc<Reporter>,
@@ -33,12 +33,12 @@ impl ReceiverOutlet {
         session: usize,
         comes_again: bool,
         opener: Option<Opener>,
-    ) -> ReceiverOutlet {
-        ReceiverOutlet { reporter, inbox, arrived: Vec::new(), opener, session, comes_again, ended: false }
+    ) -> ReceiverSink {
+        ReceiverSink { reporter, inbox, arrived: Vec::new(), opener, session, comes_again, ended: false }
     }
 }
 
-impl ReceiverOutlet {
+impl ReceiverSink {
     /// Opens what is encrypted; true while a key is being had, and nothing is to be read.
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(opener) = &mut self.opener else { return false };
@@ -49,7 +49,7 @@ impl ReceiverOutlet {
     }
 }
 
-impl Drop for ReceiverOutlet {
+impl Drop for ReceiverSink {
     fn drop(&mut self) {
         if !self.ended {
             // The task was torn down or panicked: whoever waits for messages is told.
@@ -58,7 +58,7 @@ impl Drop for ReceiverOutlet {
     }
 }
 
-impl Outlet<Event<Ticket>> for ReceiverOutlet {
+impl EventSink<Event<Ticket>> for ReceiverSink {
     fn event(&mut self, event: Event<Ticket>) {
         match event {
             Event::Message(message) => match &mut self.opener {
@@ -116,11 +116,11 @@ impl Outlet<Event<Ticket>> for ReceiverOutlet {
         let sealed = self.opener.as_mut().map_or(0, Opener::forget);
         let arrived = std::mem::take(&mut self.arrived);
         self.inbox.unread(&arrived);
-        let frames = arrived.iter().filter(|message| !message.origin.follows).count();
+        let frames = arrived.iter().filter(|message| !message.origin.in_same_frame).count();
         sealed + frames + self.inbox.forget(self.session)
     }
 
-    fn settle(&mut self) {
+    fn flush(&mut self) {
         self.inbox.push(&mut self.arrived);
     }
 

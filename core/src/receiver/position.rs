@@ -10,7 +10,7 @@ use crate::message::{Message, MessageId};
 
 /// Where a session is in its topic, for the application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ReadPosition {
     /// At the end as it was when the session connected, which nobody told.
     #[default]
     Unknown,
@@ -21,10 +21,10 @@ pub(crate) enum Place {
     After(MessageId),
 }
 
-impl Place {
+impl ReadPosition {
     /// Whether `id` and all before it are behind.
     pub(crate) fn has_passed(&self, id: &MessageId) -> bool {
-        let Place::After(at) = self else { return false };
+        let ReadPosition::After(at) = self else { return false };
         let order = |id: &MessageId| (id.ledger(), id.entry().wrapping_add(1), id.batch_index());
         order(at) >= order(id)
     }
@@ -32,7 +32,7 @@ impl Place {
 
 #[derive(Debug, Default)]
 struct Session {
-    place: Place,
+    position: ReadPosition,
     /// Messages of this connection and earlier ones are of before a seek.
     before: u64,
     /// The tombstone at which the server's delivery stopped, and which is not passed over.
@@ -40,12 +40,12 @@ struct Session {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct ReadPositions {
     sessions: Mutex<Vec<Session>>,
     moved: Notify,
 }
 
-impl Places {
+impl ReadPositions {
     fn sessions(&self) -> MutexGuard<'_, Vec<Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,33 +62,33 @@ impl Places {
         self.sessions().push(Session::default());
     }
 
-    pub(crate) fn begins_at(&self, session: usize, place: Place) {
-        self.change(session, |session| session.place = place);
+    pub(crate) fn begins_at(&self, session: usize, position: ReadPosition) {
+        self.change(session, |session| session.position = position);
     }
 
     /// The application has taken messages of one session.
     pub(super) fn take(&self, messages: &[Message]) {
         let Some(last) = messages.last() else { return };
         self.change(last.origin.session, |session| {
-            let is_behind = !session.place.has_passed(&last.id);
+            let is_behind = !session.position.has_passed(&last.id);
             if last.origin.connection > session.before && is_behind {
-                session.place = Place::After(last.id.clone());
+                session.position = ReadPosition::After(last.id.clone());
                 session.stopped = None;
             }
         });
     }
 
     /// A session went to another place; what of before is still taken moves nothing.
-    pub(super) fn restarted(&self, session: usize, place: Place, before: u64) {
-        self.change(session, |session| *session = Session { place, before, stopped: None });
+    pub(super) fn restarted(&self, session: usize, position: ReadPosition, before: u64) {
+        self.change(session, |session| *session = Session { position, before, stopped: None });
     }
 
     pub(super) fn stopped(&self, session: usize, why: Option<Error>) {
         self.change(session, |session| session.stopped = why);
     }
 
-    pub(crate) fn of(&self, session: usize) -> Place {
-        self.sessions().get(session).map(|session| session.place.clone()).unwrap_or_default()
+    pub(crate) fn of(&self, session: usize) -> ReadPosition {
+        self.sessions().get(session).map(|session| session.position.clone()).unwrap_or_default()
     }
 
     /// Why the server sends nothing more to a session, if that is known.

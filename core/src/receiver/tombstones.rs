@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Receiving, Tells};
+use super::{IntoCommand, Receiver};
 use crate::admin::{Admin, StoredMessage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
@@ -29,12 +29,12 @@ const GAP: Duration = Duration::from_millis(100);
 
 /// Bounds what all handles of a client ask of the broker: one look at a time, and so many requests a second.
 #[derive(Default)]
-pub(crate) struct Turns {
+pub(crate) struct RateLimiter {
     looking: Mutex<()>,
     asked: Mutex<Option<Instant>>,
 }
 
-impl Turns {
+impl RateLimiter {
     /// Waits until one more request may be made.
     pub(crate) async fn ask(&self) {
         let mut asked = self.asked.lock().await;
@@ -64,25 +64,25 @@ impl Tombstone {
 }
 
 /// A consumer or a reader, as it is kept by its owner.
-pub(crate) trait Stoppable: Send + Sync + Sized + 'static {
-    type Command: Tells;
-    fn receiving(&self) -> &Receiving<Self::Command>;
+pub(crate) trait TombstoneWatched: Send + Sync + Sized + 'static {
+    type Command: IntoCommand;
+    fn receiver(&self) -> &Receiver<Self::Command>;
     /// The tombstones that are next in line.
     fn tombstones(&self, admin: &Admin) -> impl Future<Output = Result<Vec<Tombstone>>> + Send;
-    fn go_behind(self: &Arc<Self>, tombstone: MessageId) -> impl Future<Output = Result<()>> + Send;
+    fn skip_past(self: &Arc<Self>, tombstone: MessageId) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Watches a handle for as long as it lives, if so wanted. Nothing is kept alive meanwhile.
-pub(crate) fn watch<H: Stoppable>(handle: &Arc<H>, options: &Options) {
+pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Options) {
     let interval = options.millis("tombstone_check_interval");
     if interval.is_zero() {
         return;
     }
     let (watched, skips) = (Arc::downgrade(handle), options.bool("skip_tombstones"));
-    let receiving = handle.receiving();
-    let turns = receiving.client.turns.clone();
+    let receiver = handle.receiver();
+    let limiter = receiver.client.limiter.clone();
     let mut silence = Silence::default();
-    receiving.client.runtime.spawn(async move {
+    receiver.client.runtime.spawn(async move {
         let (mut wait, mut told) = (interval, Vec::new());
         loop {
             sleep(jittered(wait)).await;
@@ -93,14 +93,14 @@ pub(crate) fn watch<H: Stoppable>(handle: &Arc<H>, options: &Options) {
                 None => return,
             }
             // The turn may be long in coming, and the handle be gone or at work by then.
-            let _turn = turns.looking.lock().await;
+            let _turn = limiter.looking.lock().await;
             let Some(handle) = Weak::upgrade(&watched).filter(|_| silence.of(&watched) == Some(true)) else { continue };
-            let found = look(&handle, skips, &mut told).await;
+            let found = check(&handle, skips, &mut told).await;
             wait = match found {
                 Ok(true) => interval / NEXT,
                 Ok(false) => interval * AGAIN,
                 Err(error) => {
-                    let log = &handle.receiving().log;
+                    let log = &handle.receiver().log;
                     log.write(Level::Debug, &format!("no look for tombstones: {error}"));
                     if error.is_retriable() { interval * AGAIN } else { REFUSED.max(interval) }
                 }
@@ -117,33 +117,33 @@ struct Silence {
 
 impl Silence {
     /// Whether nothing came since it was asked last, and nothing waits for the application; `None` when the handle is gone.
-    fn of<H: Stoppable>(&mut self, handle: &Weak<H>) -> Option<bool> {
+    fn of<H: TombstoneWatched>(&mut self, handle: &Weak<H>) -> Option<bool> {
         let handle = Weak::upgrade(handle)?;
-        let receiving = handle.receiving();
-        if receiving.status.iter().any(|status| status.borrow().ended.is_some()) {
+        let receiver = handle.receiver();
+        if receiver.status.iter().any(|status| status.borrow().ended.is_some()) {
             return None;
         }
-        let stats = receiving.counters.snapshot();
+        let stats = receiver.counters.snapshot();
         let before = std::mem::replace(&mut self.received, stats.received);
         // What waits for the application would be let go with a new beginning.
-        Some(stats.received == before && stats.queued == 0 && status::are_connected(&receiving.status))
+        Some(stats.received == before && stats.queued == 0 && status::are_connected(&receiver.status))
     }
 }
 
 /// Looks, tells and, if so wanted, passes over; whether anything was passed over.
-async fn look<H: Stoppable>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<bool> {
-    let receiving = handle.receiving();
-    let seeks = *receiving.seeks.lock().await;
-    let found = handle.tombstones(&receiving.client.unhurried_admin()).await?;
+async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<bool> {
+    let receiver = handle.receiver();
+    let seeks = *receiver.seeks.lock().await;
+    let found = handle.tombstones(&receiver.client.unhurried_admin()).await?;
     // While it is told and passed over, the application goes nowhere else; if it did before, this is of yesterday.
-    let since = receiving.seeks.lock().await;
+    let since = receiver.seeks.lock().await;
     if *since != seeks {
         return Ok(false);
     }
     let before = std::mem::take(told);
-    for session in 0..receiving.sessions.len() {
+    for session in 0..receiver.sessions.len() {
         if found.iter().all(|tombstone| tombstone.session != session) {
-            receiving.places.stopped(session, None);
+            receiver.positions.stopped(session, None);
         }
     }
     let mut passed = false;
@@ -156,15 +156,15 @@ async fn look<H: Stoppable>(handle: &Arc<H>, skips: bool, told: &mut Vec<Message
         };
         let text = format!("the server's delivery stopped at message {id}, which has no value (a tombstone){what}");
         if !before.contains(&id)
-            && let Some(reporter) = receiving.reporters[session].upgrade()
+            && let Some(reporter) = receiver.reporters[session].upgrade()
         {
             reporter.fell(&text);
         }
         if skips && stuck.is_none() {
-            handle.go_behind(id).await?;
+            handle.skip_past(id).await?;
             passed = true;
         } else {
-            receiving.places.stopped(session, Some(Error::new(ErrorKind::Broker, text)));
+            receiver.positions.stopped(session, Some(Error::new(ErrorKind::Broker, text)));
         }
     }
     Ok(passed)

@@ -8,7 +8,7 @@ use stargate_core::{Consumer, MessageId, Reader, Result, blocking};
 use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::{self, Out, enter, invalid};
 use crate::util::handle::{Handle, OfProcess};
-use crate::util::opened::{self, Opened};
+use crate::util::handle_ops::{self, Opened};
 use crate::util::time;
 use crate::util::values::owned_string;
 
@@ -35,7 +35,7 @@ macro_rules! seeks {
 seeks! { Consumer Reader }
 
 /// "earliest", "latest" or a message id; with `after`, the place behind that message.
-pub(crate) fn place_of(text: &str, after: i32) -> Result<Position> {
+pub(crate) fn position_of(text: &str, after: i32) -> Result<Position> {
     match (text, after) {
         ("earliest", 0) => Ok(Position::Earliest),
         ("latest", 0) => Ok(Position::Latest),
@@ -61,9 +61,9 @@ where
     // SAFETY: the caller's promise.
     unsafe {
         enter(error, || {
-            let handle = opened::of(handle)?;
-            let place = place_of(boundary::text(position, "position")?, after)?;
-            blocking::wait(handle.seek(&place), time::timeout(timeout_ms)?)
+            let handle = handle_ops::of(handle)?;
+            let position = position_of(boundary::text(position, "position")?, after)?;
+            blocking::wait(handle.seek(&position), time::timeout(timeout_ms)?)
         })
     }
 }
@@ -83,9 +83,9 @@ where
     // SAFETY: the caller's promise.
     unsafe {
         enter(error, || {
-            let handle = opened::of(handle)?;
-            let place = Position::Time(time::since_epoch("time_ms", time_ms)?);
-            blocking::wait(handle.seek(&place), time::timeout(timeout_ms)?)
+            let handle = handle_ops::of(handle)?;
+            let position = Position::Time(time::since_epoch("time_ms", time_ms)?);
+            blocking::wait(handle.seek(&position), time::timeout(timeout_ms)?)
         })
     }
 }
@@ -106,7 +106,7 @@ where
     unsafe {
         enter(error, || {
             let out = Out::pointer(out, "out")?;
-            let ids = blocking::wait(opened::of(handle)?.last_message_ids(), time::timeout(timeout_ms)?)?;
+            let ids = blocking::wait(handle_ops::of(handle)?.last_message_ids(), time::timeout(timeout_ms)?)?;
             let quoted: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.as_str())).collect();
             out.set(owned_string(&format!("[{}]", quoted.join(",")))?);
             Ok(())

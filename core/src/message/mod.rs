@@ -1,5 +1,8 @@
 //! Messages in and out, and the ids that name them.
 
+pub(crate) mod batch;
+pub(crate) mod batch_acks;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -255,7 +258,7 @@ pub struct Message {
     pub(crate) redelivery_count: u32,
     pub(crate) encryption_context: Option<String>,
     /// The frame that it came in with others.
-    pub(crate) batch: Option<std::sync::Arc<crate::encryption::Batch>>,
+    pub(crate) batch: Option<std::sync::Arc<batch_acks::Batch>>,
     pub(crate) origin: Origin,
 }
 
@@ -269,11 +272,11 @@ pub(crate) struct Origin {
     /// The size of the frame, for the bound of the queue.
     pub(crate) frame_bytes: usize,
     /// It was taken once and put back: the connection has been told already that it is finished.
-    pub(crate) counted: bool,
+    pub(crate) permit_returned: bool,
     /// It came in one frame behind another message, which stands for the frame.
-    pub(crate) follows: bool,
+    pub(crate) in_same_frame: bool,
     /// It can be read: it was not encrypted, or was decrypted here.
-    pub(crate) opened: bool,
+    pub(crate) decrypted: bool,
 }
 
 impl Message {
@@ -370,7 +373,7 @@ impl Message {
     /// Whether the payload is still encrypted, and perhaps compressed and a batch; [`Message::encryption_context`] has what
     /// is needed to read it. Only `crypto_failure_action=consume` lets such messages through.
     pub fn is_encrypted(&self) -> bool {
-        self.encryption_context.is_some() && !self.origin.opened
+        self.encryption_context.is_some() && !self.origin.decrypted
     }
 }
 

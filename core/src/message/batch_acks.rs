@@ -27,7 +27,7 @@ struct State {
 
 /// What the broker is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum BatchAck {
     /// Nothing yet, or nothing any more.
     Nothing,
     Ack,
@@ -58,16 +58,16 @@ impl Batch {
     }
 
     /// The message with this index is done with: the last of them acknowledges the frame.
-    pub(crate) fn ack(&self, index: usize) -> Told {
+    pub(crate) fn ack(&self, index: usize) -> BatchAck {
         let mut state = self.state();
         match state.acked.get_mut(index) {
             Some(acked) if !*acked => *acked = true,
-            _ => return Told::Nothing,
+            _ => return BatchAck::Nothing,
         }
         state.left -= 1;
         match state.left == 0 && !state.nacked {
-            true => self.tell(state, Told::Ack),
-            false => Told::Nothing,
+            true => self.finish(state, BatchAck::Ack),
+            false => BatchAck::Nothing,
         }
     }
 
@@ -80,7 +80,7 @@ impl Batch {
         }
         state.left = state.acked.iter().filter(|acked| !**acked).count();
         if state.left == 0 && !state.nacked {
-            self.tell(state, Told::Ack);
+            self.finish(state, BatchAck::Ack);
             return self.id.clone();
         }
         let partition = self.id.partition().map_or(-1, |partition| partition as i32);
@@ -92,43 +92,43 @@ impl Batch {
     }
 
     /// The message with this index is to come again, and with it the whole frame.
-    pub(crate) fn nack(&self, index: usize) -> Told {
+    pub(crate) fn nack(&self, index: usize) -> BatchAck {
         let mut state = self.state();
         if state.nacked || state.acked.get(index).is_none_or(|acked| *acked) {
-            return Told::Nothing;
+            return BatchAck::Nothing;
         }
         state.nacked = true;
-        self.tell(state, Told::Nack)
+        self.finish(state, BatchAck::Nack)
     }
 
-    fn tell(&self, state: MutexGuard<'_, State>, told: Told) -> Told {
+    fn finish(&self, state: MutexGuard<'_, State>, ack: BatchAck) -> BatchAck {
         drop(state);
         if let Some(batches) = self.batches.upgrade() {
             batches.remove(self);
         }
-        told
+        ack
     }
 }
 
 /// The batches that a consumer was given and that are not done with, for acknowledgements by id.
 #[derive(Debug, Default)]
-pub(crate) struct Batches(Mutex<HashMap<Place, Arc<Batch>>>);
+pub(crate) struct Batches(Mutex<HashMap<FrameKey, Arc<Batch>>>);
 
 /// A frame: its session, ledger, entry and partition.
-type Place = (usize, u64, u64, Option<u32>);
+type FrameKey = (usize, u64, u64, Option<u32>);
 
-fn place(session: usize, id: &MessageId) -> Place {
+fn frame_key(session: usize, id: &MessageId) -> FrameKey {
     (session, id.ledger(), id.entry(), id.partition())
 }
 
 impl Batches {
-    fn map(&self) -> MutexGuard<'_, HashMap<Place, Arc<Batch>>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<FrameKey, Arc<Batch>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A frame has come, with messages at these places; compaction may have left out others. What an earlier connection of
     /// the session brought counts no more.
-    pub(super) fn add(
+    pub(crate) fn add(
         self: &Arc<Self>,
         session: usize,
         id: &MessageId,
@@ -137,23 +137,23 @@ impl Batches {
     ) -> Arc<Batch> {
         let batch = Arc::new(Batch::new(self, session, id.clone(), connection, indexes));
         let mut map = self.map();
-        map.retain(|place, other| place.0 != session || other.connection == connection);
-        map.insert(place(session, id), batch.clone());
+        map.retain(|key, other| key.0 != session || other.connection == connection);
+        map.insert(frame_key(session, id), batch.clone());
         batch
     }
 
     /// The batch that the message with this id was in.
     pub(crate) fn find(&self, session: usize, id: &MessageId) -> Option<Arc<Batch>> {
         id.batch_index()?;
-        self.map().get(&place(session, id)).cloned()
+        self.map().get(&frame_key(session, id)).cloned()
     }
 
     fn remove(&self, batch: &Batch) {
         let mut map = self.map();
-        let place = place(batch.session, &batch.id);
+        let key = frame_key(batch.session, &batch.id);
         // It may have come again in the meantime.
-        if map.get(&place).is_some_and(|found| std::ptr::eq(&**found, batch)) {
-            map.remove(&place);
+        if map.get(&key).is_some_and(|found| std::ptr::eq(&**found, batch)) {
+            map.remove(&key);
         }
     }
 }
@@ -177,21 +177,21 @@ mod tests {
     #[test]
     fn the_last_message_acknowledges_the_frame_once() {
         let batch = batch(&[0, 1, 2]);
-        let told = [2, 0, 0, 1, 1].map(|index| batch.ack(index));
-        assert_eq!(told, [Told::Nothing, Told::Nothing, Told::Nothing, Told::Ack, Told::Nothing]);
+        let ack = [2, 0, 0, 1, 1].map(|index| batch.ack(index));
+        assert_eq!(ack, [BatchAck::Nothing, BatchAck::Nothing, BatchAck::Nothing, BatchAck::Ack, BatchAck::Nothing]);
     }
 
     #[test]
     fn what_compaction_left_out_is_not_waited_for() {
         let batch = batch(&[1, 3]);
-        let told = [0, 1, 2, 3, 4].map(|index| batch.ack(index));
-        assert_eq!(told, [Told::Nothing, Told::Nothing, Told::Nothing, Told::Ack, Told::Nothing]);
+        let ack = [0, 1, 2, 3, 4].map(|index| batch.ack(index));
+        assert_eq!(ack, [BatchAck::Nothing, BatchAck::Nothing, BatchAck::Nothing, BatchAck::Ack, BatchAck::Nothing]);
     }
 
     #[test]
     fn a_cumulative_acknowledgement_ends_before_a_frame_that_is_not_done_with() {
         let batch = batch(&[0, 1, 2]);
-        assert_eq!(batch.ack(2), Told::Nothing);
+        assert_eq!(batch.ack(2), BatchAck::Nothing);
         assert_eq!(batch.ack_through(&part(0)), MessageId::at(1, 1, 3, -1));
         assert_eq!(batch.ack_through(&part(1)), frame());
         let first = Arc::new(Batches::default()).add(0, &MessageId::at(7, 0, -1, -1), 1, 0..2);
@@ -201,11 +201,11 @@ mod tests {
     #[test]
     fn a_frame_that_comes_again_is_not_acknowledged() {
         let batch = batch(&[0, 1]);
-        assert_eq!(batch.ack(0), Told::Nothing);
-        assert_eq!(batch.nack(0), Told::Nothing, "it is done with");
-        assert_eq!(batch.nack(1), Told::Nack);
-        assert_eq!(batch.nack(1), Told::Nothing);
-        assert_eq!(batch.ack(1), Told::Nothing);
+        assert_eq!(batch.ack(0), BatchAck::Nothing);
+        assert_eq!(batch.nack(0), BatchAck::Nothing, "it is done with");
+        assert_eq!(batch.nack(1), BatchAck::Nack);
+        assert_eq!(batch.nack(1), BatchAck::Nothing);
+        assert_eq!(batch.ack(1), BatchAck::Nothing);
     }
 
     #[test]
@@ -216,9 +216,9 @@ mod tests {
         assert!(batches.find(1, &part(1)).is_none(), "another session");
         assert!(batches.find(0, &frame()).is_none(), "the frame is no message");
         let again = batches.add(0, &frame(), 1, 0..2);
-        assert_eq!(first.nack(0), Told::Nack);
+        assert_eq!(first.nack(0), BatchAck::Nack);
         assert!(batches.find(0, &part(0)).is_some(), "it has come again");
-        assert_eq!([again.ack(0), again.ack(1)], [Told::Nothing, Told::Ack]);
+        assert_eq!([again.ack(0), again.ack(1)], [BatchAck::Nothing, BatchAck::Ack]);
         assert!(batches.find(0, &part(0)).is_none());
     }
 

@@ -25,7 +25,7 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     /// Where the application polls: what its event loop waits for. Otherwise there is a thread.
-    bell: Option<Bell>,
+    wake_fd: Option<WakeFd>,
 }
 
 #[derive(Default)]
@@ -46,29 +46,29 @@ impl Shared {
 
 impl Callbacks {
     pub(crate) fn new(log: Log) -> Callbacks {
-        Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), bell: None }), log }
+        Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd: None }), log }
     }
 
     /// Callbacks that run in [`Callbacks::poll`] only.
     pub(crate) fn polled(log: Log) -> Result<Callbacks> {
-        let bell = Some(Bell::new()?);
-        Ok(Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), bell }), log })
+        let wake_fd = Some(WakeFd::new()?);
+        Ok(Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd }), log })
     }
 
     pub(crate) fn is_polled(&self) -> bool {
-        self.shared.bell.is_some()
+        self.shared.wake_fd.is_some()
     }
 
     /// Readable while there is something to poll for.
     #[cfg(unix)]
     pub(crate) fn fd(&self) -> Option<std::os::fd::RawFd> {
-        self.shared.bell.as_ref().map(Bell::fd)
+        self.shared.wake_fd.as_ref().map(WakeFd::fd)
     }
 
     /// Runs the callbacks that are due, on this thread, and waits for the first of them until `deadline` (`None` is for
     /// ever); how many ran. What becomes due meanwhile is for the next time, so that this ends.
     pub(crate) fn poll(&self, deadline: Option<Instant>) -> Result<usize> {
-        let Some(bell) = &self.shared.bell else {
+        let Some(wake_fd) = &self.shared.wake_fd else {
             return Err(Error::invalid(
                 "the client runs its callbacks on a thread; polling them is an option of its own",
             ));
@@ -93,7 +93,7 @@ impl Callbacks {
         state = run_due(&self.shared, state, &self.log);
         state.thread = None;
         if state.jobs.is_empty() {
-            bell.silence();
+            wake_fd.clear();
         }
         drop(state);
         self.shared.changed.notify_all();
@@ -124,9 +124,9 @@ impl Callbacks {
         }
         let idle = state.jobs.is_empty();
         state.jobs.extend(jobs.drain(..));
-        if let Some(bell) = &self.shared.bell {
+        if let Some(wake_fd) = &self.shared.wake_fd {
             if idle {
-                bell.ring();
+                wake_fd.signal();
             }
         } else if state.thread.is_none() {
             let shared = self.shared.clone();
@@ -194,19 +194,19 @@ fn run_due<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, log: &Log) 
 }
 
 /// A descriptor that is readable while jobs wait. All of this happens under the lock of the state.
-struct Bell {
+struct WakeFd {
     #[cfg(unix)]
     ends: (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream),
 }
 
 #[cfg(unix)]
-impl Bell {
-    fn new() -> Result<Bell> {
+impl WakeFd {
+    fn new() -> Result<WakeFd> {
         let make = || {
             let ends = std::os::unix::net::UnixStream::pair()?;
             ends.0.set_nonblocking(true)?;
             ends.1.set_nonblocking(true)?;
-            Ok(Bell { ends })
+            Ok(WakeFd { ends })
         };
         make().map_err(|error: std::io::Error| {
             Error::new(ErrorKind::Internal, "no descriptor to poll callbacks by").caused_by(error)
@@ -217,26 +217,26 @@ impl Bell {
         std::os::fd::AsRawFd::as_raw_fd(&self.ends.0)
     }
 
-    fn ring(&self) {
+    fn signal(&self) {
         // Full means that it rings already.
         let _ = std::io::Write::write(&mut &self.ends.1, &[1]);
     }
 
-    fn silence(&self) {
-        let mut rung = [0; 64];
-        while matches!(std::io::Read::read(&mut &self.ends.0, &mut rung), Ok(1..)) {}
+    fn clear(&self) {
+        let mut signals = [0; 64];
+        while matches!(std::io::Read::read(&mut &self.ends.0, &mut signals), Ok(1..)) {}
     }
 }
 
 #[cfg(not(unix))]
-impl Bell {
-    fn new() -> Result<Bell> {
+impl WakeFd {
+    fn new() -> Result<WakeFd> {
         Err(Error::invalid("callbacks can be polled on Unix only"))
     }
 
-    fn ring(&self) {}
+    fn signal(&self) {}
 
-    fn silence(&self) {}
+    fn clear(&self) {}
 }
 
 fn serve(shared: &Shared, log: &Log) {

@@ -7,47 +7,52 @@ use super::Moment;
 use super::frame::Frame;
 
 /// How long an acknowledgement may wait for company.
-const PATIENCE: Duration = Duration::from_millis(1);
+const MAX_ACK_DELAY: Duration = Duration::from_millis(1);
 /// How many are enough company.
-const LOT: usize = 100;
+const MAX_ACK_BATCH: usize = 100;
 
 /// Frames that wait until there are enough of them, or until the first has waited long enough.
 #[derive(Debug)]
-pub(crate) struct Gather {
+pub(crate) struct AckBatcher {
     frames: VecDeque<Frame<'static>>,
-    lot: usize,
+    batch_size: usize,
     /// When the waiting ends. `None` when nothing waits or is expected.
     ready_at: Option<Moment>,
     /// Whether what is queued may go out now.
     ready: bool,
 }
 
-impl Gather {
+impl AckBatcher {
     /// For a peer that stops sending after `window` messages without an answer.
-    pub(crate) fn new(window: usize) -> Gather {
-        Gather { frames: VecDeque::new(), lot: (window / 4).clamp(1, LOT), ready_at: None, ready: false }
+    pub(crate) fn new(window: usize) -> AckBatcher {
+        AckBatcher {
+            frames: VecDeque::new(),
+            batch_size: (window / 4).clamp(1, MAX_ACK_BATCH),
+            ready_at: None,
+            ready: false,
+        }
     }
 
     pub(crate) fn push(&mut self, now: Moment, frame: Frame<'static>) {
         self.frames.push_back(frame);
-        if self.frames.len() >= self.lot {
+        if self.frames.len() >= self.batch_size {
             self.flush();
         } else if !self.ready {
-            self.ready_at.get_or_insert(now + PATIENCE);
+            self.ready_at.get_or_insert(now + MAX_ACK_DELAY);
         }
     }
 
     /// Messages were delivered: their frames will come, and what comes until then waits no longer than for them.
     pub(crate) fn expect(&mut self, now: Moment) {
         if !self.ready {
-            self.ready_at.get_or_insert(now + PATIENCE);
+            self.ready_at.get_or_insert(now + MAX_ACK_DELAY);
         }
     }
 
     /// How many more frames are worth a look, while a deadline looks after those that are here.
-    pub(crate) fn patience(&self) -> usize {
+    pub(crate) fn wake_threshold(&self) -> usize {
         match self.ready_at {
-            Some(_) => self.lot.saturating_sub(self.frames.len()).max(1),
+            Some(_) => self.batch_size.saturating_sub(self.frames.len()).max(1),
             None => 1,
         }
     }
@@ -95,35 +100,35 @@ impl Gather {
 mod tests {
     use super::*;
 
-    fn drain(gather: &mut Gather) -> usize {
-        std::iter::from_fn(|| gather.pop()).count()
+    fn drain(batcher: &mut AckBatcher) -> usize {
+        std::iter::from_fn(|| batcher.pop()).count()
     }
 
     #[test]
     fn a_lone_frame_waits_a_millisecond_and_no_longer() {
-        let mut gather = Gather::new(1000);
-        gather.push(Moment::ZERO, Frame::Permit(1));
-        assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(PATIENCE)));
-        gather.tick(PATIENCE);
-        assert_eq!((drain(&mut gather), gather.deadline()), (1, None));
-        gather.push(PATIENCE, Frame::Permit(2));
-        assert_eq!((drain(&mut gather), gather.deadline()), (0, Some(2 * PATIENCE)), "and so does the next");
+        let mut batcher = AckBatcher::new(1000);
+        batcher.push(Moment::ZERO, Frame::Permit(1));
+        assert_eq!((drain(&mut batcher), batcher.deadline()), (0, Some(MAX_ACK_DELAY)));
+        batcher.tick(MAX_ACK_DELAY);
+        assert_eq!((drain(&mut batcher), batcher.deadline()), (1, None));
+        batcher.push(MAX_ACK_DELAY, Frame::Permit(2));
+        assert_eq!((drain(&mut batcher), batcher.deadline()), (0, Some(2 * MAX_ACK_DELAY)), "and so does the next");
     }
 
     #[test]
     fn enough_frames_do_not_wait() {
-        let mut gather = Gather::new(8);
-        gather.push(Moment::ZERO, Frame::Permit(1));
-        assert_eq!(drain(&mut gather), 0);
-        gather.push(Moment::ZERO, Frame::Permit(2));
-        assert_eq!((drain(&mut gather), gather.deadline()), (2, None));
-        assert!(gather.is_empty());
+        let mut batcher = AckBatcher::new(8);
+        batcher.push(Moment::ZERO, Frame::Permit(1));
+        assert_eq!(drain(&mut batcher), 0);
+        batcher.push(Moment::ZERO, Frame::Permit(2));
+        assert_eq!((drain(&mut batcher), batcher.deadline()), (2, None));
+        assert!(batcher.is_empty());
     }
 
     #[test]
     fn a_window_of_one_never_waits() {
-        let mut gather = Gather::new(1);
-        gather.push(Moment::ZERO, Frame::Permit(1));
-        assert_eq!(drain(&mut gather), 1);
+        let mut batcher = AckBatcher::new(1);
+        batcher.push(Moment::ZERO, Frame::Permit(1));
+        assert_eq!(drain(&mut batcher), 1);
     }
 }

@@ -5,8 +5,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// What a handle tells its session.
-pub(crate) enum Order<C> {
-    Do(C),
+pub(crate) enum SessionCommand<C> {
+    Role(C),
     /// Ends the session when what is in flight is done, or after `linger`.
     Close {
         linger: Duration,
@@ -18,23 +18,23 @@ pub(crate) enum Order<C> {
 pub(crate) struct Gone;
 
 /// Room that an empty queue may keep for what comes next.
-const KEPT: usize = 1024;
+const MAX_KEPT_CAPACITY: usize = 1024;
 
 /// How many orders may be here before the sleeper is woken for them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
+pub(crate) enum WakePolicy {
     /// For so many that can wait, or for one that cannot.
-    Awake(usize),
+    Prompt(usize),
     /// The sleeper wakes up soon by itself: for so many of any kind.
-    Resting(usize),
+    Batched(usize),
 }
 
 struct State<C> {
-    queue: Vec<Order<C>>,
+    queue: Vec<SessionCommand<C>>,
     /// The task, and whether it sleeps.
     waker: Option<Waker>,
     asleep: bool,
-    patience: Patience,
+    wake_policy: WakePolicy,
     /// All handles are gone.
     abandoned: bool,
     gone: bool,
@@ -50,7 +50,7 @@ impl<C> Shared<C> {
 }
 
 /// Wakes the sleeper, after the lock is released: the waker runs code of the runtime.
-fn rouse<C>(mut state: MutexGuard<'_, State<C>>) {
+fn wake<C>(mut state: MutexGuard<'_, State<C>>) {
     state.asleep = false;
     let waker = state.waker.clone();
     drop(state);
@@ -60,108 +60,108 @@ fn rouse<C>(mut state: MutexGuard<'_, State<C>>) {
 }
 
 /// The side of the handles. The session is abandoned when the last clone is dropped.
-pub(crate) struct Orders<C>(Arc<Gate<C>>);
+pub(crate) struct CommandSender<C>(Arc<SenderGuard<C>>);
 
-struct Gate<C>(Arc<Shared<C>>);
+struct SenderGuard<C>(Arc<Shared<C>>);
 
-impl<C> Drop for Gate<C> {
+impl<C> Drop for SenderGuard<C> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.abandoned = true;
-        rouse(state);
+        wake(state);
     }
 }
 
-impl<C> Clone for Orders<C> {
-    fn clone(&self) -> Orders<C> {
-        Orders(self.0.clone())
+impl<C> Clone for CommandSender<C> {
+    fn clone(&self) -> CommandSender<C> {
+        CommandSender(self.0.clone())
     }
 }
 
-impl<C> Orders<C> {
-    pub(crate) fn new() -> (Orders<C>, Inbound<C>) {
+impl<C> CommandSender<C> {
+    pub(crate) fn new() -> (CommandSender<C>, CommandReceiver<C>) {
         let shared = Arc::new(Shared(Mutex::new(State {
             queue: Vec::new(),
             waker: None,
             asleep: false,
-            patience: Patience::Awake(0),
+            wake_policy: WakePolicy::Prompt(0),
             abandoned: false,
             gone: false,
         })));
-        (Orders(Arc::new(Gate(shared.clone()))), Inbound(shared))
+        (CommandSender(Arc::new(SenderGuard(shared.clone()))), CommandReceiver(shared))
     }
 
     /// Gives an order that is carried out as soon as the session's task runs, for which it is woken.
-    pub(crate) fn send(&self, order: Order<C>) -> Result<(), Gone> {
-        self.push(order, true)
+    pub(crate) fn send(&self, command: SessionCommand<C>) -> Result<(), Gone> {
+        self.push(command, true)
     }
 
     /// Gives an order that can wait until the task wakes up for another reason, or until a lot of them are there.
     pub(crate) fn send_lazily(&self, command: C) -> Result<(), Gone> {
-        self.push(Order::Do(command), false)
+        self.push(SessionCommand::Role(command), false)
     }
 
-    fn push(&self, order: Order<C>, urgent: bool) -> Result<(), Gone> {
+    fn push(&self, command: SessionCommand<C>, urgent: bool) -> Result<(), Gone> {
         let mut state = self.0.0.state();
         if state.gone {
             return Err(Gone);
         }
-        state.queue.push(order);
-        let enough = match state.patience {
-            Patience::Awake(lot) => urgent || state.queue.len() >= lot,
-            Patience::Resting(lot) => state.queue.len() >= lot,
+        state.queue.push(command);
+        let enough = match state.wake_policy {
+            WakePolicy::Prompt(lot) => urgent || state.queue.len() >= lot,
+            WakePolicy::Batched(lot) => state.queue.len() >= lot,
         };
         if state.asleep && enough {
-            rouse(state);
+            wake(state);
         }
         Ok(())
     }
 
-    pub(crate) fn downgrade(&self) -> WeakOrders<C> {
-        WeakOrders(Arc::downgrade(&self.0))
+    pub(crate) fn downgrade(&self) -> WeakCommandSender<C> {
+        WeakCommandSender(Arc::downgrade(&self.0))
     }
 }
 
 /// A way to tell a session that does not keep it.
-pub(crate) struct WeakOrders<C>(Weak<Gate<C>>);
+pub(crate) struct WeakCommandSender<C>(Weak<SenderGuard<C>>);
 
-impl<C> WeakOrders<C> {
-    pub(crate) fn upgrade(&self) -> Option<Orders<C>> {
-        self.0.upgrade().map(Orders)
+impl<C> WeakCommandSender<C> {
+    pub(crate) fn upgrade(&self) -> Option<CommandSender<C>> {
+        self.0.upgrade().map(CommandSender)
     }
 }
 
 /// The side of the session.
-pub(crate) struct Inbound<C>(Arc<Shared<C>>);
+pub(crate) struct CommandReceiver<C>(Arc<Shared<C>>);
 
-impl<C> Drop for Inbound<C> {
+impl<C> Drop for CommandReceiver<C> {
     fn drop(&mut self) {
-        let orders = {
+        let commands = {
             let mut state = self.0.state();
             state.gone = true;
             std::mem::take(&mut state.queue)
         };
         // Outside the lock: what is in them may tell a session something when it is dropped.
-        drop(orders);
+        drop(commands);
     }
 }
 
-impl<C> Inbound<C> {
+impl<C> CommandReceiver<C> {
     /// Puts all orders into `orders`, which is empty; whether all handles are gone.
-    pub(crate) fn take(&self, orders: &mut Vec<Order<C>>) -> bool {
-        debug_assert!(orders.is_empty());
-        if orders.capacity() > KEPT {
-            *orders = Vec::new();
+    pub(crate) fn take(&self, commands: &mut Vec<SessionCommand<C>>) -> bool {
+        debug_assert!(commands.is_empty());
+        if commands.capacity() > MAX_KEPT_CAPACITY {
+            *commands = Vec::new();
         }
         let mut state = self.0.state();
         state.asleep = false;
-        std::mem::swap(&mut state.queue, orders);
+        std::mem::swap(&mut state.queue, commands);
         state.abandoned
     }
 
-    /// Has the task woken for the next order, or for the `patience`th of those that can wait; false when there is one
+    /// Has the task woken for the next order, or for the `wake_policy`th of those that can wait; false when there is one
     /// already.
-    pub(crate) fn sleep(&self, cx: &Context<'_>, patience: Patience) -> bool {
+    pub(crate) fn sleep(&self, cx: &Context<'_>, wake_policy: WakePolicy) -> bool {
         let mut state = self.0.state();
         if !state.queue.is_empty() {
             return false;
@@ -170,7 +170,7 @@ impl<C> Inbound<C> {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        state.patience = patience;
+        state.wake_policy = wake_policy;
         state.asleep = true;
         true
     }
@@ -196,73 +196,73 @@ mod tests {
         (count.clone(), Waker::from(count))
     }
 
-    fn numbers(inbound: &Inbound<u8>) -> Vec<u8> {
-        let mut orders = Vec::new();
-        inbound.take(&mut orders);
-        orders
+    fn numbers(receiver: &CommandReceiver<u8>) -> Vec<u8> {
+        let mut commands = Vec::new();
+        receiver.take(&mut commands);
+        commands
             .into_iter()
-            .map(|order| match order {
-                Order::Do(number) => number,
-                Order::Close { .. } => u8::MAX,
+            .map(|command| match command {
+                SessionCommand::Role(number) => number,
+                SessionCommand::Close { .. } => u8::MAX,
             })
             .collect()
     }
 
     #[test]
     fn a_sleeper_is_woken_once_and_one_that_is_awake_never() {
-        let (orders, inbound) = Orders::new();
+        let (commands, receiver) = CommandSender::new();
         let (woken, waker) = counted();
-        assert!(inbound.sleep(&Context::from_waker(&waker), Patience::Awake(1)));
+        assert!(receiver.sleep(&Context::from_waker(&waker), WakePolicy::Prompt(1)));
         for number in 0..3 {
-            orders.send(Order::Do(number)).unwrap();
+            commands.send(SessionCommand::Role(number)).unwrap();
         }
-        assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![0, 1, 2], 1));
-        orders.send(Order::Do(3)).unwrap();
+        assert_eq!((numbers(&receiver), woken.0.load(Ordering::SeqCst)), (vec![0, 1, 2], 1));
+        commands.send(SessionCommand::Role(3)).unwrap();
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
-        assert!(!inbound.sleep(&Context::from_waker(&waker), Patience::Awake(1)), "there is something to do");
+        assert!(!receiver.sleep(&Context::from_waker(&waker), WakePolicy::Prompt(1)), "there is something to do");
     }
 
     #[test]
     fn what_can_wait_wakes_when_there_is_enough_of_it_or_with_what_cannot() {
-        let (orders, inbound) = Orders::new();
+        let (commands, receiver) = CommandSender::new();
         let (woken, waker) = counted();
-        inbound.sleep(&Context::from_waker(&waker), Patience::Awake(3));
-        orders.send_lazily(0).unwrap();
-        orders.send_lazily(1).unwrap();
+        receiver.sleep(&Context::from_waker(&waker), WakePolicy::Prompt(3));
+        commands.send_lazily(0).unwrap();
+        commands.send_lazily(1).unwrap();
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
-        orders.send_lazily(2).unwrap();
-        assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![0, 1, 2], 1));
-        inbound.sleep(&Context::from_waker(&waker), Patience::Awake(3));
-        orders.send_lazily(3).unwrap();
-        orders.send(Order::Do(4)).unwrap();
-        assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![3, 4], 2));
+        commands.send_lazily(2).unwrap();
+        assert_eq!((numbers(&receiver), woken.0.load(Ordering::SeqCst)), (vec![0, 1, 2], 1));
+        receiver.sleep(&Context::from_waker(&waker), WakePolicy::Prompt(3));
+        commands.send_lazily(3).unwrap();
+        commands.send(SessionCommand::Role(4)).unwrap();
+        assert_eq!((numbers(&receiver), woken.0.load(Ordering::SeqCst)), (vec![3, 4], 2));
     }
 
     #[test]
     fn one_that_wakes_up_soon_by_itself_is_woken_for_a_lot_only() {
-        let (orders, inbound) = Orders::new();
+        let (commands, receiver) = CommandSender::new();
         let (woken, waker) = counted();
-        inbound.sleep(&Context::from_waker(&waker), Patience::Resting(2));
-        orders.send(Order::Do(0)).unwrap();
+        receiver.sleep(&Context::from_waker(&waker), WakePolicy::Batched(2));
+        commands.send(SessionCommand::Role(0)).unwrap();
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
-        orders.send(Order::Do(1)).unwrap();
-        assert_eq!((numbers(&inbound), woken.0.load(Ordering::SeqCst)), (vec![0, 1], 1));
+        commands.send(SessionCommand::Role(1)).unwrap();
+        assert_eq!((numbers(&receiver), woken.0.load(Ordering::SeqCst)), (vec![0, 1], 1));
     }
 
     #[test]
     fn the_last_handle_wakes_the_session_and_the_end_of_the_session_is_told() {
-        let (orders, inbound) = Orders::<u8>::new();
+        let (commands, receiver) = CommandSender::<u8>::new();
         let (woken, waker) = counted();
-        inbound.sleep(&Context::from_waker(&waker), Patience::Awake(9));
-        let weak = orders.downgrade();
-        drop((orders.clone(), weak.upgrade()));
+        receiver.sleep(&Context::from_waker(&waker), WakePolicy::Prompt(9));
+        let weak = commands.downgrade();
+        drop((commands.clone(), weak.upgrade()));
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
-        drop(orders);
+        drop(commands);
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
-        assert!(inbound.take(&mut Vec::new()));
+        assert!(receiver.take(&mut Vec::new()));
         assert!(weak.upgrade().is_none());
-        let (orders, inbound) = Orders::<u8>::new();
-        drop(inbound);
-        assert!(orders.send(Order::Do(1)).is_err());
+        let (commands, receiver) = CommandSender::<u8>::new();
+        drop(receiver);
+        assert!(commands.send(SessionCommand::Role(1)).is_err());
     }
 }

@@ -164,14 +164,15 @@ impl Inbox {
     pub(crate) fn forget_put_back(&self, session: usize) {
         let mut state = self.state();
         for message in state.lanes.iter_mut().flatten().filter(|message| message.origin.session == session) {
-            message.origin.counted = false;
+            message.origin.permit_returned = false;
         }
     }
 
     /// Whether one of those that were taken once and put back is wanted; they are in front.
     pub(crate) fn has_put_back(&self, wanted: impl Fn(&Message) -> bool) -> bool {
         let state = self.state();
-        let again = |lane: &VecDeque<Message>| lane.iter().take_while(|message| message.origin.counted).any(&wanted);
+        let again =
+            |lane: &VecDeque<Message>| lane.iter().take_while(|message| message.origin.permit_returned).any(&wanted);
         state.lanes.iter().any(again)
     }
 
@@ -180,14 +181,14 @@ impl Inbox {
         let mut state = self.state();
         let mut gone = Vec::new();
         for lane in &mut state.lanes {
-            let goes = |message: &Message| message.origin.session == session && !message.origin.counted;
+            let goes = |message: &Message| message.origin.session == session && !message.origin.permit_returned;
             let (going, staying): (VecDeque<_>, VecDeque<_>) = lane.drain(..).partition(goes);
             *lane = staying;
             gone.extend(going);
         }
         self.uncount(&gone);
         self.release(state, &gone);
-        gone.iter().filter(|message| !message.origin.follows).count()
+        gone.iter().filter(|message| !message.origin.in_same_frame).count()
     }
 
     /// Takes one to `max` messages of a lane. Dropping the future loses nothing.
@@ -209,7 +210,7 @@ impl Inbox {
             return;
         }
         for mut message in messages.into_iter().rev() {
-            message.origin.counted = true;
+            message.origin.permit_returned = true;
             self.read(&message);
             self.counters.queued.add(1);
             self.counters.queued_bytes.add(message.origin.frame_bytes as u64);
