@@ -48,6 +48,7 @@ lint: tools-lint $(VENV)/ready
 	$(IN_VENV)/clang-format --dry-run -Werror $(C_SOURCES)
 	cd python && ../$(IN_VENV)/mypy
 	$(PYTHON) ffi-c/install/third_party.py --check
+	$(PYTHON) tests/bench/charts.py --check
 
 fmt: $(VENV)/ready
 	cargo fmt --all

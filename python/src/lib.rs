@@ -60,7 +60,7 @@ mod _native {
 
 /// glibc returns what is free at the end of its heap to the system as soon as that is 128 KiB, so that the `bytes` of large
 /// messages come and go by page faults. It keeps twice the size of the largest block that was mapped for itself and
-/// freed, as most programs free one at some time; see docs/performance.md for what it saves.
+/// freed, as most programs free one at some time; see docs/performance-notes.md for what it saves.
 fn have_the_heap_kept() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(1024 * 1024)));
 }

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import charts
 import report
 from cells import BUILT, CLIENTS, FULL, QUICK, ROOT, SMOKE, Cell, Row, Workload, cells
 
@@ -36,7 +37,7 @@ import credentials
 
 FOLDER = ROOT / "target/bench"
 SUMMARY = FOLDER / "summary.json"
-DOCUMENT = ROOT / "docs/performance.md"
+DOCUMENT = ROOT / "docs/benchmarks.md"
 
 MODES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
 # Rounds, and seconds of warm-up and of measurement for each run on either server.
@@ -88,6 +89,7 @@ def main() -> int:
     print(text)
     if arguments.write_docs:
         report.write_into(DOCUMENT, text)
+        charts.write()
     return 1 if bench.failed else 0
 
 
@@ -101,7 +103,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--place", choices=("sink", "broker"), default="")
     parser.add_argument("--add", action="store_true", help="keep the other cells that the summary has")
     parser.add_argument("--list", action="store_true", help="print the cells and their clients")
-    parser.add_argument("--write-docs", action="store_true", help=f"put the tables into {DOCUMENT.relative_to(ROOT)}")
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help=f"put the tables into {DOCUMENT.relative_to(ROOT)}, and draw the charts",
+    )
     return parser.parse_args()
 
 

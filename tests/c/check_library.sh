@@ -57,6 +57,6 @@ ok "it cannot be unloaded under its threads"
 
 strip -o "$work/stripped" "$library"
 size=$(wc -c < "$work/stripped")
-[ "$limit" = unlimited ] || [ "$size" -lt "$limit" ] || fail "stripped it has $size bytes, of $limit that it may have; docs/performance.md has what was tried"
+[ "$limit" = unlimited ] || [ "$size" -lt "$limit" ] || fail "stripped it has $size bytes, of $limit that it may have; docs/performance-notes.md has what was tried"
 ok "stripped it has $size bytes"
 echo "library: $passed passed"

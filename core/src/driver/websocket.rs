@@ -1,7 +1,7 @@
 //! An open WebSocket. The only file that knows the WebSocket crate beyond the upgrade.
 //!
 //! Plain text frames, which are all that comes and goes in numbers, go past the crate in both directions: they are read where they
-//! arrived and written where they leave, without a text of their own in between. See docs/performance.md. Everything else,
+//! arrived and written where they leave, without a text of their own in between. See docs/performance-notes.md. Everything else,
 //! and whatever is wrong with it, is the crate's.
 
 use std::borrow::Cow;
