@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use crate::client::ClientInner;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
-use crate::message::{Message, MessageId, Outgoing};
+use crate::message::{Message, MessageId, Outgoing, RECONSUME_TIMES};
 use crate::options::Options;
 use crate::producer::Producer;
 use crate::stats::Counters;
@@ -20,7 +20,6 @@ use crate::topic::TopicName;
 const MOST_TIMES: u32 = 16;
 
 // What a copy carries besides the properties of its message.
-pub(crate) const RECONSUME_TIMES: &str = "RECONSUMETIMES";
 const DELAY_TIME: &str = "DELAY_TIME";
 const REAL_TOPIC: &str = "REAL_TOPIC";
 const REAL_SUBSCRIPTION: &str = "REAL_SUBSCRIPTION";

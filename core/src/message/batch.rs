@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::varint;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::varint;
 
 /// A message of a batch. What is not here is that of the batch: when it was published, and how often delivered.
 #[derive(Debug, Default, PartialEq)]

@@ -1,0 +1,211 @@
+//! Messages to send, and their receipts.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::MessageId;
+use crate::error::{Error, Result};
+
+/// A message to send: a payload, and what goes with it.
+///
+/// ```
+/// use stargate_core::Outgoing;
+///
+/// let bare: Outgoing = "payload".into();
+/// let keyed: Outgoing = ("key", "payload").into();
+/// let full = Outgoing::new("payload").key("key").property("origin", "shop").context("order 17");
+/// # let _ = (bare, keyed, full);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outgoing {
+    pub(crate) payload: Bytes,
+    pub(crate) key: Option<String>,
+    pub(crate) properties: BTreeMap<String, String>,
+    pub(crate) context: Option<String>,
+    pub(crate) event_time: Option<i64>,
+    pub(crate) deliver_at: Option<i64>,
+    pub(crate) deliver_after: Option<Duration>,
+    pub(crate) replication_clusters: Vec<String>,
+}
+
+impl Outgoing {
+    /// A message with this content.
+    pub fn new(payload: impl Into<Bytes>) -> Outgoing {
+        Outgoing { payload: payload.into(), ..Outgoing::default() }
+    }
+
+    /// A message with a value as JSON; an error when it has no form in JSON, such as a map whose keys are no texts.
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Outgoing> {
+        let content = serde_json::to_vec(value);
+        content.map(Outgoing::new).map_err(|error| Error::invalid("the value has no form in JSON").caused_by(error))
+    }
+
+    /// The size of the content in bytes.
+    pub fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// The key: decides the partition, and the consumer of a key_shared subscription.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Outgoing {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// One property more.
+    #[must_use]
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Outgoing {
+        self.properties.insert(name.into(), value.into());
+        self
+    }
+
+    /// A value of the application that comes back with the receipt. It is not sent.
+    #[must_use]
+    pub fn context(mut self, context: impl Into<String>) -> Outgoing {
+        self.context = Some(context.into());
+        self
+    }
+
+    /// The application's time of the event; kept to the millisecond, and not before 1970.
+    #[must_use]
+    pub fn event_time(self, time: SystemTime) -> Outgoing {
+        let millis = to_epoch_millis(time);
+        self.event_time_ms(millis)
+    }
+
+    /// The application's time of the event, in milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn event_time_ms(mut self, millis: i64) -> Outgoing {
+        self.event_time = Some(millis);
+        self
+    }
+
+    /// Deliver not before this time. Works on shared and key_shared subscriptions; the others deliver at once.
+    #[must_use]
+    pub fn deliver_at(self, time: SystemTime) -> Outgoing {
+        let millis = to_epoch_millis(time);
+        self.deliver_at_ms(millis)
+    }
+
+    /// Deliver not before this time, in milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn deliver_at_ms(mut self, millis: i64) -> Outgoing {
+        self.deliver_at = Some(millis);
+        self
+    }
+
+    /// Deliver this much later. Works on shared and key_shared subscriptions; the others deliver at once.
+    #[must_use]
+    pub fn deliver_after(mut self, delay: Duration) -> Outgoing {
+        self.deliver_after = Some(delay);
+        self
+    }
+
+    /// Replicate to these clusters only.
+    #[must_use]
+    pub fn replication_clusters(mut self, clusters: impl IntoIterator<Item = impl Into<String>>) -> Outgoing {
+        self.replication_clusters = clusters.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Refuses what the server would misunderstand or die of.
+    pub(crate) fn check(&self) -> Result<()> {
+        // 9999-12-31T23:59:59.999Z, the last time that the wire's format can say with four digits of year
+        const LAST: i64 = 253_402_300_799_999;
+        for (name, time) in [("event_time", self.event_time), ("deliver_at", self.deliver_at)] {
+            if time.is_some_and(|millis| !(1..=LAST).contains(&millis)) {
+                return Err(Error::invalid(format!("{name}: expected a time after 1970 and before the year 10000")));
+            }
+        }
+        if self.deliver_at.is_some() && self.deliver_after.is_some() {
+            return Err(Error::invalid("deliver_at and deliver_after exclude each other: give one of them"));
+        }
+        if self.deliver_after.is_some_and(|delay| delay.as_millis() > LAST as u128) {
+            return Err(Error::invalid("deliver_after: expected a delay that ends before the year 10000"));
+        }
+        Ok(())
+    }
+}
+
+fn to_epoch_millis(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+    }
+}
+
+impl From<&str> for Outgoing {
+    fn from(payload: &str) -> Outgoing {
+        Outgoing::new(payload.to_owned())
+    }
+}
+
+impl From<String> for Outgoing {
+    fn from(payload: String) -> Outgoing {
+        Outgoing::new(payload)
+    }
+}
+
+impl From<&[u8]> for Outgoing {
+    fn from(payload: &[u8]) -> Outgoing {
+        Outgoing::new(payload.to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Outgoing {
+    fn from(payload: Vec<u8>) -> Outgoing {
+        Outgoing::new(payload)
+    }
+}
+
+impl From<Bytes> for Outgoing {
+    fn from(payload: Bytes) -> Outgoing {
+        Outgoing::new(payload)
+    }
+}
+
+impl<K: Into<String>, P: Into<Outgoing>> From<(K, P)> for Outgoing {
+    fn from((key, payload): (K, P)) -> Outgoing {
+        payload.into().key(key)
+    }
+}
+
+/// The receipt of a message: the broker has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub(crate) message_id: MessageId,
+    pub(crate) duplicate: bool,
+    pub(crate) context: Option<String>,
+}
+
+impl Receipt {
+    /// Where the message is. Meaningless for a [`Receipt::is_duplicate`].
+    pub fn message_id(&self) -> &MessageId {
+        &self.message_id
+    }
+
+    /// Whether the broker had the message already, from an attempt whose receipt was lost (effectively-once producers).
+    pub fn is_duplicate(&self) -> bool {
+        self.duplicate
+    }
+
+    /// The context that the application gave the message.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_the_wire_cannot_say_are_refused() {
+        assert!(Outgoing::new("x").event_time(UNIX_EPOCH - Duration::from_secs(1)).check().is_err());
+        assert!(Outgoing::new("x").deliver_at_ms(i64::MAX).check().is_err());
+        assert!(Outgoing::new("x").deliver_at_ms(1).deliver_after(Duration::ZERO).check().is_err());
+        assert!(Outgoing::new("x").event_time(SystemTime::now()).check().is_ok());
+    }
+}
