@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::admin::{Admin, Position, SubscriptionStats};
-use crate::client::{Child, ClientInner};
+use crate::client::inner::{Child, ClientInner};
 use crate::driver::{Route, SessionCommand};
 use crate::error::{Error, Result};
 use crate::message::batch_acks::{Batch, BatchAck};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
+use crate::outcome::Outcome;
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
-use crate::receiver::processors::{Handler, Outcome};
+use crate::receiver::processors::Handler;
 use crate::receiver::{
     self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
 };
@@ -333,7 +334,7 @@ impl Consumer {
     async fn go(&self, to: &Position) -> Result<()> {
         let receiver = &self.inner.receiver;
         self.let_acks_arrive().await;
-        let admin = receiver.client.admin();
+        let admin = Admin::new(&receiver.client);
         for topic in &self.inner.topics {
             admin.seek(topic.to_string(), &self.inner.subscription, to).await?;
         }
@@ -373,7 +374,7 @@ impl Consumer {
         }
         let mut backlog = 0;
         for topic in &self.inner.topics {
-            let stats = receiver.client.admin().topic_stats(topic.to_string()).await?;
+            let stats = Admin::new(&receiver.client).topic_stats(topic.to_string()).await?;
             let held = stats.subscriptions.get(&self.inner.subscription);
             backlog += held.map_or(0, |held| u64::try_from(held.msg_backlog).unwrap_or(0));
         }
@@ -388,7 +389,7 @@ impl Consumer {
             let why = "ids do not tell which of several topics they are in: ask for each, with Admin::last_message_id";
             return Err(receiver.name(Error::invalid(why), "ask for the last messages of"));
         };
-        let admin = receiver.client.admin();
+        let admin = Admin::new(&receiver.client);
         let parts = topic.parts(admin.partitions(topic.to_string()).await?);
         let mut ids = Vec::new();
         for part in parts {

@@ -46,18 +46,22 @@ mod callbacks;
 mod client;
 mod connection_state;
 mod consumer;
+mod crypto_key_reader;
 mod driver;
 mod encryption;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod http;
+mod limiter;
 mod log;
 mod message;
 #[cfg(feature = "mock")]
 pub mod mock;
 mod one_shot;
 pub mod options;
+mod outcome;
 mod producer;
 mod proto;
 mod reader;
@@ -69,16 +73,17 @@ pub mod stats;
 mod status;
 mod supervisor;
 mod tls;
+mod token_supplier;
 mod topic;
 
 pub mod blocking;
 
 pub use admin::Admin;
-pub use auth::TokenSupplier;
 pub use client::Client;
 pub use connection_state::{ConnectionState, StateChange, StateListener};
 pub use consumer::{Consumer, Topics};
-pub use encryption::{CryptoKeyReader, EncryptionKeyInfo, PemKeyReader};
+pub use crypto_key_reader::{CryptoKeyReader, EncryptionKeyInfo};
+pub use encryption::PemKeyReader;
 pub use error::{Error, ErrorKind, Result};
 pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, Outgoing, Receipt};
@@ -87,10 +92,12 @@ pub use options::{
     CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OnDisconnect, Options, Ordering, RoutingMode,
     SubscriptionMode, SubscriptionType, WhenFull,
 };
+pub use outcome::Outcome;
 pub use producer::{Pending, Producer, Sent};
 pub use reader::{Reader, UntilCaughtUp};
-pub use receiver::processors::{Handler, HandlerResult, Outcome};
+pub use receiver::processors::{Handler, HandlerResult};
 pub use runtime::{forks, spawn};
 pub use stats::Stats;
 pub use supervisor::{Attach, Component, ComponentConfig, RegistryKey, Supervisor, SupervisorConfig, registry_key};
+pub use token_supplier::TokenSupplier;
 pub use topic::{Persistence, ServiceUrl, TopicName};

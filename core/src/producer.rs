@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::admin::Admin;
 use crate::callbacks::Job;
-use crate::client::{Child, ClientInner};
+use crate::client::inner::{Child, ClientInner};
 use crate::driver::{CommandSender, Driver, EventSink, SessionCommand};
 use crate::encryption::Sealer;
 use crate::error::{Error, ErrorKind, Result};

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::admin::{Admin, Ledger, Position, StoredMessage};
-use crate::client::{Child, ClientInner};
+use crate::client::inner::{Child, ClientInner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId};
 use crate::options::{InitialPosition, Options, Roles};
+use crate::outcome::Outcome;
 use crate::proto::reader::{Command, ReaderRole};
-use crate::receiver::processors::{Handler, Outcome};
+use crate::receiver::processors::Handler;
 use crate::receiver::{
     self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
 };
@@ -130,7 +131,7 @@ impl Reader {
 
     /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
     pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
-        let admin = self.inner.receiver.client.admin();
+        let admin = Admin::new(&self.inner.receiver.client);
         let mut ids = Vec::new();
         for part in &self.inner.parts {
             ids.extend(admin.last_message_id(part.to_string()).await?);
@@ -214,7 +215,7 @@ impl Reader {
         let receiver = &self.inner.receiver;
         let name = |error| receiver.name(error, "look for the end of");
         receiver.check_alive(0).map_err(name)?;
-        let admin = receiver.client.admin();
+        let admin = Admin::new(&receiver.client);
         let mut ends = Vec::new();
         for (session, part) in self.inner.parts.iter().enumerate() {
             if receiver.positions.of(session) == ReadPosition::Unknown {
@@ -276,7 +277,7 @@ impl Inner {
         let receiver = &self.receiver;
         let name = |error| receiver.name(error, "seek in");
         receiver.check_alive(0).map_err(name)?;
-        let admin = receiver.client.admin();
+        let admin = Admin::new(&receiver.client);
         let mut moves = Vec::new();
         for (session, part) in self.parts.iter().enumerate() {
             let is_its = |id: &MessageId| self.parts.len() == 1 || id.partition() == Some(session as u32);

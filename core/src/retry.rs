@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, oneshot, watch};
 
-use crate::client::ClientInner;
+use crate::client::inner::ClientInner;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
 use crate::message::{Message, MessageId, Outgoing, RECONSUME_TIMES};

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use crate::client::ClientInner;
+use crate::client::inner::ClientInner;
 use crate::connection_state::{ConnectionState, StateChange, StateListener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};

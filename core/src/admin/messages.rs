@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::http::Response;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Response;
 use crate::message::batch;
 use crate::message::{Message, MessageId, Origin};
 use crate::proto::time;

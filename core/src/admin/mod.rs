@@ -8,9 +8,7 @@
 //! A request that changes something is never sent twice: when its answer is lost, the error is
 //! [`ErrorKind::OutcomeUnknown`], or [`ErrorKind::Timeout`] after `admin_timeout`.
 
-pub(crate) mod blocking;
 mod brokers;
-pub(crate) mod http;
 mod messages;
 mod namespaces;
 mod stats;
@@ -28,16 +26,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::http::{Http, Request, Response};
 pub use self::messages::StoredMessage;
 pub use self::namespaces::{BacklogPolicy, BacklogQuota, BacklogQuotaKind, NamespacePolicies, Retention};
 pub use self::stats::{ConsumerStats, Cursor, InternalStats, Ledger, PublisherStats, SubscriptionStats, TopicStats};
 pub use self::subscriptions::BacklogAnalysis;
 pub use self::tenants::TenantInfo;
 pub use self::topics::{CompactionStatus, TopicWalk};
-use crate::client::{Client, ClientInner};
+use crate::client::inner::ClientInner;
 use crate::driver::transport::page_message;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Http, Request, Response};
 use crate::message::MessageId;
 use crate::options::Options;
 use crate::topic::TopicName;
@@ -94,14 +92,12 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Client {
-    /// The REST API of the cluster.
-    pub fn admin(&self) -> Admin {
-        Admin { client: self.inner.clone(), http: self.inner.admin.clone(), unhurried: false }
-    }
-}
-
 impl Admin {
+    /// The REST API as a client reaches it.
+    pub(crate) fn new(client: &Arc<ClientInner>) -> Admin {
+        Admin { client: client.clone(), http: client.http.clone(), unhurried: false }
+    }
+
     /// For a handle that is being opened: an answer is useful and not necessary, for a proxy may serve nothing but
     /// WebSockets, and it must not hold up the connection that is.
     pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Options) -> Result<Admin> {
@@ -352,6 +348,7 @@ fn millis(time: SystemTime) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Client;
 
     /// Whoever awaits on a runtime of several threads needs it.
     #[test]

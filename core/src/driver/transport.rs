@@ -17,7 +17,8 @@ use super::tcp::Tcp;
 use super::websocket::Socket;
 use crate::auth::Auth;
 use crate::error::{Error, ErrorKind, Result};
-use crate::topic::Host;
+use crate::options::Options;
+use crate::topic::{Host, ServiceUrl};
 
 /// The longest head of a response, and the longest error page, that is read.
 const MAX_RESPONSE: usize = 64 * 1024;
@@ -31,6 +32,18 @@ pub(crate) struct Access {
     pub(crate) auth: Auth,
     pub(crate) timeout: Duration,
     pub(crate) max_frame_bytes: usize,
+}
+
+impl Access {
+    /// How `options` say that the servers of a URL are reached.
+    pub(crate) fn new(url: &ServiceUrl, options: &Options) -> Result<Access> {
+        Ok(Access {
+            tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
+            auth: Auth::new(options),
+            timeout: options.millis("connect_timeout"),
+            max_frame_bytes: options.count("max_frame_bytes"),
+        })
+    }
 }
 
 /// A TCP connection, encrypted or not.

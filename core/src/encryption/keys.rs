@@ -11,57 +11,9 @@ use zeroize::Zeroizing;
 use super::context::WrappedKey;
 use super::data_key::DataKey;
 use super::failed;
+use crate::crypto_key_reader::{CryptoKeyReader, EncryptionKeyInfo, Failure};
 use crate::error::{Error, Result};
 use crate::options::Options;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Gives the keys of end-to-end encryption by their names; Pulsar's `CryptoKeyReader`.
-///
-/// It runs on a thread of the library that may block, as a vault or the network may ask for. The public key is asked for
-/// when a producer is opened and whenever it makes a new data key, every four hours; a private key when a message comes
-/// under a data key that is not known yet, and never twice at a time.
-pub trait CryptoKeyReader: Send + Sync {
-    /// The public key that a producer encrypts with. What metadata comes with it goes with each message, and helps
-    /// [`CryptoKeyReader::private_key`] to find the other half: a version, for instance. It is not encrypted.
-    fn public_key(&self, name: &str) -> std::result::Result<EncryptionKeyInfo, Failure>;
-
-    /// The private key to read with, by the name and the metadata that came with the message.
-    fn private_key(
-        &self,
-        name: &str,
-        metadata: &BTreeMap<String, String>,
-    ) -> std::result::Result<EncryptionKeyInfo, Failure>;
-}
-
-/// A key, and what goes with it; Pulsar's `EncryptionKeyInfo`. The key is wiped from memory when it is dropped, and never
-/// shown.
-#[derive(Clone)]
-pub struct EncryptionKeyInfo {
-    key: Zeroizing<Vec<u8>>,
-    metadata: BTreeMap<String, String>,
-}
-
-impl EncryptionKeyInfo {
-    /// A key in PEM, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a passphrase `PRIVATE KEY`,
-    /// `RSA PRIVATE KEY` or `EC PRIVATE KEY`.
-    pub fn new(pem: impl Into<Vec<u8>>) -> EncryptionKeyInfo {
-        EncryptionKeyInfo { key: Zeroizing::new(pem.into()), metadata: BTreeMap::new() }
-    }
-
-    /// The same with one entry of metadata more. A private key's metadata has no use.
-    #[must_use]
-    pub fn with_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> EncryptionKeyInfo {
-        self.metadata.insert(name.into(), value.into());
-        self
-    }
-}
-
-impl fmt::Debug for EncryptionKeyInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncryptionKeyInfo").field("metadata", &self.metadata).finish_non_exhaustive()
-    }
-}
 
 /// A key reader over PEM texts and files, by name. A file is read each time, so a key may be exchanged by exchanging it.
 ///

@@ -13,7 +13,7 @@ mod opening;
 mod sealing;
 mod wrapping;
 
-pub use self::keys::{CryptoKeyReader, EncryptionKeyInfo, PemKeyReader};
+pub use self::keys::PemKeyReader;
 
 pub(crate) use self::keys::KeySource;
 pub(crate) use self::opening::Opener;

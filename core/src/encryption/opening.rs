@@ -18,7 +18,7 @@ use crate::message::batch::{self, Single};
 use crate::message::batch_acks::Batches;
 use crate::message::{Message, MessageId};
 use crate::options::{CryptoFailureAction, Options};
-use crate::receiver::processors::{Outcome, Settle};
+use crate::outcome::{Outcome, Settle};
 use crate::stats::Counters;
 
 /// How long a data key that is not used is kept; as the other clients do it.

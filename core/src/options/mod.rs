@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::TokenSupplier;
 use crate::connection_state::StateListener;
-use crate::encryption::CryptoKeyReader;
+use crate::crypto_key_reader::CryptoKeyReader;
 use crate::error::{Error, Result};
 use crate::log::LogSink;
+use crate::token_supplier::TokenSupplier;
 
 pub use choices::*;
 pub use describe::{describe, markdown};

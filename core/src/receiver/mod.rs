@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::sync::watch::Receiver as Watch;
 
-use crate::client::ClientInner;
+use crate::client::inner::ClientInner;
 use crate::driver::{CommandSender, Driver, Route, SessionCommand, WeakCommandSender};
 use crate::encryption::Opener;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,11 +23,12 @@ use crate::log::{Level, Log};
 use crate::message::Message;
 use crate::message::batch_acks::Batches;
 use crate::options::{Options, Ordering as KeyOrdering};
+use crate::outcome::{Outcome, Settle};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
 use crate::receiver::inbox::Inbox;
 use crate::receiver::polled::PolledProcessors;
-use crate::receiver::processors::{Handler, Outcome, Processors, Settle, ended_within};
+use crate::receiver::processors::{Handler, Processors, ended_within};
 use crate::retry::{self, RetryLetters};
 use crate::runtime::deadline_in;
 use crate::stats::Counters;
@@ -37,7 +38,7 @@ use crate::topic::TopicName;
 use self::event_sink::ReceiverSink;
 pub(crate) use self::handle::receiver_methods;
 pub(crate) use self::position::{ReadPosition, ReadPositions};
-pub(crate) use self::tombstones::{RateLimiter, Tombstone, TombstoneWatched, watch};
+pub(crate) use self::tombstones::{Tombstone, TombstoneWatched, watch};
 
 /// Who waits for the answer to a question.
 pub(crate) enum Ticket {

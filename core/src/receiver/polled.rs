@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 use super::inbox::Inbox;
-use super::processors::{Handler, Settle, decide};
-use crate::client::ClientInner;
+use super::processors::{Handler, decide};
+use crate::client::inner::ClientInner;
 use crate::error::Result;
 use crate::log::{Level, Log};
+use crate::outcome::Settle;
 
 /// The handlers of one consumer or reader.
 pub(crate) struct PolledProcessors {

@@ -13,21 +13,8 @@ use super::inbox::Inbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::message::Message;
+use crate::outcome::{Outcome, Settle};
 use crate::runtime::block_on;
-
-/// What a handler decides about a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It is done: acknowledge it.
-    Ack,
-    /// The application acknowledges it later, by its id.
-    Continue,
-    /// It failed: the broker delivers it again after `negative_ack_delay`.
-    Nack,
-    /// The application wants it again after this time: a copy goes to the retry letter topic, or, when it has come back
-    /// too often, to the dead letter topic; see [`Consumer::reconsume_later`](crate::Consumer::reconsume_later).
-    ReconsumeLater(Duration),
-}
 
 /// What a handler returns. An error costs the message a negative acknowledgement, and is logged.
 pub type HandlerResult = std::result::Result<Outcome, Box<dyn std::error::Error + Send + Sync>>;
@@ -45,9 +32,6 @@ impl<F: FnMut(&Message) -> HandlerResult + 'static> Handler for F {
         self(message)
     }
 }
-
-/// What a handle does when a handler has decided.
-pub(crate) type Settle = Arc<dyn Fn(&Message, Outcome) + Send + Sync>;
 
 /// The running processors of one handle.
 pub(crate) struct Processors {

@@ -7,8 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::{IntoCommand, Receiver};
 use crate::admin::{Admin, StoredMessage};
@@ -24,27 +23,6 @@ const AGAIN: u32 = 3;
 const NEXT: u32 = 10;
 /// The REST API is not there, or not for us.
 const REFUSED: Duration = Duration::from_secs(600);
-/// Between the requests of a client.
-const GAP: Duration = Duration::from_millis(100);
-
-/// Bounds what all handles of a client ask of the broker: one look at a time, and so many requests a second.
-#[derive(Default)]
-pub(crate) struct RateLimiter {
-    looking: Mutex<()>,
-    asked: Mutex<Option<Instant>>,
-}
-
-impl RateLimiter {
-    /// Waits until one more request may be made.
-    pub(crate) async fn ask(&self) {
-        let mut asked = self.asked.lock().await;
-        if let Some(last) = *asked {
-            sleep_until(last + GAP).await;
-        }
-        *asked = Some(Instant::now());
-    }
-}
-
 /// A tombstone that holds up a session.
 pub(crate) struct Tombstone {
     pub(crate) session: usize,
@@ -93,7 +71,7 @@ pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Options) {
                 None => return,
             }
             // The turn may be long in coming, and the handle be gone or at work by then.
-            let _turn = limiter.looking.lock().await;
+            let _turn = limiter.turn().await;
             let Some(handle) = Weak::upgrade(&watched).filter(|_| silence.of(&watched) == Some(true)) else { continue };
             let found = check(&handle, skips, &mut told).await;
             wait = match found {
@@ -134,7 +112,7 @@ impl Silence {
 async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<bool> {
     let receiver = handle.receiver();
     let seeks = *receiver.seeks.lock().await;
-    let found = handle.tombstones(&receiver.client.unhurried_admin()).await?;
+    let found = handle.tombstones(&Admin::new(&receiver.client).unhurried()).await?;
     // While it is told and passed over, the application goes nowhere else; if it did before, this is of yesterday.
     let since = receiver.seeks.lock().await;
     if *since != seeks {

@@ -15,7 +15,6 @@ use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use crate::client::access;
 use crate::driver::transport::{self, Access};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -93,7 +92,7 @@ impl Http {
             hosts: url.hosts().to_vec(),
             first: AtomicUsize::new(0),
             trusted,
-            access: access(url, options)?,
+            access: Access::new(url, options)?,
             timeout: options.millis("admin_timeout"),
             idle: Mutex::new(None),
         })

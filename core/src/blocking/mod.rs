@@ -3,10 +3,12 @@
 //! A timeout of `None` waits for ever. When the time is over the error is [`ErrorKind::Timeout`]; for a send, the
 //! message stays in flight then and may still be stored. Inside a callback or a handler every call may be used.
 
+mod admin;
+
 use std::time::{Duration, Instant};
 
+pub use self::admin::{Admin, TopicWalk};
 use crate::admin::Position;
-pub use crate::admin::blocking::{Admin, TopicWalk};
 use crate::consumer::Topics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Outgoing, Receipt};

@@ -1,13 +1,13 @@
-//! The same without futures.
+//! The REST API without futures.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use super::{
+use super::wait;
+use crate::admin::{
     Answer, BacklogAnalysis, BacklogQuota, BacklogQuotaKind, CompactionStatus, InternalStats, NamespacePolicies,
     Position, Retention, StoredMessage, TenantInfo, TopicStats,
 };
-use crate::blocking::wait;
 use crate::error::Result;
 use crate::message::MessageId;
 use crate::options::InitialPosition;
@@ -123,7 +123,7 @@ impl Admin {
 
 /// As [`crate::admin::TopicWalk`], as an iterator.
 #[derive(Debug)]
-pub struct TopicWalk(super::TopicWalk);
+pub struct TopicWalk(crate::admin::TopicWalk);
 
 impl Iterator for TopicWalk {
     type Item = Result<String>;

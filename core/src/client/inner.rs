@@ -1,0 +1,163 @@
+//! What the handles of a client share: where the servers are, how to get in, and what is closed with the client.
+
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::callbacks::Callbacks;
+use crate::driver::Route;
+use crate::driver::transport::Access;
+use crate::encryption::KeySource;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::Http;
+use crate::limiter::RateLimiter;
+use crate::log::Log;
+use crate::options::{Options, Roles};
+use crate::proto::session::Policy;
+use crate::runtime::{Runtime, deadline_in};
+use crate::stats::{Counters, Totals};
+use crate::topic::{Endpoint, ServiceUrl};
+
+type Closing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// What a client closes when it is closed.
+pub(crate) trait Child: Send + Sync {
+    fn close_within(self: Arc<Self>, timeout: Duration) -> Closing;
+}
+
+pub(crate) struct ClientInner {
+    pub(crate) url: ServiceUrl,
+    pub(crate) options: Options,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) http: Arc<Http>,
+    /// At which its handles look for tombstones.
+    pub(crate) limiter: Arc<RateLimiter>,
+    children: Mutex<Vec<Weak<dyn Child>>>,
+    totals: Mutex<Totals>,
+    closed: AtomicBool,
+}
+
+impl ClientInner {
+    /// Opens nothing; fails on a bad URL or option, and on TLS files that cannot be used.
+    pub(crate) fn new(url: &str, options: Options) -> Result<ClientInner> {
+        let url: ServiceUrl = url.parse()?;
+        options.check(Roles::CONNECTION)?;
+        let runtime = Runtime::shared()?;
+        Ok(ClientInner {
+            // Files are looked at now, when somebody is there to read the error.
+            http: Arc::new(Http::new(runtime.clone(), &url, &options)?),
+            runtime,
+            callbacks: match options.polled {
+                true => Callbacks::polled(Log::new("client", options.log.clone()))?,
+                false => Callbacks::new(Log::new("client", options.log.clone())),
+            },
+            limiter: Arc::default(),
+            children: Mutex::default(),
+            totals: Mutex::default(),
+            closed: AtomicBool::new(false),
+            url,
+            options,
+        })
+    }
+
+    /// Closes every child, and waits until no callback runs any more.
+    pub(crate) async fn close(&self, timeout: Duration) -> Result<()> {
+        self.runtime.check_fork()?;
+        let deadline = deadline_in(timeout);
+        let children: Vec<Arc<dyn Child>> = {
+            let children = self.children();
+            // Under the lock: whatever is being opened is either here already, or finds the client closed.
+            self.closed.store(true, Ordering::SeqCst);
+            children.iter().filter_map(Weak::upgrade).collect()
+        };
+        let closings = children.into_iter().map(|child| child.close_within(timeout));
+        let outcomes = futures_util::future::join_all(closings).await;
+        let passed = self.callbacks_passed(deadline.max(deadline_in(Duration::from_millis(100)))).await;
+        self.callbacks.close();
+        self.http.close();
+        if let Some(error) = outcomes.into_iter().find_map(Result::err) {
+            return Err(error);
+        }
+        if !passed {
+            return Err(Error::new(ErrorKind::Timeout, "a callback still runs").during("close client"));
+        }
+        Ok(())
+    }
+
+    /// Whether anything can still be opened.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.runtime.check_fork()?;
+        match self.closed.load(Ordering::SeqCst) {
+            true => Err(Error::new(ErrorKind::Closed, "the client is closed")),
+            false => Ok(()),
+        }
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<Weak<dyn Child>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client closes `child` with itself, and counts what it counts; fails when it is closed already.
+    pub(crate) fn adopt(&self, child: Weak<dyn Child>, counters: &Arc<Counters>) -> Result<()> {
+        let mut children = self.children();
+        self.check_open()?;
+        children.retain(|other| other.strong_count() > 0);
+        children.push(child);
+        self.totals().add(counters);
+        Ok(())
+    }
+
+    /// The client's options under those of a handle.
+    pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
+        let merged = options.or(&self.options);
+        merged.check_handle(role)?;
+        Ok(merged)
+    }
+
+    /// Waits, until `deadline`, for the callbacks that are due already; whether they have run.
+    pub(crate) async fn callbacks_passed(&self, deadline: Instant) -> bool {
+        let Some(runtime) = self.runtime.handle() else { return true };
+        let timed = {
+            let _inside = runtime.enter();
+            tokio::time::timeout_at(deadline.into(), self.callbacks.passed())
+        };
+        timed.await.is_ok()
+    }
+
+    pub(crate) fn route(&self, endpoint: Endpoint, options: &Options, role: Roles) -> Result<Route> {
+        Ok(Route {
+            hosts: self.url.hosts().to_vec(),
+            access: Access::new(&self.url, options)?,
+            endpoint,
+            query: options.query(role),
+        })
+    }
+
+    /// Where the keys of end-to-end encryption come from, if the options ask for it.
+    pub(crate) fn keys(&self, options: &Options) -> Option<KeySource> {
+        KeySource::new(options, self.runtime.handle()?)
+    }
+
+    pub(crate) fn policy(&self, options: &Options, session: usize) -> Policy {
+        Policy {
+            hosts: self.url.hosts().len(),
+            first_host: session,
+            lazy: options.bool("lazy"),
+            keep_trying: options.bool("keep_trying"),
+            max_reconnects: u32::try_from(options.int("max_reconnects")).unwrap_or(0),
+            ping_interval: options.millis("ping_interval"),
+            pong_timeout: options.millis("pong_timeout"),
+            backoff_min: options.millis("backoff_min"),
+            backoff_max: options.millis("backoff_max"),
+            // Randomly keyed, which is all the randomness that jitter needs.
+            seed: RandomState::new().hash_one(session),
+        }
+    }
+}
