@@ -1,6 +1,6 @@
 # The few commands a person types. `make demo` and `make test` do all the set-up on a fresh machine.
 #
-#   make demo               the main job in Rust, C and Python, on the mock broker; PULSAR=real takes a real one
+#   make demo               the main job in Rust, C and Python, on the mock broker; PULSAR=real takes a real one. Its build is quick and not for use
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
 #   make third-party        after a change of Cargo.lock: the licences and the bill of materials of what is linked in
@@ -32,7 +32,7 @@ C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/
 help:
 	@sed -n 's/^#   /  /p' Makefile
 
-demo: tools-demo library wheel
+demo: tools-demo
 	PULSAR=$(PULSAR) $(PYTHON) tests/demo.py
 
 test: tools-test library wheel

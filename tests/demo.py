@@ -1,40 +1,91 @@
 #!/usr/bin/env python3
 """Runs the main job in Rust, C and Python: produce 1,000 messages, consume them with a handler, read them again.
 
-On the mock broker, or with PULSAR=real on a real one that is started for it, or on the one at PULSAR_URL. `make demo`
-has built everything before.
+    demo.py [--release]
+
+On the mock broker, or with PULSAR=real on a real one that it starts, or on the one at PULSAR_URL. It first builds the
+core once, in the profile `demo`, and all three programs on it. With --release it takes what `make library wheel` built.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
+PROFILE = "release" if "--release" in sys.argv[1:] else "demo"
+BUILT = TARGET / PROFILE
 
 
-def build() -> list[tuple[str, list[str]]]:
-    """Build the examples; their names and commands."""
-    subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "stargate-core", "--example", "demo"], check=True)
-    program = TARGET / "demo-c"
-    library = TARGET / "release"
-    compiler = os.environ.get("CC", "cc")
-    source = str(ROOT / "examples/c/demo.c")
-    flags = ["-std=c99", "-Wall", "-Wextra", f"-I{ROOT / 'include'}", f"-L{library}", f"-Wl,-rpath,{library}"]
-    subprocess.run([compiler, *flags, source, "-lstargate", "-lpthread", "-o", str(program)], check=True)
+class Program(NamedTuple):
+    """The demo of one language."""
+
+    language: str
+    command: list[str]
+    environment: dict[str, str]
+
+
+def cargo_build(*what: str) -> None:
+    """Build in the profile; the native half of the wheel has no Python to link with."""
+    environment = {**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1"}
+    command = ["cargo", "build", "--profile", PROFILE, "--features", "stargate-core/mock", *what]
+    subprocess.run(command, check=True, env=environment)
+
+
+def build() -> list[Program]:
+    """Build the mock and the programs; how to run them."""
+    programs = ["-p", "stargate-core", "--example", "demo", "--bin", "stargate-mock"]
+    if PROFILE == "release":
+        cargo_build(*programs)
+        python = Program("Python", [str(ROOT / ".venv/bin/python")], {})
+    else:
+        # In one command, so that Cargo builds the core once for all of them.
+        cargo_build(*programs, "-p", "stargate-ffi", "-p", "stargate-python", "--lib")
+        python = Program("Python", [sys.executable], {"PYTHONPATH": str(python_package().parent)})
     return [
-        ("Rust", [str(TARGET / "release/examples/demo")]),
-        ("C", [str(program)]),
-        ("Python", [str(ROOT / ".venv/bin/python"), str(ROOT / "examples/python/demo.py")]),
+        Program("Rust", [str(BUILT / "examples/demo")], {}),
+        Program("C", [str(compile_c())], {"LD_LIBRARY_PATH": str(BUILT)}),
+        python._replace(command=[*python.command, str(ROOT / "examples/python/demo.py")]),
     ]
 
 
-def run_all(programs: list[tuple[str, list[str]]], url: str) -> int:
+def compile_c() -> Path:
+    """Compile the program in C against the library, which programs remember by its SONAME."""
+    program = TARGET / "demo-c"
+    dump = subprocess.run(["objdump", "-p", BUILT / "libstargate.so"], check=True, capture_output=True, text=True)
+    soname = next(line.split()[1] for line in dump.stdout.splitlines() if line.split()[:1] == ["SONAME"])
+    link(BUILT / soname, Path("libstargate.so"))
+    flags = ["-std=c99", "-Wall", "-Wextra", f"-I{ROOT / 'include'}", f"-L{BUILT}"]
+    command = [os.environ.get("CC", "cc"), *flags, str(ROOT / "examples/c/demo.c"), "-lstargate", "-lpthread"]
+    subprocess.run([*command, "-o", str(program)], check=True)
+    return program
+
+
+def python_package() -> Path:
+    """Lay out the package as the wheel has it: the modules of the source tree and the native half just built."""
+    package = BUILT / "python/stargate"
+    package.mkdir(parents=True, exist_ok=True)
+    for module in (ROOT / "python/stargate").iterdir():
+        if module.suffix != ".so" and module.name != "__pycache__":
+            link(package / module.name, module)
+    link(package / "_native.abi3.so", BUILT / "lib_native.so")
+    return package
+
+
+def link(path: Path, to: Path) -> None:
+    """Make `path` a symbolic link to `to`, whatever it was before."""
+    path.unlink(missing_ok=True)
+    path.symlink_to(to)
+
+
+def run_all(programs: list[Program], url: str) -> int:
     """Run each program against `url`; how many failed."""
     failed = 0
-    for name, command in programs:
-        status = subprocess.run([*command, url], check=False, timeout=300).returncode
+    for name, command, environment in programs:
+        variables = {**os.environ, **environment}
+        status = subprocess.run([*command, url], check=False, timeout=300, env=variables).returncode
         if status != 0:
             print(f"{name}: failed with status {status}", file=sys.stderr)
             failed += 1
@@ -45,27 +96,14 @@ def run_all(programs: list[tuple[str, list[str]]], url: str) -> int:
 def main() -> int:
     """Find or start a broker, run the programs on it."""
     os.chdir(ROOT)
+    if os.environ.get("PULSAR") == "real" and "PULSAR_URL" not in os.environ:
+        launcher = [sys.executable, "tests/pulsar/pulsar.py", "run", "--", sys.executable, __file__, *sys.argv[1:]]
+        return subprocess.run(launcher, check=False).returncode
     programs = build()
     if url := os.environ.get("PULSAR_URL"):
         return 1 if run_all(programs, url) else 0
-    if os.environ.get("PULSAR") == "real":
-        launcher = [sys.executable, "tests/pulsar/pulsar.py", "run", "--", sys.executable, __file__]
-        return subprocess.run(launcher, check=False).returncode
-    mock = [
-        "cargo",
-        "run",
-        "--quiet",
-        "--release",
-        "-p",
-        "stargate-core",
-        "--features",
-        "mock",
-        "--bin",
-        "stargate-mock",
-    ]
-    with subprocess.Popen(
-        [*mock, "--", "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as broker:
+    mock = [str(BUILT / "stargate-mock"), "--until-eof"]
+    with subprocess.Popen(mock, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as broker:
         assert broker.stdin and broker.stdout
         url = broker.stdout.readline().strip()
         failed = run_all(programs, url)

@@ -97,14 +97,14 @@ SUITES = [
     Suite("c-checks", ["tests/c/checks.sh"], program_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
-    Suite("demo-mock", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text)),
+    Suite("demo-mock", [sys.executable, "tests/demo.py", "--release"], lambda text: demo_counts(text)),
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
     Suite("small", ["sh", "-c", SMALL], check_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
     Suite("interop", [PYTHON, "-m", "pytest", *INTEROP], pytest_counts, True),
     Suite("readme", [sys.executable, "tests/readme.py"], program_counts, True),
-    Suite("demo-real", [sys.executable, "tests/demo.py"], lambda text: demo_counts(text), True),
+    Suite("demo-real", [sys.executable, "tests/demo.py", "--release"], lambda text: demo_counts(text), True),
     # Last, because it kills the broker.
     Suite("outages", [*ON_REAL, "--test", "outages", "--", "--ignored"], cargo_counts, True),
 ]
