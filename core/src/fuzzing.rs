@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{transport, websocket};
+use crate::driver::{refusal, websocket};
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::batch::unpack;
@@ -294,7 +294,7 @@ pub fn option_values(data: &[u8]) {
 pub fn upgrade_pages(data: &[u8]) {
     let (status, page) = data.split_at(data.len().min(2));
     let status = status.iter().fold(0, |status, byte| status << 8 | u16::from(*byte));
-    let error = transport::refused(status, &text(page), "");
+    let error = refusal::refused(status, &text(page), "");
     assert_eq!(error.http_status(), Some(status));
     assert!(error.to_string().contains(&status.to_string()));
 }

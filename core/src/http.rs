@@ -15,7 +15,8 @@ use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use crate::driver::transport::{self, Access};
+use crate::driver::access::{self, Access};
+use crate::driver::dial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::runtime::Runtime;
@@ -240,7 +241,7 @@ impl Http {
             .method(request.method.clone())
             .uri(path)
             .header(HOST, host.to_string())
-            .header(USER_AGENT, transport::USER_AGENT)
+            .header(USER_AGENT, access::USER_AGENT)
             .header(ACCEPT, "*/*");
         if let Some(authorization) = self.access.auth.header().await? {
             builder = builder.header(AUTHORIZATION, authorization);
@@ -254,7 +255,7 @@ impl Http {
     }
 
     async fn connect(&self, host: &Host) -> Result<SendRequest<String>> {
-        let link = transport::open(host, &self.access).await?;
+        let link = dial::open(host, &self.access).await?;
         let (sender, connection) = handshake(TokioIo::new(link)).await.map_err(|error| broken(host, error))?;
         tokio::spawn(async move {
             // What becomes of it the requests on it are told.

@@ -33,7 +33,7 @@ pub use self::subscriptions::BacklogAnalysis;
 pub use self::tenants::TenantInfo;
 pub use self::topics::{CompactionStatus, TopicWalk};
 use crate::client::inner::ClientInner;
-use crate::driver::transport::page_message;
+use crate::driver::refusal::page_message;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Request, Response};
 use crate::message::MessageId;

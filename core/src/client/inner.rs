@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::callbacks::Callbacks;
 use crate::driver::Route;
-use crate::driver::transport::Access;
+use crate::driver::access::Access;
 use crate::encryption::KeySource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Http;

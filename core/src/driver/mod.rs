@@ -1,10 +1,15 @@
 //! The task of a session: it moves frames, commands, time and events between the world and the state machine.
 
+pub(crate) mod access;
 mod commands;
+pub(crate) mod dial;
+pub(crate) mod link;
 mod read_coalescer;
 mod recv_buffer;
+pub(crate) mod refusal;
 mod tcp;
-pub(crate) mod transport;
+mod tls_errors;
+pub(crate) mod upgrade;
 pub(crate) mod websocket;
 
 use std::future::{Future, poll_fn};
@@ -14,9 +19,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::Sleep;
 
+use self::access::Access;
 pub(crate) use self::commands::{CommandReceiver, CommandSender, SessionCommand, WakePolicy, WeakCommandSender};
 use self::read_coalescer::ReadCoalescer;
-use self::transport::Access;
 use self::websocket::{Incoming, Socket};
 use crate::error::{Error, Result};
 use crate::proto::session::{Action, Change, Role, Session};
@@ -250,7 +255,7 @@ where
                     let path = self.route.path(self.session.role.query());
                     let host = self.route.hosts[host % self.route.hosts.len()].clone();
                     self.socket = None;
-                    self.connecting = Some(Box::pin(transport::connect(host, path, self.route.access.clone())));
+                    self.connecting = Some(Box::pin(upgrade::connect(host, path, self.route.access.clone())));
                     // Polled at once, or nothing would wake this task for it.
                     cx.waker().wake_by_ref();
                     Ok(())

@@ -17,8 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
+use super::link::Link;
 use super::recv_buffer::{Next, RecvBuffer};
-use super::transport::{Link, io_error};
+use super::tls_errors::io_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::proto::frame::Frame;
 
