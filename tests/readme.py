@@ -14,6 +14,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = Path(os.environ.get("STARGATE_LIB_DIR", ROOT / "target/release"))
+# What programs that take no argument have for a URL.
+PRINTED_URL = "ws://localhost:8080"
 
 
 def programs(page: str, language: str) -> list[str]:
@@ -23,11 +26,22 @@ def programs(page: str, language: str) -> list[str]:
 
 
 def run_c(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[str]:
-    """Compile with the strictest of settings, and run."""
-    (folder / "program.c").write_text(source)
-    library = ROOT / "target/release"
-    flags = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}", f"-L{library}"]
-    command = [os.environ.get("CC", "cc"), "program.c", *flags, f"-Wl,-rpath,{library}", "-lstargate", "-o", "program"]
+    """Compile C99 with the strictest of settings, and run."""
+    return compile_and_run(folder, [os.environ.get("CC", "cc"), "-std=c99"], "program.c", source, url)
+
+
+def run_cpp(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Compile C++17 with the same settings, and run."""
+    return compile_and_run(folder, [os.environ.get("CXX", "c++"), "-std=c++17"], "program.cpp", source, url)
+
+
+def compile_and_run(
+    folder: Path, compiler: list[str], name: str, source: str, url: str
+) -> subprocess.CompletedProcess[str]:
+    """Build a whole program, and run it."""
+    (folder / name).write_text(source)
+    flags = ["-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}", f"-L{LIBRARY}"]
+    command = [*compiler, name, *flags, f"-Wl,-rpath,{LIBRARY}", "-lstargate", "-o", "program"]
     subprocess.run(command, cwd=folder, check=True)
     return subprocess.run(["./program", url], cwd=folder, check=False, capture_output=True, text=True, timeout=60)
 
@@ -65,8 +79,8 @@ def compile_c(folder: Path, source: str, _: str) -> subprocess.CompletedProcess[
 
 
 def run_python(folder: Path, source: str, url: str) -> subprocess.CompletedProcess[str]:
-    """Run with the wheel that is installed in .venv."""
-    (folder / "program.py").write_text(source)
+    """Run with the wheel that is installed in .venv, and with this broker's URL for the printed one."""
+    (folder / "program.py").write_text(source.replace(PRINTED_URL, url))
     command = [str(ROOT / ".venv/bin/python"), "-W", "error", "program.py", url]
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=60)
 
@@ -87,7 +101,8 @@ def main() -> int:
             (f"docs/{page}.md", "c", compile_c, [])
             for page in ("c", "coming-from-pulsar-c", "delivery", "testing", "admin")
         ),
-        ("README.md", "python", run_python, ["stored as", "read again: [b'one pizza'"]),
+        ("README.md", "cpp", run_cpp, ["received one pizza"]),
+        ("README.md", "python", run_python, ["stored as"]),
         ("README.md", "py", run_pytest, ["1 passed"]),
         ("docs/admin.md", "python", run_python, ["backlog: 1 of 1", "after the seek: 0", "shop/sales/orders"]),
         ("docs/delivery.md", "python", run_python, ["waiting: 3", "b'entry 8'", "stored: 10"]),
