@@ -21,14 +21,17 @@ mod faults;
 mod frames;
 mod http;
 mod ids;
+mod ledger;
 mod log;
 mod names;
 mod options;
+mod outbox;
 mod pattern;
 mod producer;
 mod receiver;
 mod server;
 mod session;
+mod shared;
 mod socket;
 mod subscription;
 mod time;
@@ -55,7 +58,8 @@ pub use log::Request;
 pub use options::{MockOptions, MockTls};
 
 use names::{base_topic, full_name};
-use server::{SetUp, Shared};
+use server::SetUp;
+use shared::Shared;
 
 /// What a [`Mock`] was asked for and could not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +203,7 @@ impl Mock {
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("stargate-mock".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                tokio::spawn(server::keep_time(Arc::clone(&serving)));
+                tokio::spawn(shared::keep_time(Arc::clone(&serving)));
                 tokio::spawn(server::listen(serving, listener, port, tls, inbox));
                 // an error means that the handle is gone, which is an order to stop too
                 let _ = stopped.await;
@@ -251,7 +255,7 @@ impl Mock {
                 return Err(MockError::NotFound(format!("no topic {topic}")));
             };
             let size = messages.len();
-            let messages = messages.into_iter().enumerate().map(|(at, message)| topics::Message {
+            let messages = messages.into_iter().enumerate().map(|(at, message)| ledger::Message {
                 payload: message.payload,
                 key: message.key,
                 properties: message.properties,

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::faults::{Fault, Op};
 use super::ids::{Id, from_base64};
+use super::ledger::Message;
 use super::names::base_topic;
-use super::server::Shared;
-use super::session::{End, Outbox, detail};
+use super::outbox::{End, Outbox, detail};
+use super::shared::Shared;
 use super::time::parse_iso;
-use super::topics::{Message, Refusal};
+use super::topics::Refusal;
 use super::upgrade::{Batching, ProducerWanted};
 use super::wire::{self, ProducerMessage, Unusable};
 

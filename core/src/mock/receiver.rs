@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 
 use super::faults::{Fault, Op};
 use super::ids::{Id, from_base64, to_base64};
-use super::server::Shared;
-use super::session::{End, Outbox, detail};
+use super::outbox::{End, Outbox, detail};
+use super::shared::Shared;
 use super::subscription::{ConsumerSettings, Delivery, Kind};
 use super::time::iso;
 use super::topics::{Interest, Refusal, Start};

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 pub(super) struct Socket(TcpStream);
 
@@ -42,6 +43,24 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A TCP or TLS stream.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Ends the connection with a TCP reset.
+    fn reset(self: Box<Self>);
+}
+
+impl Io for Socket {
+    fn reset(self: Box<Self>) {
+        self.reset_at_end();
+    }
+}
+
+impl Io for TlsStream<Socket> {
+    fn reset(self: Box<Self>) {
+        self.get_ref().0.reset_at_end();
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::ids::Id;
+use super::ledger::{Entry, Ledger, Message};
 use super::timers::{Timer, Timers, What};
-use super::topics::{Entry, Ledger, Message};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -1,92 +1,16 @@
 //! The broker's state without any input or output: namespaces, topics, their messages, and who is connected to them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::ids::Id;
+use super::ledger::{Entry, Ledger, Message};
 use super::names::{base_topic, full_name, namespace_of, remote_error};
 use super::pattern::Pattern;
 use super::subscription::{ConsumerSettings, Delivery, Kind, Subscription};
 use super::timers::{Timers, What};
-
-/// A stored message.
-#[derive(Debug)]
-pub(super) struct Message {
-    /// `None` is a null value, a tombstone.
-    pub(super) payload: Option<Vec<u8>>,
-    pub(super) key: Option<String>,
-    pub(super) properties: BTreeMap<String, String>,
-    /// Milliseconds since 1970; 0 is none.
-    pub(super) event_time: i64,
-    pub(super) deliver_at: u64,
-    pub(super) publish_time: u64,
-    pub(super) producer: Arc<str>,
-    pub(super) sequence: i64,
-    /// For an encrypted message, what a consumer needs to decrypt it.
-    pub(super) encryption: Option<Value>,
-}
-
-/// What the broker stores and acknowledges as one: a message, or a batch.
-pub(super) struct Entry {
-    pub(super) messages: Vec<Arc<Message>>,
-    pub(super) batch: bool,
-}
-
-impl Entry {
-    pub(super) fn deliver_at(&self) -> u64 {
-        self.messages.first().map_or(0, |message| message.deliver_at)
-    }
-
-    /// A message without a key has one of its own.
-    pub(super) fn key_hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        if let Some(message) = self.messages.first() {
-            match &message.key {
-                Some(key) => key.hash(&mut hasher),
-                None => (&message.producer, message.sequence).hash(&mut hasher),
-            }
-        }
-        hasher.finish()
-    }
-}
-
-/// The messages of a topic.
-pub(super) struct Ledger {
-    pub(super) topic: Arc<str>,
-    pub(super) ledger: i64,
-    /// -1 for a topic that is not a partition.
-    pub(super) partition: i32,
-    pub(super) persistent: bool,
-    pub(super) entries: Vec<Entry>,
-}
-
-impl Ledger {
-    pub(super) fn id(&self, entry: usize, batch: i32, size: i32) -> Id {
-        if self.persistent {
-            Id { ledger: self.ledger, entry: entry as i64, partition: self.partition, batch, size }
-        } else {
-            Id { ledger: 0, entry: 0, partition: self.partition, batch, size }
-        }
-    }
-
-    pub(super) fn base(&self) -> &str {
-        base_topic(&self.topic)
-    }
-
-    /// The position an id names: its entry, or an end where the id is of another ledger.
-    pub(super) fn position(&self, id: Id) -> usize {
-        if id.ledger < self.ledger || (id.ledger == self.ledger && id.entry < 0) {
-            0
-        } else if id.ledger > self.ledger {
-            self.entries.len()
-        } else {
-            usize::try_from(id.entry).unwrap_or(usize::MAX).min(self.entries.len())
-        }
-    }
-}
 
 pub(super) struct Topic {
     pub(super) log: Ledger,

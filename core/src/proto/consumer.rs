@@ -77,6 +77,12 @@ pub(crate) enum Event<T> {
     },
 }
 
+impl<T> Event<T> {
+    pub(super) fn restarted((ticket, last): (T, u64)) -> Event<T> {
+        Event::Restarted(ticket, last)
+    }
+}
+
 /// What a consumer needs to know of its options.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -292,7 +298,7 @@ impl<T> Role for ConsumerRole<T> {
         self.counters.unacked.sub(self.unacked.frames() as u64);
         self.unacked.disconnected();
         self.unreadable = 0;
-        self.events.extend(self.restart.disconnected());
+        self.events.extend(self.restart.disconnected().map(Event::restarted));
     }
 
     fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
@@ -377,7 +383,7 @@ impl<T> Role for ConsumerRole<T> {
                 self.unacked.forget_through();
                 self.counters.acks_dropped.add((self.acks.clear() + self.travelling.len()) as u64);
                 self.travelling.clear();
-                self.events.extend(self.restart.begin(ticket, self.connection, self.connected));
+                self.events.extend(self.restart.begin(ticket, self.connection, self.connected).map(Event::restarted));
             }
             Command::IsEndOfTopic { ticket } => self.requests.push(ticket, Request::EndOfTopic),
             Command::Unsubscribe { ticket } if !self.connected => {
@@ -447,7 +453,7 @@ impl<T> Role for ConsumerRole<T> {
         let lost = self.acks.clear() + self.travelling.len();
         self.travelling.clear();
         self.counters.acks_dropped.add(lost as u64);
-        self.events.extend(self.restart.disconnected());
+        self.events.extend(self.restart.disconnected().map(Event::restarted));
         for (ticket, request) in self.requests.drain() {
             self.events.push_back(match request {
                 Request::EndOfTopic => Event::EndOfTopic(ticket, Err(error.clone())),

@@ -101,7 +101,7 @@ impl<T> Role for ReaderRole<T> {
         self.connected = false;
         self.credits.clear();
         self.requests.disconnected();
-        self.events.extend(self.restart.disconnected());
+        self.events.extend(self.restart.disconnected().map(Event::restarted));
     }
 
     fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
@@ -143,7 +143,7 @@ impl<T> Role for ReaderRole<T> {
                 self.position = position;
                 self.merged = false;
                 self.given_up_after = None;
-                self.events.extend(self.restart.begin(ticket, self.connection, self.connected));
+                self.events.extend(self.restart.begin(ticket, self.connection, self.connected).map(Event::restarted));
             }
             Command::IsEndOfTopic { ticket } => self.requests.push(ticket, Request::EndOfTopic),
         }
@@ -192,7 +192,7 @@ impl<T> Role for ReaderRole<T> {
     }
 
     fn abandon(&mut self, error: &Error) {
-        self.events.extend(self.restart.disconnected());
+        self.events.extend(self.restart.disconnected().map(Event::restarted));
         for (ticket, _) in self.requests.drain() {
             self.events.push_back(Event::EndOfTopic(ticket, Err(error.clone())));
         }

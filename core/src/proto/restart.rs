@@ -1,7 +1,5 @@
 //! A new beginning at another place in the topic, which only a new connection gives.
 
-use super::consumer::Event;
-
 #[derive(Debug)]
 pub(crate) struct Restart<T> {
     /// Whom to tell that nothing of before comes any more.
@@ -17,8 +15,9 @@ impl<T> Restart<T> {
         Restart { tickets: Vec::new(), wanted: false, last: 0 }
     }
 
-    /// Begins during or after `connection`; what to tell at once, when there is none now.
-    pub(crate) fn begin(&mut self, ticket: T, connection: u64, connected: bool) -> Option<Event<T>> {
+    /// Begins during or after `connection`; when there is none now, returns at once who asked and the last connection of
+    /// before.
+    pub(crate) fn begin(&mut self, ticket: T, connection: u64, connected: bool) -> Option<(T, u64)> {
         self.wanted = true;
         self.last = connection;
         if connected {
@@ -27,17 +26,17 @@ impl<T> Restart<T> {
         }
         // The attempt to connect that may be under way was begun for the place of before; it is let go when it succeeds.
         self.last += 1;
-        Some(Event::Restarted(ticket, self.last))
+        Some((ticket, self.last))
     }
 
     pub(crate) fn wanted(&self) -> Option<&'static str> {
         self.wanted.then_some("to begin at another place")
     }
 
-    /// The connection is gone; what to tell.
-    pub(crate) fn disconnected(&mut self) -> impl Iterator<Item = Event<T>> {
+    /// The connection is gone; returns all who asked, each with the last connection of before.
+    pub(crate) fn disconnected(&mut self) -> impl Iterator<Item = (T, u64)> {
         self.wanted = false;
         let last = self.last;
-        self.tickets.drain(..).map(move |ticket| Event::Restarted(ticket, last))
+        self.tickets.drain(..).map(move |ticket| (ticket, last))
     }
 }

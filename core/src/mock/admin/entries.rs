@@ -1,8 +1,8 @@
 //! Stored messages in the REST API: an entry is the body, and what goes with it is in the headers.
 
 use super::super::http::Response;
+use super::super::ledger::{Ledger, Message};
 use super::super::time::iso;
-use super::super::topics::{Ledger, Message};
 use super::super::wire;
 use super::reason;
 

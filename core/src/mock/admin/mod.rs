@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::http::{Request, Response, url_decode};
 use super::names::base_topic;
-use super::server::Shared;
+use super::shared::Shared;
 use super::topics::{Broker, Start, Topic};
 use super::wire;
 

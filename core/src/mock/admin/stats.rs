@@ -63,7 +63,7 @@ pub(super) fn of_topic(broker: &Broker, topic: &str) -> Value {
 pub(super) fn internal(topic: &Topic) -> Value {
     let log = &topic.log;
     let count = log.entries.len();
-    let bytes = |entry: &super::super::topics::Entry| -> usize {
+    let bytes = |entry: &super::super::ledger::Entry| -> usize {
         entry.messages.iter().map(|message| message.payload.as_ref().map_or(0, Vec::len)).sum()
     };
     let size: usize = log.entries.iter().map(bytes).sum();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::http::{Request, Response};
-use super::super::topics::{Broker, Ledger, Start, Topic};
+use super::super::ledger::Ledger;
+use super::super::topics::{Broker, Start, Topic};
 use super::{body, done, entries, ok, reason, start_of};
 
 pub(super) fn create(broker: &mut Broker, request: &Request, topic: &str, subscription: &str) -> Response {
