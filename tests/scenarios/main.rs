@@ -84,6 +84,8 @@ scenarios! {
         a_handler_and_receiving_exclude_each_other
         unacknowledged_messages_stop_a_push_and_are_reported
         several_connections_share_one_subscription
+        a_message_that_is_never_acknowledged_does_not_stop_the_others
+        what_is_in_hand_while_another_is_refused_again_and_again_keeps_the_window_open
         a_partitioned_topic_is_one_consumer;
     cumulative:
         a_cumulative_acknowledgement_ends_all_up_to_its_message

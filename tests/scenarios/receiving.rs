@@ -462,3 +462,65 @@ pub(crate) fn a_partitioned_topic_is_one_consumer(broker: &Broker) {
         eventually("all is acknowledged", || broker.backlog(&part, "s") == 0);
     }
 }
+
+pub(crate) fn a_message_that_is_never_acknowledged_does_not_stop_the_others(broker: &Broker) {
+    let client = broker.client();
+    let timeout = |options: Options| options.ack_timeout(Duration::from_secs(1)).queue_size(2);
+    let nack = |options: Options| options.negative_ack_delay(Duration::from_millis(50)).queue_size(2);
+    let cases = [
+        (broker.topic(), timeout(shared()), false),
+        (broker.topic(), timeout(earliest()), false),
+        (broker.partitioned_topic(2), timeout(shared()), false),
+        (broker.topic(), nack(shared()), true),
+        (broker.topic(), nack(earliest()), true),
+    ];
+    let run = |(topic, options, refuse): (String, Options, bool)| {
+        let consumer = client.consumer(&topic, "s", options.clone()).unwrap();
+        send(&client, &topic, 1);
+        let mut deliveries: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut take = |count: usize| {
+            for message in consumer.receive_many(count, PATIENCE).unwrap() {
+                *deliveries.entry(number(&message)).or_default() += 1;
+                match number(&message) {
+                    0 if refuse => consumer.nack(&message).unwrap(),
+                    0 => {}
+                    _ => consumer.ack(&message).unwrap(),
+                }
+            }
+            deliveries.len()
+        };
+        // More often than the window has places.
+        for _ in 0..4 {
+            take(1);
+        }
+        let producer = client.producer(&topic, Options::new()).unwrap();
+        producer.send_all((1..70).map(|number| number.to_string())).unwrap();
+        let until = Instant::now() + PATIENCE;
+        while take(1) < 70 {
+            assert!(Instant::now() < until, "{options:?}: {deliveries:?}");
+        }
+        consumer.close(PATIENCE).unwrap();
+    };
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| run(case));
+        }
+    });
+}
+
+pub(crate) fn what_is_in_hand_while_another_is_refused_again_and_again_keeps_the_window_open(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    // On an exclusive subscription each refusal brings all that is unacknowledged again.
+    let options = earliest().negative_ack_delay(Duration::from_millis(20)).queue_size(5);
+    let consumer = client.consumer(&topic, "s", options).unwrap();
+    send(&client, &topic, 2);
+    let mut refused = 0;
+    while refused < 12 {
+        let message = consumer.receive(Some(PATIENCE)).unwrap();
+        if number(&message) == 1 {
+            consumer.nack(&message).unwrap();
+            refused += 1;
+        }
+    }
+    assert!(consumer.stats().unacked <= 2, "{:?}", consumer.stats());
+}

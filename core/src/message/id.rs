@@ -147,6 +147,11 @@ impl MessageId {
         }
     }
 
+    /// The place before all messages of every topic.
+    pub(crate) fn before_all() -> MessageId {
+        MessageId::at(u64::MAX, u64::MAX, -1, -1)
+    }
+
     /// The sentinel -1:-1 with which the broker confirms a message that it had already.
     pub(crate) fn is_duplicate_sentinel(&self) -> bool {
         self.ledger == u64::MAX && self.entry == u64::MAX

@@ -10,7 +10,7 @@ use super::pending_requests::{PendingRequests, Request};
 use super::permits::Permits;
 use super::restart::Restart;
 use super::session::Role;
-use super::unacked::Unacked;
+use super::unacked::{Delivered, Unacked};
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin};
@@ -152,8 +152,8 @@ impl<T> ConsumerRole<T> {
     }
 
     fn ack(&mut self, now: Moment, id: MessageId, connection: Option<u64>) {
-        if let Some(frames) = self.take(&id) {
-            self.send_ack(now, &id, frames);
+        if self.take(&id) {
+            self.send_ack(now, id);
         } else if (self.connected && connection == Some(self.connection))
             || !self.travels(&id)
             || connection.is_some_and(|connection| connection <= self.restart.last)
@@ -171,12 +171,19 @@ impl<T> ConsumerRole<T> {
         self.watch_window(now);
     }
 
-    /// One frame for each delivery, or the server counts the others against its window for ever.
-    fn send_ack(&mut self, now: Moment, id: &MessageId, frames: usize) {
-        for _ in 0..frames {
-            self.acks.push(now, Frame::Ack(id.clone()));
-        }
+    fn send_ack(&mut self, now: Moment, id: MessageId) {
+        self.acks.push(now, Frame::Ack(id));
         self.counters.acked.add(1);
+    }
+
+    /// A message came again that is still unacknowledged: after `ack_timeout`, after a negative acknowledgement of another one
+    /// on an exclusive subscription, or after an unload. The server counts both deliveries against its window, and one
+    /// acknowledgement gives one place back. An acknowledgement of the id before all messages gives back the other: the server
+    /// counts it, and the broker finds nothing to acknowledge.
+    fn give_place_back(&mut self) {
+        if !self.settings.pull {
+            self.control.push_back(Frame::Ack(MessageId::before_all()));
+        }
     }
 
     fn ack_through(&mut self, now: Moment, id: &MessageId) {
@@ -184,9 +191,9 @@ impl<T> ConsumerRole<T> {
         if taken.is_none() {
             self.counters.acks_dropped.add(1);
         }
-        for (id, frames) in taken.unwrap_or_default() {
-            self.counters.unacked.sub(frames as u64);
-            self.send_ack(now, &id, frames);
+        for id in taken.unwrap_or_default() {
+            self.counters.unacked.sub(1);
+            self.send_ack(now, id);
         }
         self.watch_window(now);
     }
@@ -207,10 +214,8 @@ impl<T> ConsumerRole<T> {
     }
 
     fn nack(&mut self, now: Moment, id: MessageId) {
-        if let Some(frames) = self.take(&id) {
-            for _ in 0..frames {
-                self.acks.push(now, Frame::Nack(id.clone()));
-            }
+        if self.take(&id) {
+            self.acks.push(now, Frame::Nack(id));
             self.counters.nacked.add(1);
         } else {
             // Unacknowledged messages of an earlier connection come again by themselves.
@@ -219,12 +224,11 @@ impl<T> ConsumerRole<T> {
         self.watch_window(now);
     }
 
-    /// Takes out what was delivered under this id; the number of frames, each of which is to be answered.
-    fn take(&mut self, id: &MessageId) -> Option<usize> {
-        // All messages of a topic that is not persistent have one id, so one answer is for one of them.
-        let frames = self.unacked.take(id, self.settings.one_id)?;
-        self.counters.unacked.sub(frames as u64);
-        Some(frames)
+    /// Takes out one message of this id; whether it was unacknowledged.
+    fn take(&mut self, id: &MessageId) -> bool {
+        let taken = self.unacked.take(id);
+        self.counters.unacked.sub(u64::from(taken));
+        taken
     }
 
     fn finished(&mut self, messages: usize) {
@@ -315,11 +319,15 @@ impl<T> Role for ConsumerRole<T> {
             Received::Message(message) => {
                 self.counters.received.add(1);
                 self.counters.received_bytes.add(message.payload.len() as u64);
-                self.counters.unacked.add(1);
                 if message.redelivery_count > 0 {
                     self.counters.redelivered.add(1);
                 }
-                let covered = self.unacked.deliver(&message.id);
+                let Delivered { covered, again } = self.unacked.deliver(&message.id, self.settings.one_id);
+                if again {
+                    self.give_place_back();
+                } else {
+                    self.counters.unacked.add(1);
+                }
                 self.in_hand += 1;
                 self.readable = self.readable.map(|messages| messages + 1);
                 if self.settings.pull {

@@ -14,7 +14,7 @@ fn order_key(id: &MessageId) -> OrderKey {
 
 #[derive(Debug, Default)]
 pub(crate) struct Unacked {
-    /// With the number of times it was delivered: the server counts each of them against its window.
+    /// With the number of messages of this id: one, unless the topic gives all of them the same id.
     delivered: BTreeMap<OrderKey, (MessageId, usize)>,
     /// The sum of those numbers.
     frames: usize,
@@ -23,42 +23,54 @@ pub(crate) struct Unacked {
     through: BTreeMap<Option<u32>, OrderKey>,
 }
 
+/// What is known of a message when it is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// A cumulative acknowledgement has said already that it is done.
+    pub(crate) covered: bool,
+    /// This connection delivered it before, and that is not answered.
+    pub(crate) again: bool,
+}
+
 impl Unacked {
-    /// A message was delivered. Whether a cumulative acknowledgement has said already that it is done.
-    pub(crate) fn deliver(&mut self, id: &MessageId) -> bool {
+    /// A message was delivered; `one_id` when messages of one id are different messages.
+    pub(crate) fn deliver(&mut self, id: &MessageId, one_id: bool) -> Delivered {
         let key = order_key(id);
-        self.delivered.entry(key).or_insert_with(|| (id.clone(), 0)).1 += 1;
-        self.frames += 1;
-        self.through.get(&key.0).is_some_and(|through| key <= *through)
+        let (_, messages) = self.delivered.entry(key).or_insert_with(|| (id.clone(), 0));
+        let again = *messages > 0 && !one_id;
+        if !again {
+            *messages += 1;
+            self.frames += 1;
+        }
+        Delivered { covered: self.through.get(&key.0).is_some_and(|through| key <= *through), again }
     }
 
-    /// What the server counts against its window.
+    /// How many messages are unacknowledged, which is what the server counts against its window.
     pub(crate) fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Takes out a message, or only one delivery of it; how many frames that were, each of which is to be answered.
-    pub(crate) fn take(&mut self, id: &MessageId, only_one: bool) -> Option<usize> {
+    /// Takes out one message; whether it was there.
+    pub(crate) fn take(&mut self, id: &MessageId) -> bool {
         let key = order_key(id);
-        let (_, delivered) = self.delivered.get_mut(&key)?;
-        let frames = if only_one { 1 } else { *delivered };
-        *delivered -= frames;
-        if *delivered == 0 {
+        let Some((_, messages)) = self.delivered.get_mut(&key) else { return false };
+        *messages -= 1;
+        if *messages == 0 {
             self.delivered.remove(&key);
         }
-        self.frames -= frames;
-        Some(frames)
+        self.frames -= 1;
+        true
     }
 
-    /// Takes out all messages of the partition up to this one, in their order and with their numbers of frames, and
-    /// remembers that they are done. `None` when that says nothing new.
-    pub(crate) fn take_through(&mut self, id: &MessageId) -> Option<Vec<(MessageId, usize)>> {
+    /// Takes out all messages of the partition up to this one, in their order, and remembers that they are done. `None` when
+    /// that says nothing new. Not where all messages have one id.
+    pub(crate) fn take_through(&mut self, id: &MessageId) -> Option<Vec<MessageId>> {
         let (partition, ledger, entry, batch_index) = order_key(id);
         // The id of a whole entry means all of its batch.
         let last = (partition, ledger, entry, batch_index.or(Some(u32::MAX)));
         let first = (partition, 0, 0, None);
-        let taken: Vec<_> = self.delivered.extract_if(first..=last, |_, _| true).map(|(_, message)| message).collect();
-        self.frames -= taken.iter().map(|(_, frames)| frames).sum::<usize>();
+        let taken: Vec<_> = self.delivered.extract_if(first..=last, |_, _| true).map(|(_, (id, _))| id).collect();
+        self.frames -= taken.len();
         let through = self.through.entry(partition).or_insert(first);
         let further = *through < last;
         *through = last.max(*through);
@@ -91,11 +103,11 @@ mod tests {
     fn the_id_of_an_entry_covers_its_batch_and_that_of_a_batched_message_the_part_before_it() {
         let mut unacked = Unacked::default();
         for index in 0..4 {
-            unacked.deliver(&id((-1, 7, 1, index)));
+            unacked.deliver(&id((-1, 7, 1, index)), false);
         }
-        unacked.deliver(&id((-1, 7, 2, -1)));
+        unacked.deliver(&id((-1, 7, 2, -1)), false);
         let half: Vec<_> = unacked.take_through(&id((-1, 7, 1, 1))).unwrap();
-        assert_eq!(half, [(id((-1, 7, 1, 0)), 1), (id((-1, 7, 1, 1)), 1)]);
+        assert_eq!(half, [id((-1, 7, 1, 0)), id((-1, 7, 1, 1))]);
         assert_eq!(unacked.take_through(&id((-1, 7, 1, -1))).unwrap().len(), 2);
         assert_eq!(unacked.take_through(&id((-1, 7, 1, 3))), None, "it says nothing new");
         assert_eq!(unacked.frames(), 1);
@@ -113,13 +125,13 @@ mod tests {
                 let mut unacked = Unacked::default();
                 let begun = std::time::Instant::now();
                 for lot in ids.chunks(100) {
-                    lot.iter().for_each(|id| assert!(!unacked.deliver(id)));
+                    lot.iter().for_each(|id| assert!(!unacked.deliver(id, false).covered));
                     acknowledge(&mut unacked, lot);
                 }
                 assert_eq!(unacked.frames(), 0);
                 begun.elapsed().as_nanos() as f64 / ids.len() as f64
             };
-            let single = measure(|unacked, lot| lot.iter().for_each(|id| assert!(unacked.take(id, false).is_some())));
+            let single = measure(|unacked, lot| lot.iter().for_each(|id| assert!(unacked.take(id))));
             let cumulative = measure(|unacked, lot| {
                 assert_eq!(unacked.take_through(&lot[lot.len() - 1]).unwrap().len(), lot.len());
             });
@@ -166,24 +178,24 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Deliver(one) => {
-                        list.push(one);
+                        let again = list.contains(&one);
+                        if !again {
+                            list.push(one);
+                        }
                         let covered = told.iter().any(|last| means(*last, one));
-                        prop_assert_eq!(unacked.deliver(&id(one)), covered);
+                        prop_assert_eq!(unacked.deliver(&id(one), false), Delivered { covered, again });
                     }
                     Step::Take(one) => {
-                        let count = list.iter().filter(|other| **other == one).count();
+                        let was_there = list.contains(&one);
                         list.retain(|other| *other != one);
-                        prop_assert_eq!(unacked.take(&id(one), false), (count > 0).then_some(count));
+                        prop_assert_eq!(unacked.take(&id(one)), was_there);
                     }
                     Step::Through(last) => {
                         let mut expected: Vec<_> = list.iter().copied().filter(|one| means(last, *one)).collect();
                         list.retain(|one| !means(last, *one));
                         told.push(last);
                         expected.sort_unstable();
-                        let mut taken = Vec::new();
-                        for (id, frames) in unacked.take_through(&id(last)).unwrap_or_default() {
-                            taken.extend(std::iter::repeat_n(id, frames));
-                        }
+                        let taken = unacked.take_through(&id(last)).unwrap_or_default();
                         prop_assert_eq!(taken, expected.into_iter().map(id).collect::<Vec<_>>());
                     }
                     Step::Disconnect => {

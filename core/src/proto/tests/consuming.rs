@@ -65,9 +65,25 @@ fn every_delivery_of_a_message_gives_its_place_in_the_window_back() {
     world.receive(&delivery(1));
     world.receive(&delivery(1));
     let message = delivered(&mut world).remove(0);
+    assert_eq!(written(&mut world).len(), 1, "of the first delivery, while the message is in hand");
+    assert_eq!(counters.snapshot().unacked, 1);
     world.command(ack(&message));
-    assert_eq!(written(&mut world).len(), 2);
+    assert_eq!(written(&mut world).len(), 1);
     assert_eq!(counters.snapshot().unacked, 0);
+}
+
+/// After `ack_timeout`, say: the server counts each delivery against its window, so that one message would fill it.
+#[test]
+fn a_message_that_comes_again_and_again_holds_one_place_in_the_window() {
+    let (mut world, counters) = world_with(false, 3);
+    world.connect();
+    for _ in 0..20 {
+        world.receive(&delivery(1));
+    }
+    let frames = written(&mut world);
+    assert_eq!(frames.len(), 19);
+    assert!(frames.iter().all(|frame| !frame.contains(id(1).as_str())), "it is not acknowledged: {frames:?}");
+    assert_eq!((delivered(&mut world).len(), counters.snapshot().unacked), (20, 1));
 }
 
 #[test]
