@@ -39,7 +39,7 @@ PHRASES = {
     r"(?:^|[.:;] )who (?!\w+ what\b)[a-z]+ (?![^.]*\?)": "'who' is not a noun: the client that, a caller that",
     r"As there\.": "say it again, or link to it",
 }
-PATTERN = {re.compile(rf"(?<![\w-])(?:{phrase})", re.IGNORECASE if phrase[0] != "A" else 0): instead
+PATTERN = {re.compile(rf"(?<![\w-])(?:{phrase})(?!\w)", re.IGNORECASE if phrase[0] != "A" else 0): instead
            for phrase, instead in PHRASES.items()}  # fmt: skip
 # Texts whose words are not ours, or that are about words.
 LEFT_OUT = {"THIRD-PARTY-LICENSES", "CONTRIBUTING.md"}
