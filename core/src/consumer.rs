@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::admin::{Admin, Position, SubscriptionStats};
 use crate::client::inner::{Child, ClientInner};
 use crate::driver::{Route, SessionCommand};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::batch_acks::{Batch, BatchAck};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Roles};
@@ -450,7 +450,7 @@ impl Consumer {
             tokio::time::timeout(timeout, asked)
         };
         let outcome = timed.await.unwrap_or_else(|_| {
-            Err(Error::new(crate::ErrorKind::Timeout, "the server did not confirm that the subscription was deleted"))
+            Err(Error::new(ErrorKind::Timeout, "the server did not confirm that the subscription was deleted"))
         });
         outcome.map_err(|error| self.inner.receiver.name(error, "unsubscribe from"))?;
         self.close(timeout).await
@@ -627,7 +627,7 @@ fn endpoint_of(topics: Topics, subscription: &str) -> Result<(Endpoint, Option<P
                     "pattern {pattern:?}: expected persistent://tenant/namespace/pattern"
                 )));
             };
-            let topic = TopicName::new(crate::Persistence::Persistent, tenant, namespace, &name.replace('/', "."))?;
+            let topic = TopicName::new(Persistence::Persistent, tenant, namespace, &name.replace('/', "."))?;
             Ok((Endpoint::MultiTopicConsumer { subscription }, Some(("topicsPattern", full)), topic))
         }
     }

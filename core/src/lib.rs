@@ -26,6 +26,21 @@
 //! client.close(Duration::from_secs(10)).await
 //! # }
 //! ```
+//!
+//! # Layout
+//!
+//! From top to bottom; no import runs upwards (`docs/architecture.md` lists every file).
+//!
+//! - [`blocking`], [`Supervisor`], [`produce`]: built from the handles.
+//! - `client/`, `producer.rs`, `consumer.rs`, `reader.rs`: the handles.
+//! - `receiver/`: from the connection to the application: the queue, handler threads, positions. Retry letters are in `retry.rs`.
+//! - [`admin`]: the REST API; `http.rs` sends its requests.
+//! - `driver/`: the task of a connection: look-up, TCP, TLS, upgrade, WebSocket, timer.
+//! - `encryption/`: end-to-end encryption.
+//! - `proto/`: the protocol as a state machine without I/O: sessions, acknowledgements, permits, reconnects, JSON frames.
+//! - [`options`], `auth.rs`, `tls.rs`: what can be set, and what follows from it.
+//! - `message/`, `topic.rs`, `error.rs`, [`stats`]: values.
+//! - `mock/`: a broker for tests, which shares no code with the rest.
 
 /// The program of the README compiles.
 #[cfg(doctest)]

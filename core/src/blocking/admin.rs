@@ -15,7 +15,7 @@ use crate::topic::Persistence;
 
 /// As [`crate::Admin`]: each call blocks its thread, for `admin_timeout` at most.
 #[derive(Debug, Clone)]
-pub struct Admin(crate::Admin);
+pub struct Admin(crate::admin::Admin);
 
 impl crate::blocking::Client {
     /// As [`crate::Client::admin`].
@@ -28,7 +28,7 @@ macro_rules! blocking {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {
         impl Admin {
             /// The same API with futures.
-            pub fn as_async(&self) -> &crate::Admin {
+            pub fn as_async(&self) -> &crate::admin::Admin {
                 &self.0
             }
 

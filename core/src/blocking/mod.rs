@@ -29,16 +29,16 @@ pub fn wait<T>(future: impl Future<Output = Result<T>>, timeout: Option<Duration
 
 /// As [`crate::Client`].
 #[derive(Debug, Clone)]
-pub struct Client(crate::Client);
+pub struct Client(crate::client::Client);
 
 impl Client {
     /// As [`crate::Client::new`].
     pub fn new(url: &str, options: Options) -> Result<Client> {
-        crate::Client::new(url, options).map(Client)
+        crate::client::Client::new(url, options).map(Client)
     }
 
     /// The same client with futures.
-    pub fn as_async(&self) -> &crate::Client {
+    pub fn as_async(&self) -> &crate::client::Client {
         &self.0
     }
 
@@ -79,16 +79,16 @@ pub fn produce<M: Into<Outgoing>>(
     messages: impl IntoIterator<Item = M>,
     options: Options,
 ) -> Result<Vec<Result<Receipt>>> {
-    wait(crate::produce(url, messages, options), None)
+    wait(crate::one_shot::produce(url, messages, options), None)
 }
 
 /// As [`crate::Producer`].
 #[derive(Debug, Clone)]
-pub struct Producer(crate::Producer);
+pub struct Producer(crate::producer::Producer);
 
 impl Producer {
     /// The same producer with futures.
-    pub fn as_async(&self) -> &crate::Producer {
+    pub fn as_async(&self) -> &crate::producer::Producer {
         &self.0
     }
 
@@ -140,10 +140,10 @@ impl Producer {
 }
 
 macro_rules! receiver {
-    ($name:ident) => {
+    ($name:ident of $core:ty) => {
         impl $name {
             /// The same with futures.
-            pub fn as_async(&self) -> &crate::$name {
+            pub fn as_async(&self) -> &$core {
                 &self.0
             }
 
@@ -204,9 +204,9 @@ macro_rules! receiver {
 
 /// As [`crate::Consumer`].
 #[derive(Debug, Clone)]
-pub struct Consumer(crate::Consumer);
+pub struct Consumer(crate::consumer::Consumer);
 
-receiver!(Consumer);
+receiver!(Consumer of crate::consumer::Consumer);
 
 impl Consumer {
     /// As [`crate::Consumer::ack`].
@@ -272,9 +272,9 @@ impl Consumer {
 
 /// As [`crate::Reader`].
 #[derive(Debug, Clone)]
-pub struct Reader(crate::Reader);
+pub struct Reader(crate::reader::Reader);
 
-receiver!(Reader);
+receiver!(Reader of crate::reader::Reader);
 
 impl Reader {
     /// As [`crate::Reader::seek`].

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::connection_state::StateListener;
+use crate::connection_state::{StateChange, StateListener};
 use crate::crypto_key_reader::CryptoKeyReader;
 use crate::error::{Error, Result};
 use crate::log::LogSink;
@@ -110,7 +110,7 @@ impl Options {
 
     /// Calls `listener` whenever a connection of the handle changes its state. It runs on the client's callback thread.
     #[must_use]
-    pub fn on_state(mut self, listener: impl Fn(&crate::StateChange) + Send + Sync + 'static) -> Options {
+    pub fn on_state(mut self, listener: impl Fn(&StateChange) + Send + Sync + 'static) -> Options {
         self.on_state = Some(Arc::new(listener));
         self
     }

@@ -187,7 +187,7 @@ pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
         (Kind::Secret, Value::Text(text)) => !text.trim().is_empty() && text.chars().all(|c| (' '..='~').contains(&c)),
         (Kind::Choice(words), Value::Text(text)) => words.iter().any(|(word, _)| word == text),
         (Kind::Position, Value::Text(text)) => {
-            text == "earliest" || text == "latest" || text.parse::<crate::MessageId>().is_ok()
+            text == "earliest" || text == "latest" || text.parse::<crate::message::MessageId>().is_ok()
         }
         _ => false,
     };
