@@ -13,6 +13,7 @@
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
 #   make coverage-c         which lines of ffi-c the tests in C and C++ reach (needs llvm-tools; a minute or two)
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
+#   make forks              300 forks at random moments in each shape and language (some minutes)
 #   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
 
 SHELL := /bin/bash
@@ -26,7 +27,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c soak leaks-python exits-python \
+.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c soak forks leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -148,6 +149,12 @@ soak: tools-test
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \
 		cargo test --release -p stargate-core --test soak -- --include-ignored
 	cat target/soak.txt
+
+forks: library wheel
+	STARGATE_FORKS=300 $(IN_VENV)/python -m pytest python/tests/test_forks.py
+	cmake -S tests/c -B target/tests-c -DSTARGATE_LIB_DIR=$(CURDIR)/target/release >target/tests-c.log
+	cmake --build target/tests-c --target test_fork with_mock >>target/tests-c.log
+	STARGATE_FORKS=300 target/tests-c/with_mock ctest --test-dir target/tests-c -R 'child' --timeout 600 --output-on-failure
 
 leaks-python: wheel
 	$(IN_VENV)/python python/tools/leaks.py

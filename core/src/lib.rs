@@ -65,6 +65,7 @@ mod crypto_key_reader;
 mod driver;
 mod encryption;
 mod error;
+mod fork;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -100,6 +101,7 @@ pub use consumer::{Consumer, Topics};
 pub use crypto_key_reader::{CryptoKeyReader, EncryptionKeyInfo};
 pub use encryption::PemKeyReader;
 pub use error::{Error, ErrorKind, Result};
+pub use fork::ForkSafe;
 pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, Outgoing, Receipt};
 pub use one_shot::produce;
@@ -111,7 +113,7 @@ pub use outcome::Outcome;
 pub use producer::{Pending, Producer, Sent};
 pub use reader::{Reader, UntilCaughtUp};
 pub use receiver::processors::{Handler, HandlerResult};
-pub use runtime::{forks, spawn};
+pub use runtime::spawn;
 pub use stats::Stats;
 pub use supervisor::{Attach, Component, ComponentConfig, RegistryKey, Supervisor, SupervisorConfig, registry_key};
 pub use token_supplier::TokenSupplier;

@@ -304,7 +304,8 @@ impl Producer {
 
     /// Whether it is connected now.
     pub fn is_connected(&self) -> bool {
-        status::are_connected(&self.inner.status)
+        // In a child after a fork its locks may be held by threads of the parent.
+        self.inner.client.runtime.check_fork().is_ok() && status::are_connected(&self.inner.status)
     }
 
     /// The counters.

@@ -159,6 +159,9 @@ impl Reader {
     /// Whether the application has taken everything up to the end that [`Reader::mark_end`] marked; it asks nobody. Without
     /// a mark it is true.
     pub fn is_caught_up(&self) -> bool {
+        if !self.is_ours() {
+            return false;
+        }
         let ends = self.inner.ends();
         let up_to_the_mark = |message: &Message| {
             let end = ends.get(message.origin.session).and_then(Option::as_ref);

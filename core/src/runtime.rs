@@ -1,22 +1,21 @@
 //! The private tokio runtime: one for all clients of the process, made with the first and gone with the last.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork::{self, PerProcess};
 
 /// Two threads carry thousands of connections; the work of handlers is never done here.
 const THREADS: usize = 2;
 /// For name look-ups, token files and token suppliers.
 const BLOCKING_THREADS: usize = 8;
 
-/// Counts the forks between the first process and this one.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
-static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
+/// Made with the first client.
+static SHARED: PerProcess<Mutex<Weak<Runtime>>> = PerProcess::new();
 
 thread_local! {
     static IS_IO_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -25,20 +24,16 @@ thread_local! {
 pub(crate) struct Runtime {
     /// Empty only while it is dropped.
     tokio: Option<tokio::runtime::Runtime>,
-    generation: u32,
+    /// By how many forks its process was made.
+    made_after: u32,
 }
 
 impl Runtime {
     /// The runtime of this process.
     pub(crate) fn shared() -> Result<Arc<Runtime>> {
-        watch_forks();
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = SHARED.get().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = shared.upgrade() {
-            if runtime.check_fork().is_ok() {
-                return Ok(runtime);
-            }
-            // It belongs to the parent: its threads do not exist here, and dropping it would wait for them.
-            std::mem::forget(runtime);
+            return Ok(runtime);
         }
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -49,20 +44,14 @@ impl Runtime {
             .enable_time()
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, "the runtime could not be started").caused_by(error))?;
-        let runtime = Arc::new(Runtime { tokio: Some(tokio), generation: generation() });
+        let runtime = Arc::new(Runtime { tokio: Some(tokio), made_after: fork::forks() });
         *shared = Arc::downgrade(&runtime);
         Ok(runtime)
     }
 
     /// A handle of the process before a fork is of no use after it: its threads and sockets are the parent's.
     pub(crate) fn check_fork(&self) -> Result<()> {
-        if self.generation == generation() {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Forked,
-            "this handle belongs to the process before the fork; open a new client in the child",
-        ))
+        fork::check(self.made_after)
     }
 
     pub(crate) fn handle(&self) -> Option<&Handle> {
@@ -100,32 +89,6 @@ impl Drop for Runtime {
             std::mem::forget(tokio);
         }
     }
-}
-
-fn generation() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
-}
-
-/// How many forks there were between the process that used the library first and this one: where the number has changed,
-/// what was made before belongs to another process. For bindings, whose handles are made of it.
-pub fn forks() -> u32 {
-    watch_forks();
-    generation()
-}
-
-fn watch_forks() {
-    static ONCE: Once = Once::new();
-    extern "C" fn in_the_child() {
-        GENERATION.fetch_add(1, Ordering::Relaxed);
-    }
-    ONCE.call_once(|| {
-        #[cfg(unix)]
-        // SAFETY: the handler only adds to an atomic, which is all that a child of a process with threads may do.
-        // Comparing getpid() instead would cost a system call for each message.
-        unsafe {
-            libc::pthread_atfork(None, None, Some(in_the_child));
-        }
-    });
 }
 
 /// Runs `future` on this thread until it is done, or until `timeout` has passed; `None` waits for ever.

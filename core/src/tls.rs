@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -62,15 +62,16 @@ fn roots_from(path: &Path) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The system's trust roots, read once; a failure is not kept, so that a mended system heals.
+/// The system's trust roots, read once; a failure is not kept, so that a mended system heals. Threads that come at the same
+/// time read them each for itself, since a child after a fork would wait for a thread that its parent has.
 fn system_roots() -> Result<&'static RootCertStore> {
-    static ROOTS: OnceCell<RootCertStore> = OnceCell::new();
+    static ROOTS: OnceBox<RootCertStore> = OnceBox::new();
     ROOTS.get_or_try_init(|| {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(found.certs);
         if added > 0 {
-            return Ok(roots);
+            return Ok(Box::new(roots));
         }
         let why = found.errors.first().map(ToString::to_string).unwrap_or_default();
         Err(Error::invalid(format!("the system has no trust roots ({why}); name a CA with tls_ca_file")))

@@ -465,7 +465,7 @@ pub unsafe extern "C" fn stargate_consumer_subscription(consumer: *const stargat
         // SAFETY: NULL or live, by the rules of the header.
         let Some(owned) = (unsafe { handle::optional(consumer) }) else { return stargate_str::NONE };
         let name =
-            owned.get().map(|consumer| owned.texts.subscription.get_or_init(|| Text::new(consumer.subscription())));
+            owned.get().map(|consumer| owned.texts.subscription.get_or_init(|| Text::boxed(consumer.subscription())));
         name.map_or(stargate_str::NONE, Text::view)
     })
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::ffi::c_char;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use once_cell::race::OnceBox;
 use stargate_core::{Message, MessageId};
 
 use crate::error::{stargate_error, stargate_status};
@@ -23,11 +23,11 @@ pub struct stargate_message {
 /// What is behind a `stargate_message`. Texts are made for C when they are asked for.
 pub(crate) struct Inner<'a> {
     message: Cow<'a, Message>,
-    id: OnceLock<Text>,
-    topic: OnceLock<Text>,
-    key: OnceLock<Text>,
-    encryption_context: OnceLock<Text>,
-    properties: OnceLock<Vec<(Text, Text)>>,
+    id: OnceBox<Text>,
+    topic: OnceBox<Text>,
+    key: OnceBox<Text>,
+    encryption_context: OnceBox<Text>,
+    properties: OnceBox<Vec<(Text, Text)>>,
     /// After how many milliseconds a handler wants it again.
     delay_ms: AtomicU64,
 }
@@ -45,11 +45,11 @@ impl Inner<'_> {
     fn new(message: Cow<'_, Message>) -> Inner<'_> {
         Inner {
             message,
-            id: OnceLock::new(),
-            topic: OnceLock::new(),
-            key: OnceLock::new(),
-            encryption_context: OnceLock::new(),
-            properties: OnceLock::new(),
+            id: OnceBox::new(),
+            topic: OnceBox::new(),
+            key: OnceBox::new(),
+            encryption_context: OnceBox::new(),
+            properties: OnceBox::new(),
             delay_ms: AtomicU64::new(0),
         }
     }
@@ -71,7 +71,7 @@ impl Inner<'_> {
     fn properties(&self) -> &[(Text, Text)] {
         self.properties.get_or_init(|| {
             let all = self.message.properties().iter();
-            all.map(|(key, value)| (Text::new(key), Text::new(value))).collect()
+            Box::new(all.map(|(key, value)| (Text::new(key), Text::new(value))).collect())
         })
     }
 }
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn stargate_message_payload(message: *const stargate_messa
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_message_id(message: *const stargate_message) -> stargate_str {
-    let part = |inner: &Inner<'_>| Some(inner.id.get_or_init(|| Text::new(inner.message.id().as_str())).view());
+    let part = |inner: &Inner<'_>| Some(inner.id.get_or_init(|| Text::boxed(inner.message.id().as_str())).view());
     // SAFETY: NULL or live, by the rules of the header.
     unsafe { read(message, stargate_str::NONE, part) }
 }
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn stargate_message_id(message: *const stargate_message) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_message_topic(message: *const stargate_message) -> stargate_str {
     let part =
-        |inner: &Inner<'_>| Some(inner.topic.get_or_init(|| Text::new(inner.message.topic().to_string())).view());
+        |inner: &Inner<'_>| Some(inner.topic.get_or_init(|| Text::boxed(inner.message.topic().to_string())).view());
     // SAFETY: NULL or live, by the rules of the header.
     unsafe { read(message, stargate_str::NONE, part) }
 }
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn stargate_message_topic(message: *const stargate_message
 pub unsafe extern "C" fn stargate_message_key(message: *const stargate_message) -> stargate_str {
     let part = |inner: &Inner<'_>| {
         let key = inner.message.key()?;
-        Some(inner.key.get_or_init(|| Text::new(key)).view())
+        Some(inner.key.get_or_init(|| Text::boxed(key)).view())
     };
     // SAFETY: NULL or live, by the rules of the header.
     unsafe { read(message, stargate_str::NONE, part) }
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn stargate_message_reconsume_later(message: *const starga
 pub unsafe extern "C" fn stargate_message_encryption_context(message: *const stargate_message) -> stargate_str {
     let part = |inner: &Inner<'_>| {
         let context = inner.message.encryption_context()?;
-        Some(inner.encryption_context.get_or_init(|| Text::new(context)).view())
+        Some(inner.encryption_context.get_or_init(|| Text::boxed(context)).view())
     };
     // SAFETY: NULL or live, by the rules of the header.
     unsafe { read(message, stargate_str::NONE, part) }

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
-use std::sync::OnceLock;
 
+use once_cell::race::OnceBox;
 use stargate_core::{ConnectionState, Error, ErrorKind, Level, Options, Result, StateChange};
 
 use crate::error::{self, STARGATE_OK, STARGATE_TOO_BIG, stargate_error, stargate_status};
@@ -84,8 +84,8 @@ pub unsafe extern "C" fn stargate_options_free(options: *mut stargate_options) {
 /// Thread-safe. The text lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn stargate_options_describe() -> stargate_str {
-    static TEXT: OnceLock<Text> = OnceLock::new();
-    enter_or(stargate_str::NONE, || TEXT.get_or_init(|| Text::new(stargate_core::options::describe())).view())
+    static TEXT: OnceBox<Text> = OnceBox::new();
+    enter_or(stargate_str::NONE, || TEXT.get_or_init(|| Text::boxed(stargate_core::options::describe())).view())
 }
 
 /// For programs with an event loop: the callbacks and handlers of a client with these options run inside of

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stargate_core::{self as core, TopicName, Topics};
+use stargate_core::{self as core, ForkSafe, TopicName, Topics};
 
 use crate::admin::{self, Arguments};
 use crate::convert::options;
 use crate::errors::exception;
 use crate::events::{Events, KeyReader};
-use crate::held::Held;
 use crate::operation::{Operation, made, nothing, start, value};
 use crate::producer::Producer;
 use crate::receiver::{Consumer, Reader};
@@ -25,7 +24,7 @@ type Listener = Option<(Py<Events>, Py<PyAny>)>;
 /// The way to a Pulsar cluster.
 #[pyclass(frozen, module = "stargate._native")]
 pub(crate) struct Client {
-    inner: Held<core::Client>,
+    inner: ForkSafe<core::Client>,
 }
 
 #[pymethods]
@@ -47,7 +46,7 @@ impl Client {
             options = options.token_supplier(move || queue.token(supplier.clone(), TOKEN_LIMIT));
         }
         let made = py.detach(|| core::Client::new(url, options));
-        made.map(|client| Client { inner: Held::new(client) }).map_err(|error| exception(py, &error))
+        made.map(|client| Client { inner: ForkSafe::new(client) }).map_err(|error| exception(py, &error))
     }
 
     /// The URL, without anything secret.

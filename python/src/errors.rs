@@ -1,16 +1,21 @@
 //! Errors of the core as exceptions of `stargate.errors`.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use stargate_core::{Error, ErrorKind};
 
 /// The function that makes an exception; the classes are Python's, so that they are typed, documented and picklable.
-fn maker(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    MAKE.get_or_try_init(py, || Ok(py.import("stargate.errors")?.getattr("_make")?.unbind()))
-        .map(|maker| maker.bind(py))
+static MAKE: OnceLock<Py<PyAny>> = OnceLock::new();
+
+/// Finds that function with the import of the module. Later would be too late: a child after a fork would wait for the
+/// import that another thread of its parent was in.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    let make = py.import("stargate.errors")?.getattr("_make")?.unbind();
+    let _ = MAKE.set(make);
+    Ok(())
 }
 
 fn make(
@@ -23,10 +28,10 @@ fn make(
     retriable: bool,
 ) -> PyErr {
     let arguments = (kind.code(), text, topic, broker_text, http_status, retriable);
-    let made = maker(py).and_then(|make| make.call1(arguments));
-    match made {
-        Ok(exception) => PyErr::from_value(exception),
-        Err(error) => error,
+    match MAKE.get().map(|make| make.bind(py).call1(arguments)) {
+        Some(Ok(exception)) => PyErr::from_value(exception),
+        Some(Err(error)) => error,
+        None => PyRuntimeError::new_err(text.to_owned()),
     }
 }
 

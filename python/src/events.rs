@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use stargate_core::{CryptoKeyReader, EncryptionKeyInfo, Level, LogSink, StateChange};
+use stargate_core::{CryptoKeyReader, EncryptionKeyInfo, ForkSafe, Level, LogSink, StateChange};
 
 use crate::errors::exception;
-use crate::held::Held;
 
 /// How long a producer or consumer waits for Python to give a key.
 const KEY_LIMIT: Duration = Duration::from_secs(60);
@@ -216,7 +215,7 @@ impl LogSink for Queue {
 /// A queue of things that Python has to hear of; see `stargate._events`.
 #[pyclass(frozen, module = "stargate._native")]
 pub(crate) struct Events {
-    queue: Held<Arc<Queue>>,
+    queue: ForkSafe<Arc<Queue>>,
 }
 
 impl Events {
@@ -233,7 +232,7 @@ impl Events {
     fn new(pipe: bool) -> PyResult<Events> {
         let pipe = if pipe { Some(std::io::pipe()?) } else { None };
         let queue = Queue { state: Mutex::default(), arrived: Condvar::new(), pipe };
-        Ok(Events { queue: Held::new(Arc::new(queue)) })
+        Ok(Events { queue: ForkSafe::new(Arc::new(queue)) })
     }
 
     /// The descriptor that can be read when something has happened; -1 without a pipe.
@@ -243,6 +242,9 @@ impl Events {
 
     /// Takes what has happened, in the thread of the event loop; `readable` says that `fileno` is.
     fn drain<'py>(&self, py: Python<'py>, readable: bool) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        if !self.queue.is_ours() {
+            return Ok(Vec::new());
+        }
         let queue = self.queue();
         let (events, lost) = py.detach(|| {
             if let Some((reader, _)) = queue.pipe.as_ref().filter(|_| readable) {
@@ -274,8 +276,10 @@ impl Events {
 
     /// Tells `future` that everything has been told that is in the queue now.
     fn mark(&self, py: Python<'_>, future: Py<PyAny>) {
-        let queue = self.queue();
-        py.detach(|| queue.done(Arc::new(future), Box::new(Mark)));
+        if self.queue.is_ours() {
+            let queue = self.queue();
+            py.detach(|| queue.done(Arc::new(future), Box::new(Mark)));
+        }
     }
 
     /// Takes in nothing more, and ends the waits.

@@ -11,7 +11,6 @@ mod client;
 mod convert;
 mod errors;
 mod events;
-mod held;
 mod message;
 mod mock;
 mod operation;
@@ -42,6 +41,9 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::have_the_heap_kept();
+        crate::errors::prepare(module.py())?;
+        // The first time of a message would import `datetime`, in which a fork of another thread could catch it.
+        let _ = std::time::SystemTime::UNIX_EPOCH.into_pyobject(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

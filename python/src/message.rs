@@ -2,17 +2,16 @@
 
 use std::ffi::c_int;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
-use stargate_core as core;
+use stargate_core::{self as core, ForkSafe};
 
 use crate::errors::exception;
-use crate::held::Held;
 
 /// The bytes of the two positions that no message has, as the other Pulsar clients write them.
 const EARLIEST: (u64, u64) = (u64::MAX, u64::MAX);
@@ -221,14 +220,14 @@ impl MessageId {
 ///     True
 #[pyclass(frozen, module = "stargate")]
 pub(crate) struct Message {
-    pub(crate) inner: Held<core::Message>,
+    pub(crate) inner: ForkSafe<core::Message>,
     /// Made at the first look: who acknowledges unread does not pay for it.
-    data: PyOnceLock<Py<PyBytes>>,
+    data: OnceLock<Py<PyBytes>>,
 }
 
 impl Message {
     pub(crate) fn new(message: core::Message) -> Message {
-        Message { inner: Held::new(message), data: PyOnceLock::new() }
+        Message { inner: ForkSafe::new(message), data: OnceLock::new() }
     }
 
     pub(crate) fn list(py: Python<'_>, messages: Vec<core::Message>) -> PyResult<Vec<Py<Message>>> {
@@ -241,7 +240,12 @@ impl Message {
     /// The content.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> &Bound<'py, PyBytes> {
-        self.data.get_or_init(py, || PyBytes::new(py, self.inner.payload()).unbind()).bind(py)
+        if self.data.get().is_none() {
+            // Made outside of the cell: nothing that could let another thread run, and fork, happens while it is being set.
+            let made = PyBytes::new(py, self.inner.payload()).unbind();
+            let _ = self.data.set(made);
+        }
+        self.data.wait().bind(py)
     }
 
     /// Its position in the topic.

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls, Op};
-use stargate_core::{Error, ErrorKind};
+use stargate_core::{Error, ErrorKind, ForkSafe};
 
 use crate::convert::bytes_of;
 use crate::errors::exception;
-use crate::held::Held;
 use crate::wait::{SLICE, limit};
 
 /// Topic, id in base64, payload, key, properties, event time, publish time and delivery time in milliseconds, producer,
@@ -37,7 +36,7 @@ type Seen = (f64, &'static str, String, &'static str, u64, String);
 /// A broker at 127.0.0.1.
 #[pyclass(frozen, module = "stargate._native")]
 pub(crate) struct MockBroker {
-    inner: Held<Mock>,
+    inner: ForkSafe<Mock>,
 }
 
 impl MockBroker {
@@ -104,7 +103,7 @@ impl MockBroker {
             auto_create_topics: auto_create,
         };
         let started = py.detach(|| Mock::start(options)).map_err(|error| not_started(py, &error))?;
-        Ok(MockBroker { inner: Held::new(started) })
+        Ok(MockBroker { inner: ForkSafe::new(started) })
     }
 
     /// The service URL.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use pyo3::prelude::*;
 use pyo3::{PyClass, PyClassInitializer};
-use stargate_core as core;
+use stargate_core::{self as core, ForkSafe};
 
 use crate::errors::exception;
 use crate::events::{Finished, Queue};
@@ -26,15 +26,16 @@ struct Running {
 /// An operation under way.
 #[pyclass(frozen, module = "stargate._native")]
 pub(crate) struct Operation {
-    running: Arc<Mutex<Running>>,
+    running: ForkSafe<Arc<Mutex<Running>>>,
 }
 
 #[pymethods]
 impl Operation {
     /// Drops it. False if it was done already; then its value, if it has one, is in the queue.
     fn cancel(&self, py: Python<'_>) -> bool {
+        let Ok(running) = self.running.get() else { return true };
         py.detach(|| {
-            let mut running = lock(&self.running);
+            let mut running = lock(running);
             let (work, task) = (running.work.take(), running.task.take());
             drop(running);
             // The task ends when it finds nothing to do.
@@ -94,7 +95,9 @@ pub(crate) fn start_alone(
 fn begin(queue: Arc<Queue>, future: Arc<Py<PyAny>>, work: Work) -> (Operation, impl Future<Output = ()> + Send) {
     let running = Arc::new(Mutex::new(Running { work: Some(work), task: None }));
     let task = running.clone();
-    (Operation { running }, async move { std::future::poll_fn(|cx| poll(&task, &queue, &future, cx)).await })
+    (Operation { running: ForkSafe::new(running) }, async move {
+        std::future::poll_fn(|cx| poll(&task, &queue, &future, cx)).await
+    })
 }
 
 /// As [`start`], but begins here: operations begin in the order in which they were started. `None` when that was all.

@@ -4,12 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use pyo3::prelude::*;
-use stargate_core::{self as core, Outgoing, Receipt, Result};
+use stargate_core::{self as core, ForkSafe, Outgoing, Receipt, Result};
 
 use crate::convert::{Extras, options, outgoing, outgoing_item};
 use crate::errors::{exception, timeout as timed_out};
 use crate::events::{Events, Finished};
-use crate::held::Held;
 use crate::message::MessageId;
 use crate::operation::{Operation, nothing, start, start_alone, start_in_order, value};
 use crate::wait::{close_limit, limit, wait, wait_within};
@@ -17,13 +16,13 @@ use crate::wait::{close_limit, limit, wait, wait_within};
 /// Sends messages to one topic.
 #[pyclass(frozen, module = "stargate._native")]
 pub(crate) struct Producer {
-    inner: Held<core::Producer>,
-    client: Held<core::Client>,
+    inner: ForkSafe<core::Producer>,
+    client: ForkSafe<core::Client>,
 }
 
 impl Producer {
     pub(crate) fn new(client: &core::Client, producer: core::Producer) -> Producer {
-        Producer { inner: Held::new(producer), client: Held::new(client.clone()) }
+        Producer { inner: ForkSafe::new(producer), client: ForkSafe::new(client.clone()) }
     }
 }
 

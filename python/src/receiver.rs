@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use stargate_core::admin::Position;
-use stargate_core::{self as core, Outcome, blocking};
+use stargate_core::{self as core, ForkSafe, Outcome, blocking};
 
 use crate::errors::{exception, timeout as timed_out};
 use crate::events::{Events, Finished};
-use crate::held::Held;
 use crate::message::{Message, MessageId};
 use crate::operation::{Operation, nothing, start, value};
 use crate::wait::{close_limit, limit, wait, wait_within};
@@ -23,8 +22,8 @@ macro_rules! receiver {
         $(#[$doc])*
         #[pyclass(frozen, module = "stargate._native")]
         pub(crate) struct $name {
-            inner: Held<core::$name>,
-            client: Held<core::Client>,
+            inner: ForkSafe<core::$name>,
+            client: ForkSafe<core::Client>,
         }
 
         /// Messages on their way to an event loop. Those that do not get there go back to the queue.
@@ -50,7 +49,7 @@ macro_rules! receiver {
 
         impl $name {
             pub(crate) fn new(client: &core::Client, inner: core::$name) -> $name {
-                $name { inner: Held::new(inner), client: Held::new(client.clone()) }
+                $name { inner: ForkSafe::new(inner), client: ForkSafe::new(client.clone()) }
             }
 
             /// Waits until there are `max` messages or the time is over. A signal puts back what was taken.

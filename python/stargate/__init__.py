@@ -14,10 +14,12 @@ Times are in seconds, or `timedelta`. Options are keyword arguments; `docs/confi
 subclasses of `StargateError`. The logger is `logging.getLogger("stargate")`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from ._native import Message, MessageId, __version__
+from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
+from .admin import Admin
+from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader, produce_async
+from .aio_admin import AsyncAdmin
+from .aio_supervisor import AsyncSupervisor
 from .client import Client
 from .encryption import CryptoKeyReader, EncryptionKeyInfo, PemKeyReader
 from .errors import (
@@ -48,13 +50,6 @@ from .producer import OutgoingMessage, Producer, produce
 from .receiver import Consumer, Reader
 from .state import ConnectionState, StateChange, Stats
 from .supervisor import RegistryKey, Supervisor, registry_key
-
-if TYPE_CHECKING:
-    from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
-    from .admin import Admin
-    from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader, produce_async
-    from .aio_admin import AsyncAdmin
-    from .aio_supervisor import AsyncSupervisor
 
 __all__ = [
     "ACK",
@@ -116,30 +111,3 @@ __all__ = [
     "produce_async",
     "registry_key",
 ]
-
-_LATER = {
-    "Admin": "admin",
-    "AsyncAdmin": "aio_admin",
-    "AsyncClient": "aio",
-    "AsyncConsumer": "aio",
-    "AsyncMessageHandler": "aio",
-    "AsyncProducer": "aio",
-    "AsyncReader": "aio",
-    "AsyncSupervisor": "aio_supervisor",
-    "ConnectionOptions": "_options",
-    "ConsumerOptions": "_options",
-    "ProducerOptions": "_options",
-    "ReaderOptions": "_options",
-    "produce_async": "aio",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load some names when they are asked for: asyncio and administration take longer to import than the rest."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

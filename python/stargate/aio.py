@@ -23,6 +23,7 @@ from ._convert import Payload, Seconds, extras, place, seconds
 from ._handle import Handle
 from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
+from .aio_admin import AsyncAdmin
 from .client import split_keys, split_options, topics_of
 from .errors import ClosedError, TimeoutError
 from .handler import MessageHandler, ReconsumeLater, maker
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from ._native import Message
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
     from ._tasks import AnyHandler
-    from .aio_admin import AsyncAdmin
     from .client import Topics
     from .errors import StargateError
 
@@ -638,8 +638,6 @@ class AsyncClient(_Handle):
 
     def admin(self) -> AsyncAdmin:
         """Give Pulsar's REST API; see `stargate.Client.admin`."""
-        from .aio_admin import AsyncAdmin
-
         return AsyncAdmin(self)
 
     async def close(self, timeout: Seconds = 10.0) -> None:

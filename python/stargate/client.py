@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 from . import _events, _native
 from ._convert import Seconds, option_pairs, seconds
 from ._handle import Handle
+from .admin import Admin
 from .errors import InvalidArgumentError
 from .producer import Producer
 from .receiver import Consumer, Reader, Receiver
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
-    from .admin import Admin
     from .encryption import CryptoKeyReader
     from .handler import Handler
 
@@ -151,8 +151,6 @@ class Client(Handle):
             >>> client.admin().ensure_topic("invoices")
             True
         """
-        from .admin import Admin
-
         return Admin(self)
 
     def close(self, timeout: Seconds = 10.0) -> None:

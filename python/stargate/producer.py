@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -13,7 +14,6 @@ from .state import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from concurrent.futures import Future
     from datetime import datetime
     from types import TracebackType
 
@@ -129,8 +129,6 @@ class Producer(Handle):
             >>> futures = [producer.send_nowait(f"pizza {number}") for number in range(100)]
             >>> ids = [future.result(timeout=10) for future in futures]
         """
-        from concurrent.futures import Future
-
         future: Future[MessageId] = Future()
         future.set_running_or_notify_cancel()
         packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)

@@ -2,6 +2,7 @@
  */
 #include "testing.h"
 
+#include <signal.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,8 +31,9 @@ static void in_child(void (*body)(void *), void *data)
         _exit(0);
     }
     while (waitpid(child, &status, WNOHANG) == 0) {
-        CHECK(seconds() < limit);
-        sleep_ms(5);
+        if (seconds() > limit)
+            kill(child, SIGKILL);
+        sleep_ms(1);
     }
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -151,4 +153,118 @@ TEST(a_child_may_open_a_client_of_its_own)
     CHECK(is_text(stargate_message_payload(message), "from the child"));
     stargate_message_free(message);
     free_all(&all);
+}
+
+/* How many children a storm has: a few here, and some hundreds in `make forks`. */
+static int forks_wanted(void)
+{
+    const char *text = getenv("STARGATE_FORKS");
+
+    return text == NULL ? 20 : atoi(text);
+}
+
+static stargate_client *client_of(const char *url)
+{
+    stargate_client *client = NULL;
+    stargate_error *error = NULL;
+    /* Where the system has no roots, `wss` is refused; that is an answer, too. */
+    stargate_status status = stargate_client_new(url, NULL, &client, &error);
+
+    CHECK(status == STARGATE_OK || status == STARGATE_INVALID_ARGUMENT);
+    stargate_error_free(error);
+    return client;
+}
+
+static void client_in_child(void *url)
+{
+    stargate_client_free(client_of(url));
+}
+
+static void *make_and_free(void *url)
+{
+    for (;;)
+        stargate_client_free(client_of(url));
+    return NULL;
+}
+
+static void *use_and_free(void *topic)
+{
+    stargate_error *error = NULL;
+    stargate_outgoing sent = text_message("x");
+
+    for (;;) {
+        stargate_client *client = new_client();
+        stargate_producer *producer = new_producer(client, topic);
+
+        OK(stargate_producer_send(producer, &sent, TIMEOUT_MS, NULL, &error));
+        stargate_producer_free(producer);
+        stargate_client_free(client);
+    }
+    return NULL;
+}
+
+static void clients_in_child(void *data)
+{
+    client_in_child("wss://localhost:1");
+    new_client_in_child(data);
+}
+
+static void storm(void *(*churn)(void *), void *with)
+{
+    handles all = {NULL, NULL, NULL, NULL, NULL, COUNTER_INIT, ""};
+    pthread_t threads[2];
+    int number;
+
+    strcpy(all.topic, new_topic());
+    stargate_client_free(new_client());
+    for (number = 0; number < 2; number++)
+        CHECK(pthread_create(&threads[number], NULL, churn, with == NULL ? all.topic : with) == 0);
+    for (number = 0; number < forks_wanted(); number++) {
+        sleep_ms(number % 7);
+        in_child(clients_in_child, &all);
+    }
+    /* The threads end with the process. */
+    _exit(0);
+}
+
+TEST(children_of_a_parent_that_makes_and_frees_clients_do_not_hang)
+{
+    char url[256];
+
+    snprintf(url, sizeof url, "%s", broker());
+    storm(make_and_free, url);
+}
+
+TEST(children_of_a_parent_that_makes_clients_with_tls_do_not_hang)
+{
+    char url[] = "wss://localhost:1";
+
+    broker();
+    storm(make_and_free, url);
+}
+
+TEST(children_of_a_parent_that_sends_do_not_hang)
+{
+    storm(use_and_free, NULL);
+}
+
+/* The first client of a process reads the roots of the system and starts the threads: a fork in the middle of it. */
+static void first_client(void *data)
+{
+    char url[] = "wss://localhost:1";
+    pthread_t thread;
+    int number = *(int *)data;
+
+    CHECK(pthread_create(&thread, NULL, make_and_free, url) == 0);
+    sleep_ms(number % 10);
+    in_child(client_in_child, url);
+    _exit(0);
+}
+
+TEST(a_fork_in_the_making_of_the_first_client_hangs_no_child)
+{
+    int number;
+
+    for (number = 0; number < forks_wanted(); number++)
+        in_child(first_client, &number);
 }

@@ -275,11 +275,12 @@ pub(crate) fn parse_answer(text: &str) -> Result<Answer> {
 
 /// As the JSON parser reads it, in any order and with any escapes.
 pub(crate) fn parse_any_answer(text: &str) -> Result<Answer> {
-    let wire: WireAnswer<'_> = serde_json::from_str(text).map_err(|error| not_pulsar("a receipt", text, error))?;
+    let wire: WireAnswer<'_> =
+        serde_json::from_str(text).map_err(|error| not_pulsar("a receipt", text).caused_by(error))?;
     let context = wire.context.as_deref().and_then(|context| context.parse().ok());
     let outcome = match (&*wire.result, wire.message_id) {
-        ("ok", Some(id)) => Ok(id.parse().map_err(|error| not_pulsar("a receipt", text, error))?),
-        ("ok", None) => return Err(not_pulsar("a receipt with a messageId", text, std::fmt::Error)),
+        ("ok", Some(id)) => Ok(id.parse().map_err(|error| not_pulsar("a receipt", text).caused_by(error))?),
+        ("ok", None) => return Err(not_pulsar("a receipt with a messageId", text)),
         (result, _) => Err(send_error(result, wire.error.as_deref().unwrap_or_default())),
     };
     Ok(Answer { context, outcome })
@@ -361,7 +362,8 @@ fn scanned_message(scanned: MessageText<'_>, text: &str, topic: &Arc<TopicName>,
 
 /// As the JSON parser reads it, in any order and with any escapes.
 pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Origin) -> Result<Received> {
-    let wire: WireMessage<'_> = serde_json::from_str(text).map_err(|error| not_pulsar("a message", text, error))?;
+    let wire: WireMessage<'_> =
+        serde_json::from_str(text).map_err(|error| not_pulsar("a message", text).caused_by(error))?;
     if let Some(end) = wire.end_of_topic {
         return Ok(Received::EndOfTopic(match end {
             EndOfTopic::Flag(flag) => flag,
@@ -369,10 +371,11 @@ pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Ori
         }));
     }
     let (Some(id), Some(payload)) = (wire.id, wire.payload) else {
-        return Err(not_pulsar("a message with messageId and payload", text, std::fmt::Error));
+        return Err(not_pulsar("a message with messageId and payload", text));
     };
-    let id = id.parse().map_err(|error| not_pulsar("a message", text, error))?;
-    let payload = STANDARD.decode_to_vec(payload.as_bytes()).map_err(|error| not_pulsar("a message", text, error))?;
+    let id = id.parse().map_err(|error| not_pulsar("a message", text).caused_by(error))?;
+    let payload =
+        STANDARD.decode_to_vec(payload.as_bytes()).map_err(|error| not_pulsar("a message", text).caused_by(error))?;
     Ok(Received::Message(Box::new(Message {
         id,
         topic: topic.clone(),
@@ -388,14 +391,13 @@ pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Ori
     })))
 }
 
-fn not_pulsar(expected: &str, text: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+fn not_pulsar(expected: &str, text: &str) -> Error {
     // A payload can hold anything, so only the shape is repeated.
     let start: String = text.chars().take(24).filter(|c| !c.is_control()).collect();
     Error::new(
         ErrorKind::Protocol,
         format!("expected {expected}, got {} bytes of something else, beginning {start:?}", text.len()),
     )
-    .caused_by(cause)
 }
 
 #[cfg(test)]
@@ -455,6 +457,19 @@ mod tests {
     fn no_delay_is_not_on_the_wire() {
         let outgoing = Outgoing::new("x").deliver_after(Duration::ZERO);
         assert_eq!(OpenFrame::encode(outgoing, LIMIT).unwrap().close(0).text(), r#"{"payload":"eA==","context":"0"}"#);
+    }
+
+    #[test]
+    fn what_is_no_frame_of_pulsar_is_described_and_nothing_else() {
+        for text in [r#"{"result":"ok"}"#, r#"{"result":1}"#, r#"{"messageId":"CAUQATAA"}"#] {
+            let error = parse_answer(text).err().or_else(|| parse_any_received_text(text).err()).unwrap();
+            let told = error.to_string();
+            assert!(told.contains("something else, beginning") && !told.contains("formatting an argument"), "{told}");
+        }
+    }
+
+    fn parse_any_received_text(text: &str) -> Result<Received> {
+        parse_any_received(text, &Arc::new("t".parse()?), Origin::default())
     }
 
     #[test]

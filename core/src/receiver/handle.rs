@@ -26,7 +26,9 @@ macro_rules! receiver_methods {
         /// Puts back messages that were received and could not be given to the application. Made for bindings whose
         /// waits can be cancelled after the message was taken.
         pub fn put_back(&self, messages: Vec<Message>) {
-            self.inner.receiver.inbox.put_back(0, messages);
+            if self.is_ours() {
+                self.inner.receiver.inbox.put_back(0, messages);
+            }
         }
 
         /// As `listen` for a client with [`Options::poll_callbacks`]: the handlers are made here, and run in
@@ -60,7 +62,9 @@ macro_rules! receiver_methods {
 
         /// How a message ended that `take_work` gave.
         pub fn settle(&self, message: &Message, outcome: Outcome) {
-            self.inner.receiver.settle(message, outcome);
+            if self.is_ours() {
+                self.inner.receiver.settle(message, outcome);
+            }
         }
 
         /// Counts a handler that failed, in [`Stats::handler_errors`].
@@ -71,7 +75,9 @@ macro_rules! receiver_methods {
         /// Delivers no more: whoever waits in `take_work` or receives gets the error that the handle is closed. The
         /// connection stays, for the outcomes of what was taken, until the handle is closed.
         pub fn stop_work(&self) {
-            self.inner.receiver.inbox.close();
+            if self.is_ours() {
+                self.inner.receiver.inbox.close();
+            }
         }
 
         /// Waits until it is connected; the error that ended it if it cannot be.
@@ -81,7 +87,12 @@ macro_rules! receiver_methods {
 
         /// Whether it is connected now, with all of its connections.
         pub fn is_connected(&self) -> bool {
-            status::are_connected(&self.inner.receiver.status)
+            self.is_ours() && status::are_connected(&self.inner.receiver.status)
+        }
+
+        /// Whether this process opened it. In a child after a fork its locks may be held by threads of the parent.
+        fn is_ours(&self) -> bool {
+            self.inner.receiver.client.runtime.check_fork().is_ok()
         }
 
         /// Waits until it has ended; the error when it failed, nothing when it was closed.

@@ -22,6 +22,7 @@ pub use registry::{Component, RegistryKey, registry_key};
 use crate::client::Client;
 use crate::consumer::Consumer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork::PerProcess;
 use crate::log::Log;
 use crate::producer::Producer;
 use crate::reader::Reader;
@@ -49,10 +50,10 @@ struct Inner {
 }
 
 /// The supervisors of the process by name.
-static SUPERVISORS: Mutex<Option<HashMap<String, Weak<Inner>>>> = Mutex::new(None);
+static SUPERVISORS: PerProcess<Mutex<HashMap<String, Weak<Inner>>>> = PerProcess::new();
 
-fn supervisors() -> MutexGuard<'static, Option<HashMap<String, Weak<Inner>>>> {
-    SUPERVISORS.lock().unwrap_or_else(PoisonError::into_inner)
+fn supervisors() -> MutexGuard<'static, HashMap<String, Weak<Inner>>> {
+    SUPERVISORS.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Supervisor {
@@ -95,7 +96,6 @@ impl Supervisor {
             closing: watch::Sender::new(false),
         });
         let mut all = supervisors();
-        let all = all.get_or_insert_with(HashMap::new);
         all.retain(|_, other| other.strong_count() > 0);
         if all.contains_key(&config.name) {
             return Err(Error::new(
@@ -109,7 +109,7 @@ impl Supervisor {
 
     /// The running supervisor of this name.
     pub fn find(name: &str) -> Result<Supervisor> {
-        let found = supervisors().as_ref().and_then(|all| all.get(name)).and_then(Weak::upgrade);
+        let found = supervisors().get(name).and_then(Weak::upgrade);
         let missing = || Error::new(ErrorKind::NotFound, format!("there is no supervisor {name:?}"));
         Ok(Supervisor { inner: found.ok_or_else(missing)? })
     }
@@ -257,11 +257,11 @@ impl Supervisor {
             }
         }));
         let (closed, others) = futures_util::future::join(self.inner.client.close(timeout), handles).await;
-        if let Some(all) = supervisors().as_mut()
-            && all.get(&self.inner.name).is_some_and(|held| std::ptr::eq(held.as_ptr(), Arc::as_ptr(&self.inner)))
-        {
+        let mut all = supervisors();
+        if all.get(&self.inner.name).is_some_and(|held| std::ptr::eq(held.as_ptr(), Arc::as_ptr(&self.inner))) {
             all.remove(&self.inner.name);
         }
+        drop(all);
         closed.and(others.into_iter().collect())
     }
 }

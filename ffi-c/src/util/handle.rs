@@ -1,8 +1,7 @@
 //! Opaque handles: C sees an incomplete struct, and its pointer is that of a Rust value in a box.
 
-use std::sync::OnceLock;
-
-use stargate_core::{Error, ErrorKind, Result};
+use once_cell::race::OnceBox;
+use stargate_core::{ForkSafe, Result};
 
 use crate::util::boundary;
 use crate::util::values::Text;
@@ -52,12 +51,9 @@ pub(crate) unsafe fn take<H: Handle>(handle: *mut H) -> Option<Box<H::Inner>> {
     Some(unsafe { Box::from_raw(handle.cast()) })
 }
 
-/// What belongs to the process that made it: in a child after `fork` its threads and sockets do not exist, its locks may
-/// be held by nobody, and dropping it would wait for them.
+/// A handle of the core, which belongs to the process that opened it, and what C has of it.
 pub(crate) struct OfProcess<T> {
-    value: std::mem::ManuallyDrop<T>,
-    /// By how many forks this process has come to be.
-    forks: u32,
+    value: ForkSafe<T>,
     /// Somebody else has it, too, so that a free does not close it.
     shared: bool,
     pub(crate) texts: Texts,
@@ -66,18 +62,13 @@ pub(crate) struct OfProcess<T> {
 /// What C has views of, made when it asks.
 #[derive(Default)]
 pub(crate) struct Texts {
-    pub(crate) topic: OnceLock<Text>,
-    pub(crate) subscription: OnceLock<Text>,
+    pub(crate) topic: OnceBox<Text>,
+    pub(crate) subscription: OnceBox<Text>,
 }
 
 impl<T> OfProcess<T> {
     pub(crate) fn new(value: T) -> OfProcess<T> {
-        OfProcess {
-            value: std::mem::ManuallyDrop::new(value),
-            forks: stargate_core::forks(),
-            shared: false,
-            texts: Texts::default(),
-        }
+        OfProcess { value: ForkSafe::new(value), shared: false, texts: Texts::default() }
     }
 
     /// What goes on when this handle is freed, because a supervisor has it.
@@ -94,25 +85,6 @@ impl<T> OfProcess<T> {
 
     /// The value, in the process that made it.
     pub(crate) fn get(&self) -> Result<&T> {
-        if self.is_of_this_process() {
-            return Ok(&self.value);
-        }
-        Err(Error::new(
-            ErrorKind::Forked,
-            "this handle belongs to the process before the fork; open a new client in the child",
-        ))
-    }
-
-    fn is_of_this_process(&self) -> bool {
-        self.forks == stargate_core::forks()
-    }
-}
-
-impl<T> Drop for OfProcess<T> {
-    fn drop(&mut self) {
-        if self.is_of_this_process() {
-            // SAFETY: dropped once, here.
-            unsafe { std::mem::ManuallyDrop::drop(&mut self.value) }
-        }
+        self.value.get()
     }
 }

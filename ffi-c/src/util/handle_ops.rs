@@ -77,7 +77,7 @@ where
     enter_or(stargate_str::NONE, || {
         // SAFETY: the caller's promise.
         let Some(owned) = (unsafe { handle::optional(handle) }) else { return stargate_str::NONE };
-        let topic = owned.get().map(|opened| owned.texts.topic.get_or_init(|| Text::new(opened.topic().to_string())));
+        let topic = owned.get().map(|opened| owned.texts.topic.get_or_init(|| Text::boxed(opened.topic().to_string())));
         topic.map_or(stargate_str::NONE, Text::view)
     })
 }

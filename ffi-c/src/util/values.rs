@@ -69,6 +69,12 @@ impl Text {
         Text([text.as_ref().as_bytes(), &[0]].concat().into())
     }
 
+    /// For a `OnceBox`, which no thread ever waits for: a child after a fork may ask for a text that a thread of its parent
+    /// was making.
+    pub(crate) fn boxed(text: impl AsRef<str>) -> Box<Text> {
+        Box::new(Text::new(text))
+    }
+
     pub(crate) fn view(&self) -> stargate_str {
         stargate_str { ptr: self.0.as_ptr().cast(), len: self.0.len() - 1 }
     }
