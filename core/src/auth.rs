@@ -47,6 +47,15 @@ impl Auth {
         }
     }
 
+    /// What has not happened while [`Auth::header`] is waited for.
+    pub(crate) fn unfinished(&self) -> String {
+        match self {
+            Auth::None | Auth::Token(_) => "the token was not ready".to_owned(),
+            Auth::File(path) => format!("the token file {} could not be read", path.display()),
+            Auth::Supplier(_) => "the token supplier gave no token".to_owned(),
+        }
+    }
+
     /// The value of the `Authorization` header.
     pub(crate) async fn header(&self) -> Result<Option<String>> {
         let token = match self {

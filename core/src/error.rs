@@ -195,6 +195,11 @@ impl Error {
         })
     }
 
+    /// With more at the end of its message.
+    pub(crate) fn adding(self, text: &str) -> Error {
+        self.edit(|inner| inner.message.push_str(text))
+    }
+
     pub(crate) fn with_broker_text(self, text: impl Into<String>) -> Error {
         self.edit(|inner| inner.broker_text = Some(text.into()))
     }

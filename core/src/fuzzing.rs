@@ -4,6 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::HeaderMap;
+
+use crate::driver::http1::Response;
 use crate::driver::{refusal, websocket};
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
@@ -294,7 +297,8 @@ pub fn option_values(data: &[u8]) {
 pub fn upgrade_pages(data: &[u8]) {
     let (status, page) = data.split_at(data.len().min(2));
     let status = status.iter().fold(0, |status, byte| status << 8 | u16::from(*byte));
-    let error = refusal::refused(status, &text(page), "");
+    let response = Response { status, headers: HeaderMap::new(), body: page.to_vec().into() };
+    let error = refusal::refused(&response, "");
     assert_eq!(error.http_status(), Some(status));
     assert!(error.to_string().contains(&status.to_string()));
 }

@@ -1,22 +1,22 @@
 //! Requests to Pulsar's REST API: over the hosts in turn, with redirects to hosts that are trusted, on connections made as
 //! those of the WebSockets are.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, LOCATION, USER_AGENT};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
 use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use crate::driver::access::{self, Access};
 use crate::driver::dial;
+pub(crate) use crate::driver::http1::Response;
+use crate::driver::http1::{self, broken};
+use crate::driver::steps::Steps;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::runtime::Runtime;
@@ -36,12 +36,6 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// JSON.
     pub(crate) body: Option<String>,
-}
-
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
 }
 
 /// Why there is no response, and whether another host may be asked.
@@ -116,16 +110,18 @@ impl Http {
         let (mut sender, answer) = oneshot::channel();
         let http = self.clone();
         self.runtime.spawn(async move {
-            let limited = tokio::time::timeout(http.timeout, http.ask(&request));
+            let steps = Steps::default();
+            let limited = tokio::time::timeout(http.timeout, http.ask(&request, &steps));
             let outcome = tokio::select! {
                 outcome = limited => outcome,
                 () = sender.closed() => return,
             };
             let _ = sender.send(outcome.unwrap_or_else(|_| {
-                let limit = http.timeout;
-                let doubt = if request.method.is_safe() { "" } else { "; it may have been carried out all the same" };
-                let late = format!("no answer within {limit:?} (option admin_timeout){doubt}");
-                Err(Error::new(ErrorKind::Timeout, late))
+                let late = steps.late(http.timeout, "admin_timeout");
+                Err(match request.method.is_safe() {
+                    true => late,
+                    false => late.adding("; it may have been carried out all the same"),
+                })
             }));
         });
         answer.await.unwrap_or_else(|_| Err(Error::closed()))
@@ -137,12 +133,12 @@ impl Http {
     }
 
     /// Asks the hosts in turn. What changes something is asked of another host only if it certainly reached none.
-    async fn ask(&self, request: &Request) -> Result<Response> {
+    async fn ask(&self, request: &Request, steps: &Steps) -> Result<Response> {
         let count = self.hosts.len();
         let first = self.first.load(Ordering::Relaxed);
         let mut outcome = Err(Error::invalid("there is no host to ask"));
         for index in (first..first + count).map(|index| index % count) {
-            outcome = match self.follow(&self.hosts[index], request).await {
+            outcome = match self.follow(&self.hosts[index], request, steps).await {
                 // A gateway without a broker, or a broker that starts or stops.
                 Ok(response) if request.method.is_safe() && matches!(response.status, 502..=504) => Ok(response),
                 Ok(response) => {
@@ -162,10 +158,10 @@ impl Http {
     }
 
     /// Asks a host, and those to which it redirects: with the same method, body and authorization.
-    async fn follow(&self, host: &Host, request: &Request) -> std::result::Result<Response, Failure> {
+    async fn follow(&self, host: &Host, request: &Request, steps: &Steps) -> std::result::Result<Response, Failure> {
         let (mut host, mut path) = (host.clone(), request.path.clone());
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.exchange(&host, &path, request).await?;
+            let response = self.exchange(&host, &path, request, steps).await?;
             if !(300..400).contains(&response.status) {
                 return Ok(response);
             }
@@ -208,15 +204,23 @@ impl Http {
         Ok((host, path))
     }
 
-    async fn exchange(&self, host: &Host, path: &str, request: &Request) -> std::result::Result<Response, Failure> {
+    async fn exchange(
+        &self,
+        host: &Host,
+        path: &str,
+        request: &Request,
+        steps: &Steps,
+    ) -> std::result::Result<Response, Failure> {
         loop {
             let rested = self.take_idle(host).await;
             let reused = rested.is_some();
             let mut sender = match rested {
                 Some(sender) => sender,
-                None => self.connect(host).await.map_err(Failure::Unsent)?,
+                None => self.connect(host, steps).await.map_err(Failure::Unsent)?,
             };
+            steps.enter(self.access.auth.unfinished());
             let message = self.message(host, path, request).await.map_err(Failure::Final)?;
+            steps.enter(format!("{host} did not answer the request"));
             match sender.try_send_request(message).await {
                 Ok(response) => {
                     let response = self.read(host, response).await.map_err(Failure::Lost)?;
@@ -229,7 +233,7 @@ impl Http {
                     if reused && (unsent || request.method.is_safe()) {
                         continue;
                     }
-                    let error = broken(host, error.into_error());
+                    let error = broken(host, self.tls, error.into_error());
                     return Err(if unsent { Failure::Unsent(error) } else { Failure::Lost(error) });
                 }
             }
@@ -240,7 +244,7 @@ impl Http {
         let mut builder = hyper::Request::builder()
             .method(request.method.clone())
             .uri(path)
-            .header(HOST, host.to_string())
+            .header(HOST, host.authority(self.tls))
             .header(USER_AGENT, access::USER_AGENT)
             .header(ACCEPT, "*/*");
         if let Some(authorization) = self.access.auth.header().await? {
@@ -254,9 +258,10 @@ impl Http {
         builder.body(request.body.clone().unwrap_or_default()).map_err(unusable)
     }
 
-    async fn connect(&self, host: &Host) -> Result<SendRequest<String>> {
-        let link = dial::open(host, &self.access).await?;
-        let (sender, connection) = handshake(TokioIo::new(link)).await.map_err(|error| broken(host, error))?;
+    async fn connect(&self, host: &Host, steps: &Steps) -> Result<SendRequest<String>> {
+        let link = dial::open(host, &self.access, steps).await?;
+        let failed = |error| broken(host, self.tls, error);
+        let (sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(failed)?;
         tokio::spawn(async move {
             // What becomes of it the requests on it are told.
             let _ = connection.await;
@@ -265,19 +270,9 @@ impl Http {
     }
 
     async fn read(&self, host: &Host, response: hyper::Response<Incoming>) -> Result<Response> {
-        let (head, mut body) = response.into_parts();
-        let limit = self.access.max_frame_bytes;
-        let mut bytes = Vec::new();
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            if let Ok(data) = frame.map_err(|error| broken(host, error))?.into_data() {
-                bytes.extend_from_slice(&data);
-            }
-            if bytes.len() > limit {
-                let long = format!("{host} answers with more than {limit} bytes (option max_frame_bytes)");
-                return Err(Error::new(ErrorKind::Protocol, long));
-            }
-        }
-        Ok(Response { status: head.status.as_u16(), headers: head.headers, body: bytes.into() })
+        let (head, body) = response.into_parts();
+        let body = http1::read(host, self.tls, body, self.access.max_frame_bytes).await?;
+        Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
     }
 
     async fn take_idle(&self, host: &Host) -> Option<SendRequest<String>> {
@@ -289,14 +284,6 @@ impl Http {
     fn idle(&self) -> MutexGuard<'_, Option<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn broken(host: &Host, error: hyper::Error) -> Error {
-    if error.is_parse() {
-        return Error::new(ErrorKind::Protocol, format!("{host} does not answer in HTTP: is it the HTTP port?"))
-            .caused_by(error);
-    }
-    Error::new(ErrorKind::Connect, format!("{host} broke off")).caused_by(error)
 }
 
 /// Hosts that may get the token.
@@ -346,6 +333,8 @@ impl Trusted {
 
 #[cfg(test)]
 mod tests {
+    use hyper::HeaderMap;
+
     use super::*;
 
     fn host(name: &str, port: u16) -> Host {
@@ -385,7 +374,7 @@ mod tests {
         let http = Http::new(Runtime::shared().unwrap(), &url, &options).unwrap();
         let to = |location: &str| {
             let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
-            http.redirected(&http.hosts[0], &Response { status: 307, headers, body: Bytes::new() })
+            http.redirected(&http.hosts[0], &Response { status: 307, headers, body: Default::default() })
         };
         assert_eq!(to("https://broker-2/x?y").unwrap(), (host("broker-2", 443), "/x?y".to_owned()));
         assert_eq!(to("/x").unwrap(), (host("broker-1", 8443), "/x".to_owned()));

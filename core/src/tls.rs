@@ -30,7 +30,7 @@ pub(crate) fn client_config(options: &Options) -> Result<Arc<ClientConfig>> {
     };
     let mut config = match (options.path("tls_cert_file"), options.path("tls_key_file")) {
         (Some(certificate), Some(key)) => {
-            let key_der = PrivateKeyDer::from_pem_file(&key).map_err(|error| bad_file("tls_key_file", &key, error))?;
+            let key_der = private_key(&key)?;
             builder
                 .with_client_auth_cert(certificates("tls_cert_file", &certificate)?, key_der)
                 .map_err(|error| bad_file("tls_key_file", &key, error))?
@@ -52,6 +52,20 @@ fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>
         return Err(Error::invalid(format!("option {option:?}: {} holds no PEM certificate", path.display())));
     }
     Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+    let bad = |error: &dyn std::fmt::Display| {
+        Error::invalid(format!("option \"tls_key_file\": {} cannot be used: {error}", path.display()))
+    };
+    let pem = zeroize::Zeroizing::new(std::fs::read(path).map_err(|error| bad(&error))?);
+    let encrypted = memchr::memmem::find(&pem, b"ENCRYPTED").is_some();
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match encrypted {
+        true => bad(
+            &"the key is encrypted, and there is no option for its passphrase; `openssl pkey -in FILE` writes it plain",
+        ),
+        false => bad(&error),
+    })
 }
 
 fn roots_from(path: &Path) -> Result<RootCertStore> {

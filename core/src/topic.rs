@@ -179,6 +179,26 @@ impl fmt::Display for Host {
     }
 }
 
+impl Host {
+    /// The name as others than this machine know it: an IPv6 address without its zone.
+    pub(crate) fn name_without_zone(&self) -> &str {
+        match self.name.split_once('%') {
+            Some((address, _)) if address.contains(':') => address,
+            _ => &self.name,
+        }
+    }
+
+    /// The value of the `Host` header, in which the scheme's own port is left out.
+    pub(crate) fn authority(&self, tls: bool) -> String {
+        let name = self.name_without_zone();
+        let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+        match (tls, self.port) {
+            (true, 443) | (false, 80) => name,
+            (_, port) => format!("{name}:{port}"),
+        }
+    }
+}
+
 impl ServiceUrl {
     /// Whether connections are encrypted (`wss`).
     pub fn is_tls(&self) -> bool {

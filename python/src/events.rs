@@ -160,7 +160,7 @@ impl Queue {
         self.push(Event::Token { supplier, answer });
         match answered.recv_timeout(limit) {
             Ok(token) => token.map_err(Into::into),
-            Err(_) => Err("the token supplier gave no answer".into()),
+            Err(_) => Err("it gave no answer".into()),
         }
     }
 }
@@ -374,7 +374,7 @@ impl TokenAnswer {
     /// The token, or why there is none.
     #[pyo3(signature = (token, error = None))]
     fn give(&self, token: Option<String>, error: Option<String>) {
-        let answer = token.ok_or_else(|| error.unwrap_or_else(|| "the token supplier gave no token".into()));
+        let answer = token.ok_or_else(|| error.unwrap_or_else(|| "it gave no token".into()));
         // A connection that gave up does not wait any more.
         let _ = self.answer.send(answer);
     }

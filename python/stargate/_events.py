@@ -154,12 +154,12 @@ def _token(supplier: Callable[[], str], answer: _native.TokenAnswer, _: None) ->
     try:
         token: object = supplier()
         if not isinstance(token, str):
-            answer.give(None, f"the token supplier gave {type(token).__name__} instead of str")
+            answer.give(None, f"it gave {type(token).__name__} instead of str")
         else:
             answer.give(token)
     except BaseException as error:
         logger.exception("the token supplier failed")
-        answer.give(None, f"the token supplier failed: {error!r}")
+        answer.give(None, repr(error))
 
 
 def _key(reader: CryptoKeyReader, answer: _native.KeyAnswer, wanted: tuple[str, dict[str, str] | None]) -> None:

@@ -33,7 +33,8 @@ pub use self::subscriptions::BacklogAnalysis;
 pub use self::tenants::TenantInfo;
 pub use self::topics::{CompactionStatus, TopicWalk};
 use crate::client::inner::ClientInner;
-use crate::driver::refusal::page_message;
+use crate::driver::refusal::{self, server};
+use crate::driver::words::shortened;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Request, Response};
 use crate::message::MessageId;
@@ -268,24 +269,16 @@ fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 /// The error of an answer that is not 2xx.
 fn refusal(response: &Response, explanation: &str) -> Error {
-    #[derive(Deserialize)]
-    struct Refusal {
-        reason: String,
-    }
-    let text = String::from_utf8_lossy(&response.body);
-    let reason = match serde_json::from_str::<Refusal>(&text) {
-        Ok(refusal) => refusal.reason,
-        Err(_) if text.trim_start().starts_with('<') => page_message(&text),
-        Err(_) => text.trim().to_owned(),
-    };
+    let reason = refusal::reason(response);
     // Behind a 500 there is a page with the stack of the broker, and one line of it says what happened.
     let sentence = match reason.split_once("Message: ") {
         Some((_, rest)) if reason.contains("Stacktrace") => rest.lines().next().unwrap_or_default(),
-        _ => reason.lines().next().unwrap_or_default(),
+        _ => reason.as_str(),
     };
+    let sentence = shortened(sentence);
     let status = response.status;
-    let sentence = if sentence.is_empty() { "no reason given" } else { sentence };
-    let error = Error::new(kind_of(status, &reason), format!("the broker refused ({status}): {sentence}{explanation}"))
+    let server = server(&response.headers, "the broker");
+    let error = Error::new(kind_of(status, &reason), format!("{server} refused ({status}): {sentence}{explanation}"))
         .with_http_status(status)
         .with_broker_text(reason.as_str());
     // What is there already, or is not empty, is so the next time too; two changes at a time are another matter.

@@ -1,57 +1,53 @@
-//! From a host to a connection: name look-up, TCP, TLS.
+//! From a host to a connection: TCP, TLS. Whatever goes to a server (WebSockets, REST) goes through here.
 
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::access::Access;
+use super::addresses;
 use super::link::Link;
+use super::steps::Steps;
 use super::tcp::Tcp;
 use super::tls_errors::io_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::Host;
 
-/// Opens a connection to `host`, and asks nothing of it yet.
-pub(crate) async fn open(host: &Host, access: &Access) -> Result<Link> {
-    within(access.timeout, host, dial(host, access)).await
+/// Opens a connection to `host` within `connect_timeout`, and asks nothing of it yet.
+pub(crate) async fn open(host: &Host, access: &Access, steps: &Steps) -> Result<Link> {
+    steps.within(access.timeout, dial(host, access, steps)).await
 }
 
 /// Opens a connection to `host`, without a limit of time of its own.
-pub(super) async fn dial(host: &Host, access: &Access) -> Result<Link> {
-    let link = connect(host).await?;
+pub(super) async fn dial(host: &Host, access: &Access, steps: &Steps) -> Result<Link> {
+    let link = connect(host, steps).await?;
     match &access.tls {
-        Some(config) => secure(link, host, config).await,
+        Some(config) => secure(link, host, config, steps).await,
         None => Ok(link),
     }
 }
 
-/// TCP to one of the addresses of `host`.
-async fn connect(host: &Host) -> Result<Link> {
-    let failed = |error| io_error(&format!("{host} could not be reached"), error);
-    let tcp = tokio::net::TcpStream::connect((host.name.as_str(), host.port)).await.map_err(failed)?;
-    tcp.set_nodelay(true).map_err(failed)?;
-    Ok(Link::Plain(Tcp::new(tcp)))
+async fn connect(host: &Host, steps: &Steps) -> Result<Link> {
+    let stream = addresses::connect(host, steps).await?;
+    let failed = |error| Error::new(ErrorKind::Connect, format!("{host} could not be reached")).caused_by(error);
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(Link::Plain(Tcp::new(stream)))
 }
 
 /// TLS with `host` over `link`.
-async fn secure(link: Link, host: &Host, config: &Arc<rustls::ClientConfig>) -> Result<Link> {
-    let name = ServerName::try_from(host.name.clone())
+async fn secure(link: Link, host: &Host, config: &Arc<rustls::ClientConfig>, steps: &Steps) -> Result<Link> {
+    let name = ServerName::try_from(host.name_without_zone().to_owned())
         .map_err(|error| Error::invalid(format!("{host}: not a name that a certificate can have")).caused_by(error))?;
-    let stream = TlsConnector::from(config.clone())
-        .connect(name, link)
-        .await
-        .map_err(|error| io_error(&format!("no TLS with {host}"), error))?;
-    Ok(Link::Tls(Box::new(stream)))
-}
-
-pub(super) async fn within<T>(limit: Duration, host: &Host, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let late = format!("{host} did not answer within {limit:?} (option connect_timeout)");
-            Err(Error::new(ErrorKind::Timeout, late))
+    steps.enter(format!("{host} did not finish the TLS handshake"));
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            let cut = format!("{host} ended the connection in the TLS handshake: is it the port for wss://?");
+            Error::new(ErrorKind::Connect, cut)
         }
-    }
+        _ => io_error(&format!("no TLS with {host}"), error),
+    };
+    let stream = TlsConnector::from(config.clone()).connect(name, link).await.map_err(failed)?;
+    Ok(Link::Tls(Box::new(stream)))
 }

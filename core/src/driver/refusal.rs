@@ -1,11 +1,18 @@
-//! What a server that refuses the upgrade says, and which error follows from it.
+//! What a server that refuses says, Pulsar's or a gateway's, and which error follows from it.
 
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, LOCATION, SERVER, WWW_AUTHENTICATE};
+
+use super::http1::Response;
+use super::words::{own_words, shortened};
 use crate::error::{Error, ErrorKind};
 
 /// The error of an upgrade that was not answered with 101.
-pub(crate) fn refused(status: u16, page: &str, explanation: &str) -> Error {
-    let reason = page_message(page);
+pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
+    let reason = reason(response);
+    let status = response.status;
     let kind = match status {
+        200..400 => ErrorKind::Protocol,
         400 => ErrorKind::InvalidArgument,
         401 => ErrorKind::Authentication,
         403 => ErrorKind::Authorization,
@@ -21,24 +28,63 @@ pub(crate) fn refused(status: u16, page: &str, explanation: &str) -> Error {
         .split_once("\"errorMsg\":\"")
         .and_then(|(_, rest)| rest.split_once("\",").or_else(|| rest.split_once('"')))
         .map_or(reason.as_str(), |(sentence, _)| sentence);
-    let sentence = if sentence.is_empty() { "no reason given" } else { sentence };
-    Error::new(kind, format!("the server refused the connection ({status}): {sentence}{explanation}"))
-        .with_http_status(status)
-        .with_broker_text(reason)
+    let sentence = shortened(sentence);
+    let server = server(&response.headers, "the server");
+    let text = match status {
+        200..300 => format!(
+            "{server} answered the WebSocket upgrade with a page ({status}): does the URL lead to Pulsar's WebSocket \
+             service? It says: {sentence}"
+        ),
+        300..400 => format!("{server} redirects the WebSocket upgrade ({status}) {}: {sentence}", target(response)),
+        _ => format!("{server} refused the connection ({status}): {sentence}{explanation}"),
+    };
+    Error::new(kind, text).with_http_status(status).with_broker_text(reason)
 }
 
-/// The message in Jetty's error page.
-pub(crate) fn page_message(page: &str) -> String {
-    let cell = page.split_once("<th>MESSAGE:</th><td>").and_then(|(_, rest)| rest.split_once("</td>"));
-    let title = || page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-    let text = cell.or_else(title).map_or("", |(text, _)| text);
-    let entities = [("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
-    entities.iter().fold(text.trim().to_owned(), |text, (entity, character)| text.replace(entity, character))
+/// What a response says about itself: the words in its body, or else in its headers.
+pub(crate) fn reason(response: &Response) -> String {
+    let words = own_words(&response.body);
+    match words.is_empty() {
+        true => header(&response.headers, WWW_AUTHENTICATE).unwrap_or_default().to_owned(),
+        false => words,
+    }
+}
+
+/// Which server it is, by the name that it gives itself; `pulsar` if it is Jetty, which is in Pulsar, or says nothing.
+pub(crate) fn server(headers: &HeaderMap, pulsar: &str) -> String {
+    match header(headers, SERVER).filter(|name| !name.starts_with("Jetty")) {
+        Some(name) => format!("the server ({})", shortened(name)),
+        None => pulsar.to_owned(),
+    }
+}
+
+fn target(response: &Response) -> String {
+    match header(&response.headers, LOCATION) {
+        // Its query may hold secrets.
+        Some(location) => {
+            let shown = location.split(['?', '#']).next().unwrap_or_default();
+            format!("to {}; a page to log in, or another address to give to this client", shortened(shown))
+        }
+        None => "nowhere".to_owned(),
+    }
+}
+
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refused(status: u16, page: &str, explanation: &str) -> Error {
+        super::refused(&response(status, page, &[]), explanation)
+    }
+
+    fn response(status: u16, body: &str, headers: &[(HeaderName, &str)]) -> Response {
+        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        Response { status, headers, body: body.to_owned().into() }
+    }
 
     fn page(status: u16, message: &str) -> String {
         format!(
@@ -70,8 +116,28 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_shape_still_gives_its_title() {
-        assert_eq!(page_message("<title>Error 401 Unauthorized</title>"), "Error 401 Unauthorized");
-        assert_eq!(page_message("gateway down"), "");
+    fn the_server_that_refuses_is_named_with_its_words() {
+        let says = |status, body, headers: &[_]| super::refused(&response(status, body, headers), "").to_string();
+        let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
+        assert_eq!(
+            says(502, page, &[(SERVER, "nginx/1.22.1")]),
+            "the server (nginx/1.22.1) refused the connection (502): 502 Bad Gateway"
+        );
+        assert_eq!(
+            says(503, "", &[(SERVER, "Jetty(9.4)")]),
+            "the server refused the connection (503): no reason given"
+        );
+        let challenge = (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
+        assert!(says(401, "", &[challenge]).ends_with("(401): Bearer error=\"invalid_token\""));
+    }
+
+    #[test]
+    fn a_redirect_shows_where_to_without_its_query_and_a_page_asks_for_the_path() {
+        let redirect = super::refused(&response(302, "", &[(LOCATION, "https://login/in?state=secret")]), "");
+        assert_eq!((redirect.kind(), redirect.http_status()), (ErrorKind::Protocol, Some(302)));
+        assert!(redirect.to_string().contains("(302) to https://login/in;"), "{redirect}");
+        assert!(!redirect.to_string().contains("secret"), "{redirect}");
+        let page = refused(200, "<title>Welcome</title>", "").to_string();
+        assert!(page.contains("does the URL lead to Pulsar's WebSocket service? It says: Welcome"), "{page}");
     }
 }

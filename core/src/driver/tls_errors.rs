@@ -1,24 +1,114 @@
-//! What a failure of input or output means, above all when TLS is behind it.
+//! What a failure of input or output means when TLS is behind it: each with its own words, and what to do.
 
+use std::error::Error as StdError;
 use std::io;
+
+use rustls::{AlertDescription as Alert, CertificateError};
 
 use crate::error::{Error, ErrorKind};
 
-/// TLS hides its errors in those of input and output; one about certificates is a question of identity.
+/// The error of a connection that failed with `error` at `what`.
 pub(super) fn io_error(what: &str, error: io::Error) -> Error {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(why)) => Error::new(
-            ErrorKind::Authentication,
-            format!("the server's certificate is not accepted: {why:?} (option tls_ca_file names the CA to trust)"),
-        ),
-        Some(rustls::Error::AlertReceived(alert)) => Error::new(
-            ErrorKind::Authentication,
-            format!("the server ended the TLS handshake with {alert:?}: does it accept the client's certificate?"),
-        ),
-        Some(rustls::Error::InvalidMessage(_)) => {
-            Error::new(ErrorKind::Connect, format!("{what}: is it the port for wss://?")).caused_by(error)
+    tls_error(what, &error).unwrap_or_else(|| Error::new(ErrorKind::Connect, what).caused_by(error))
+}
+
+/// The error of TLS at the bottom of `error`, if it is one.
+pub(super) fn tls_error(what: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
+    Some(match cause(error)? {
+        rustls::Error::InvalidCertificate(why) => {
+            let why = certificate(why);
+            Error::new(ErrorKind::Authentication, format!("{what}: the server's certificate is not accepted: {why}"))
         }
-        _ => Error::new(ErrorKind::Connect, what).caused_by(error),
+        rustls::Error::AlertReceived(alert) => {
+            let (kind, why) = self::alert(*alert);
+            Error::new(kind, format!("{what}: the server ended TLS with the alert {alert:?}: {why}"))
+        }
+        rustls::Error::InvalidMessage(_) => Error::new(
+            ErrorKind::Connect,
+            format!("{what}: the answer is not TLS: is it the port for wss://? (one without TLS wants ws://)"),
+        ),
+        other => Error::new(ErrorKind::Connect, what).caused_by(other.clone()),
+    })
+}
+
+/// TLS hides its errors in those of input and output, and hyper hides these.
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An io::Error gives the source of what it holds as its own, and leaves out what it holds.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = held.map(|held| held as &(dyn StdError + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+fn certificate(error: &CertificateError) -> String {
+    use CertificateError as Why;
+    let why = match error {
+        Why::Expired | Why::ExpiredContext { .. } => "it has expired: the server needs a new one, or a clock is wrong",
+        Why::NotValidYet | Why::NotValidYetContext { .. } => "it is not valid yet: is this machine's clock right?",
+        Why::NotValidForName => "it is for another name: use a name of the certificate",
+        Why::NotValidForNameContext { expected, presented } => {
+            let names: Vec<&str> = presented.iter().map(|name| strip_debug(name)).collect();
+            let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+            return format!(
+                "it is not for {:?} but for {names}: connect to one of them, or name it with tls_server_name",
+                expected.to_str()
+            );
+        }
+        Why::UnknownIssuer => {
+            "no authority that is trusted here has issued it: name its CA with tls_ca_file, and see that the server \
+             sends its intermediate certificates"
+        }
+        Why::Revoked => "it was revoked: the server needs a new one",
+        Why::BadSignature => "its signature is wrong: is tls_ca_file an older CA of the same name?",
+        Why::InvalidPurpose | Why::InvalidPurposeContext { .. } => {
+            "it is not for servers: it needs the extended key usage serverAuth"
+        }
+        Why::BadEncoding => "it is malformed",
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "it is a CA's own, used as a server's: the server needs one that the CA has issued (basicConstraints CA:FALSE)"
+        }
+        other => return format!("{other:?}"),
+    };
+    why.to_owned()
+}
+
+/// `DnsName("a")` is how rustls presents the name `a`.
+fn strip_debug(name: &str) -> &str {
+    name.split_once('"').and_then(|(_, rest)| rest.split_once('"')).map_or(name, |(name, _)| name)
+}
+
+fn alert(alert: Alert) -> (ErrorKind, &'static str) {
+    let kind = ErrorKind::Authentication;
+    match alert {
+        Alert::CertificateRequired | Alert::NoCertificate => {
+            (kind, "it wants a certificate of the client (options tls_cert_file and tls_key_file)")
+        }
+        Alert::UnknownCA => (kind, "it does not trust the CA of the client's certificate"),
+        Alert::CertificateExpired => (kind, "the client's certificate has expired"),
+        Alert::CertificateRevoked => (kind, "the client's certificate was revoked"),
+        Alert::BadCertificate | Alert::UnsupportedCertificate | Alert::CertificateUnknown => {
+            (kind, "it does not accept the client's certificate, or wants one (options tls_cert_file and tls_key_file)")
+        }
+        Alert::AccessDenied => (kind, "the client's certificate has no access"),
+        Alert::DecryptError => {
+            (kind, "it could not check a signature: do the client's certificate and key belong together?")
+        }
+        Alert::ProtocolVersion => (ErrorKind::Connect, "it speaks neither TLS 1.2 nor TLS 1.3"),
+        Alert::HandshakeFailure | Alert::InsufficientSecurity => (
+            ErrorKind::Connect,
+            "it has no cipher or key exchange in common with this client, or wants a certificate of the client",
+        ),
+        Alert::UnrecognisedName => (
+            ErrorKind::Connect,
+            "it has no certificate for the name that it was asked for: use its own name, or tls_server_name",
+        ),
+        Alert::NoApplicationProtocol => (ErrorKind::Connect, "it does not speak HTTP/1.1 on this port"),
+        Alert::InternalError => (ErrorKind::Connect, "something failed on its side: its log says what"),
+        _ => (ErrorKind::Connect, "its log may say why"),
     }
 }

@@ -1,102 +1,135 @@
 //! The WebSocket upgrade: its request and its response.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::Parts;
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use hyper::header::{SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT};
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::access::{Access, USER_AGENT};
-use super::dial::{dial, within};
+use super::access::{self, Access};
+use super::dial::dial;
+use super::http1::{self, Response, broken};
 use super::link::Link;
 use super::refusal::refused;
-use super::tls_errors::io_error;
+use super::steps::Steps;
 use super::websocket::Socket;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::Host;
 
-/// The longest head of a response, and the longest error page, that is read.
-const MAX_RESPONSE: usize = 64 * 1024;
+/// How much of an error page is read, and for how long.
+const MAX_PAGE: usize = 64 * 1024;
+const PAGE_TIME: Duration = Duration::from_secs(5);
 
 /// Opens a WebSocket to `path` (query included) on `host`.
 pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<Socket> {
-    let upgrade = async {
-        let authorization = access.auth.header().await?;
-        let mut link = dial(&host, &access).await?;
-        let key = generate_key();
-        let mut request = request_head(&path, &host, authorization.as_deref());
-        request.push_str("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-        request.push_str(&format!("Sec-WebSocket-Key: {key}\r\n\r\n"));
-        let (head, rest) = exchange(&mut link, &request, &host).await?;
-        if head.status != 101 {
-            let body = read_body(&mut link, &head, rest).await;
-            return Err(refused(head.status, &String::from_utf8_lossy(&body), access.auth.explain(head.status)));
-        }
-        if head.accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_str()) {
-            let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
-            return Err(Error::new(ErrorKind::Protocol, wrong));
-        }
-        Ok(Socket::new(link, rest, access.max_frame_bytes).await)
-    };
-    within(access.timeout, &host, upgrade).await
+    let steps = Steps::default();
+    steps.within(access.timeout, upgrade(&host, &path, &access, &steps)).await
 }
 
-fn request_head(path: &str, host: &Host, authorization: Option<&str>) -> String {
-    let mut head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n");
+async fn upgrade(host: &Host, path: &str, access: &Access, steps: &Steps) -> Result<Socket> {
+    steps.enter(access.auth.unfinished());
+    let authorization = access.auth.header().await?;
+    let link = dial(host, access, steps).await?;
+    steps.enter(format!("{host} did not answer the WebSocket upgrade"));
+    let key = generate_key();
+    let request = request(host, path, access, authorization, &key)?;
+    match exchange(link, request, host, access).await? {
+        Answer::Switched { accept, parts } => {
+            if accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_str()) {
+                let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
+                return Err(Error::new(ErrorKind::Protocol, wrong));
+            }
+            Ok(Socket::new(parts.io.into_inner(), parts.read_buf.to_vec(), access.max_frame_bytes).await)
+        }
+        Answer::Other(response) => Err(refused(&response, access.auth.explain(response.status))),
+    }
+}
+
+type Request = hyper::Request<String>;
+
+fn request(host: &Host, path: &str, access: &Access, authorization: Option<String>, key: &str) -> Result<Request> {
+    let mut builder = hyper::Request::builder()
+        .uri(path)
+        .header(HOST, host.authority(access.tls.is_some()))
+        .header(USER_AGENT, access::USER_AGENT)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, key);
     if let Some(value) = authorization {
-        head.push_str(&format!("Authorization: {value}\r\n"));
+        builder = builder.header(AUTHORIZATION, value);
     }
-    head
+    builder
+        .body(String::new())
+        .map_err(|error| Error::invalid("the request for the upgrade cannot be made").caused_by(error))
 }
 
-struct Head {
-    status: u16,
-    accept: Option<String>,
-    content_length: Option<usize>,
+enum Answer {
+    /// The connection is a WebSocket's from here on.
+    Switched {
+        accept: Option<String>,
+        parts: Parts<TokioIo<Link>>,
+    },
+    Other(Response),
 }
 
-/// Writes the request and reads the head of the response, and whatever came with it.
-async fn exchange(link: &mut Link, request: &str, host: &Host) -> Result<(Head, Vec<u8>)> {
-    let failed = |error| io_error(&format!("{host} broke off during the upgrade"), error);
-    link.write_all(request.as_bytes()).await.map_err(failed)?;
-    link.flush().await.map_err(failed)?;
-    let not_http = || Error::new(ErrorKind::Protocol, format!("{host} does not speak HTTP: is it the HTTP port?"));
-    let mut buffer = Vec::with_capacity(4096);
-    loop {
-        let read = link.read_buf(&mut buffer).await.map_err(failed)?;
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut response = httparse::Response::new(&mut headers);
-        match response.parse(&buffer) {
-            Ok(httparse::Status::Complete(length)) => {
-                let header = |name: &str| {
-                    let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-                    found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim).map(str::to_owned)
-                };
-                let head = Head {
-                    status: response.code.unwrap_or(0),
-                    accept: header("sec-websocket-accept"),
-                    content_length: header("content-length").and_then(|length| length.parse().ok()),
-                };
-                return Ok((head, buffer.split_off(length)));
+/// Sends the request and reads the response.
+async fn exchange(link: Link, request: Request, host: &Host, access: &Access) -> Result<Answer> {
+    let failed = |error| broken(host, access.tls.is_some(), error);
+    let (mut sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(failed)?;
+    let mut connection = Driven { running: pin!(connection.without_shutdown()), ended: None };
+    let response = connection.during(sender.send_request(request)).await.map_err(failed)?;
+    let (head, body) = response.into_parts();
+    if head.status == hyper::StatusCode::SWITCHING_PROTOCOLS {
+        let accept = head.headers.get(SEC_WEBSOCKET_ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        return Ok(Answer::Switched { accept, parts: connection.finish().await.map_err(failed)? });
+    }
+    let body = connection.during(read_page(body)).await;
+    Ok(Answer::Other(Response { status: head.status.as_u16(), headers: head.headers, body: body.into() }))
+}
+
+/// The work of a connection, which has to run while its response is waited for.
+struct Driven<'a, F: Future> {
+    running: Pin<&'a mut F>,
+    ended: Option<F::Output>,
+}
+
+impl<F: Future> Driven<'_, F> {
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut work => return outcome,
+                ended = self.running.as_mut(), if self.ended.is_none() => self.ended = Some(ended),
             }
-            Ok(httparse::Status::Partial) if read > 0 && buffer.len() < MAX_RESPONSE => {}
-            Ok(httparse::Status::Partial) if read == 0 => {
-                let cut = format!("{host} ended the connection during the upgrade: is it the HTTP port?");
-                return Err(Error::new(ErrorKind::Connect, cut));
-            }
-            _ => return Err(not_http()),
+        }
+    }
+
+    async fn finish(self) -> F::Output {
+        match self.ended {
+            Some(ended) => ended,
+            None => self.running.await,
         }
     }
 }
 
-/// The body, as far as it comes; an error page that is cut off is better than none.
-async fn read_body(link: &mut Link, head: &Head, mut body: Vec<u8>) -> Vec<u8> {
-    let wanted = head.content_length.unwrap_or(MAX_RESPONSE).min(MAX_RESPONSE);
-    while body.len() < wanted {
-        match tokio::time::timeout(Duration::from_secs(5), link.read_buf(&mut body)).await {
-            Ok(Ok(read)) if read > 0 => {}
-            _ => break,
+/// The page, as far as it comes: one that is cut off is better than none.
+async fn read_page(mut body: Incoming) -> Vec<u8> {
+    let mut page = Vec::new();
+    let reading = async {
+        while let Some(Ok(bytes)) = http1::next_bytes(&mut body).await {
+            page.extend_from_slice(&bytes[..bytes.len().min(MAX_PAGE - page.len())]);
+            if page.len() == MAX_PAGE {
+                break;
+            }
         }
-    }
-    body
+    };
+    let _ = tokio::time::timeout(PAGE_TIME, reading).await;
+    page
 }

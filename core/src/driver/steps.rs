@@ -1,0 +1,31 @@
+//! What is being waited for, so that an error about the time can name it.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The step that runs now, of some work that has a limit of time.
+#[derive(Default)]
+pub(crate) struct Steps(Mutex<String>);
+
+impl Steps {
+    /// Begins a step. `unfinished` says what has not happened when the time is over, such as `a did not answer`.
+    pub(crate) fn enter(&self, unfinished: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = unfinished.into();
+    }
+
+    /// What has not happened, with `limit` and the option that sets it.
+    pub(crate) fn late(&self, limit: Duration, option: &str) -> Error {
+        let unfinished = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Error::new(ErrorKind::Timeout, format!("{unfinished} within {limit:?} (option {option})"))
+    }
+
+    /// Does `work` within `limit`, which is that of the option `connect_timeout`.
+    pub(crate) async fn within<T>(&self, limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(limit, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.late(limit, "connect_timeout")),
+        }
+    }
+}
