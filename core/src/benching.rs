@@ -73,7 +73,7 @@ fn connected<R: Role>(role: R) -> Session<R> {
     let mut session = Session::new(role, POLICY);
     session.start();
     while session.poll_action().is_some() {}
-    session.connected(Moment::ZERO);
+    session.handle_connected(Moment::ZERO);
     while session.poll_change().is_some() {}
     session
 }
@@ -93,14 +93,12 @@ impl Sending {
         let Sending(session, number) = self;
         let frame = OpenFrame::encode(Outgoing::new(payload), 1 << 20).expect("it is small enough");
         let deadline = Some(Duration::from_secs(30));
-        session.command(Moment::ZERO, producer::Command::Send { frame, ticket: *number, hold: (), deadline });
+        session.handle_command(Moment::ZERO, producer::Command::Send { frame, ticket: *number, hold: (), deadline });
         while let Some(frame) = session.poll_frame() {
             frame.write(out);
         }
-        session.text(Moment::ZERO, &receipt_frame(*number));
-        assert!(
-            matches!(session.role.poll_event(), Some(producer::Event::Sent(ticket, Ok(_), _)) if ticket == *number)
-        );
+        session.handle_text(Moment::ZERO, &receipt_frame(*number));
+        assert!(matches!(session.poll_event(), Some(producer::Event::Sent(ticket, Ok(_), _)) if ticket == *number));
         *number += 1;
     }
 }
@@ -120,10 +118,10 @@ impl Consuming {
     /// Takes a message and acknowledges it; the acknowledgements go into `out` when there are enough of them.
     pub fn receive(&mut self, text: &str, out: &mut Vec<u8>) {
         let Consuming(session) = self;
-        session.text(Moment::ZERO, text);
-        let Some(consumer::Event::Message(message)) = session.role.poll_event() else { panic!("no message: {text}") };
+        session.handle_text(Moment::ZERO, text);
+        let Some(consumer::Event::Message(message)) = session.poll_event() else { panic!("no message: {text}") };
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-        session.command(Moment::ZERO, consumer::Command::Ack { id, connection, finished: true });
+        session.handle_command(Moment::ZERO, consumer::Command::Ack { id, connection, finished: true });
         while let Some(frame) = session.poll_frame() {
             frame.write(out);
         }

@@ -199,26 +199,26 @@ fn play<R: Role>(role: R, data: &[u8], command: impl Fn(u64) -> R::Command) {
     session.start();
     for (number, line) in data.split(|byte| *byte == b'\n').enumerate() {
         now += Duration::from_millis(250);
-        while session.deadline().is_some_and(|at| at <= now) {
-            session.tick(now);
+        while session.poll_timeout().is_some_and(|at| at <= now) {
+            session.handle_timeout(now);
         }
-        session.command(now, command(number as u64));
+        session.handle_command(now, command(number as u64));
         while let Some(action) = session.poll_action() {
             if matches!(action, Action::Connect { .. }) {
-                session.connected(now);
+                session.handle_connected(now);
             }
         }
         while session.poll_frame().is_some() {}
-        session.wrote(now);
+        session.handle_written(now);
         match line.is_empty() {
-            true => session.disconnected(now, Error::new(ErrorKind::Connect, "the connection broke")),
-            false => session.text(now, &text(line)),
+            true => session.handle_disconnected(now, Error::new(ErrorKind::Connect, "the connection broke")),
+            false => session.handle_text(now, &text(line)),
         }
-        while session.role.poll_event().is_some() {}
+        while session.poll_event().is_some() {}
     }
     session.close(now, Duration::ZERO);
     assert!(session.ended().is_some(), "a close without time ends at once");
-    assert!(session.role.is_idle() || session.poll_frame().is_none());
+    assert!(session.is_idle() || session.poll_frame().is_none());
 }
 
 /// Message ids as bytes, and as text.

@@ -479,7 +479,7 @@ impl ProducerSink {
 }
 
 impl EventSink<Event<Ticket, Room>> for ProducerSink {
-    fn event(&mut self, event: Event<Ticket, Room>) {
+    fn handle_event(&mut self, event: Event<Ticket, Room>) {
         match event {
             Event::Sent(Ticket::Message { completion, context }, outcome, room) => {
                 let result = match outcome {
@@ -507,7 +507,7 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
         }
     }
 
-    fn changed(&mut self, change: Change, hosts: &[Host]) {
+    fn handle_change(&mut self, change: Change, hosts: &[Host]) {
         if matches!(change, Change::Ended { .. }) {
             self.messages.close();
             self.bytes.close();
@@ -529,11 +529,11 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
         self.room = None;
     }
 
-    fn is_full(&mut self, _cx: &mut Context<'_>) -> bool {
-        false
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
     }
 
-    fn ponged(&mut self, at: SystemTime) {
+    fn handle_pong(&mut self, at: SystemTime) {
         self.reporter.ponged(at);
     }
 }

@@ -32,24 +32,29 @@ use crate::proto::session::{Action, Change, Role, Session};
 use crate::proto::{Moment, earliest};
 use crate::topic::{Endpoint, Host, query_string};
 
-/// How many frames are taken before anything else has its turn.
+/// How many frames are read before anything else has its turn.
 const READ_BATCH_FRAMES: usize = 256;
-/// And how many bytes of them: whoever waits for large messages is woken before they fill the caches.
+/// And how many bytes of them, so that an application that waits for large messages wakes before they fill the caches.
 const READ_BATCH_BYTES: usize = 512 * 1024;
+/// How many frames are written before anything else has its turn.
+const WRITE_BATCH_FRAMES: usize = 256;
 
-/// Where the events of a session go.
+/// Where the events of a session go. The driver calls `poll_ready` before each frame it reads, and `flush` after each batch
+/// of events.
 pub(crate) trait EventSink<E>: Send + 'static {
-    fn event(&mut self, event: E);
-    fn changed(&mut self, change: Change, hosts: &[Host]);
-    /// The connection is gone; the number of messages that nobody has seen and that are let go, since they come again.
-    fn disconnected(&mut self) -> usize {
+    /// Ready when there is room for more. Otherwise nothing is read, and `cx` is woken when there is room again. Passes on
+    /// what has been decrypted in the meantime.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    fn handle_event(&mut self, event: E);
+    fn handle_change(&mut self, change: Change, hosts: &[Host]);
+    /// The connection is gone. Discards what the application has not seen and the broker redelivers; returns how many
+    /// messages that are.
+    fn handle_disconnected(&mut self) -> usize {
         0
     }
-    /// A lot of events has been given: now is the time to wake whoever waits for them.
+    fn handle_pong(&mut self, at: SystemTime);
+    /// A batch of events is complete: wakes the application for it.
     fn flush(&mut self);
-    /// Whether there is no room for more; if so, `cx` is woken when there is again.
-    fn is_full(&mut self, cx: &mut Context<'_>) -> bool;
-    fn ponged(&mut self, at: SystemTime);
 }
 
 /// To which server, and with which request, a session connects.
@@ -126,23 +131,29 @@ where
         self.begun.elapsed()
     }
 
-    /// One turn: orders, reading, time, then what follows from them, and last of all writing, so that all that a turn
-    /// brings goes out in one write.
+    /// Turns until nothing is left to do. The order of calls is that of [`Session`]; a turn is:
+    ///
+    /// 1. Take commands and the outcome of an attempt to connect.
+    /// 2. Read a batch of frames.
+    /// 3. Handle the timeout, if it is due.
+    /// 4. Carry out actions, and pass events on.
+    /// 5. Write, after everything else, so that all of a turn goes out in one write.
+    /// 6. Set the timer and sleep, unless there was something to do.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.now();
             let mut busy = self.take_commands(now);
             busy |= self.poll_connecting(cx, now);
-            self.act(cx, now);
-            // Before the time is looked at: an answer that waits in the socket is not late because this process slept.
+            self.perform_actions(cx, now);
+            // Before the timeout: an answer that waits in the socket is not late because this process slept.
             busy |= self.read(cx, now);
-            if self.session.deadline().is_some_and(|at| now >= at) {
-                self.session.tick(now);
+            if self.session.poll_timeout().is_some_and(|at| now >= at) {
+                self.session.handle_timeout(now);
             }
-            self.act(cx, now);
+            self.perform_actions(cx, now);
             self.dispatch_events();
             busy |= self.write(cx, now);
-            self.act(cx, now);
+            self.perform_actions(cx, now);
             self.dispatch_events();
             if self.session.ended().is_some() {
                 // Commands may still arrive; they end with the session's error.
@@ -153,8 +164,8 @@ where
                 self.dispatch_events();
             }
             let wake_policy = match self.coalescer.deadline() {
-                Some(_) => WakePolicy::Batched((self.session.role.receive_window() / 4).min(READ_BATCH_FRAMES / 2)),
-                None => WakePolicy::Prompt(self.session.role.wake_threshold()),
+                Some(_) => WakePolicy::Batched((self.session.receive_window() / 4).min(READ_BATCH_FRAMES / 2)),
+                None => WakePolicy::Prompt(self.session.wake_threshold()),
             };
             if !busy && !self.poll_timer(cx) && self.commands.sleep(cx, wake_policy) {
                 return Poll::Pending;
@@ -167,12 +178,12 @@ where
         let any = !self.taken.is_empty();
         for command in self.taken.drain(..) {
             match command {
-                SessionCommand::Role(command) => self.session.command(now, command),
+                SessionCommand::Role(command) => self.session.handle_command(now, command),
                 SessionCommand::Close { linger } => self.session.close(now, linger),
             }
         }
         if abandoned && !std::mem::replace(&mut self.abandoned, true) {
-            self.session.abandoned(now);
+            self.session.handle_abandoned(now);
         }
         any
     }
@@ -184,16 +195,16 @@ where
         match outcome {
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.session.connected(now);
+                self.session.handle_connected(now);
             }
-            Err(error) => self.session.connect_failed(now, error),
+            Err(error) => self.session.handle_connect_failed(now, error),
         }
         true
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> bool {
-        let due = self.session.deadline().is_some_and(|at| now >= at);
-        let arrived = || self.socket.as_mut().is_none_or(|socket| socket.poll_low_water(cx));
+        let due = self.session.poll_timeout().is_some_and(|at| now >= at);
+        let arrived = || self.socket.as_mut().is_none_or(|socket| socket.poll_low_water(cx).is_ready());
         if self.coalescer.should_wait(now, arrived) && !due {
             return false;
         }
@@ -202,29 +213,29 @@ where
             if bytes > READ_BATCH_BYTES {
                 break;
             }
-            let full = self.sink.is_full(cx);
+            let full = self.sink.poll_ready(cx).is_pending();
             self.session.set_reads_paused(full);
             let Some(socket) = self.socket.as_mut().filter(|_| !full) else { return taken > 0 };
             match socket.poll_next(cx) {
                 Poll::Pending => {
-                    let low_water = self.coalescer.on_drained(now, self.session.role.receive_window());
+                    let low_water = self.coalescer.on_drained(now, self.session.receive_window());
                     socket.set_recv_low_water(low_water);
                     return taken > 0;
                 }
                 Poll::Ready(Incoming::Text(text)) => {
                     bytes += text.len();
                     self.coalescer.on_frame(text.len());
-                    self.session.text(now, &text);
+                    self.session.handle_text(now, &text);
                 }
                 Poll::Ready(Incoming::Pong) => {
-                    self.session.heard();
-                    self.sink.ponged(SystemTime::now());
+                    self.session.handle_activity();
+                    self.sink.handle_pong(SystemTime::now());
                 }
                 Poll::Ready(Incoming::Malformed(error)) => {
-                    self.session.heard();
-                    self.session.malformed(now, error);
+                    self.session.handle_activity();
+                    self.session.handle_malformed(now, error);
                 }
-                Poll::Ready(Incoming::Other) => self.session.heard(),
+                Poll::Ready(Incoming::Other) => self.session.handle_activity(),
                 Poll::Ready(Incoming::End(error)) => {
                     // What the library answers to a close frame goes out if it can.
                     let _ = socket.poll_flush(cx);
@@ -234,8 +245,8 @@ where
                 }
             }
             // The queue's bound is in bytes, so it is looked at after each frame that may have filled it.
-            while let Some(event) = self.session.role.poll_event() {
-                self.sink.event(event);
+            while let Some(event) = self.session.poll_event() {
+                self.sink.handle_event(event);
             }
         }
         true
@@ -243,20 +254,20 @@ where
 
     /// The connection is gone.
     fn lost(&mut self, now: Moment, error: Error) {
-        while let Some(event) = self.session.role.poll_event() {
-            self.sink.event(event);
+        while let Some(event) = self.session.poll_event() {
+            self.sink.handle_event(event);
         }
-        let forgotten = self.sink.disconnected();
-        self.session.role.forgotten(forgotten);
+        let discarded = self.sink.handle_disconnected();
+        self.session.handle_discarded(discarded);
         self.coalescer = ReadCoalescer::default();
-        self.session.disconnected(now, error);
+        self.session.handle_disconnected(now, error);
     }
 
-    fn act(&mut self, cx: &mut Context<'_>, now: Moment) {
+    fn perform_actions(&mut self, cx: &mut Context<'_>, now: Moment) {
         while let Some(action) = self.session.poll_action() {
             let outcome = match action {
                 Action::Connect { host } => {
-                    let path = self.route.path(self.session.role.query());
+                    let path = self.route.path(self.session.connect_query());
                     let host = self.route.hosts[host % self.route.hosts.len()].clone();
                     self.socket = None;
                     self.connecting = Some(Box::pin(upgrade::connect(host, path, self.route.access.clone())));
@@ -272,8 +283,8 @@ where
                 }),
                 Action::Drop => {
                     if self.socket.take().is_some() {
-                        let forgotten = self.sink.disconnected();
-                        self.session.role.forgotten(forgotten);
+                        let discarded = self.sink.handle_disconnected();
+                        self.session.handle_discarded(discarded);
                     }
                     self.connecting = None;
                     Ok(())
@@ -287,11 +298,11 @@ where
     }
 
     fn dispatch_events(&mut self) {
-        while let Some(event) = self.session.role.poll_event() {
-            self.sink.event(event);
+        while let Some(event) = self.session.poll_event() {
+            self.sink.handle_event(event);
         }
         while let Some(change) = self.session.poll_change() {
-            self.sink.changed(change, &self.route.hosts);
+            self.sink.handle_change(change, &self.route.hosts);
         }
         self.sink.flush();
     }
@@ -300,7 +311,7 @@ where
         let Some(socket) = &mut self.socket else { return false };
         let mut written = false;
         let mut outcome = Ok(());
-        for _ in 0..READ_BATCH_FRAMES {
+        for _ in 0..WRITE_BATCH_FRAMES {
             match socket.poll_ready(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => {
@@ -321,7 +332,7 @@ where
         {
             outcome = Err(error);
         }
-        self.session.wrote(now);
+        self.session.handle_written(now);
         if let Err(error) = outcome {
             let error = self.drain_after_write_error(cx, now).unwrap_or(error);
             self.socket = None;
@@ -336,7 +347,7 @@ where
         let socket = self.socket.as_mut()?;
         for _ in 0..READ_BATCH_FRAMES {
             match socket.poll_next(cx) {
-                Poll::Ready(Incoming::Text(text)) => self.session.text(now, &text),
+                Poll::Ready(Incoming::Text(text)) => self.session.handle_text(now, &text),
                 Poll::Ready(Incoming::End(error)) => return error.broker_text().is_some().then_some(error),
                 Poll::Ready(_) => {}
                 Poll::Pending => return None,
@@ -347,7 +358,7 @@ where
 
     /// Sets the timer for the next deadline; true if that is already over.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(at) = earliest([self.session.deadline(), self.coalescer.deadline()]) else { return false };
+        let Some(at) = earliest([self.session.poll_timeout(), self.coalescer.deadline()]) else { return false };
         // One that is set for earlier stays: deadlines move with every lot of frames, and to wake up once too often costs
         // less than to set it each time.
         if self.timer_at.is_none_or(|set| set > at) {

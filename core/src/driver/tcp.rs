@@ -44,9 +44,9 @@ impl Tcp {
         }
     }
 
-    /// Whether that is there; if not, `cx` is woken when it is.
-    pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> bool {
-        cfg!(target_os = "linux") && self.stream.poll_read_ready(cx).is_ready()
+    /// Ready when that many bytes have arrived; never where the system has no low-water mark.
+    pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if cfg!(target_os = "linux") { self.stream.poll_read_ready(cx).map(drop) } else { Poll::Pending }
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(50);
 
     async fn arrived(tcp: &mut Tcp) {
-        poll_fn(|cx| if tcp.poll_low_water(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|cx| tcp.poll_low_water(cx)).await;
     }
 
     #[tokio::test]

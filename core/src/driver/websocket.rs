@@ -251,7 +251,7 @@ impl Socket {
     }
 
     /// Whether it is; if not, `cx` is woken when it is.
-    pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.get_mut().link.tcp().poll_low_water(cx)
     }
 }

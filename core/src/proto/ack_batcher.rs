@@ -63,13 +63,13 @@ impl AckBatcher {
         self.ready_at = None;
     }
 
-    pub(crate) fn tick(&mut self, now: Moment) {
+    pub(crate) fn handle_timeout(&mut self, now: Moment) {
         if self.ready_at.is_some_and(|at| now >= at) {
             self.flush();
         }
     }
 
-    pub(crate) fn deadline(&self) -> Option<Moment> {
+    pub(crate) fn poll_timeout(&self) -> Option<Moment> {
         self.ready_at
     }
 
@@ -108,11 +108,11 @@ mod tests {
     fn a_lone_frame_waits_a_millisecond_and_no_longer() {
         let mut batcher = AckBatcher::new(1000);
         batcher.push(Moment::ZERO, Frame::Permit(1));
-        assert_eq!((drain(&mut batcher), batcher.deadline()), (0, Some(MAX_ACK_DELAY)));
-        batcher.tick(MAX_ACK_DELAY);
-        assert_eq!((drain(&mut batcher), batcher.deadline()), (1, None));
+        assert_eq!((drain(&mut batcher), batcher.poll_timeout()), (0, Some(MAX_ACK_DELAY)));
+        batcher.handle_timeout(MAX_ACK_DELAY);
+        assert_eq!((drain(&mut batcher), batcher.poll_timeout()), (1, None));
         batcher.push(MAX_ACK_DELAY, Frame::Permit(2));
-        assert_eq!((drain(&mut batcher), batcher.deadline()), (0, Some(2 * MAX_ACK_DELAY)), "and so does the next");
+        assert_eq!((drain(&mut batcher), batcher.poll_timeout()), (0, Some(2 * MAX_ACK_DELAY)), "and so does the next");
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         batcher.push(Moment::ZERO, Frame::Permit(1));
         assert_eq!(drain(&mut batcher), 0);
         batcher.push(Moment::ZERO, Frame::Permit(2));
-        assert_eq!((drain(&mut batcher), batcher.deadline()), (2, None));
+        assert_eq!((drain(&mut batcher), batcher.poll_timeout()), (2, None));
         assert!(batcher.is_empty());
     }
 

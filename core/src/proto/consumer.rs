@@ -267,11 +267,11 @@ impl<T> Role for ConsumerRole<T> {
     type Command = Command<T>;
     type Event = Event<T>;
 
-    fn query(&mut self) -> Vec<(&'static str, String)> {
+    fn connect_query(&mut self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    fn connected(&mut self, now: Moment, connection: u64) {
+    fn handle_connected(&mut self, now: Moment, connection: u64) {
         self.connection = connection;
         self.connected = true;
         // First of all, so that the server has less to deliver again.
@@ -286,7 +286,7 @@ impl<T> Role for ConsumerRole<T> {
         }
     }
 
-    fn disconnected(&mut self, _now: Moment, _why: &Error) {
+    fn handle_disconnected(&mut self, _now: Moment, _why: &Error) {
         self.connected = false;
         self.stalled_at = None;
         self.control.clear();
@@ -305,7 +305,7 @@ impl<T> Role for ConsumerRole<T> {
         self.events.extend(self.restart.disconnected().map(Event::restarted));
     }
 
-    fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
+    fn handle_text(&mut self, now: Moment, text: &str) -> Result<()> {
         let origin = Origin { session: self.settings.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.settings.topic, origin)? {
             Received::EndOfTopic(end) => {
@@ -349,7 +349,7 @@ impl<T> Role for ConsumerRole<T> {
         Ok(())
     }
 
-    fn skipped(&mut self, now: Moment) -> bool {
+    fn handle_unreadable(&mut self, now: Moment) -> bool {
         // It may have been a message, which then holds its place in the window and never comes again on this connection.
         // The same thing again within a window is what the topic holds, and another connection is no way around it.
         if self.readable.is_none_or(|messages| messages >= self.settings.window) {
@@ -366,7 +366,7 @@ impl<T> Role for ConsumerRole<T> {
         false
     }
 
-    fn command(&mut self, now: Moment, command: Command<T>) {
+    fn handle_command(&mut self, now: Moment, command: Command<T>) {
         match command {
             Command::Ack { id, connection, finished } => {
                 self.finished(usize::from(finished));
@@ -406,12 +406,12 @@ impl<T> Role for ConsumerRole<T> {
         }
     }
 
-    fn deadline(&self) -> Option<Moment> {
-        earliest([self.acks.deadline(), self.stalled_at])
+    fn poll_timeout(&self) -> Option<Moment> {
+        earliest([self.acks.poll_timeout(), self.stalled_at])
     }
 
-    fn tick(&mut self, now: Moment) {
-        self.acks.tick(now);
+    fn handle_timeout(&mut self, now: Moment) {
+        self.acks.handle_timeout(now);
         if self.stalled_at.is_some_and(|at| now >= at) {
             self.counters.stalls.add(1);
             self.events.push_back(Event::Stalled { unacked: self.unacked.frames() });
@@ -444,7 +444,7 @@ impl<T> Role for ConsumerRole<T> {
         self.acks.is_empty() && self.control.is_empty() && self.travelling.is_empty()
     }
 
-    fn forgotten(&mut self, messages: usize) {
+    fn handle_discarded(&mut self, messages: usize) {
         self.in_hand = self.in_hand.saturating_sub(messages);
         self.permits.finished(messages);
     }
@@ -457,7 +457,7 @@ impl<T> Role for ConsumerRole<T> {
         self.acks.flush();
     }
 
-    fn abandon(&mut self, error: &Error) {
+    fn handle_ended(&mut self, error: &Error) {
         let lost = self.acks.clear() + self.travelling.len();
         self.travelling.clear();
         self.counters.acks_dropped.add(lost as u64);

@@ -26,12 +26,12 @@ impl Liveness {
     }
 
     /// Anything arrived: the peer lives.
-    pub(crate) fn heard(&mut self) {
+    pub(crate) fn handle_activity(&mut self) {
         self.answer_by = None;
     }
 
     /// What to do now. While `reads_paused`, nothing is read from the socket, so nothing can be missed either.
-    pub(crate) fn tick(&mut self, now: Moment, reads_paused: bool) -> PingAction {
+    pub(crate) fn handle_timeout(&mut self, now: Moment, reads_paused: bool) -> PingAction {
         if reads_paused {
             self.answer_by = self.answer_by.map(|_| now + self.timeout);
         }
@@ -46,7 +46,7 @@ impl Liveness {
         PingAction::Ping
     }
 
-    pub(crate) fn deadline(&self) -> Moment {
+    pub(crate) fn poll_timeout(&self) -> Moment {
         earliest([Some(self.next_ping), self.answer_by]).unwrap_or(self.next_ping)
     }
 }
@@ -60,36 +60,36 @@ mod tests {
     #[test]
     fn silence_after_a_ping_is_death_and_not_before() {
         let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
-        assert_eq!(liveness.tick(29 * S, false), PingAction::Nothing);
-        assert_eq!(liveness.tick(30 * S, false), PingAction::Ping);
-        assert_eq!(liveness.deadline(), 40 * S);
-        assert_eq!(liveness.tick(39 * S, false), PingAction::Nothing);
-        assert_eq!(liveness.tick(40 * S, false), PingAction::Dead);
+        assert_eq!(liveness.handle_timeout(29 * S, false), PingAction::Nothing);
+        assert_eq!(liveness.handle_timeout(30 * S, false), PingAction::Ping);
+        assert_eq!(liveness.poll_timeout(), 40 * S);
+        assert_eq!(liveness.handle_timeout(39 * S, false), PingAction::Nothing);
+        assert_eq!(liveness.handle_timeout(40 * S, false), PingAction::Dead);
     }
 
     #[test]
     fn further_pings_do_not_put_off_the_answer_to_the_first() {
         let mut liveness = Liveness::new(10 * S, 25 * S, Duration::ZERO);
         for seconds in [10, 20, 30] {
-            assert_eq!(liveness.tick(seconds * S, false), PingAction::Ping);
+            assert_eq!(liveness.handle_timeout(seconds * S, false), PingAction::Ping);
         }
-        assert_eq!(liveness.tick(35 * S, false), PingAction::Dead);
+        assert_eq!(liveness.handle_timeout(35 * S, false), PingAction::Dead);
     }
 
     #[test]
     fn any_frame_is_an_answer() {
         let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
-        assert_eq!(liveness.tick(30 * S, false), PingAction::Ping);
-        liveness.heard();
-        assert_eq!(liveness.tick(59 * S, false), PingAction::Nothing);
-        assert_eq!(liveness.tick(60 * S, false), PingAction::Ping);
+        assert_eq!(liveness.handle_timeout(30 * S, false), PingAction::Ping);
+        liveness.handle_activity();
+        assert_eq!(liveness.handle_timeout(59 * S, false), PingAction::Nothing);
+        assert_eq!(liveness.handle_timeout(60 * S, false), PingAction::Ping);
     }
 
     #[test]
     fn a_full_queue_is_not_taken_for_a_dead_peer() {
         let mut liveness = Liveness::new(30 * S, 10 * S, Duration::ZERO);
-        assert_eq!(liveness.tick(30 * S, true), PingAction::Ping);
-        assert_eq!(liveness.tick(45 * S, true), PingAction::Nothing);
-        assert_eq!(liveness.tick(56 * S, false), PingAction::Dead);
+        assert_eq!(liveness.handle_timeout(30 * S, true), PingAction::Ping);
+        assert_eq!(liveness.handle_timeout(45 * S, true), PingAction::Nothing);
+        assert_eq!(liveness.handle_timeout(56 * S, false), PingAction::Dead);
     }
 }

@@ -227,7 +227,7 @@ impl<T, H> Role for ProducerRole<T, H> {
     type Command = Command<T, H>;
     type Event = Event<T, H>;
 
-    fn query(&mut self) -> Vec<(&'static str, String)> {
+    fn connect_query(&mut self) -> Vec<(&'static str, String)> {
         let numbered = self.numbered();
         if let Some(first) = self.entries.iter().find(|entry| entry.is_to_be_sent(numbered)) {
             self.key = first.frame.key().cloned();
@@ -243,14 +243,14 @@ impl<T, H> Role for ProducerRole<T, H> {
         query
     }
 
-    fn connected(&mut self, _now: Moment, _connection: u64) {
+    fn handle_connected(&mut self, _now: Moment, _connection: u64) {
         self.next = 0;
         self.resync = false;
         self.rekey = false;
         self.first_connection = None;
     }
 
-    fn disconnected(&mut self, _now: Moment, why: &Error) {
+    fn handle_disconnected(&mut self, _now: Moment, why: &Error) {
         self.end_too_big(why);
         for index in 0..self.entries.len() {
             let entry = &mut self.entries[index];
@@ -266,7 +266,7 @@ impl<T, H> Role for ProducerRole<T, H> {
         self.trim();
     }
 
-    fn frame(&mut self, _now: Moment, text: &str) -> Result<()> {
+    fn handle_text(&mut self, _now: Moment, text: &str) -> Result<()> {
         let answer = parse_answer(text)?;
         let Some(context) = answer.context else {
             // Without a context nobody can tell whose it is. Ours are always readable to the server, so it is a bug
@@ -317,7 +317,7 @@ impl<T, H> Role for ProducerRole<T, H> {
         Ok(())
     }
 
-    fn command(&mut self, now: Moment, command: Command<T, H>) {
+    fn handle_command(&mut self, now: Moment, command: Command<T, H>) {
         match command {
             Command::Send { frame, ticket, hold, deadline } => {
                 self.counters.in_flight.add(1);
@@ -338,7 +338,7 @@ impl<T, H> Role for ProducerRole<T, H> {
                     }
                     self.deadlines.push(Reverse((deadline, context)));
                 }
-                self.tick(now);
+                self.handle_timeout(now);
             }
             Command::Flush { ticket } => {
                 let until = self.first_context + self.entries.len() as u64;
@@ -348,11 +348,11 @@ impl<T, H> Role for ProducerRole<T, H> {
         }
     }
 
-    fn deadline(&self) -> Option<Moment> {
+    fn poll_timeout(&self) -> Option<Moment> {
         self.deadlines.peek().map(|Reverse((at, _))| *at)
     }
 
-    fn tick(&mut self, now: Moment) {
+    fn handle_timeout(&mut self, now: Moment) {
         let mut any = false;
         while let Some(Reverse((at, context))) = self.deadlines.peek().copied() {
             if now < at {
@@ -425,7 +425,7 @@ impl<T, H> Role for ProducerRole<T, H> {
         !self.entries.iter().any(|entry| entry.ticket.is_some())
     }
 
-    fn abandon(&mut self, error: &Error) {
+    fn handle_ended(&mut self, error: &Error) {
         self.failed = Some(error.clone());
         for index in 0..self.entries.len() {
             let outcome = match self.entries[index].attempts > 0 {

@@ -87,16 +87,16 @@ impl<T> Role for ReaderRole<T> {
     type Command = Command<T>;
     type Event = Event<T>;
 
-    fn query(&mut self) -> Vec<(&'static str, String)> {
+    fn connect_query(&mut self) -> Vec<(&'static str, String)> {
         vec![("messageId", self.position.clone())]
     }
 
-    fn connected(&mut self, _now: Moment, connection: u64) {
+    fn handle_connected(&mut self, _now: Moment, connection: u64) {
         self.connection = connection;
         self.connected = true;
     }
 
-    fn disconnected(&mut self, _now: Moment, _why: &Error) {
+    fn handle_disconnected(&mut self, _now: Moment, _why: &Error) {
         // The window of the next connection is its own: credit for messages of this one would widen it.
         self.connected = false;
         self.credits.clear();
@@ -104,7 +104,7 @@ impl<T> Role for ReaderRole<T> {
         self.events.extend(self.restart.disconnected().map(Event::restarted));
     }
 
-    fn frame(&mut self, now: Moment, text: &str) -> Result<()> {
+    fn handle_text(&mut self, now: Moment, text: &str) -> Result<()> {
         let origin = Origin { session: self.session, connection: self.connection, ..Origin::default() };
         match parse_received(text, &self.topic, origin)? {
             Received::EndOfTopic(end) => match self.requests.answered() {
@@ -124,7 +124,7 @@ impl<T> Role for ReaderRole<T> {
         Ok(())
     }
 
-    fn skipped(&mut self, _now: Moment) -> bool {
+    fn handle_unreadable(&mut self, _now: Moment) -> bool {
         // It may have been the next message, and there would be a gap. The same thing again after the same message is what
         // the topic holds: only without it there is a way on.
         let again = self.given_up_after.as_ref() == Some(&self.position);
@@ -132,7 +132,7 @@ impl<T> Role for ReaderRole<T> {
         !again
     }
 
-    fn command(&mut self, now: Moment, command: Command<T>) {
+    fn handle_command(&mut self, now: Moment, command: Command<T>) {
         match command {
             Command::Finished { id, connection } if self.connected && connection == self.connection => {
                 // The server takes an acknowledgement of a reader as room for one more message.
@@ -149,12 +149,12 @@ impl<T> Role for ReaderRole<T> {
         }
     }
 
-    fn deadline(&self) -> Option<Moment> {
-        self.credits.deadline()
+    fn poll_timeout(&self) -> Option<Moment> {
+        self.credits.poll_timeout()
     }
 
-    fn tick(&mut self, now: Moment) {
-        self.credits.tick(now);
+    fn handle_timeout(&mut self, now: Moment) {
+        self.credits.handle_timeout(now);
     }
 
     fn poll_frame(&mut self) -> Option<Frame<'_>> {
@@ -191,7 +191,7 @@ impl<T> Role for ReaderRole<T> {
         })
     }
 
-    fn abandon(&mut self, error: &Error) {
+    fn handle_ended(&mut self, error: &Error) {
         self.events.extend(self.restart.disconnected().map(Event::restarted));
         for (ticket, _) in self.requests.drain() {
             self.events.push_back(Event::EndOfTopic(ticket, Err(error.clone())));

@@ -13,53 +13,71 @@ use crate::error::{Error, ErrorKind, Result};
 const CLOSE_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// What flows over a connection: a producer, a consumer or a reader.
+///
+/// [`Session`] calls these methods, and nobody else does. They come in the same kinds as its own:
+///
+/// - `handle_*` tell the role what happened. `handle_connected` and `handle_disconnected` alternate, beginning with the
+///   former; `handle_text` comes between them only. `handle_command`, `handle_timeout` and `flush` may come at any time,
+///   and after `handle_ended` only `handle_command` does, each followed by another `handle_ended`.
+/// - `poll_*` return what is to be done, one at a time until `None`. `poll_frame` is called only between
+///   `handle_connected` and `handle_disconnected`.
+/// - The others are questions. They change nothing, except that `connect_query` may prepare the connection it is for.
 pub(crate) trait Role {
     type Command;
     type Event;
 
-    /// Query parameters for the next connection, besides those of the options, which they override.
-    fn query(&mut self) -> Vec<(&'static str, String)>;
-    fn connected(&mut self, now: Moment, connection: u64);
-    fn disconnected(&mut self, now: Moment, why: &Error);
-    /// Takes a text frame. An error is a frame that does not belong to the protocol; it is reported and skipped.
-    fn frame(&mut self, now: Moment, text: &str) -> Result<()>;
-    fn command(&mut self, now: Moment, command: Self::Command);
-    fn deadline(&self) -> Option<Moment>;
-    fn tick(&mut self, now: Moment);
-    /// The next frame to write; asked for only while there is a connection.
-    fn poll_frame(&mut self) -> Option<Frame<'_>>;
-    fn poll_event(&mut self) -> Option<Self::Event>;
-    /// The connection is gone, and so many messages with it that the application has not seen; they come again.
-    fn forgotten(&mut self, _messages: usize) {}
-    /// Why there is no way to go on after a disconnect, if there is none.
-    fn cannot_resume(&self) -> Option<Error> {
-        None
-    }
-    /// How long to stay for what was told just before all handles were dropped.
-    fn drop_linger(&self) -> Duration {
-        Duration::ZERO
-    }
-    /// A frame was skipped that nobody can read. Whether a new connection is to bring again what it may have been.
-    fn skipped(&mut self, now: Moment) -> bool {
+    /// Returns the query parameters of the next connection that the role sets itself; they override those of the options.
+    fn connect_query(&mut self) -> Vec<(&'static str, String)>;
+
+    /// Connection number `connection` is open, counted from 1.
+    fn handle_connected(&mut self, now: Moment, connection: u64);
+    /// The connection is gone; what was in flight on it is uncertain.
+    fn handle_disconnected(&mut self, now: Moment, why: &Error);
+    /// Takes the text of a frame. An error means that the frame is not part of the protocol: it is reported and skipped.
+    fn handle_text(&mut self, now: Moment, text: &str) -> Result<()>;
+    /// A frame was skipped that could not be read; returns whether a new connection is to deliver again what it may have
+    /// been.
+    fn handle_unreadable(&mut self, now: Moment) -> bool {
         let _ = now;
         false
     }
-    /// Why it needs a new connection, if it does.
+    /// That many delivered messages were discarded unseen when the connection broke; the broker redelivers them.
+    fn handle_discarded(&mut self, _messages: usize) {}
+    fn handle_command(&mut self, now: Moment, command: Self::Command);
+    /// The moment of `poll_timeout` has come.
+    fn handle_timeout(&mut self, now: Moment);
+    /// A close has begun: what is held back to be sent in a batch goes out now.
+    fn flush(&mut self) {}
+    /// The session has ended: everything still open ends with `error`.
+    fn handle_ended(&mut self, error: &Error);
+
+    /// Returns the next frame to write.
+    fn poll_frame(&mut self) -> Option<Frame<'_>>;
+    /// Returns the next event for the application.
+    fn poll_event(&mut self) -> Option<Self::Event>;
+    /// Returns when `handle_timeout` is to be called at the latest.
+    fn poll_timeout(&self) -> Option<Moment>;
+
+    /// Whether nothing is left to do before a close.
+    fn is_idle(&self) -> bool;
+    /// Why the role cannot go on after this disconnect, if it cannot.
+    fn cannot_resume(&self) -> Option<Error> {
+        None
+    }
+    /// Why the role needs a new connection, if it does.
     fn wants_reconnect(&self) -> Option<&'static str> {
         None
     }
-    /// How many commands that can wait may come before they are looked at; a deadline sees to those that are fewer.
+    /// How long to stay connected for what was commanded just before all handles were dropped.
+    fn drop_linger(&self) -> Duration {
+        Duration::ZERO
+    }
+    /// How many commands that can wait may be queued before the session's task is woken. A timeout takes care of fewer.
     fn wake_threshold(&self) -> usize {
         1
     }
     /// About how many frames the server may send before it waits for us.
     fn receive_window(&self) -> usize;
-    /// Whether nothing is left to do before a close.
-    fn is_idle(&self) -> bool;
-    /// A close has begun: what waits for company goes out now.
-    fn flush(&mut self) {}
-    /// The session has ended: everything still open ends with `error`.
-    fn abandon(&mut self, error: &Error);
 }
 
 /// A server lets go of a consumer or producer a moment after it has answered its close. So a place that is taken (409) at
@@ -146,8 +164,47 @@ struct Open {
     useful: bool,
 }
 
+/// The life of a connection, as a state machine without input or output: it connects, pings, reconnects with backoff and
+/// closes, and a [`Role`] does the rest. It never blocks, sleeps or reads a clock.
+///
+/// # Kinds of methods
+///
+/// As in quinn-proto, a driver moves bytes and time between the world and this type:
+///
+/// - **Inputs** tell it what happened: [`start`](Session::start), `handle_*`, [`close`](Session::close) and
+///   [`set_reads_paused`](Session::set_reads_paused). Those that take the time take one that never goes back.
+/// - **Outputs** say what to do: `poll_*`. Each returns one item, and is called until it returns `None`.
+/// - **Questions** change nothing: [`ended`](Session::ended), [`is_open`](Session::is_open),
+///   [`poll_timeout`](Session::poll_timeout), [`receive_window`](Session::receive_window) and
+///   [`wake_threshold`](Session::wake_threshold).
+///
+/// # Order of calls
+///
+/// `start` comes first, once. Then, after each round of inputs:
+///
+/// 1. [`poll_action`](Session::poll_action) until `None`; each action is carried out before the next input.
+///    `Connect` asks [`connect_query`](Session::connect_query) first. It is answered by one `handle_connected` or
+///    `handle_connect_failed`, unless `Drop` withdraws it. `Close` and `Drop` need no answer; if `Drop` finds a
+///    connection, [`handle_discarded`](Session::handle_discarded) says what was lost with it.
+/// 2. [`poll_event`](Session::poll_event), then [`poll_change`](Session::poll_change), so that the application hears what
+///    a connection brought before it hears that it is gone.
+/// 3. [`poll_frame`](Session::poll_frame) until `None` or until the socket takes no more, then one
+///    [`handle_written`](Session::handle_written), which may allow a close to proceed.
+/// 4. [`poll_timeout`](Session::poll_timeout) last, since everything above may move it. At that moment, or later,
+///    [`handle_timeout`](Session::handle_timeout) is called. Input that has arrived by then goes first: an answer is not
+///    late because the process slept.
+///
+/// When a connection breaks: `poll_event` until `None`, then `handle_discarded`, then
+/// [`handle_disconnected`](Session::handle_disconnected).
+///
+/// # What may be called when
+///
+/// Everything may be called at any time; what has no meaning in a phase has no effect. `handle_connected` and
+/// `handle_connect_failed` count while connecting, `handle_text`, `handle_activity` and `handle_disconnected` while a
+/// connection is open or closing. `poll_frame` returns frames while one is open. After [`ended`](Session::ended) commands
+/// end with its error, and `poll_timeout` returns `None`.
 pub(crate) struct Session<R> {
-    pub(crate) role: R,
+    pub(super) role: R,
     policy: Policy,
     phase: Phase,
     backoff: Backoff,
@@ -185,6 +242,7 @@ impl<R: Role> Session<R> {
         }
     }
 
+    /// Begins to connect. Once.
     pub(crate) fn start(&mut self) {
         if matches!(self.phase, Phase::Idle) {
             self.connect();
@@ -209,12 +267,13 @@ impl<R: Role> Session<R> {
         }
     }
 
+    /// While reads are paused nothing is read from the socket, so a missing answer does not mean that the peer is dead.
     pub(crate) fn set_reads_paused(&mut self, reads_paused: bool) {
         self.reads_paused = reads_paused;
     }
 
     /// The attempt that was asked for succeeded.
-    pub(crate) fn connected(&mut self, now: Moment) {
+    pub(crate) fn handle_connected(&mut self, now: Moment) {
         if !matches!(self.phase, Phase::Connecting) {
             return;
         }
@@ -224,12 +283,12 @@ impl<R: Role> Session<R> {
         let liveness = Liveness::new(self.policy.ping_interval, self.policy.pong_timeout, now);
         self.phase = Phase::Open(Open { liveness, useful: false });
         self.changes.push_back(Change::Connected { host: self.host, connection: self.connections });
-        self.role.connected(now, self.connections);
-        self.settle(now);
+        self.role.handle_connected(now, self.connections);
+        self.update(now);
     }
 
     /// The attempt that was asked for failed.
-    pub(crate) fn connect_failed(&mut self, now: Moment, error: Error) {
+    pub(crate) fn handle_connect_failed(&mut self, now: Moment, error: Error) {
         if !matches!(self.phase, Phase::Connecting) {
             return;
         }
@@ -253,7 +312,7 @@ impl<R: Role> Session<R> {
             }
             self.phase = Phase::Waiting { until: now + wait };
             self.changes.push_back(Change::Disconnected { host: failed_host, error, retry_in: wait, intended: false });
-            self.settle(now);
+            self.update(now);
         } else {
             self.connect();
         }
@@ -280,7 +339,7 @@ impl<R: Role> Session<R> {
     }
 
     /// The connection is gone, in whatever way.
-    pub(crate) fn disconnected(&mut self, now: Moment, error: Error) {
+    pub(crate) fn handle_disconnected(&mut self, now: Moment, error: Error) {
         self.lost(now, error, false);
     }
 
@@ -290,7 +349,7 @@ impl<R: Role> Session<R> {
                 if open.useful {
                     self.backoff.reset();
                 }
-                self.role.disconnected(now, &error);
+                self.role.handle_disconnected(now, &error);
                 if let Some(stuck) = self.role.cannot_resume() {
                     return self.end(Some(stuck.caused_by(error)));
                 }
@@ -300,10 +359,10 @@ impl<R: Role> Session<R> {
                 let host = self.host;
                 self.host = (self.host + 1) % self.policy.hosts.max(1);
                 self.changes.push_back(Change::Disconnected { host, error, retry_in: wait, intended });
-                self.settle(now);
+                self.update(now);
             }
             Phase::Closing { .. } => {
-                self.role.disconnected(now, &error);
+                self.role.handle_disconnected(now, &error);
                 self.end(None);
             }
             _ => {}
@@ -311,51 +370,52 @@ impl<R: Role> Session<R> {
     }
 
     /// A text frame arrived.
-    pub(crate) fn text(&mut self, now: Moment, text: &str) {
+    pub(crate) fn handle_text(&mut self, now: Moment, text: &str) {
         match &mut self.phase {
             Phase::Open(open) => {
-                open.liveness.heard();
+                open.liveness.handle_activity();
                 open.useful = true;
             }
             Phase::Closing { .. } => {}
             // Read from a connection that was given up in the meantime.
             _ => return,
         }
-        if let Err(error) = self.role.frame(now, text) {
-            self.malformed(now, error);
+        if let Err(error) = self.role.handle_text(now, text) {
+            self.handle_malformed(now, error);
         }
-        self.settle(now);
+        self.update(now);
     }
 
     /// A frame arrived that is not part of the protocol.
-    pub(crate) fn malformed(&mut self, now: Moment, error: Error) {
+    pub(crate) fn handle_malformed(&mut self, now: Moment, error: Error) {
         self.changes.push_back(Change::Malformed { error: error.clone() });
-        if self.is_open() && self.role.skipped(now) && self.linger_until.is_none() {
+        if self.is_open() && self.role.handle_unreadable(now) && self.linger_until.is_none() {
             self.actions.push_back(Action::Drop);
-            self.disconnected(now, error);
+            self.handle_disconnected(now, error);
         }
     }
 
     /// Something else than a text arrived.
-    pub(crate) fn heard(&mut self) {
+    pub(crate) fn handle_activity(&mut self) {
         if let Phase::Open(open) = &mut self.phase {
-            open.liveness.heard();
+            open.liveness.handle_activity();
             // It has lived for as long as it takes to answer a ping.
             open.useful = true;
         }
     }
 
-    pub(crate) fn command(&mut self, now: Moment, command: R::Command) {
-        self.role.command(now, command);
+    /// A handle of the application wants something.
+    pub(crate) fn handle_command(&mut self, now: Moment, command: R::Command) {
+        self.role.handle_command(now, command);
         if let Phase::Ended(error) = &self.phase {
             let error = error.clone();
-            self.role.abandon(&error);
+            self.role.handle_ended(&error);
         }
-        self.settle(now);
+        self.update(now);
     }
 
     /// All handles are gone.
-    pub(crate) fn abandoned(&mut self, now: Moment) {
+    pub(crate) fn handle_abandoned(&mut self, now: Moment) {
         self.close(now, self.role.drop_linger());
     }
 
@@ -364,10 +424,10 @@ impl<R: Role> Session<R> {
         let until = now.saturating_add(linger);
         self.linger_until = earliest([self.linger_until, Some(until)]);
         self.role.flush();
-        self.settle(now);
+        self.update(now);
     }
 
-    fn settle(&mut self, now: Moment) {
+    fn update(&mut self, now: Moment) {
         // A close needs no certainty any more, unless there is something left to send.
         let needed = self.linger_until.is_none() || !self.role.is_idle();
         if let Some(why) = self.role.wants_reconnect().filter(|_| self.is_open() && needed) {
@@ -398,56 +458,91 @@ impl<R: Role> Session<R> {
         let why = error.clone().unwrap_or_else(Error::closed);
         let unfinished = !self.role.is_idle();
         self.phase = Phase::Ended(why.clone());
-        self.role.abandon(&why);
+        self.role.handle_ended(&why);
         self.changes.push_back(Change::Ended { error, unfinished });
     }
 
-    pub(crate) fn deadline(&self) -> Option<Moment> {
+    /// Returns when [`Session::handle_timeout`] is to be called at the latest.
+    pub(crate) fn poll_timeout(&self) -> Option<Moment> {
         let own = match &self.phase {
             Phase::Waiting { until } | Phase::Closing { until } => Some(*until),
-            Phase::Open(open) => Some(open.liveness.deadline()),
+            Phase::Open(open) => Some(open.liveness.poll_timeout()),
             Phase::Idle | Phase::Connecting => None,
             Phase::Ended(_) => return None,
         };
         let linger = self.linger_until.filter(|_| !matches!(self.phase, Phase::Closing { .. }));
-        earliest([own, linger, self.role.deadline()])
+        earliest([own, linger, self.role.poll_timeout()])
     }
 
-    pub(crate) fn tick(&mut self, now: Moment) {
+    /// The moment of [`Session::poll_timeout`] has come; harmless before it.
+    pub(crate) fn handle_timeout(&mut self, now: Moment) {
         match &mut self.phase {
             Phase::Waiting { until } if now >= *until => self.connect(),
             Phase::Closing { until } if now >= *until => self.end(None),
-            Phase::Open(open) => match open.liveness.tick(now, self.reads_paused) {
+            Phase::Open(open) => match open.liveness.handle_timeout(now, self.reads_paused) {
                 PingAction::Nothing => {}
                 PingAction::Ping => self.actions.push_back(Action::Ping),
                 PingAction::Dead => {
                     let silence = format!("nothing came within {:?} after a ping", self.policy.pong_timeout);
                     self.actions.push_back(Action::Drop);
-                    self.disconnected(now, Error::new(ErrorKind::Connect, silence));
+                    self.handle_disconnected(now, Error::new(ErrorKind::Connect, silence));
                 }
             },
             _ => {}
         }
-        self.role.tick(now);
-        self.settle(now);
+        self.role.handle_timeout(now);
+        self.update(now);
     }
 
+    /// Returns the next thing to do to the connection.
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
+    /// Returns the next change of state, for logs and listeners.
     pub(crate) fn poll_change(&mut self) -> Option<Change> {
         self.changes.pop_front()
     }
 
-    /// The next frame to write; [`Session::wrote`] follows when there is none left or no room.
+    /// Whether nothing is left to do before a close.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.role.is_idle()
+    }
+
+    /// Returns the next event of the role.
+    pub(crate) fn poll_event(&mut self) -> Option<R::Event> {
+        self.role.poll_event()
+    }
+
+    /// Returns the query parameters of the next connection that the role sets itself.
+    pub(crate) fn connect_query(&mut self) -> Vec<(&'static str, String)> {
+        self.role.connect_query()
+    }
+
+    /// That many delivered messages were discarded unseen because the connection is gone.
+    pub(crate) fn handle_discarded(&mut self, messages: usize) {
+        self.role.handle_discarded(messages);
+    }
+
+    /// About how many frames the server may send before it waits for us.
+    pub(crate) fn receive_window(&self) -> usize {
+        self.role.receive_window()
+    }
+
+    /// How many commands that can wait may be queued before the session is to be woken for them.
+    pub(crate) fn wake_threshold(&self) -> usize {
+        self.role.wake_threshold()
+    }
+
+    /// Returns the next frame to write.
     pub(crate) fn poll_frame(&mut self) -> Option<Frame<'_>> {
         if self.is_open() { self.role.poll_frame() } else { None }
     }
 
     /// Frames were written: a close may have waited for that.
-    pub(crate) fn wrote(&mut self, now: Moment) {
-        self.settle(now);
+    pub(crate) fn handle_written(&mut self, now: Moment) {
+        self.update(now);
     }
 }
 

@@ -75,7 +75,7 @@ impl<R: Role> World<R> {
             match action {
                 Action::Connect { host } => {
                     self.hosts_tried.push(host);
-                    self.attempt = Some(self.session.role.query());
+                    self.attempt = Some(self.session.connect_query());
                 }
                 Action::Ping => self.pings += 1,
                 Action::Close => self.closes += 1,
@@ -83,7 +83,7 @@ impl<R: Role> World<R> {
             }
         }
         self.changes.extend(std::iter::from_fn(|| self.session.poll_change()));
-        if let Some(deadline) = self.session.deadline() {
+        if let Some(deadline) = self.session.poll_timeout() {
             // Whatever is due is done by the tick that is due with it.
             assert!(deadline >= self.now, "a deadline in the past: {deadline:?} at {:?}", self.now);
         }
@@ -92,30 +92,30 @@ impl<R: Role> World<R> {
     /// Answers the attempt under way, if there is one; its query.
     fn connect(&mut self) -> Option<Vec<(&'static str, String)>> {
         let query = self.attempt.take()?;
-        self.session.connected(self.now);
+        self.session.handle_connected(self.now);
         self.act();
         Some(query)
     }
 
     fn fail(&mut self, error: Error) {
         if self.attempt.take().is_some() {
-            self.session.connect_failed(self.now, error);
+            self.session.handle_connect_failed(self.now, error);
             self.act();
         }
     }
 
     fn disconnect(&mut self) {
-        self.session.disconnected(self.now, broken());
+        self.session.handle_disconnected(self.now, broken());
         self.act();
     }
 
     fn command(&mut self, command: R::Command) {
-        self.session.command(self.now, command);
+        self.session.handle_command(self.now, command);
         self.act();
     }
 
     fn receive(&mut self, text: &str) {
-        self.session.text(self.now, text);
+        self.session.handle_text(self.now, text);
         self.act();
     }
 
@@ -124,11 +124,11 @@ impl<R: Role> World<R> {
         let until = self.now + time;
         // A wait may be for no time at all, but not again and again.
         let mut at_once = 0;
-        while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= until) {
+        while let Some(deadline) = self.session.poll_timeout().filter(|deadline| *deadline <= until) {
             self.now = deadline;
-            self.session.tick(self.now);
+            self.session.handle_timeout(self.now);
             self.act();
-            at_once = if self.session.deadline() == Some(deadline) { at_once + 1 } else { 0 };
+            at_once = if self.session.poll_timeout() == Some(deadline) { at_once + 1 } else { 0 };
             assert!(at_once < 5, "a deadline that does not go away: {deadline:?}");
         }
         self.now = until;
@@ -139,13 +139,13 @@ impl<R: Role> World<R> {
         while let Some(frame) = self.session.poll_frame() {
             frames.push(frame.text());
         }
-        self.session.wrote(self.now);
+        self.session.handle_written(self.now);
         self.act();
         frames
     }
 
     fn events(&mut self) -> Vec<R::Event> {
-        std::iter::from_fn(|| self.session.role.poll_event()).collect()
+        std::iter::from_fn(|| self.session.poll_event()).collect()
     }
 
     /// The waits before reconnects, and how the session ended.

@@ -1,7 +1,7 @@
 //! Where the messages and events of one session go: the queue, and those who asked.
 
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use super::Ticket;
@@ -39,13 +39,13 @@ impl ReceiverSink {
 }
 
 impl ReceiverSink {
-    /// Opens what is encrypted; true while a key is being had, and nothing is to be read.
-    fn open(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Decrypts what can be decrypted; returns whether a key is being fetched, while which nothing is read.
+    fn decrypt(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(opener) = &mut self.opener else { return false };
         let before = self.arrived.len();
-        let asking = opener.poll(cx, &mut self.arrived);
+        let fetching = opener.poll(cx, &mut self.arrived);
         self.arrived[before..].iter().for_each(|message| self.inbox.read(message));
-        asking
+        fetching
     }
 }
 
@@ -59,7 +59,7 @@ impl Drop for ReceiverSink {
 }
 
 impl EventSink<Event<Ticket>> for ReceiverSink {
-    fn event(&mut self, event: Event<Ticket>) {
+    fn handle_event(&mut self, event: Event<Ticket>) {
         match event {
             Event::Message(message) => match &mut self.opener {
                 None => {
@@ -97,7 +97,7 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
         }
     }
 
-    fn changed(&mut self, change: Change, hosts: &[Host]) {
+    fn handle_change(&mut self, change: Change, hosts: &[Host]) {
         if let Change::Ended { error, .. } = &change {
             self.inbox.push(&mut self.arrived);
             self.ended = true;
@@ -109,7 +109,7 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
         self.reporter.changed(change, hosts);
     }
 
-    fn disconnected(&mut self) -> usize {
+    fn handle_disconnected(&mut self) -> usize {
         if !self.comes_again {
             return 0;
         }
@@ -124,16 +124,16 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
         self.inbox.push(&mut self.arrived);
     }
 
-    fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
-        let asking = self.open(cx);
-        if !asking && self.inbox.has_room() {
-            return false;
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let fetching = self.decrypt(cx);
+        if !fetching && self.inbox.has_room() {
+            return Poll::Ready(());
         }
         self.inbox.push(&mut self.arrived);
-        self.inbox.is_full(cx) || asking
+        if self.inbox.poll_room(cx).is_pending() || fetching { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    fn ponged(&mut self, at: SystemTime) {
+    fn handle_pong(&mut self, at: SystemTime) {
         self.reporter.ponged(at);
     }
 }

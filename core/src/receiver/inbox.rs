@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
@@ -112,16 +112,16 @@ impl Inbox {
         self.bytes.load(Ordering::Relaxed) < self.max_bytes
     }
 
-    /// Whether the bound is reached; if so, the waker is called when there is room again.
-    pub(crate) fn is_full(&self, cx: &mut Context<'_>) -> bool {
+    /// Ready while the bound is not reached; otherwise `cx` is woken when there is room again.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if self.has_room() {
-            return false;
+            return Poll::Ready(());
         }
         if !state.full.iter().any(|waker| waker.will_wake(cx.waker())) {
             state.full.push(cx.waker().clone());
         }
-        true
+        Poll::Pending
     }
 
     /// Takes up to `max` messages of a lane without waiting; an error when nothing is there and nothing will come.
@@ -317,10 +317,10 @@ mod tests {
         let waker = Waker::from(flag.clone());
         let inbox = Inbox::new(1, 150, Arc::default());
         deliver(&inbox, vec![message(1, None), message(2, None)]);
-        assert!(inbox.is_full(&mut Context::from_waker(&waker)));
+        assert!(inbox.poll_room(&mut Context::from_waker(&waker)).is_pending());
         inbox.try_take(0, 1).unwrap();
         assert!(flag.0.load(std::sync::atomic::Ordering::SeqCst));
-        assert!(!inbox.is_full(&mut Context::from_waker(&waker)));
+        assert!(inbox.poll_room(&mut Context::from_waker(&waker)).is_ready());
     }
 
     #[test]

@@ -195,7 +195,7 @@ fn anything_heard_after_a_ping_keeps_a_connection() {
     for pings in 1..5 {
         world.pass(Duration::from_secs(30));
         assert_eq!(world.pings, pings);
-        world.session.heard();
+        world.session.handle_activity();
     }
     assert!(world.session.is_open());
     assert_eq!(world.hosts_tried.len(), 1);

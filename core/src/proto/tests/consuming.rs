@@ -113,14 +113,14 @@ fn a_full_window_in_the_applications_hands_is_reported_once() {
     delivered(&mut world);
     world.pass(Duration::from_secs(20));
     assert!(world.events().is_empty(), "the application has not taken them yet");
-    world.session.heard();
+    world.session.handle_activity();
     world.command(Command::Finished { messages: 2 });
     world.pass(Duration::from_secs(9));
     assert!(world.events().is_empty());
-    world.session.heard();
+    world.session.handle_activity();
     world.pass(Duration::from_secs(2));
     assert!(matches!(&world.events()[..], [Event::Stalled { unacked: 2 }]));
-    world.session.heard();
+    world.session.handle_activity();
     world.command(Command::Finished { messages: 0 });
     world.pass(Duration::from_secs(29));
     assert!(world.events().is_empty());
@@ -145,14 +145,14 @@ fn what_nobody_can_read_is_asked_for_once_more_and_then_left_out() {
         assert!(world.session.is_open(), "the topic holds it, so that no connection is a way around it");
         delivered(&mut world);
         world.command(Command::Finished { messages: 1 });
-        world.session.heard();
+        world.session.handle_activity();
         world.pass(Duration::from_secs(11));
         if pull {
             assert_eq!(counters.snapshot().permits, 2, "what was asked for and came to nothing is asked for again");
         } else {
             assert!(matches!(&world.events()[..], [Event::Stalled { .. }]), "it holds a place of the window");
         }
-        world.session.heard();
+        world.session.handle_activity();
         world.receive(&delivery(2));
         world.receive("}{");
         assert!(!world.session.is_open(), "a window later it is another one");
@@ -350,7 +350,7 @@ fn what_was_acknowledged_before_the_last_handle_went_is_still_sent() {
     world.receive(&delivery(1));
     let message = delivered(&mut world).remove(0);
     world.command(ack(&message));
-    world.session.abandoned(world.now);
+    world.session.handle_abandoned(world.now);
     world.act();
     assert_eq!((world.written().len(), world.closes), (1, 1));
     assert_eq!(counters.snapshot().acks_dropped, 0);
@@ -483,7 +483,7 @@ proptest! {
                     (pending, credit) = (0, 0);
                 }
                 Step::Pass(millis) => {
-                    world.session.heard();
+                    world.session.handle_activity();
                     world.pass(Duration::from_millis(millis.into()));
                 }
                 _ => {}

@@ -282,7 +282,7 @@ fn a_message_that_the_server_closes_the_connection_over_ends_and_the_others_go_o
         }
         assert_eq!(world.written().len(), 3);
         let closed = Error::new(ErrorKind::Connect, "closed").with_close_code(1009).with_broker_text(text);
-        world.session.disconnected(world.now, closed);
+        world.session.handle_disconnected(world.now, closed);
         world.act();
         let mut ended = BTreeMap::new();
         outcomes(&mut world, &mut ended);
@@ -431,7 +431,7 @@ fn play(resend: Resend, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, Er
     for _ in 0..8 {
         for step in [Step::Pass(500), Step::Connect, Step::Write(usize::MAX), Step::Receipts(usize::MAX)] {
             // The sentence of a pong, so that a long silence is none.
-            world.session.heard();
+            world.session.handle_activity();
             run(&mut world, &mut broker, &step);
             outcomes(&mut world, &mut ended);
         }

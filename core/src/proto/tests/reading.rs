@@ -129,7 +129,7 @@ proptest! {
                     }
                 }
                 Step::Pass(millis) => {
-                    world.session.heard();
+                    world.session.handle_activity();
                     world.pass(Duration::from_millis(millis.into()));
                 }
                 _ => {}
