@@ -47,6 +47,10 @@ class Wanted:
     jwt: bool = False
     mtls: bool = False
     proxies: int = 0
+    brokers: int = 0
+    """Brokers of a cluster; 0 is a standalone broker."""
+    bookies: int = 1
+    """Bookies of a cluster. With three or more a bookie may be killed: each entry is then written to two."""
     memory: str = "512m"
     """For the broker's heap, and as much again outside of it, as the JVM spells sizes."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -57,6 +61,10 @@ class Wanted:
             raise PulsarError("client certificates (--mtls) need --tls")
         if self.proxies and (self.tls or self.authenticates):
             raise PulsarError("proxies are plain: --proxies does not go with --tls, --jwt or --mtls")
+        if self.brokers and (self.tls or self.authenticates):
+            raise PulsarError("a cluster is plain: --brokers does not go with --tls, --jwt or --mtls")
+        if self.bookies < 1 or (self.bookies > 1 and not self.brokers):
+            raise PulsarError("--bookies is one or more, and goes with --brokers")
 
     @property
     def authenticates(self) -> bool:
@@ -91,11 +99,11 @@ class Broker:
         temporary = folder is None
         folder = Path(tempfile.mkdtemp(prefix="stargate-pulsar-")) if folder is None else folder
         folder = folder.resolve()
-        if folder.exists() and any(folder.iterdir()) and not (folder / "conf" / "standalone.conf").exists():
+        if folder.exists() and any(folder.iterdir()) and not any((folder / "conf").glob("*.conf")):
             raise PulsarError(f"{folder} holds something else: name an empty folder")
         if processes.find(folder):
             raise PulsarError(f"{folder} has a running broker: stop it first")
-        names = ["http", "pulsar", "bookkeeper"] + (["https", "pulsar+ssl"] if wanted.tls else [])
+        names = cls._port_names(wanted)
         ports = _free_ports(len(names) + wanted.proxies)
         broker = cls(folder, wanted, dict(zip(names, ports, strict=False)), ports[len(names) :], temporary)
         try:
@@ -117,14 +125,8 @@ class Broker:
         return broker
 
     @classmethod
-    def load(cls, folder: Path) -> Broker:
-        """The broker that an earlier `create` prepared in `folder`."""
-        folder = folder.resolve()
-        try:
-            state = json.loads((folder / "state.json").read_text())
-        except FileNotFoundError:
-            raise PulsarError(f"no broker was started in {folder}, or it was stopped") from None
-        return cls(folder, Wanted(**state["wanted"]), state["ports"], state["proxy_ports"], state["temporary"])
+    def _port_names(cls, wanted: Wanted) -> list[str]:
+        return ["http", "pulsar", "bookkeeper"] + (["https", "pulsar+ssl"] if wanted.tls else [])
 
     def start(self) -> None:
         """Start broker and proxies. Returns at once: see `wait_until_ready`."""
@@ -165,9 +167,11 @@ class Broker:
         for index in range(len(self.proxy_ports)):
             self.wait_for_proxy(index)
 
-    def admin(self, method: str, path: str, body: object = None, token: str | None = None) -> tuple[int, bytes]:
+    def admin(
+        self, method: str, path: str, body: object = None, token: str | None = None, port: int | None = None
+    ) -> tuple[int, bytes]:
         """One request to the REST API, over TLS where there is TLS: status and body. As the superuser unless `token` is
-        given ("": without a token). Raises OSError when there is no answer.
+        given ("": without a token); to another plain `port` if given. Raises OSError when there is no answer.
         """
         headers = {"Content-Type": "application/json"}
         token = self._security()["tokens"]["admin"] if self.wanted.jwt and token is None else token
@@ -179,7 +183,8 @@ class Broker:
             if self.wanted.mtls and not self.wanted.jwt:
                 context.load_cert_chain(self.folder / "security" / "admin.pem", self.folder / "security" / "admin.key")
         data = None if body is None else json.dumps(body).encode()
-        url = self.describe()["https" if self.wanted.tls else "http"] + path
+        base = f"http://{HOST}:{port}" if port else self.describe()["https" if self.wanted.tls else "http"]
+        url = base + path
         request = urllib.request.Request(url, data, headers, method=method)
         # No proxy of the environment: the broker is on this machine.
         opener = urllib.request.build_opener(
@@ -325,11 +330,19 @@ class Broker:
             }
         self._write_settings("standalone", {**settings, **self.wanted.settings})
 
+        self._write_proxies("standalone", [self.ports["pulsar"]], [self.ports["http"]])
+
+    def _write_proxies(self, cluster: str, binary_ports: list[int], http_ports: list[int]) -> None:
+        """Configure the proxies for the brokers at these ports."""
+
+        def hosts(ports: list[int]) -> str:
+            return ",".join(f"{HOST}:{port}" for port in ports)
+
         for index, port in enumerate(self.proxy_ports):
             proxy = {
-                "clusterName": "standalone",
-                "brokerServiceUrl": f"pulsar://{HOST}:{self.ports['pulsar']}",
-                "serviceUrl": f"http://{HOST}:{self.ports['http']}",
+                "clusterName": cluster,
+                "brokerServiceUrl": f"pulsar://{hosts(binary_ports)}",
+                "serviceUrl": f"http://{hosts(http_ports)}",
                 "webServicePort": port,
                 "bindAddress": HOST,
                 "metadataStoreUrl": "",

@@ -11,12 +11,15 @@
     pulsar.py restart --state DIR           start it again, killed first if it runs, on its data and ports; prints JSON
     pulsar.py kill-proxy I --state DIR      kill -9 of WebSocket proxy I, counted from 0
     pulsar.py start-proxy I --state DIR     start it again
+    pulsar.py kill-broker I --state DIR     kill -9 of broker I of a cluster (--brokers); stop-broker ends it in order
+    pulsar.py start-broker I --state DIR    start it again
+    pulsar.py kill-bookie I --state DIR     kill -9 of bookie I of a cluster; start-bookie starts it again
 
 WANTED: --tls (wss and https ports besides the plain ones), --jwt (tokens), --mtls (client certificates, needs --tls),
---proxies N (WebSocket proxies of their own, for failover), --memory SIZE and --set KEY=VALUE (more of it, and settings
-of Pulsar's standalone.conf, for measurements). Authentication holds for the whole broker, its plain ports
-too. So a test of both worlds says `run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the
-first one.
+--proxies N (WebSocket proxies of their own, for failover), --brokers N and --bookies M (a cluster with a ZooKeeper
+instead of a standalone broker), --memory SIZE and --set KEY=VALUE (more of it, and settings of the broker's
+configuration). Authentication holds for the whole broker, its plain ports too. So a test of both worlds says
+`run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the first one.
 
 A state folder named with --state keeps its logs; a temporary one goes with the broker. `run --secure --state DIR` uses
 DIR/plain and DIR/secure.
@@ -35,6 +38,7 @@ PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PUL
     PULSAR_CLIENT_CERT_EXPIRED, PULSAR_CLIENT_KEY_EXPIRED   of the superuser, until yesterday
     PULSAR_CLIENT_CERT_FOREIGN, PULSAR_CLIENT_KEY_FOREIGN   of an authority that the broker refuses
     PULSAR_PROXY_URLS                                       ws://..., comma separated             with --proxies
+    PULSAR_BROKER_URLS                                      ws://..., comma separated             with --brokers
     PULSAR_STATE, PULSAR_CTL                                for `$PULSAR_CTL kill --state "$PULSAR_STATE"` and the like
 
 Exit status: 2 if a tool is missing or the arguments are wrong, 1 if the broker does not start, 128+N after signal N.
@@ -54,6 +58,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+import cluster
 from broker import Broker, Wanted
 from toolchain import PulsarError
 
@@ -99,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         brokers = {}
         for prefix, (offer, folder) in wanted.items():
-            brokers[prefix] = Broker.create(offer, folder)
+            brokers[prefix] = cluster.create(offer, folder)
             guard.watch(brokers[prefix])
             brokers[prefix].start()
         for prefix, broker in brokers.items():
@@ -113,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def start(arguments: argparse.Namespace) -> int:
     """`start`: a broker that outlives this command, unless it fails to start."""
-    broker = Broker.create(_wanted(arguments), arguments.state)
+    broker = cluster.create(_wanted(arguments), arguments.state)
     try:
         broker.start()
         broker.wait_until_ready()
@@ -125,19 +130,19 @@ def start(arguments: argparse.Namespace) -> int:
 
 def stop(arguments: argparse.Namespace) -> int:
     """`stop`: end what `start` left running."""
-    Broker.load(arguments.state).stop()
+    cluster.load(arguments.state).stop()
     return 0
 
 
 def kill(arguments: argparse.Namespace) -> int:
     """`kill`: crash the broker."""
-    Broker.load(arguments.state).kill_broker()
+    cluster.load(arguments.state).kill_broker()
     return 0
 
 
 def restart(arguments: argparse.Namespace) -> int:
     """`restart`: the broker again, with everything it had."""
-    broker = Broker.load(arguments.state)
+    broker = cluster.load(arguments.state)
     broker.start_broker()
     broker.wait_until_ready()
     return _print(broker)
@@ -145,15 +150,25 @@ def restart(arguments: argparse.Namespace) -> int:
 
 def kill_proxy(arguments: argparse.Namespace) -> int:
     """`kill-proxy`: crash one WebSocket proxy."""
-    Broker.load(arguments.state).kill_proxy(arguments.index)
+    cluster.load(arguments.state).kill_proxy(arguments.index)
     return 0
 
 
 def start_proxy(arguments: argparse.Namespace) -> int:
     """`start-proxy`: that proxy again."""
-    broker = Broker.load(arguments.state)
+    broker = cluster.load(arguments.state)
     broker.start_proxy(arguments.index)
     broker.wait_for_proxy(arguments.index)
+    return 0
+
+
+def part(arguments: argparse.Namespace) -> int:
+    """`kill-broker` and the like: one part of a cluster."""
+    act, wait, _ = cluster.ACTIONS[arguments.action]
+    found = cluster.load_cluster(arguments.state)
+    act(found, arguments.index)
+    if wait:
+        wait(found, arguments.index)
     return 0
 
 
@@ -163,7 +178,7 @@ def guard(arguments: argparse.Namespace) -> int:
         signal.signal(number, signal.SIG_IGN)
     for folder in sys.stdin.read().splitlines():
         with contextlib.suppress(PulsarError):  # The command itself may have stopped it.
-            Broker.load(Path(folder)).stop()
+            cluster.load(Path(folder)).stop()
     return 0
 
 
@@ -230,6 +245,8 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
         jwt=arguments.jwt,
         mtls=arguments.mtls,
         proxies=arguments.proxies,
+        brokers=arguments.brokers,
+        bookies=arguments.bookies,
         memory=arguments.memory,
         settings=dict(arguments.settings),
     )
@@ -259,6 +276,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     wanted.add_argument("--jwt", action="store_true", help="authenticate by token")
     wanted.add_argument("--mtls", action="store_true", help="authenticate by client certificate (needs --tls)")
     wanted.add_argument("--proxies", type=int, default=0, metavar="N", help="WebSocket proxies of their own")
+    wanted.add_argument("--brokers", type=int, default=0, metavar="N", help="a cluster of N brokers")
+    wanted.add_argument("--bookies", type=int, default=1, metavar="M", help="bookies of the cluster")
     wanted.add_argument("--memory", default="512m", metavar="SIZE", help="the broker's heap, and as much outside of it")
     wanted.add_argument(
         "--set",
@@ -291,6 +310,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
             command.add_argument("index", type=int, metavar="I", help="which proxy, from 0")
         command.add_argument("--state", type=Path, metavar="DIR", required=True, help="the folder printed by start")
         command.set_defaults(do=do)
+    for action, (_, _, text) in cluster.ACTIONS.items():
+        command = commands.add_parser(action, help=text)
+        command.add_argument("index", type=int, metavar="I", help="which one, from 0")
+        command.add_argument("--state", type=Path, metavar="DIR", required=True, help="the folder printed by start")
+        command.set_defaults(do=part, action=action)
     arguments = parser.parse_args(argv)
     if (arguments.do is run) != bool(of_run):
         parser.error("`run`, and nothing else, takes a command after `--`")
