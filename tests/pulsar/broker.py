@@ -23,7 +23,7 @@ from typing import Any
 
 import credentials
 import processes
-from toolchain import HERE, PulsarError, find_jars, find_java, find_openssl, locked
+from toolchain import HERE, VERSION, PulsarError, find_jars, find_java, find_openssl, locked
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 120.0
@@ -51,6 +51,8 @@ class Wanted:
     """Brokers of a cluster; 0 is a standalone broker."""
     bookies: int = 1
     """Bookies of a cluster. With three or more a bookie may be killed: each entry is then written to two."""
+    version: str = VERSION
+    """The version of Pulsar."""
     memory: str = "512m"
     """For the broker's heap, and as much again outside of it, as the JVM spells sizes."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -95,7 +97,7 @@ class Broker:
         find_java()
         if wanted.tls:
             find_openssl()
-        find_jars()
+        find_jars(wanted.version)
         temporary = folder is None
         folder = Path(tempfile.mkdtemp(prefix="stargate-pulsar-")) if folder is None else folder
         folder = folder.resolve()
@@ -364,7 +366,7 @@ class Broker:
         command += [f"-Djava.io.tmpdir={self.folder}/tmp", "-XX:-UsePerfData"]
         command += [f"-Dstargate.log={self.folder}/log/{part}.log"]
         command += [f"--add-opens={module}=ALL-UNNAMED" for module in _OPENED_MODULES]
-        command += ["-cp", f"{HERE / 'conf'}:{find_jars()}/*", main_class, *map(str, arguments)]
+        command += ["-cp", f"{HERE / 'conf'}:{find_jars(self.wanted.version)}/*", main_class, *map(str, arguments)]
         # The lock keeps a restart and a stop apart: after a stop nothing may be started any more.
         with locked(self.folder / "lock"):
             if not (self.folder / "state.json").exists():

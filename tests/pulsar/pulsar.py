@@ -17,9 +17,9 @@
 
 WANTED: --tls (wss and https ports besides the plain ones), --jwt (tokens), --mtls (client certificates, needs --tls),
 --proxies N (WebSocket proxies of their own, for failover), --brokers N and --bookies M (a cluster with a ZooKeeper
-instead of a standalone broker), --memory SIZE and --set KEY=VALUE (more of it, and settings of the broker's
-configuration). Authentication holds for the whole broker, its plain ports too. So a test of both worlds says
-`run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the first one.
+instead of a standalone broker), --version V (of Pulsar), --memory SIZE and --set KEY=VALUE (more of it, and settings
+of the broker's configuration). Authentication holds for the whole broker, its plain ports too. So a test of both worlds
+says `run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the first one.
 
 A state folder named with --state keeps its logs; a temporary one goes with the broker. `run --secure --state DIR` uses
 DIR/plain and DIR/secure.
@@ -55,12 +55,13 @@ import shlex
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import cluster
 from broker import Broker, Wanted
-from toolchain import PulsarError
+from toolchain import VERSION, VERSIONS, PulsarError
 
 SECURE = Wanted(tls=True, jwt=True, mtls=True)
 
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.secure:
         wanted = {
             "PULSAR_": (_wanted(arguments), named and named / "plain"),
-            "PULSAR_SECURE_": (SECURE, named and named / "secure"),
+            "PULSAR_SECURE_": (replace(SECURE, version=arguments.version), named and named / "secure"),
         }
     guard = Guard()
     try:
@@ -247,6 +248,7 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
         proxies=arguments.proxies,
         brokers=arguments.brokers,
         bookies=arguments.bookies,
+        version=arguments.version,
         memory=arguments.memory,
         settings=dict(arguments.settings),
     )
@@ -278,6 +280,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     wanted.add_argument("--proxies", type=int, default=0, metavar="N", help="WebSocket proxies of their own")
     wanted.add_argument("--brokers", type=int, default=0, metavar="N", help="a cluster of N brokers")
     wanted.add_argument("--bookies", type=int, default=1, metavar="M", help="bookies of the cluster")
+    wanted.add_argument("--version", default=VERSION, choices=VERSIONS, help="of Pulsar")
     wanted.add_argument("--memory", default="512m", metavar="SIZE", help="the broker's heap, and as much outside of it")
     wanted.add_argument(
         "--set",

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cluster
 import processes
-from broker import Broker
 from toolchain import find_java
 
 HERE = Path(__file__).resolve().parent
@@ -66,7 +66,7 @@ class PlainBroker(InFolder):
     def test_start_kill_restart_stop(self) -> None:
         more = ("--memory", "600m", "--set", "ttlDurationDefaultInSeconds=77")
         first = json.loads(self.succeed("start", "--proxies", 1, *more, "--state", self.state))
-        started = Broker.load(self.state)
+        started = cluster.load(self.state)
         settings = json.loads(started.admin("GET", "/admin/v2/brokers/configuration/runtime")[1])
         self.assertEqual(settings["ttlDurationDefaultInSeconds"], "77")
         self.assertIn("-Xmx600m", Path(f"/proc/{first['pid']}/cmdline").read_text().split("\0"))
@@ -112,7 +112,7 @@ class PlainBroker(InFolder):
 class SecureBroker(InFolder):
     def test_who_may_do_what(self) -> None:
         about = json.loads(self.succeed("start", "--tls", "--jwt", "--mtls", "--state", self.state))
-        started = Broker.load(self.state)
+        started = cluster.load(self.state)
         tokens = about["tokens"]
 
         def status(token: str) -> int:

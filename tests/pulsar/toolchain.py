@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-POM = HERE / "pom.xml"
 CACHE = HERE.parents[1] / "target" / "pulsar"
-LIB = CACHE / "lib"
+VERSION = "4.0.8"
+"""The Pulsar that is started unless another one is asked for."""
+VERSIONS = ("3.0.0", "4.0.0", VERSION)
+MAVEN = "3.9.9"
+"""A Maven that resolves the jars of every version in seconds; Debian's 3.8 collects those of 3.0.0 without an end."""
 OLDEST_JAVA = 17
 
 
@@ -62,39 +65,59 @@ def find_openssl() -> str:
     return _find("openssl", "`apt install openssl`")
 
 
-def find_jars() -> Path:
-    """The folder with Pulsar's jars, kept from run to run; Maven fills it the first time and when pom.xml changes.
+def find_jars(version: str = VERSION) -> Path:
+    """The folder with the jars of a version. Maven fills it the first time, and again when the pom changes.
 
     Maven writes to a folder beside it, renamed when complete, so that a killed run leaves nothing that looks usable.
-    The copy of pom.xml among the jars says what they were resolved from. Of two runs at once the second waits.
+    The copy of the pom among the jars says what they were resolved from. Of two runs at once the second waits.
     """
-    if _jars_are_current():
-        return LIB
+    if version not in VERSIONS:
+        raise PulsarError(f"there is no Pulsar {version} here: one of {', '.join(VERSIONS)}")
+    pom = HERE / ("pom.xml" if version == VERSION else f"pom-{version}.xml")
+    jars = CACHE / ("lib" if version == VERSION else f"lib-{version}")
+    if _are_current(jars, pom):
+        return jars
     maven = _find("mvn", "`apt install maven`")
     CACHE.mkdir(parents=True, exist_ok=True)
     with locked(CACHE / "lock") as lock:
-        if _jars_are_current():
-            return LIB
-        print("pulsar: resolving Pulsar's jars with Maven (232 MB, once)", file=sys.stderr)
-        partial = CACHE / "lib.partial"
+        if _are_current(jars, pom):
+            return jars
+        print(f"pulsar: resolving the jars of Pulsar {version} with Maven (about 230 MB, once)", file=sys.stderr)
+        partial = jars.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
-        # Maven holds the lock too: it goes on writing for a while if this process is killed.
-        command = [maven, "-q", "-B", "-f", str(POM), *goal]
-        done = subprocess.run(command, stdout=sys.stderr, pass_fds=[lock], check=False)
-        if done.returncode != 0:
-            raise PulsarError(
-                f"Maven could not resolve the jars of {POM} (exit status {done.returncode}, its output is above)"
-            )
-        shutil.copy(POM, partial / POM.name)
-        shutil.rmtree(LIB, ignore_errors=True)
-        partial.rename(LIB)
-    return LIB
+        if version != VERSION:
+            maven = _newer_maven(maven, lock)
+        collect = ["-Daether.dependencyCollector.impl=bf"] if version != VERSION else []
+        _run_maven(
+            [maven, "-f", str(pom), *collect, "dependency:copy-dependencies", f"-DoutputDirectory={partial}"], lock
+        )
+        shutil.copy(pom, partial / pom.name)
+        shutil.rmtree(jars, ignore_errors=True)
+        partial.rename(jars)
+    return jars
 
 
-def _jars_are_current() -> bool:
-    resolved_from = LIB / POM.name
-    return resolved_from.exists() and resolved_from.read_bytes() == POM.read_bytes()
+def _are_current(jars: Path, pom: Path) -> bool:
+    resolved_from = jars / pom.name
+    return resolved_from.exists() and resolved_from.read_bytes() == pom.read_bytes()
+
+
+def _newer_maven(maven: str, lock: int) -> str:
+    """The path of a Maven that the installed one fetched."""
+    folder = CACHE / f"apache-maven-{MAVEN}"
+    if not folder.exists():
+        artifact = f"-Dartifact=org.apache.maven:apache-maven:{MAVEN}:zip:bin"
+        _run_maven([maven, "dependency:copy", artifact, f"-DoutputDirectory={CACHE}"], lock)
+        shutil.unpack_archive(CACHE / f"{folder.name}-bin.zip", CACHE)
+        (folder / "bin/mvn").chmod(0o755)  # The archive's own permissions are not unpacked.
+    return str(folder / "bin/mvn")
+
+
+def _run_maven(command: list[str], lock: int) -> None:
+    """Run Maven, which holds the lock too: it goes on writing for a while if this process is killed."""
+    done = subprocess.run([command[0], "-q", "-B", *command[1:]], stdout=sys.stderr, pass_fds=[lock], check=False)
+    if done.returncode != 0:
+        raise PulsarError(f"`{' '.join(command)}` failed with status {done.returncode}, its output is above")
 
 
 def _find(program: str, advice: str) -> str:
