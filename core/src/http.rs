@@ -159,7 +159,7 @@ impl Http {
 
     /// Asks a host, and those to which it redirects: with the same method, body and authorization.
     async fn follow(&self, host: &Host, request: &Request, steps: &Steps) -> std::result::Result<Response, Failure> {
-        let (mut host, mut path) = (host.clone(), request.path.clone());
+        let (mut host, mut path) = (host.clone(), format!("{}{}", self.access.prefix, request.path));
         for _ in 0..=MAX_REDIRECTS {
             let response = self.exchange(&host, &path, request, steps).await?;
             if !(300..400).contains(&response.status) {

@@ -155,11 +155,14 @@ impl TryFrom<&str> for TopicName {
     }
 }
 
-/// Where the HTTP port of brokers or WebSocket proxies is: `ws://host:port`, several hosts separated by commas.
+/// Where the HTTP port of brokers or WebSocket proxies is: `ws://host:port`, several hosts separated by commas. Behind a
+/// gateway there may be a path before that of the API: `wss://gateway/pulsar`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceUrl {
     tls: bool,
     hosts: Vec<Host>,
+    /// Empty, or a path that begins with `/` and ends without.
+    prefix: String,
 }
 
 /// One host of a service URL.
@@ -208,6 +211,11 @@ impl ServiceUrl {
     pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }
+
+    /// What goes before the paths of Pulsar's APIs.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
 }
 
 impl fmt::Display for ServiceUrl {
@@ -216,11 +224,12 @@ impl fmt::Display for ServiceUrl {
         for (index, host) in self.hosts.iter().enumerate() {
             write!(f, "{}{host}", if index > 0 { "," } else { "" })?;
         }
-        Ok(())
+        f.write_str(&self.prefix)
     }
 }
 
-/// Accepts `ws`, `wss`, `http` and `https`; the port defaults to Pulsar's 8080, with TLS 8443.
+/// Accepts `ws`, `wss`, `http` and `https`; the port defaults to Pulsar's 8080, with TLS 8443. Each host may repeat the scheme
+/// and the path.
 impl FromStr for ServiceUrl {
     type Err = Error;
 
@@ -229,51 +238,103 @@ impl FromStr for ServiceUrl {
         if text.contains('@') {
             return Err(Error::invalid("service URL: credentials do not belong in a URL; use auth_token"));
         }
-        // A path or query may hold a token, so no more is repeated than the hosts.
-        let shown = match text.split_once("://") {
-            Some((scheme, rest)) => format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default()),
-            None => text.split(['/', '?', '#']).next().unwrap_or_default().to_owned(),
-        };
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        // A path or query may hold a token, so no more is repeated than the first hosts.
+        let hosts = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let shown = format!("{scheme}{}{hosts}", if scheme.is_empty() { "" } else { "://" });
         let bad = |why: String| Error::invalid(format!("service URL {shown:?}: {why}; {expected}"));
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme with ://".into()))?;
-        let tls = match scheme {
-            "ws" | "http" => false,
-            "wss" | "https" => true,
-            "pulsar" | "pulsar+ssl" => {
-                return Err(bad(format!(
-                    "{scheme}:// is the binary protocol, and this library speaks the WebSocket API of the HTTP port"
-                )));
-            }
-            other => return Err(bad(format!("{other}:// is not known"))),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains(['/', '?', '#']) {
-            return Err(bad("it has a path or a query".into()));
+        if scheme.is_empty() {
+            return Err(bad("it has no scheme with ://".into()));
         }
+        let tls = is_tls(scheme).map_err(&bad)?;
         let default_port = if tls { 8443 } else { 8080 };
-        let hosts: Result<Vec<Host>> = authority
-            .split(',')
-            .map(|host| parse_host(host.trim(), default_port).ok_or_else(|| bad(format!("{host:?} is not a host"))))
-            .collect();
-        Ok(ServiceUrl { tls, hosts: hosts? })
+        let (mut hosts, mut prefix) = (Vec::new(), None);
+        for part in rest.split(',').map(str::trim) {
+            let part = match part.split_once("://") {
+                Some((other, part)) if is_tls(other).map_err(&bad)? == tls => part,
+                Some(_) => return Err(bad("its hosts have different schemes".into())),
+                None => part,
+            };
+            let (host, path) = part.find('/').map_or((part, ""), |begin| part.split_at(begin));
+            hosts.push(parse_host(host, default_port).map_err(|why| bad(format!("{:?} {why}", shown_host(host))))?);
+            let path = path.strip_suffix('/').unwrap_or(path);
+            check_prefix(path).map_err(&bad)?;
+            if !path.is_empty() && *prefix.get_or_insert(path) != path {
+                return Err(bad("its hosts have different paths".into()));
+            }
+        }
+        Ok(ServiceUrl { tls, hosts, prefix: prefix.unwrap_or_default().to_owned() })
     }
 }
 
-fn parse_host(text: &str, default_port: u16) -> Option<Host> {
+fn is_tls(scheme: &str) -> std::result::Result<bool, String> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "ws" | "http" => Ok(false),
+        "wss" | "https" => Ok(true),
+        "pulsar" | "pulsar+ssl" => Err(format!(
+            "{scheme}:// is the binary protocol, and this library speaks the WebSocket API of the HTTP port"
+        )),
+        other => Err(format!("{other}:// is not known")),
+    }
+}
+
+fn check_prefix(path: &str) -> std::result::Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+;=:/".contains(c);
+    if path.contains(['?', '#']) {
+        return Err("it has a query or a fragment".into());
+    }
+    if !path.chars().all(legal) || path.split('/').any(|segment| segment == ".." || segment == ".") {
+        return Err("its path has a character that belongs percent-encoded, or the segment . or ..".into());
+    }
+    for api in ["/ws", "/admin"] {
+        let found = path.split_once(api).map(|(_, rest)| rest);
+        if found.is_some_and(|rest| rest.is_empty() || rest.starts_with("/v2") || rest.starts_with("/v3")) {
+            return Err(format!("its path holds that of Pulsar's API: give the address before {api}"));
+        }
+    }
+    Ok(())
+}
+
+/// A query may hold a token.
+fn shown_host(host: &str) -> &str {
+    host.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn parse_host(text: &str, default_port: u16) -> std::result::Result<Host, String> {
+    let not_a_host = || "is not a host".to_owned();
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (name, port) = rest.split_once(']')?;
-            name.parse::<std::net::Ipv6Addr>().ok()?;
-            (name, port.strip_prefix(':').or(port.is_empty().then_some(""))?)
+            let (name, port) = rest.split_once(']').ok_or_else(not_a_host)?;
+            let port = port.strip_prefix(':').or(port.is_empty().then_some("")).ok_or_else(not_a_host)?;
+            (ipv6(name).ok_or_else(not_a_host)?, port)
         }
-        None => text.split_once(':').unwrap_or((text, "")),
+        None => {
+            let (name, port) = text.split_once(':').unwrap_or((text, ""));
+            (name.to_owned(), port)
+        }
     };
-    let legal = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c) || !c.is_ascii();
-    if name.is_empty() || !name.chars().all(legal) {
-        return None;
+    if !name.is_ascii() {
+        return Err("is not in ASCII: give an international name in its form xn--...".to_owned());
     }
-    let port = if port.is_empty() { default_port } else { port.parse().ok().filter(|port| *port > 0)? };
-    Some(Host { name: name.to_owned(), port })
+    let legal = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+    if name.is_empty() || !name.chars().all(legal) || (name.contains('%') && !text.starts_with('[')) {
+        return Err(not_a_host());
+    }
+    let port = match port {
+        "" => default_port,
+        port => port.parse().ok().filter(|port| *port > 0).ok_or_else(not_a_host)?,
+    };
+    Ok(Host { name, port })
+}
+
+/// The address, with its zone after `%` (in a URL also `%25`) if it has one.
+fn ipv6(text: &str) -> Option<String> {
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    address.parse::<std::net::Ipv6Addr>().ok()?;
+    let Some(zone) = zone else { return Some(address.to_owned()) };
+    let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (!zone.is_empty() && zone.chars().all(legal)).then(|| format!("{address}%{zone}"))
 }
 
 /// Encodes everything but unreserved characters: the server takes an unencoded `+` for a space.
@@ -351,7 +412,8 @@ pub(crate) fn query_string<'a>(parameters: impl IntoIterator<Item = (&'a str, St
     query
 }
 
-/// A producer's URL, `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic[?parameter=value...]`, in its parts.
+/// A producer's URL, `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic[?parameter=value...]`, in its parts. A
+/// gateway's path may be before `/ws`.
 pub(crate) struct ProducerUrl {
     pub(crate) service: ServiceUrl,
     pub(crate) topic: TopicName,
@@ -367,16 +429,14 @@ impl FromStr for ProducerUrl {
         let bad = |why: &str| Error::invalid(format!("producer URL: {why}; expected {shape}"));
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
         let (scheme, rest) = address.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
-        let (authority, path) = rest.split_once('/').ok_or_else(|| bad("it has no path"))?;
-        let service = format!("{scheme}://{authority}").parse()?;
+        let (service, path) =
+            rest.split_once("/ws/v2/producer/").ok_or_else(|| bad("its path has no /ws/v2/producer/"))?;
+        let service = format!("{scheme}://{service}").parse()?;
         let segments: Option<Vec<String>> = path.split('/').map(percent_decode).collect();
         let segments = segments.ok_or_else(|| bad("its path has a bad percent escape"))?;
-        let [ws, v2, producer, persistence, tenant, namespace, topic] = &segments[..] else {
-            return Err(bad("its path has not seven parts"));
+        let [persistence, tenant, namespace, topic] = &segments[..] else {
+            return Err(bad("its path has not the four parts of a topic after /ws/v2/producer/"));
         };
-        if (ws.as_str(), v2.as_str(), producer.as_str()) != ("ws", "v2", "producer") {
-            return Err(bad("its path does not begin with /ws/v2/producer/"));
-        }
         let topic = format!("{persistence}://{tenant}/{namespace}/{topic}").parse()?;
         let parameters: Option<Vec<(String, String)>> = query
             .split('&')
@@ -436,11 +496,61 @@ mod tests {
     }
 
     #[test]
+    fn service_urls_with_prefixes_repeated_schemes_capitals_and_zones() {
+        for (text, meant) in [
+            ("wss://gateway/pulsar/", "wss://gateway:8443/pulsar"),
+            ("wss://a,b:9443/eu/pulsar", "wss://a:8443,b:9443/eu/pulsar"),
+            ("ws://a:1/p,ws://b:2/p", "ws://a:1,b:2/p"),
+            ("ws://a:1,ws://b:2", "ws://a:1,b:2"),
+            ("WSS://A,https://B", "wss://A:8443,B:8443"),
+            ("ws://h/wsx/adminx/%20", "ws://h:8080/wsx/adminx/%20"),
+            ("ws://[fe80::1%eth0]:1", "ws://[fe80::1%eth0]:1"),
+            ("ws://[fe80::1%25eth0]:1", "ws://[fe80::1%eth0]:1"),
+        ] {
+            let url: ServiceUrl = text.parse().unwrap();
+            assert_eq!(url.to_string(), meant);
+            assert_eq!(url.to_string().parse::<ServiceUrl>().unwrap(), url);
+        }
+    }
+
+    #[test]
+    fn the_host_header_has_neither_the_schemes_own_port_nor_a_zone() {
+        for (url, authority) in [
+            ("ws://h:80", "h"),
+            ("wss://h:443", "h"),
+            ("ws://h:443", "h:443"),
+            ("wss://h", "h:8443"),
+            ("wss://[::1]:443", "[::1]"),
+            ("ws://[fe80::1%eth0]:1", "[fe80::1]:1"),
+        ] {
+            let url: ServiceUrl = url.parse().unwrap();
+            assert_eq!(url.hosts()[0].authority(url.is_tls()), authority);
+        }
+    }
+
+    #[test]
     fn bad_service_urls_are_errors() {
         for url in
-            ["", "h:1", "ftp://h", "ws://", "ws://h:0", "ws://h:x", "ws://h/p", "ws://h,,g", "ws://[::1", "ws://a b"]
+            ["", "h:1", "ftp://h", "ws://", "ws://h:0", "ws://h:x", "ws://h,,g", "ws://[::1", "ws://a b", "ws://a%eth0"]
         {
             assert!(url.parse::<ServiceUrl>().is_err(), "{url}");
+        }
+        for (url, why) in [
+            ("ws://h/p?x=1", "a query or a fragment"),
+            ("ws://h/p#x", "a query or a fragment"),
+            ("ws://h?x=1", "is not a host"),
+            ("ws://h/a/../b", "the segment"),
+            ("ws://h/a b", "percent-encoded"),
+            ("wss://h/pulsar/ws/v2/", "give the address before /ws"),
+            ("wss://h/pulsar/ws", "give the address before /ws"),
+            ("https://h/admin/v2", "give the address before /admin"),
+            ("ws://a,wss://b", "different schemes"),
+            ("ws://a/x,ws://b/y", "different paths"),
+            ("ws://b\u{fc}cher.example", "xn--"),
+            ("ws://[::1%]", "is not a host"),
+        ] {
+            let error = url.parse::<ServiceUrl>().unwrap_err();
+            assert!(error.to_string().contains(why), "{url}: {error}");
         }
         let error = "pulsar://h:6650".parse::<ServiceUrl>().unwrap_err();
         assert!(error.to_string().contains("binary protocol"), "{error}");
@@ -461,6 +571,15 @@ mod tests {
         assert_eq!(
             url.parameters,
             [("sendTimeoutMillis".to_owned(), "5".to_owned()), ("token".to_owned(), "x y".to_owned())]
+        );
+    }
+
+    #[test]
+    fn producer_urls_may_lead_through_a_gateway() {
+        let url: ProducerUrl = "wss://g/eu/pulsar/ws/v2/producer/persistent/a/b/t".parse().unwrap();
+        assert_eq!(
+            (url.service.to_string(), url.topic.to_string()),
+            ("wss://g:8443/eu/pulsar".into(), "persistent://a/b/t".into())
         );
     }
 

@@ -14,6 +14,8 @@ pub(crate) const USER_AGENT: &str = concat!("stargate/", env!("CARGO_PKG_VERSION
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// What goes before the paths of Pulsar's APIs.
+    pub(crate) prefix: String,
     pub(crate) auth: Auth,
     pub(crate) timeout: Duration,
     pub(crate) max_frame_bytes: usize,
@@ -24,6 +26,7 @@ impl Access {
     pub(crate) fn new(url: &ServiceUrl, options: &Options) -> Result<Access> {
         Ok(Access {
             tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
+            prefix: url.prefix().to_owned(),
             auth: Auth::new(options),
             timeout: options.millis("connect_timeout"),
             max_frame_bytes: options.count("max_frame_bytes"),

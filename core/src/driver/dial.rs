@@ -22,10 +22,19 @@ pub(crate) async fn open(host: &Host, access: &Access, steps: &Steps) -> Result<
 
 /// Opens a connection to `host`, without a limit of time of its own.
 pub(super) async fn dial(host: &Host, access: &Access, steps: &Steps) -> Result<Link> {
-    let link = connect(host, steps).await?;
+    let link = connect(host, steps).await.map_err(|error| hinted(error, host, access))?;
     match &access.tls {
         Some(config) => secure(link, host, config, steps).await,
         None => Ok(link),
+    }
+}
+
+/// Behind a gateway Pulsar's own ports are seldom right.
+fn hinted(error: Error, host: &Host, access: &Access) -> Error {
+    let pulsars = if access.tls.is_some() { 8443 } else { 8080 };
+    match !access.prefix.is_empty() && host.port == pulsars {
+        true => error.adding(" (Pulsar's port, when the URL names none; gateways often listen on 443 or 80)"),
+        false => error,
     }
 }
 

@@ -54,7 +54,7 @@ type Request = hyper::Request<String>;
 
 fn request(host: &Host, path: &str, access: &Access, authorization: Option<String>, key: &str) -> Result<Request> {
     let mut builder = hyper::Request::builder()
-        .uri(path)
+        .uri(format!("{}{path}", access.prefix))
         .header(HOST, host.authority(access.tls.is_some()))
         .header(USER_AGENT, access::USER_AGENT)
         .header(CONNECTION, "Upgrade")
