@@ -63,6 +63,7 @@ mod connection_state;
 mod consumer;
 mod crypto_key_reader;
 mod driver;
+mod duplicates;
 mod encryption;
 mod error;
 mod fork;

@@ -1,5 +1,6 @@
 //! The producer: accepts messages, keeps a bounded number in flight, and ends each exactly once.
 
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use crate::admin::Admin;
 use crate::callbacks::Job;
 use crate::client::inner::{Child, ClientInner};
-use crate::driver::{CommandSender, Driver, EventSink, SessionCommand};
+use crate::driver::{CommandSender, Driver, EventSink, SessionCommand, WeakCommandSender};
+use crate::duplicates::Duplicates;
 use crate::encryption::Sealer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
@@ -170,8 +172,15 @@ impl Producer {
         let bytes_units = u32::try_from(options.count("max_pending_bytes").div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX);
         let messages = Arc::new(Semaphore::new(options.count("max_pending_msg")));
         let bytes = Arc::new(Semaphore::new(bytes_units as usize));
+        let duplicates = match options.bool("effectively_once") {
+            true => Some(Duplicates::new(client, &options, &topic)?),
+            false => None,
+        };
         let sink = ProducerSink {
             reporter,
+            client: client.clone(),
+            commands: commands.downgrade(),
+            duplicates,
             futures: Vec::new(),
             inline: Vec::new(),
             room: None,
@@ -434,6 +443,10 @@ impl Child for Inner {
 
 struct ProducerSink {
     reporter: Reporter,
+    client: Arc<ClientInner>,
+    commands: WeakCommandSender<Command<Ticket, Room>>,
+    /// With `effectively_once` only.
+    duplicates: Option<Duplicates>,
     /// Receipts that are told together when a lot of frames has been read, so that whoever waits wakes up once for all.
     futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
     inline: Vec<(SendCallback, Sent)>,
@@ -458,6 +471,19 @@ fn merge(all: &mut Option<Room>, more: Option<Room>) {
 }
 
 impl ProducerSink {
+    /// Has it found out, beside the session, whether a duplicate is one of these.
+    fn judge(&self, ids: RangeInclusive<i64>) {
+        let Some(duplicates) = self.duplicates.clone() else { return };
+        let commands = self.commands.clone();
+        self.client.runtime.spawn(async move {
+            let Some(stored) = duplicates.are_stored(ids).await else { return };
+            if let Some(commands) = commands.upgrade() {
+                // A session that has ended has nothing in doubt.
+                let _ = commands.send(SessionCommand::Role(Command::Judge { stored }));
+            }
+        });
+    }
+
     /// Has the callbacks run. A message that is done with and not told yet still takes room, so that callbacks that are
     /// slower than the broker slow the sender down; that of a few goes free with the first of them, so that the sender is
     /// not woken for each.
@@ -501,6 +527,7 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
                 self.flush();
                 let _ = sender.send(outcome);
             }
+            Event::InDoubt(ids) => self.judge(ids),
             Event::Sent(Ticket::Flush(_), ..) | Event::Flushed(Ticket::Message { .. }, _) => {
                 debug_assert!(false, "the state machine gave a ticket to the wrong event");
             }

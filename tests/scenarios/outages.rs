@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, wait};
 use stargate_core::mock::{Mock, MockOptions};
 use stargate_core::{
@@ -201,6 +202,57 @@ fn effectively_once_stores_each_message_once_over_lost_receipts() {
     assert!(producer.stats().reconnects >= 5 && producer.stats().resent > 0);
 }
 
+/// A proxy that loses its own connection to the broker sends again what is in flight there. Nothing breaks for the client.
+#[test]
+fn a_duplicate_that_the_proxy_made_is_dropped_by_deduplication_only_and_told_as_stored() {
+    let broker = mocked();
+    broker.0.create_namespace("public/once").unwrap();
+    broker.0.set_deduplication("public/once", true).unwrap();
+    let client = Client::new(&broker.url(), options()).unwrap();
+    let topic = unique("public/once/outage");
+    let producer = client.producer(&topic, Options::new().name("p").effectively_once(true)).unwrap();
+    // The first of all is in doubt until the broker has been asked.
+    for sent in [0, 1] {
+        broker.0.fault("send", None, "resent", 3).unwrap();
+        let results = producer.send_all((0..10u8).map(|number| vec![number])).unwrap();
+        let duplicates: Vec<bool> = results.into_iter().map(|result| result.unwrap().is_duplicate()).collect();
+        assert_eq!(duplicates, [[true; 3].as_slice(), &[false; 7]].concat(), "lot {sent}");
+    }
+    assert_eq!(broker.0.messages(&topic).unwrap().len(), 20);
+    let stats = producer.stats();
+    assert_eq!((stats.resent, stats.reconnects, stats.send_errors), (0, 0, 0));
+
+    let single = client.producer(&topic, Options::new().name("q").effectively_once(true)).unwrap();
+    broker.0.fault("send", None, "resent", 1).unwrap();
+    assert!(single.send("x", Some(PATIENCE)).unwrap().is_duplicate(), "the broker has it, and says so when asked");
+
+    let fail = Options::new().on_disconnect(OnDisconnect::Fail);
+    let (topic, twice) = (unique("outage"), "without deduplication nothing prevents it");
+    broker.0.fault("send", None, "resent", 1).unwrap();
+    assert!(client.producer(&topic, fail).unwrap().send("x", Some(PATIENCE)).is_ok());
+    assert_eq!(broker.0.messages(&topic).unwrap().len(), 2, "{twice}");
+}
+
+/// Under a name that was used with higher sequence ids the broker drops all, and no receipt says otherwise.
+#[test]
+fn a_name_with_higher_sequence_ids_is_told() {
+    let broker = mocked();
+    broker.0.set_deduplication("public/default", true).unwrap();
+    let client = Client::new(&broker.url(), options()).unwrap();
+    let topic = unique("outage");
+    let ahead = Options::new().name("p").effectively_once(true).initial_seq_id(i64::MAX / 2);
+    let before = client.producer(&topic, ahead).unwrap();
+    before.send("of a clock that is ahead", None).unwrap();
+    before.close(PATIENCE).unwrap();
+    let producer = client.producer(&topic, Options::new().name("p").effectively_once(true)).unwrap();
+    for _ in 0..2 {
+        let error = producer.send("x", None).unwrap_err();
+        assert!(error.kind() == ErrorKind::Broker && error.to_string().contains("higher sequence ids"), "{error}");
+    }
+    producer.close(PATIENCE).unwrap();
+    assert_eq!(broker.0.messages(&topic).unwrap().len(), 1);
+}
+
 #[test]
 fn a_listener_hears_of_each_change() {
     let broker = mocked();
@@ -308,4 +360,73 @@ fn a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_too_ofte
     wait(supervisor.add_producer(ComponentConfig::new(topic.parse().unwrap())), Some(PATIENCE)).unwrap();
     wait(supervisor.producer(&key).unwrap().send("y"), Some(PATIENCE)).unwrap();
     wait(supervisor.close(PATIENCE), None).unwrap();
+}
+
+/// Unloads the topic every 200 ms for `time`, while one producer sends many messages in flight and others, each of its own
+/// name, come and go with a few. With numbers the broker stores each once, and every receipt says that it is stored:
+/// the proxy sends again by itself what was in flight, and hears of the duplicates.
+#[test]
+#[ignore = "needs a broker at PULSAR_URL"]
+fn effectively_once_outlives_unloads_with_a_real_broker() {
+    let _one = REAL.lock();
+    let client = Client::new(&Real.url(), options()).unwrap();
+    let admin = client.admin();
+    let namespace = format!("public/{}", unique("once"));
+    admin.create_namespace(&namespace, None).unwrap();
+    admin.set_deduplication(&namespace, true).unwrap();
+    let topic = format!("persistent://{namespace}/t");
+    let once = |name: &str| Options::new().name(name).effectively_once(true).send_timeout(Duration::from_secs(120));
+    // What no subscription waits for is deleted with the ledger that an unload closes.
+    admin.create_subscription(&topic, "s", &Position::Earliest).unwrap();
+    let many = client.producer(&topic, once("many")).unwrap();
+    let end = Instant::now() + Duration::from_secs(15);
+    let running = || Instant::now() < end;
+
+    let (sent, duplicates, few) = std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let (mut sent, mut duplicates) = (0, 0);
+            while running() {
+                let lot = (sent..sent + 500).map(|number| format!("many {number}"));
+                for receipt in many.send_all(lot).unwrap() {
+                    duplicates += usize::from(receipt.expect("a numbered message is stored").is_duplicate());
+                }
+                sent += 500;
+            }
+            (sent, duplicates)
+        });
+        let coming_and_going = scope.spawn(|| {
+            let mut few = Vec::new();
+            for round in 0.. {
+                if !running() {
+                    break;
+                }
+                let name = format!("few-{round}");
+                let producer = client.producer(&topic, once(&name)).unwrap();
+                for number in 0..3 {
+                    let payload = format!("{name} {number}");
+                    producer.send(payload.clone(), None).expect("a numbered message is stored");
+                    few.push(payload);
+                }
+                producer.close(PATIENCE).unwrap();
+            }
+            few
+        });
+        while running() {
+            std::thread::sleep(Duration::from_millis(200));
+            let _ = admin.unload_topic(&topic);
+        }
+        let (sent, duplicates) = sending.join().unwrap();
+        (sent, duplicates, coming_and_going.join().unwrap())
+    });
+
+    let reader = client.reader(&topic, Options::new().starting_message("earliest")).unwrap();
+    let mut expected: BTreeSet<String> = few.into_iter().collect();
+    expected.extend((0..sent).map(|number| format!("many {number}")));
+    println!("{} messages, {duplicates} of {sent} were known already", expected.len());
+    for message in reader.until_caught_up().unwrap() {
+        let payload = String::from_utf8(message.unwrap().payload().to_vec()).unwrap();
+        assert!(expected.remove(&payload), "{payload} is stored twice");
+    }
+    assert!(expected.is_empty(), "{} with a receipt are not stored, {:?}", expected.len(), expected.first());
+    client.close(PATIENCE).unwrap();
 }

@@ -24,7 +24,7 @@ usage: stargate-mock [options]
                                  OP: connect send ack nack permit receive ping close unsubscribe end_of_topic http
                                  FAULT: http:STATUS[:reason] send-error:N[:text] close[:CODE[:reason]] delay:MS drop
                                  drop-after reset half-frame garbage binary no-context wrong-context no-receipt
-                                 duplicate lost-ack no-pong stall
+                                 duplicate resent lost-ack no-pong stall
   --until-eof                    end when standard input ends
   --help
 

@@ -125,6 +125,12 @@ impl<C> CommandSender<C> {
 /// A way to tell a session that does not keep it.
 pub(crate) struct WeakCommandSender<C>(Weak<SenderGuard<C>>);
 
+impl<C> Clone for WeakCommandSender<C> {
+    fn clone(&self) -> WeakCommandSender<C> {
+        WeakCommandSender(self.0.clone())
+    }
+}
+
 impl<C> WeakCommandSender<C> {
     pub(crate) fn upgrade(&self) -> Option<CommandSender<C>> {
         self.0.upgrade().map(CommandSender)

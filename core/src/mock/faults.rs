@@ -109,6 +109,9 @@ pub enum Fault {
     NoReceipt,
     /// `duplicate`: send the reply, or deliver the message, twice.
     Duplicate,
+    /// `resent`: store the message, and send it again, as a proxy does that loses its own connection to the broker before
+    /// the receipt. It is stored twice; with deduplication once, and its receipt is that of a duplicate.
+    Resent,
     /// `lost-ack`: take the command, and have it come to nothing. An acknowledgement, positive or negative, still opens
     /// the window, as with a proxy that loses it on the way to the broker; a permit or an unsubscribe is just gone.
     LostAck,
@@ -156,7 +159,7 @@ impl FromStr for Fault {
     }
 }
 
-const SIMPLE: [(&str, Fault); 13] = [
+const SIMPLE: [(&str, Fault); 14] = [
     ("drop", Fault::Drop),
     ("drop-after", Fault::DropAfter),
     ("reset", Fault::Reset),
@@ -167,6 +170,7 @@ const SIMPLE: [(&str, Fault); 13] = [
     ("wrong-context", Fault::WrongContext),
     ("no-receipt", Fault::NoReceipt),
     ("duplicate", Fault::Duplicate),
+    ("resent", Fault::Resent),
     ("lost-ack", Fault::LostAck),
     ("no-pong", Fault::NoPong),
     ("stall", Fault::Stall),
@@ -179,7 +183,7 @@ impl Fault {
         match self {
             _ if op == Op::Disconnect => false,
             Fault::Http(..) => matches!(op, Op::Connect | Op::Http),
-            Fault::SendError(..) | Fault::NoContext | Fault::WrongContext => op == Op::Send,
+            Fault::SendError(..) | Fault::NoContext | Fault::WrongContext | Fault::Resent => op == Op::Send,
             Fault::Close(..) | Fault::NoPong => op != Op::Http,
             Fault::Duplicate => replies && op != Op::Close,
             Fault::Binary => matches!(op, Op::Send | Op::Receive | Op::EndOfTopic),

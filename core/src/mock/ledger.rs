@@ -10,7 +10,7 @@ use super::ids::Id;
 use super::names::base_topic;
 
 /// A stored message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Message {
     /// `None` is a null value, a tombstone.
     pub(super) payload: Option<Vec<u8>>,

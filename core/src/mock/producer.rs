@@ -296,7 +296,13 @@ impl Producer {
     ) {
         let Some(target) = self.targets.get(index) else { return };
         let (messages, confirms): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
-        let stored = shared.broker(|broker, now| broker.publish(&target.topic, messages, batch, now));
+        let resent = confirms.iter().any(|confirm| confirm.fault == Some(Fault::Resent));
+        let stored = shared.broker(|broker, now| {
+            if resent {
+                broker.publish(&target.topic, messages.clone(), batch, now)?;
+            }
+            broker.publish(&target.topic, messages, batch, now)
+        });
         for (at, confirm) in confirms.iter().enumerate() {
             match &stored {
                 Ok(id) => {

@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Moment;
 use super::frame::{ConnectionKey, Frame, OpenFrame, parse_answer};
 use super::session::Role;
+use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use crate::stats::Counters;
@@ -24,13 +26,23 @@ pub(crate) enum Command<T, H> {
     Flush {
         ticket: T,
     },
+    /// The answer to [`Event::InDoubt`].
+    Judge {
+        stored: bool,
+    },
 }
+
+/// How long a message may be in doubt.
+pub(crate) const DOUBT: Duration = Duration::from_secs(10);
 
 /// What came of a command.
 pub(crate) enum Event<T, H> {
     /// The hold comes along when nothing is kept of the message any more.
     Sent(T, Result<Stored>, Option<H>),
     Flushed(T, Result<()>),
+    /// The broker dropped a duplicate, and nobody knows yet of what. It is of this run if the newest message under the
+    /// producer's name has one of these sequence ids, and of an earlier one if it has a higher one.
+    InDoubt(RangeInclusive<i64>),
 }
 
 /// A message that the broker has.
@@ -43,13 +55,26 @@ pub(crate) struct Stored {
 /// How messages in flight are treated when the connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resend {
-    /// Sent again: at least once.
+    /// Sent again.
     Again,
-    /// Ended as unknown: at most once.
+    /// Ended as unknown.
     Never,
     /// Sent again under their first sequence ids: the broker drops what it has. `chosen` when the first id is the
-    /// library's and not the caller's, so that no message may be a duplicate at its first attempt.
+    /// library's and not the caller's, who may want to know what is stored already.
     Numbered { first: i64, chosen: bool },
+}
+
+/// What it means that the broker drops a message as a duplicate. It does so when the producer's name has been used with
+/// this sequence id or a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Duplicates {
+    /// The message is stored: this run has had a message stored, so the broker's highest id is one of its own. The server
+    /// sends again by itself what was in flight when it lost its own connection, so that holds at a first attempt too.
+    Stored,
+    /// The message is not stored: the name was used with higher ids before, so the clock has gone back since.
+    Lost,
+    /// Either of them.
+    Unclear,
 }
 
 struct Entry<T, H> {
@@ -88,6 +113,11 @@ pub(crate) struct ProducerRole<T, H> {
     resend: Resend,
     /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still here.
     sequence: i64,
+    duplicates: Duplicates,
+    /// The contexts of what the broker dropped as duplicates on this connection while it is unclear what that means, and
+    /// its ids for them.
+    doubts: Vec<(u64, MessageId)>,
+    doubt_until: Option<Moment>,
     /// Everything before this context has its number behind it: one of them or the one before it has a receipt.
     passed: u64,
     /// In [`Resend::Numbered`], a message failed, and the count of sequence ids is only certain again after a reconnect.
@@ -99,6 +129,8 @@ pub(crate) struct ProducerRole<T, H> {
     key: Option<ConnectionKey>,
     /// The next message is under another key than this connection's.
     rekey: bool,
+    /// Since when there is a connection.
+    connected: Option<Moment>,
     failed: Option<Error>,
     counters: Arc<Counters>,
 }
@@ -118,11 +150,18 @@ impl<T, H> ProducerRole<T, H> {
             events: VecDeque::new(),
             resend,
             sequence,
+            duplicates: match resend {
+                Resend::Numbered { chosen: true, .. } => Duplicates::Unclear,
+                _ => Duplicates::Stored,
+            },
+            doubts: Vec::new(),
+            doubt_until: None,
             passed: 0,
             resync: false,
             first_connection,
             key: None,
             rekey: false,
+            connected: None,
             failed: None,
             counters,
         }
@@ -161,6 +200,32 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
+    /// A message is dropped as a duplicate, and nobody knows whether it is stored. The next receipt tells, or a look at what
+    /// is stored.
+    fn doubt(&mut self, now: Moment, context: u64, id: MessageId) {
+        if self.doubts.iter().any(|(other, _)| *other == context) {
+            self.counters.unexpected.add(1);
+            return;
+        }
+        self.doubts.push((context, id));
+        if self.doubt_until.is_none() {
+            self.doubt_until = Some(now + DOUBT);
+            let Resend::Numbered { first, .. } = self.resend else { return };
+            let highest = self.sequence + self.entries.len() as i64;
+            self.events.push_back(Event::InDoubt(first..=highest));
+        }
+    }
+
+    /// Ends what is in doubt.
+    fn end_doubts(&mut self, outcome: impl Fn(MessageId) -> Result<Stored>) {
+        self.doubt_until = None;
+        for (context, id) in std::mem::take(&mut self.doubts) {
+            if let Some(index) = self.index_of(context) {
+                self.end(index, outcome(id), false);
+            }
+        }
+    }
+
     /// Forgets what has ended at the front, and answers the flushes that waited for it.
     fn trim(&mut self) {
         while self.entries.front().is_some_and(|entry| entry.ended) {
@@ -177,6 +242,25 @@ impl<T, H> ProducerRole<T, H> {
             if let Some((_, ticket)) = self.flushes.pop_front() {
                 self.events.push_back(Event::Flushed(ticket, Ok(())));
             }
+        }
+    }
+
+    /// What a message waited for that was to end at `deadline`.
+    fn why_late(&self, entry: &Entry<T, H>, deadline: Moment) -> &'static str {
+        let connected = self.connected.is_some_and(|since| since < deadline);
+        match (entry.attempts > 0, connected) {
+            (false, false) => "the time ran out before the message was sent: there was no connection",
+            (false, true) if self.resync || self.rekey => {
+                "the time ran out before the message was sent: a new connection had to be made for it"
+            }
+            (false, true) => {
+                "the time ran out before the message was sent: it waited for the server to read what was sent before it"
+            }
+            (true, _) if entry.written => "the time ran out before the receipt came: the message may be stored or not",
+            (true, false) => {
+                "the time ran out while the connection was being restored: the message may be stored or not"
+            }
+            (true, true) => "the time ran out before the message was sent again: it may be stored or not",
         }
     }
 
@@ -223,6 +307,22 @@ impl<T, H> ProducerRole<T, H> {
     }
 }
 
+fn lost_as_a_duplicate() -> Error {
+    Error::new(
+        ErrorKind::Broker,
+        "the broker dropped the message as a duplicate: the producer name has been used with higher sequence ids; choose \
+         another name, or a larger initial_seq_id",
+    )
+}
+
+fn unclear_duplicate(kind: ErrorKind) -> Error {
+    Error::new(
+        kind,
+        "the broker dropped the message as a duplicate before the producer had a receipt: either the message is stored, \
+         and the server sent it twice, or the producer name has been used with higher sequence ids, and it is not",
+    )
+}
+
 impl<T, H> Role for ProducerRole<T, H> {
     type Command = Command<T, H>;
     type Event = Event<T, H>;
@@ -243,7 +343,8 @@ impl<T, H> Role for ProducerRole<T, H> {
         query
     }
 
-    fn handle_connected(&mut self, _now: Moment, _connection: u64) {
+    fn handle_connected(&mut self, now: Moment, _connection: u64) {
+        self.connected = Some(now);
         self.next = 0;
         self.resync = false;
         self.rekey = false;
@@ -251,6 +352,7 @@ impl<T, H> Role for ProducerRole<T, H> {
     }
 
     fn handle_disconnected(&mut self, _now: Moment, why: &Error) {
+        self.connected = None;
         self.end_too_big(why);
         for index in 0..self.entries.len() {
             let entry = &mut self.entries[index];
@@ -263,10 +365,13 @@ impl<T, H> Role for ProducerRole<T, H> {
             }
         }
         self.next = 0;
+        // They are sent again and answered again.
+        self.doubts.clear();
+        self.doubt_until = None;
         self.trim();
     }
 
-    fn handle_text(&mut self, _now: Moment, text: &str) -> Result<()> {
+    fn handle_text(&mut self, now: Moment, text: &str) -> Result<()> {
         let answer = parse_answer(text)?;
         let Some(context) = answer.context else {
             // Without a context nobody can tell whose it is. Ours are always readable to the server, so it is a bug
@@ -286,31 +391,38 @@ impl<T, H> Role for ProducerRole<T, H> {
             }
             return Ok(());
         }
-        let outcome = answer.outcome.and_then(|id| {
-            let duplicate = id.is_duplicate_sentinel();
-            if duplicate && entry.attempts == 1 && matches!(self.resend, Resend::Numbered { chosen: true, .. }) {
-                return Err(Error::new(
-                    ErrorKind::Broker,
-                    "the broker dropped the message as a duplicate at its first attempt: the producer name has been \
-                     used with higher sequence ids; choose another name, or a larger initial_seq_id",
-                ));
-            }
-            Ok(Stored { id, duplicate })
-        });
-        match outcome.is_ok() {
-            true => {
+        let outcome = match answer.outcome {
+            Ok(id) if id.is_duplicate_sentinel() => {
                 self.passed = self.passed.max(context);
-                // Whoever gave up on these has been told, and the broker takes their numbers no more.
-                for entry in self.entries.range_mut(..index).filter(|entry| entry.ticket.is_none()) {
-                    entry.ended = true;
-                    entry.hold = None;
+                match self.duplicates {
+                    Duplicates::Stored => Ok(Stored { id, duplicate: true }),
+                    Duplicates::Lost => Err(lost_as_a_duplicate()),
+                    Duplicates::Unclear => {
+                        self.doubt(now, context, id);
+                        return Ok(());
+                    }
                 }
             }
-            false if self.numbered() => {
-                self.entries[index].refused = true;
-                self.resync = true;
+            Ok(id) => {
+                self.duplicates = Duplicates::Stored;
+                self.end_doubts(|id| Ok(Stored { id, duplicate: true }));
+                self.passed = self.passed.max(context);
+                Ok(Stored { id, duplicate: false })
             }
-            false => {}
+            Err(error) => {
+                if self.numbered() {
+                    self.entries[index].refused = true;
+                    self.resync = true;
+                }
+                Err(error)
+            }
+        };
+        if outcome.is_ok() {
+            // Whoever gave up on these has been told, and the broker takes their numbers no more.
+            for entry in self.entries.range_mut(..index).filter(|entry| entry.ticket.is_none()) {
+                entry.ended = true;
+                entry.hold = None;
+            }
         }
         self.end(index, outcome, false);
         self.trim();
@@ -330,6 +442,12 @@ impl<T, H> Role for ProducerRole<T, H> {
                     self.trim();
                     return;
                 }
+                if deadline.is_some_and(|deadline| deadline <= now) {
+                    let late = "the time was over before the message could be sent; it was not sent";
+                    self.end(self.entries.len() - 1, Err(Error::new(ErrorKind::Timeout, late)), false);
+                    self.trim();
+                    return;
+                }
                 if let Some(deadline) = deadline {
                     // Most messages end long before their deadline; without this, those of `send_timeout` would pile up.
                     if self.deadlines.len() > 2 * self.entries.len() + 64 {
@@ -338,22 +456,35 @@ impl<T, H> Role for ProducerRole<T, H> {
                     }
                     self.deadlines.push(Reverse((deadline, context)));
                 }
-                self.handle_timeout(now);
             }
             Command::Flush { ticket } => {
                 let until = self.first_context + self.entries.len() as u64;
                 self.flushes.push_back((until, ticket));
                 self.trim();
             }
+            // What a receipt has told meanwhile holds.
+            Command::Judge { stored } if self.duplicates == Duplicates::Unclear => {
+                self.duplicates = if stored { Duplicates::Stored } else { Duplicates::Lost };
+                self.end_doubts(|id| match stored {
+                    true => Ok(Stored { id, duplicate: true }),
+                    false => Err(lost_as_a_duplicate()),
+                });
+                self.trim();
+            }
+            Command::Judge { .. } => {}
         }
     }
 
     fn poll_timeout(&self) -> Option<Moment> {
-        self.deadlines.peek().map(|Reverse((at, _))| *at)
+        earliest([self.deadlines.peek().map(|Reverse((at, _))| *at), self.doubt_until])
     }
 
     fn handle_timeout(&mut self, now: Moment) {
         let mut any = false;
+        if self.doubt_until.is_some_and(|until| now >= until) {
+            self.end_doubts(|_| Err(unclear_duplicate(ErrorKind::OutcomeUnknown)));
+            any = true;
+        }
         while let Some(Reverse((at, context))) = self.deadlines.peek().copied() {
             if now < at {
                 break;
@@ -365,17 +496,14 @@ impl<T, H> Role for ProducerRole<T, H> {
                 continue;
             }
             let attempted = entry.attempts > 0;
-            let message = match (attempted, entry.written) {
-                (false, _) => "the time ran out before the message was sent: there was no connection",
-                (true, true) => "the time ran out before the receipt came: the message may be stored or not",
-                (true, false) => {
-                    "the time ran out while the connection was being restored: the message may be stored or not"
-                }
+            let error = match self.doubts.iter().any(|(other, _)| *other == context) {
+                true => unclear_duplicate(ErrorKind::Timeout),
+                false => Error::new(ErrorKind::Timeout, self.why_late(entry, at)),
             };
             // The numbers of the messages after it count on this one being sent again, unless one of them is stored. While
             // there is no connection the next one may have been asked to begin at this number.
             let needed = !(self.entries[index].written && context < self.passed);
-            self.end(index, Err(Error::new(ErrorKind::Timeout, message)), attempted && self.numbered() && needed);
+            self.end(index, Err(error), attempted && self.numbered() && needed);
             any = true;
         }
         if any {

@@ -38,7 +38,7 @@ impl Broker {
             self.unsent.push(format!(r#"{{"result":"send-error:8","errorMsg":"{text}","context":"{context}"}}"#));
             return;
         }
-        let mut id = "CAUQATAA";
+        let mut id = STORED;
         let fresh = match &mut self.sequence {
             None => true,
             Some(next) => {
@@ -50,9 +50,16 @@ impl Broker {
             self.stored.push(json["key"].as_str().unwrap().parse().unwrap());
             self.highest = self.sequence.map_or(self.highest, |next| next - 1);
         } else {
-            id = "CP///////////wEQ////////////ATAA";
+            id = DUPLICATE;
         }
-        self.unsent.push(format!(r#"{{"result":"ok","messageId":"{id}","context":"{context}"}}"#));
+        self.unsent.push(receipt(id, context.parse().unwrap()));
+    }
+
+    /// The server loses its own connection to the broker, and sends what is in flight there again.
+    fn resend(&mut self) {
+        if self.sequence.is_some() {
+            self.unsent.iter_mut().for_each(|receipt| *receipt = receipt.replace(STORED, DUPLICATE));
+        }
     }
 }
 
@@ -155,14 +162,159 @@ fn a_flush_is_answered_when_all_before_it_has_ended_and_nothing_after_it() {
     assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(_), _), Event::Flushed(100, Ok(()))]));
 }
 
-#[test]
-fn a_duplicate_at_the_first_attempt_is_an_error_when_the_library_chose_the_ids() {
+const STORED: &str = "CAUQATAA";
+const DUPLICATE: &str = "CP///////////wEQ////////////ATAA";
+
+fn receipt(id: &str, context: u64) -> String {
+    format!(r#"{{"result":"ok","messageId":"{id}","context":"{context}"}}"#)
+}
+
+/// A producer whose first `count` messages are written, and the ids that they and all that follows may have.
+fn numbered_world(count: u64) -> World<ProducerRole<u64, ()>> {
     let mut world = world(Resend::Numbered { first: 10, chosen: true });
     assert_eq!(world.connect().unwrap()[0], ("initialSequenceId", "9".to_owned()));
+    for number in 0..count {
+        world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline: None });
+    }
+    assert_eq!(world.written().len() as u64, count);
+    world
+}
+
+/// The server sends again by itself what was in flight when it lost its connection to the broker.
+#[test]
+fn a_duplicate_after_a_receipt_is_stored_although_it_was_sent_once() {
+    let mut world = numbered_world(2);
+    world.receive(&receipt(STORED, 0));
+    world.receive(&receipt(DUPLICATE, 1));
+    let events = world.events();
+    let [Event::Sent(0, Ok(first), _), Event::Sent(1, Ok(second), _)] = &events[..] else { panic!("two receipts") };
+    assert_eq!((first.duplicate, second.duplicate), (false, true));
+}
+
+#[test]
+fn duplicates_before_the_first_receipt_are_in_doubt_until_it_comes() {
+    let mut world = numbered_world(3);
+    world.receive(&receipt(DUPLICATE, 0));
+    world.receive(&receipt(DUPLICATE, 1));
+    assert!(matches!(&world.events()[..], [Event::InDoubt(ids)] if *ids == (10..=13)));
+    world.receive(&receipt(STORED, 2));
+    let mut ended = BTreeMap::new();
+    outcomes(&mut world, &mut ended);
+    let duplicates: Vec<bool> = ended.into_values().map(|outcome| outcome.unwrap().duplicate).collect();
+    assert_eq!(duplicates, [true, true, false]);
+}
+
+#[test]
+fn a_look_at_what_is_stored_ends_the_doubt() {
+    for stored in [true, false] {
+        let mut world = numbered_world(2);
+        world.receive(&receipt(DUPLICATE, 0));
+        world.events();
+        world.command(Command::Judge { stored });
+        world.receive(&receipt(DUPLICATE, 1));
+        let mut ended = BTreeMap::new();
+        outcomes(&mut world, &mut ended);
+        for outcome in ended.into_values() {
+            match stored {
+                true => assert!(outcome.unwrap().duplicate),
+                false => assert_eq!(outcome, Err(ErrorKind::Broker)),
+            }
+        }
+        assert!(world.session.is_open(), "the count of the numbers is certain");
+        world.command(Command::Send { frame: frame(2), ticket: 2, hold: (), deadline: None });
+        world.written();
+        world.receive(&receipt(STORED, 2));
+        world.command(Command::Send { frame: frame(3), ticket: 3, hold: (), deadline: None });
+        world.written();
+        world.command(Command::Judge { stored: false });
+        world.receive(&receipt(DUPLICATE, 3));
+        let ok = |event: &Event<u64, ()>| matches!(event, Event::Sent(_, Ok(_), _));
+        assert!(world.events().iter().all(ok), "a receipt of this run says more than a look before it");
+    }
+}
+
+#[test]
+fn what_stays_in_doubt_is_said_to_be_so() {
+    let mut world = numbered_world(1);
+    world.receive(&receipt(DUPLICATE, 0));
+    world.receive(&receipt(DUPLICATE, 0));
+    world.session.heard();
+    world.pass(Duration::from_secs(10));
+    let events = world.events();
+    let [Event::InDoubt(_), Event::Sent(0, Err(error), _)] = &events[..] else { panic!("one error") };
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    // A disconnect in doubt has it sent again and answered again, also when the doubt is over meanwhile.
+    let mut world = numbered_world(1);
+    world.receive(&receipt(DUPLICATE, 0));
+    world.disconnect();
+    world.command(Command::Judge { stored: true });
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.connect().unwrap()[0], ("initialSequenceId", "9".to_owned()));
+    assert_eq!(world.written().len(), 1);
+    world.receive(&receipt(DUPLICATE, 0));
+    assert!(matches!(&world.events()[..], [Event::InDoubt(_), Event::Sent(0, Ok(_), _)]));
+}
+
+#[test]
+fn numbers_of_the_callers_choice_may_be_stored_already() {
+    let mut world = world(Resend::Numbered { first: 10, chosen: false });
+    world.connect();
     world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
     world.written();
-    world.receive(r#"{"result":"ok","messageId":"CP///////////wEQ////////////ATAA","context":"0"}"#);
-    assert!(matches!(&world.events()[..], [Event::Sent(0, Err(error), _)] if error.kind() == ErrorKind::Broker));
+    world.receive(&receipt(DUPLICATE, 0));
+    assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(Stored { duplicate: true, .. }), _)]));
+}
+
+/// The text of the error of the one message that ended.
+fn why(world: &mut World<ProducerRole<u64, ()>>) -> String {
+    let events = world.events();
+    let [Event::Sent(0, Err(error), _)] = &events[..] else { panic!("{} events", events.len()) };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    error.to_string()
+}
+
+#[test]
+fn a_time_that_ran_out_says_what_it_ran_out_for() {
+    let send = |deadline| Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: Some(deadline) };
+    let second = Duration::from_secs(1);
+    // Nobody connects.
+    let mut waiting = world(Resend::Again);
+    waiting.command(send(second));
+    waiting.pass(second);
+    assert!(why(&mut waiting).contains("there was no connection"));
+    // A connection that comes too late is none.
+    let mut late = world(Resend::Again);
+    late.command(send(second));
+    late.now = second;
+    late.connect();
+    late.pass(Duration::ZERO);
+    assert!(why(&mut late).contains("there was no connection"));
+    // There is a connection, on which nothing can be written.
+    let mut stuck = world(Resend::Again);
+    stuck.connect();
+    stuck.command(send(second));
+    stuck.pass(second);
+    assert!(why(&mut stuck).contains("waited for the server to read"));
+    // No time at all.
+    for connected in [true, false] {
+        let mut none = world(Resend::Again);
+        if connected {
+            none.connect();
+        }
+        none.command(send(Duration::ZERO));
+        assert!(why(&mut none).contains("the time was over before the message could be sent"));
+        assert_eq!(none.written().len(), 0);
+    }
+    // Written, and before it could be written again.
+    let mut again = world(Resend::Again);
+    again.connect();
+    again.command(send(second));
+    again.written();
+    again.disconnect();
+    again.pass(second / 2);
+    again.connect();
+    again.pass(second);
+    assert!(why(&mut again).contains("before the message was sent again: it may be stored or not"));
 }
 
 #[test]
@@ -220,20 +372,6 @@ fn a_close_still_sends_what_waits_for_certain_numbers() {
     let mut ended = BTreeMap::new();
     outcomes(&mut world, &mut ended);
     assert_eq!(ended.values().filter(|outcome| outcome.is_ok()).count(), 2);
-}
-
-#[test]
-fn a_duplicate_at_a_later_attempt_is_a_receipt() {
-    let mut world = world(Resend::Numbered { first: 10, chosen: true });
-    world.connect();
-    world.command(Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: None });
-    world.written();
-    world.disconnect();
-    world.pass(Duration::from_secs(1));
-    world.connect();
-    world.written();
-    world.receive(r#"{"result":"ok","messageId":"CP///////////wEQ////////////ATAA","context":"0"}"#);
-    assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(Stored { duplicate: true, .. }), _)]));
 }
 
 #[test]
@@ -356,6 +494,7 @@ enum Step {
     Receipts(usize),
     /// A receipt gets lost although the connection holds.
     LoseReceipt,
+    ServerResends,
     Disconnect,
     Connect,
     Pass(u16),
@@ -368,6 +507,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..6usize).prop_map(Step::Write),
         3 => (0..6usize).prop_map(Step::Receipts),
         1 => Just(Step::LoseReceipt),
+        1 => Just(Step::ServerResends),
         1 => Just(Step::Disconnect),
         2 => Just(Step::Connect),
         2 => (1..2000u16).prop_map(Step::Pass),
@@ -375,9 +515,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Runs the steps, then heals everything; the outcomes and what the broker stored.
-fn play(resend: Resend, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, ErrorKind>>, Vec<u64>) {
+fn play(resend: Resend, highest: i64, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, ErrorKind>>, Vec<u64>) {
     let mut world = world(resend);
-    let mut broker = Broker { highest: -1, ..Broker::default() };
+    let mut broker = Broker { highest, ..Broker::default() };
     let mut ended = BTreeMap::new();
     let mut sent = 0;
     // Frames written and not yet taken by the broker: lost with the connection.
@@ -406,6 +546,7 @@ fn play(resend: Resend, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, Er
         Step::LoseReceipt => {
             broker.unsent.truncate(broker.unsent.len().saturating_sub(1));
         }
+        Step::ServerResends => broker.resend(),
         Step::Disconnect => {
             world.disconnect();
             on_the_way.clear();
@@ -454,7 +595,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..80),
         again in any::<bool>(),
     ) {
-        let (sent, ended, stored) = play(if again { Resend::Again } else { Resend::Never }, &steps);
+        let (sent, ended, stored) = play(if again { Resend::Again } else { Resend::Never }, -1, &steps);
         prop_assert_eq!(ended.len() as u64, sent, "each ended");
         prop_assert!(first_occurrences(&stored).is_sorted(), "{:?}", stored);
         for (number, outcome) in &ended {
@@ -481,7 +622,7 @@ proptest! {
                 other => other,
             })
             .collect();
-        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, &steps);
+        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, -1, &steps);
         prop_assert_eq!(ended.len() as u64, sent);
         prop_assert_eq!(first_occurrences(&stored).len(), stored.len(), "a duplicate: {:?}", stored);
         prop_assert!(stored.is_sorted(), "{:?}", stored);
@@ -489,12 +630,20 @@ proptest! {
             if outcome.is_ok() {
                 prop_assert!(stored.contains(number), "{} has a receipt and is not stored", number);
             }
+            prop_assert!(*outcome != Err(ErrorKind::Broker), "{} is refused, and nobody refused it", number);
         }
     }
 
     #[test]
+    fn no_message_has_a_receipt_under_a_name_with_higher_ids(steps in prop::collection::vec(step(), 0..80)) {
+        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, 1_000_000, &steps);
+        prop_assert_eq!((ended.len() as u64, stored), (sent, Vec::new()));
+        prop_assert!(ended.values().all(Result::is_err));
+    }
+
+    #[test]
     fn a_refused_numbered_message_costs_no_other(steps in prop::collection::vec(step(), 0..80)) {
-        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, &steps);
+        let (sent, ended, stored) = play(Resend::Numbered { first: 0, chosen: true }, -1, &steps);
         prop_assert_eq!(ended.len() as u64, sent);
         for (number, outcome) in &ended {
             if outcome.is_ok() {
