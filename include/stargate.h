@@ -480,7 +480,7 @@ typedef struct stargate_sent {
      */
     struct stargate_str context;
     /**
-     * 1 when the broker had the message already (effectively-once producers), otherwise 0.
+     * 1 when the broker had the message already, because it was sent twice to a namespace with deduplication; else 0.
      */
     int32_t duplicate;
 } stargate_sent;
@@ -880,8 +880,8 @@ stargate_status stargate_producer_open(struct stargate_client *client,
 
 /**
  * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
- * `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already
- * (effectively-once producers). `out_message_id` may be NULL.
+ * `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already,
+ * because it was sent twice to a namespace with deduplication. `out_message_id` may be NULL.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
  * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.

@@ -705,7 +705,7 @@ private:
 
 /// The receipt of a message: the broker has it.
 struct receipt {
-    /// Empty when the broker had the message already (effectively-once producers).
+    /// Empty when the broker had the message already, because it was sent twice to a namespace with deduplication.
     std::string message_id;
 };
 

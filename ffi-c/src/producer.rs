@@ -140,8 +140,8 @@ pub unsafe extern "C" fn stargate_producer_open(
 }
 
 /// Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
-/// `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already
-/// (effectively-once producers). `out_message_id` may be NULL.
+/// `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already,
+/// because it was sent twice to a namespace with deduplication. `out_message_id` may be NULL.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
 /// STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
@@ -192,7 +192,7 @@ pub struct stargate_sent {
     pub message_id: stargate_str,
     /// The context that the application gave the message; `ptr` is NULL if it gave none.
     pub context: stargate_str,
-    /// 1 when the broker had the message already (effectively-once producers), otherwise 0.
+    /// 1 when the broker had the message already, because it was sent twice to a namespace with deduplication; else 0.
     pub duplicate: i32,
 }
 

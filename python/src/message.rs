@@ -159,8 +159,8 @@ impl MessageId {
         self.of_message()?.batch_index()
     }
 
-    /// Whether the broker had the message already, from an attempt whose receipt was lost; it then tells no position.
-    /// Only with the option `effectively_once`.
+    /// Whether the broker had the message already, because it was sent twice; it then tells no position. Only
+    /// where the namespace has deduplication enabled.
     #[getter]
     fn is_duplicate(&self) -> bool {
         self.of_message().is_some_and(|id| (id.ledger(), id.entry()) == EARLIEST)

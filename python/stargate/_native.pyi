@@ -281,8 +281,8 @@ class MessageId:
         """The place in its batch, or `None` for a message that was not batched."""
     @property
     def is_duplicate(self) -> bool:
-        """Whether the broker had the message already, from an attempt whose receipt was lost; it then tells no position.
-        Only with the option `effectively_once`.
+        """Whether the broker had the message already, because it was sent twice; it then tells no position. Only
+        where the namespace has deduplication enabled.
         """
     def __bytes__(self) -> bytes: ...
     def __hash__(self) -> int: ...

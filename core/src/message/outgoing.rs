@@ -186,7 +186,8 @@ impl Receipt {
         &self.message_id
     }
 
-    /// Whether the broker had the message already, from an attempt whose receipt was lost (effectively-once producers).
+    /// Whether the broker had the message already, because this client or the server sent it twice; it is stored once. Only
+    /// where the namespace has deduplication enabled.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
     }

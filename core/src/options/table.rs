@@ -125,9 +125,11 @@ table! {
     encryption_public_key_file: &str = Kind::Path, "", &[], PRODUCER;
     /// How long a data key is used before a new one is made, under the public key as it then is.
     encryption_key_renewal: Duration = millis(1_000, 86_400_000), "14400000", &[], PRODUCER;
-    /// What becomes of messages in flight when the connection breaks.
+    /// What becomes of messages in flight when the connection breaks. Neither prevents duplicates: the server may send
+    /// a message to the broker twice by itself.
     on_disconnect: OnDisconnect = OnDisconnect::KIND, "resend", &[], PRODUCER;
-    /// Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
+    /// Re-send under the sequence ids of the first attempt, so that the broker drops what it has already, and what the
+    /// server sent twice. Nothing else prevents duplicates. Needs `name`,
     /// deduplication enabled on the namespace, and a topic without partitions; excludes `batch_enabled`.
     effectively_once: bool = Kind::Bool, "false", &[], PRODUCER;
     /// The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused here,
