@@ -113,11 +113,12 @@ class ProducerOptions(ConnectionOptions, total=False):
     """How long a data key is used before a new one is made, under the public key as it then is. Seconds; 1 to 86400.
     Default: 14400."""
     on_disconnect: Literal["resend", "fail"] | None
-    """What becomes of messages in flight when the connection breaks. Default: "resend"."""
+    """What becomes of messages in flight when the connection breaks. Neither prevents duplicates: the server may send
+    a message to the broker twice by itself. Default: "resend"."""
     effectively_once: bool | None
-    """Re-send under the sequence ids of the first attempt, so that the broker drops what it has already. Needs `name`,
-    deduplication enabled on the namespace, and a topic without partitions; excludes `batch_enabled`. Default:
-    False."""
+    """Re-send under the sequence ids of the first attempt, so that the broker drops what it has already, and what the
+    server sent twice. Nothing else prevents duplicates. Needs `name`, deduplication enabled on the namespace, and a
+    topic without partitions; excludes `batch_enabled`. Default: False."""
     max_message_frame_bytes: int | None
     """The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused
     here, because the server would close the connection over them. From 1024 to 2147483647. Default: 1048576."""

@@ -238,7 +238,7 @@ fn what_stays_in_doubt_is_said_to_be_so() {
     let mut world = numbered_world(1);
     world.receive(&receipt(DUPLICATE, 0));
     world.receive(&receipt(DUPLICATE, 0));
-    world.session.heard();
+    world.session.handle_activity();
     world.pass(Duration::from_secs(10));
     let events = world.events();
     let [Event::InDoubt(_), Event::Sent(0, Err(error), _)] = &events[..] else { panic!("one error") };
