@@ -118,6 +118,9 @@ impl ClientInner {
     pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
         let merged = options.or(&self.options);
         merged.check_handle(role)?;
+        if merged.on_state.is_some() {
+            self.callbacks.begin()?;
+        }
         Ok(merged)
     }
 
