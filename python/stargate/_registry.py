@@ -133,7 +133,7 @@ class Registry(Generic[H]):
                 'supervisor configuration: host is missing: expected "name:port" or a list of them'
             )
         self._url = url
-        self._options = fields
+        self._options = _with_ssl_options(fields)
         self._parts: dict[RegistryKey, Part[H]] = {}
         self._guard = threading.Lock()
         self._pid = os.getpid()
@@ -182,11 +182,15 @@ class Registry(Generic[H]):
         elif subscription is not None:
             raise InvalidArgumentError(f"{component} of {topic}: a {component} has no subscription")
         url = _url(fields)
+        if "handler_init_args" in fields:  # as the Elixir library calls it
+            if "init_args" in fields:
+                raise InvalidArgumentError(f"{component} of {topic}: init_args and handler_init_args are the same")
+            fields["init_args"] = fields.pop("handler_init_args")
         handler, args, kwargs = (fields.pop(name, None) for name in ("handler", "init_args", "init_kwargs"))
         if component == "producer" and handler is not None:
             raise InvalidArgumentError(f"producer of {topic}: a producer has no handler")
         listener = fields.pop("on_state", None)
-        options = {**_mapping(fields.pop("query_params", {}), "query_params"), **fields}
+        options = _with_ssl_options({**_mapping(fields.pop("query_params", {}), "query_params"), **fields})
         key = RegistryKey(self._name, component, topic, subscription)
         part: Part[H] = Part(key, url, handler, args or (), kwargs, listener, options)
         with self._guard:
@@ -291,10 +295,49 @@ def _url(fields: dict[str, Any]) -> str | None:
         if protocol is not None:
             raise InvalidArgumentError("protocol needs host: give both")
         return None
-    hosts = [host] if isinstance(host, str) else list(host) if isinstance(host, Sequence) else []
-    if not hosts:
-        raise InvalidArgumentError(f'host: expected "name:port" or a list of them, got {host!r}')
-    return f"{protocol or 'ws'}://{','.join(_text(one, 'host') for one in hosts)}"
+    return f"{protocol or 'ws'}://{','.join(_hosts(host))}"
+
+
+def _hosts(host: object) -> list[str]:
+    """Give the hosts of `"name:port"`, `{"name": port}`, `("name", port)`, or a list of these."""
+    if isinstance(host, str) and host:
+        return [host]
+    if isinstance(host, Mapping) and host:
+        return [_with_port(name, port) for name, port in host.items()]
+    if isinstance(host, Sequence) and not isinstance(host, str) and host:
+        if len(host) == 2 and isinstance(host[0], str) and isinstance(host[1], int):
+            return [_with_port(*host)]
+        return [one for each in host for one in _hosts(each)]
+    raise InvalidArgumentError(f'host: expected "name:port" or a list of them, got {host!r}')
+
+
+def _with_port(name: object, port: object) -> str:
+    if not isinstance(name, str) or not name or not isinstance(port, int) or not 0 < port < 65536:
+        raise InvalidArgumentError(f"host: expected a name and a port from 1 to 65535, got {name!r} and {port!r}")
+    return f"{name}:{port}"
+
+
+# The options that Erlang's `ssl` calls otherwise.
+_SSL_OPTIONS = {"cacertfile": "tls_ca_file", "certfile": "tls_cert_file", "keyfile": "tls_key_file"}
+
+
+def _with_ssl_options(fields: dict[str, Any]) -> dict[str, Any]:
+    """Replace `ssl_options` by the options of this library."""
+    if "ssl_options" not in fields:
+        return fields
+    options = dict(fields)
+    for key, value in _mapping(options.pop("ssl_options"), "ssl_options").items():
+        option = "tls_insecure" if key == "verify" else _SSL_OPTIONS.get(key)
+        if option is None:
+            raise InvalidArgumentError(
+                f"ssl_options: there is no {key!r}; there are cacertfile, certfile, keyfile and verify"
+            )
+        if option in options:
+            raise InvalidArgumentError(f"{option} and {key} of ssl_options are the same: give one")
+        if key == "verify" and value not in ("verify_peer", "verify_none"):
+            raise InvalidArgumentError("ssl_options: verify is verify_peer or verify_none")
+        options[option] = value == "verify_none" if key == "verify" else value
+    return options
 
 
 def _topic(fields: dict[str, Any]) -> str:

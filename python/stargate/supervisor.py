@@ -35,13 +35,16 @@ _Failures = SimpleQueue[tuple[RegistryKey, int, StargateError] | None]
 class Supervisor(Registry[_Handle]):
     """Holds producers, consumers and readers, and restarts those that fail.
 
-    `host` is `"name:port"` or a list of them, `protocol` is `ws` (the default) or `wss`, `name` is unique in the
-    process and `default` when not given. A component that fails more than `max_restarts` times (3) within `max_seconds`
-    (5) stays down. `producer`, `consumer` and `reader` are one mapping or a list of them. Each names its `topic` in
-    full, or with `tenant`, `namespace` and `persistence`, a consumer also its `subscription`, and may have a `host` and
-    `protocol` of its own; a consumer or reader may have a `handler`, with `init_args` and `init_kwargs`. Everything
-    else, there and in `query_params`, is an option; those at the top are inherited by all. When one of them cannot be
-    opened, none stays.
+    At the top, `host` is `"name:port"`, `{"name": port}`, or a list of them; `protocol` is `ws` (the default) or
+    `wss`; `name` is unique in the process and `default` when not given. A component that fails more than
+    `max_restarts` times (3) within `max_seconds` (5) stays down.
+
+    `producer`, `consumer` and `reader` are one mapping or a list of them. Each names its `topic` in full, or with
+    `tenant`, `namespace` and `persistence`, a consumer also its `subscription`. Each may have a `host` and `protocol`
+    of its own; a consumer or reader may have a `handler`, with `init_args` and `init_kwargs`.
+
+    Everything else, there and in `query_params`, is an option; those at the top are inherited by all. If one component
+    cannot be opened, none stays open.
 
     Examples:
         >>> config = {

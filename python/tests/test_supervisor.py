@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import stargate
-from stargate import registry_key
+from stargate import _registry, registry_key
 
 
 @pytest.fixture
@@ -119,11 +119,72 @@ def test_a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_to
         ({"host": "h:1", "producer": {"topic": "t", "ack_timeout": 0}}, "ack_timeout"),
         ({"host": "h:1", "producer": {"topic": "t", "query_params": 1}}, "query_params"),
         ({"host": "h:1", "max_restarts": -1}, "max_restarts"),
+        ({"host": {"h": 0}}, "from 1 to 65535"),
+        ({"host": []}, "host"),
+        ({"host": "h:1", "ssl_options": 3}, "ssl_options"),
+        ({"host": "h:1", "ssl_options": {"cacerts": "x"}}, "there is no 'cacerts'"),
+        ({"host": "h:1", "ssl_options": {"verify": "maybe"}}, "verify_peer or verify_none"),
+        ({"host": "h:1", "ssl_options": {"cacertfile": "x"}, "tls_ca_file": "y"}, "are the same"),
     ],
 )
 def test_mistakes_in_a_configuration_are_named(wrong: dict[str, Any], part: str) -> None:
     with pytest.raises(stargate.InvalidArgumentError, match=part):
         stargate.Supervisor({"name": uuid.uuid4().hex, **wrong})
+
+
+# ---- docs/coming-from-elixir.md
+
+
+def test_each_shape_of_a_host_of_the_elixir_library_is_read() -> None:
+    for host in ("h:1", ["h:1"], {"h": 1}, [{"h": 1}], ("h", 1), [("h", 1)], [["h", 1]]):
+        assert _registry._url({"host": host}) == "ws://h:1", host
+    assert _registry._url({"host": [("a", 1), {"b": 2}, "c:3"], "protocol": "wss"}) == "wss://a:1,b:2,c:3"
+
+
+def test_ssl_options_of_the_elixir_library_are_options() -> None:
+    ssl = {"cacertfile": "ca.pem", "certfile": "cert.pem", "keyfile": "key.pem", "verify": "verify_peer"}
+    assert _registry._with_ssl_options({"ssl_options": ssl, "auth_token": "t"}) == {
+        "tls_ca_file": "ca.pem",
+        "tls_cert_file": "cert.pem",
+        "tls_key_file": "key.pem",
+        "tls_insecure": False,
+        "auth_token": "t",
+    }
+
+
+def test_a_configuration_of_the_elixir_library_runs(config: dict[str, Any], name: str) -> None:
+    host, port = config["host"].rsplit(":", 1)
+    done = threading.Event()
+
+    class Handler(stargate.MessageHandler):
+        def init(self, event: threading.Event) -> None:
+            self.event = event
+
+        def handle_message(self, message: stargate.Message) -> stargate.Outcome:
+            assert message.data == b"x"
+            self.event.set()
+            return stargate.ACK
+
+    topic = {"persistence": "persistent", "tenant": "public", "namespace": "default", "topic": name}
+    ssl = {"verify": "verify_none"}
+    config |= {
+        "host": [{host: int(port)}],
+        "ssl_options": ssl,
+        "producer": [{**topic, "query_params": {"batch_enabled": True, "compression_type": "lz4"}}],
+        "consumer": {
+            **topic,
+            "subscription": "my-app",
+            "processors": 3,
+            "handler": Handler,
+            "handler_init_args": [done],
+            "query_params": {"subscription_type": "shared", "queue_size": 1_000, "name": "rick", "pull_mode": True},
+            "ssl_options": ssl,
+        },
+    }
+    with stargate.Supervisor(config) as supervisor:
+        key = registry_key("public", "default", name, name=supervisor.name)
+        supervisor.producer(key).send(b"x", timeout=30)
+        assert done.wait(30)
 
 
 def test_ad_hoc_producing_takes_a_url_and_may_be_called_many_times_at_once(

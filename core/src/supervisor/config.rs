@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
+use super::handlers::Handlers;
 use super::registry::Component;
+use crate::consumer::Consumer;
 use crate::error::{Error, Result};
-use crate::options::{Options, Roles};
+use crate::options::{Options, Roles, find};
+use crate::reader::Reader;
 use crate::topic::TopicName;
 
 /// A producer, consumer or reader to be supervised.
@@ -18,12 +21,23 @@ pub struct ComponentConfig {
     pub options: Options,
     /// Its own service URL instead of the supervisor's.
     pub url: Option<String>,
+    /// The name of its handler, of a consumer or reader; see [`SupervisorConfig::consumer_handler`].
+    pub handler: Option<String>,
+    /// What the handler is made with, as JSON; `[]` when not given.
+    pub handler_init_args: String,
 }
 
 impl ComponentConfig {
     /// Of this topic, with the supervisor's URL and no options.
     pub fn new(topic: TopicName) -> ComponentConfig {
-        ComponentConfig { topic, subscription: None, options: Options::new(), url: None }
+        ComponentConfig {
+            topic,
+            subscription: None,
+            options: Options::new(),
+            url: None,
+            handler: None,
+            handler_init_args: "[]".to_owned(),
+        }
     }
 
     /// From JSON, as a component stands in [`SupervisorConfig::from_json`].
@@ -68,6 +82,8 @@ pub struct SupervisorConfig {
     pub consumers: Vec<ComponentConfig>,
     /// The readers.
     pub readers: Vec<ComponentConfig>,
+    pub(super) consumer_handlers: Handlers<Consumer>,
+    pub(super) reader_handlers: Handlers<Reader>,
 }
 
 impl SupervisorConfig {
@@ -82,7 +98,32 @@ impl SupervisorConfig {
             producers: Vec::new(),
             consumers: Vec::new(),
             readers: Vec::new(),
+            consumer_handlers: Handlers::default(),
+            reader_handlers: Handlers::default(),
         }
+    }
+
+    /// Gives a name to a handler of consumers, so that a configuration can have it as `handler`.
+    ///
+    /// `attach` is called each time such a consumer has been opened, with its `handler_init_args` as JSON, and calls
+    /// [`Consumer::listen`].
+    #[must_use]
+    pub fn consumer_handler<F>(mut self, name: impl Into<String>, attach: F) -> SupervisorConfig
+    where
+        F: Fn(&Consumer, &str) -> Result<()> + Send + Sync + 'static,
+    {
+        self.consumer_handlers.add(name.into(), attach);
+        self
+    }
+
+    /// Gives a name to a handler of readers, as [`SupervisorConfig::consumer_handler`] does for consumers.
+    #[must_use]
+    pub fn reader_handler<F>(mut self, name: impl Into<String>, attach: F) -> SupervisorConfig
+    where
+        F: Fn(&Reader, &str) -> Result<()> + Send + Sync + 'static,
+    {
+        self.reader_handlers.add(name.into(), attach);
+        self
     }
 
     /// From JSON:
@@ -99,8 +140,12 @@ impl SupervisorConfig {
     /// ```
     ///
     /// `producer`, `consumer` and `reader` are one object or a list. A component names its topic in full, or by `tenant`,
-    /// `namespace`, `topic` and `persistence`, and may have a `host` and `protocol` of its own. Everything else in an
-    /// object, and in its `query_params`, is an option. Unknown keys are errors.
+    /// `namespace`, `topic` and `persistence`, and may have a `host` and `protocol` of its own. A consumer or reader may
+    /// have a `handler` that has been named with [`SupervisorConfig::consumer_handler`], and `handler_init_args` for it.
+    /// Everything else in an object, and in its `query_params`, is an option. Unknown keys are errors.
+    ///
+    /// Every key of the Elixir library of this name is accepted. `host` may be `"name:port"`, `{"name": port}`,
+    /// `["name", port]`, or a list of these; `ssl_options` has `cacertfile`, `certfile`, `keyfile` and `verify`.
     pub fn from_json(text: &str) -> Result<SupervisorConfig> {
         let bad = |why: String| Error::invalid(format!("supervisor configuration: {why}"));
         let json: Value = serde_json::from_str(text).map_err(|error| bad(format!("not JSON: {error}")))?;
@@ -167,11 +212,26 @@ fn url_of(fields: &mut Fields) -> Result<Option<String>> {
             Some(_) => Err(Error::invalid("protocol needs host: give both")),
         };
     };
-    let hosts: Result<Vec<String>> = match &host {
-        Value::Array(hosts) if !hosts.is_empty() => hosts.iter().map(|host| text_of("host", host)).collect(),
-        host => text_of("host", host).map(|host| vec![host]),
+    Ok(Some(format!("{}://{}", protocol.as_deref().unwrap_or("ws"), hosts_of(&host)?.join(","))))
+}
+
+/// The hosts of `"name:port"`, `{"name": port, ...}`, `["name", port]`, or a list of these.
+fn hosts_of(host: &Value) -> Result<Vec<String>> {
+    let with_port = |name: &str, port: &Value| match port.as_u64().and_then(|port| u16::try_from(port).ok()) {
+        Some(port) if port > 0 && !name.is_empty() => Ok(format!("{name}:{port}")),
+        _ => Err(Error::invalid(format!("host: expected a name and a port from 1 to 65535, got {name:?} and {port}"))),
     };
-    Ok(Some(format!("{}://{}", protocol.as_deref().unwrap_or("ws"), hosts?.join(","))))
+    match host {
+        Value::Array(pair) if pair.len() == 2 && pair[0].is_string() && pair[1].is_number() => {
+            Ok(vec![with_port(pair[0].as_str().unwrap_or_default(), &pair[1])?])
+        }
+        Value::Array(hosts) if !hosts.is_empty() => {
+            let hosts: Result<Vec<Vec<String>>> = hosts.iter().map(hosts_of).collect();
+            Ok(hosts?.concat())
+        }
+        Value::Object(hosts) if !hosts.is_empty() => hosts.iter().map(|(name, port)| with_port(name, port)).collect(),
+        host => text_of("host", host).map(|host| vec![host]),
+    }
 }
 
 fn component_of(component: Component, part: Value) -> Result<ComponentConfig> {
@@ -180,7 +240,8 @@ fn component_of(component: Component, part: Value) -> Result<ComponentConfig> {
     let mut text = |key: &str| fields.remove(key).map(|value| text_of(key, &value)).transpose();
     let topic = text("topic")?.ok_or_else(|| Error::invalid("topic is missing"))?;
     let (tenant, namespace, persistence) = (text("tenant")?, text("namespace")?, text("persistence")?);
-    let subscription = text("subscription")?;
+    let (subscription, handler) = (text("subscription")?, text("handler")?);
+    let handler_init_args = fields.remove("handler_init_args");
     let topic: TopicName = match topic.contains("://") || topic.contains('/') {
         true if tenant.is_some() || namespace.is_some() || persistence.is_some() => {
             return Err(Error::invalid("a full topic name excludes tenant, namespace and persistence"));
@@ -201,6 +262,9 @@ fn component_of(component: Component, part: Value) -> Result<ComponentConfig> {
         (Component::Producer | Component::Reader, Some(_)) => {
             return Err(Error::invalid(format!("a {} has no subscription", component.as_str())));
         }
+        (Component::Producer, None) if handler.is_some() || handler_init_args.is_some() => {
+            return Err(Error::invalid("a producer has no handler"));
+        }
         _ => {}
     }
     if let Some(params) = fields.remove("query_params") {
@@ -210,10 +274,50 @@ fn component_of(component: Component, part: Value) -> Result<ComponentConfig> {
         fields.extend(params);
     }
     let options = options_of(fields, component.roles())?;
-    Ok(ComponentConfig { topic, subscription, options, url })
+    let handler_init_args = handler_init_args.map_or_else(|| "[]".to_owned(), |args| args.to_string());
+    Ok(ComponentConfig { topic, subscription, options, url, handler, handler_init_args })
 }
 
-fn options_of(fields: Fields, roles: Roles) -> Result<Options> {
+/// The options that Erlang's `ssl` calls otherwise.
+const SSL_OPTIONS: &[(&str, &str)] =
+    &[("cacertfile", "tls_ca_file"), ("certfile", "tls_cert_file"), ("keyfile", "tls_key_file")];
+
+/// Replaces `ssl_options` by the options of this library.
+fn take_ssl_options(fields: &mut Fields) -> Result<()> {
+    let ssl = match fields.remove("ssl_options") {
+        None => return Ok(()),
+        Some(Value::Object(ssl)) => ssl,
+        // What it is instead is not repeated: it may hold a secret.
+        Some(_) => return Err(Error::invalid("ssl_options: expected an object with cacertfile, certfile and keyfile")),
+    };
+    for (key, value) in ssl {
+        let (option, value) = match (key.as_str(), value.as_str()) {
+            ("verify", Some("verify_peer")) => ("tls_insecure", Value::Bool(false)),
+            ("verify", Some("verify_none")) => ("tls_insecure", Value::Bool(true)),
+            ("verify", _) => return Err(Error::invalid("ssl_options: verify is verify_peer or verify_none")),
+            (key, _) => match SSL_OPTIONS.iter().find(|(name, _)| *name == key) {
+                Some((_, option)) => (*option, value),
+                None => {
+                    return Err(Error::invalid(format!(
+                        "ssl_options: there is no {key:?}; there are cacertfile, certfile, keyfile and verify"
+                    )));
+                }
+            },
+        };
+        if fields.contains_key(option) {
+            return Err(Error::invalid(format!("{option} and {key} of ssl_options are the same: give one")));
+        }
+        fields.insert(option.to_owned(), value);
+    }
+    Ok(())
+}
+
+fn options_of(mut fields: Fields, roles: Roles) -> Result<Options> {
+    take_ssl_options(&mut fields)?;
+    // The Elixir library's README gives a producer both a `name` and a `producer_name`; `name` was the one that counted.
+    if fields.contains_key("name") {
+        fields.retain(|key, _| key == "name" || find(key).map_or(true, |spec| spec.key != "name"));
+    }
     let mut options = Options::new();
     for (key, value) in fields {
         let text = match value {

@@ -6,6 +6,7 @@
 
 mod component;
 mod config;
+mod handlers;
 mod registry;
 
 use std::collections::{BTreeMap, HashMap};
@@ -70,10 +71,12 @@ impl Supervisor {
                 supervisor.add_producer(producer).await?;
             }
             for consumer in config.consumers {
-                supervisor.add_consumer(consumer, None).await?;
+                let handler = config.consumer_handlers.of(&consumer);
+                supervisor.add_consumer(consumer, handler).await?;
             }
             for reader in config.readers {
-                supervisor.add_reader(reader, None).await?;
+                let handler = config.reader_handlers.of(&reader);
+                supervisor.add_reader(reader, handler).await?;
             }
             Ok(())
         };
@@ -138,6 +141,7 @@ impl Supervisor {
 
     /// Opens a consumer and supervises it; `attach` gives it its handler, now and after each restart.
     pub async fn add_consumer(&self, config: ComponentConfig, attach: Option<Attach<Consumer>>) -> Result<RegistryKey> {
+        handlers::check_given(&config, attach.is_some())?;
         let (client, config_) = (self.client_for(&config)?, config.clone());
         let open: Open = Arc::new(move || {
             let (client, config, attach) = (client.clone(), config_.clone(), attach.clone());
@@ -155,6 +159,7 @@ impl Supervisor {
     ///
     /// A reader that is restarted begins at its `starting_message` again: its position went with it.
     pub async fn add_reader(&self, config: ComponentConfig, attach: Option<Attach<Reader>>) -> Result<RegistryKey> {
+        handlers::check_given(&config, attach.is_some())?;
         let (client, config_) = (self.client_for(&config)?, config.clone());
         let open: Open = Arc::new(move || {
             let (client, config, attach) = (client.clone(), config_.clone(), attach.clone());
