@@ -22,7 +22,8 @@
 #include "stargate.h"
 
 /** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
-#define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL }
+#define STARGATE_MOCK_OPTIONS_INIT \
+    { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 
 /**
@@ -75,6 +76,31 @@ typedef struct stargate_mock_options {
      * Accept client certificates of this CA (PEM file) in place of a token.
      */
     const char *tls_client_ca_file;
+    /**
+     * The user of HTTP Basic authentication that may do everything; needs basic_password.
+     */
+    const char *basic_user;
+    /**
+     * The password of basic_user.
+     */
+    const char *basic_password;
+    /**
+     * Be an OAuth2 issuer with this client, at `stargate_mock_oauth2_issuer_url`, and accept its tokens; needs
+     * oauth2_client_secret.
+     */
+    const char *oauth2_client_id;
+    /**
+     * The secret of oauth2_client_id.
+     */
+    const char *oauth2_client_secret;
+    /**
+     * Accept tokens of the issuer for this audience only.
+     */
+    const char *oauth2_audience;
+    /**
+     * Milliseconds for which a token of the issuer is valid; 0 is an hour.
+     */
+    int64_t oauth2_token_life_ms;
 } stargate_mock_options;
 
 /**
@@ -162,6 +188,14 @@ stargate_str stargate_mock_url(const struct stargate_mock *mock);
  * Thread-safe. A view of the mock.
  */
 stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
+
+/**
+ * The URL of the OAuth2 issuer that it is with the option oauth2_client_id, "http://127.0.0.1:PORT/oauth2", for the option
+ * oauth2_issuer_url of a client. `ptr` is NULL for NULL.
+ *
+ * Thread-safe. A view of the mock.
+ */
+stargate_str stargate_mock_oauth2_issuer_url(const struct stargate_mock *mock);
 
 /**
  * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload whose

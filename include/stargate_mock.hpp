@@ -32,6 +32,16 @@ struct mock_options {
     std::optional<std::string> tls_key_file{};
     /// Accept client certificates of this CA (PEM file) in place of a token.
     std::optional<std::string> tls_client_ca_file{};
+    /// The user of HTTP Basic authentication that may do everything, and its password.
+    std::optional<std::string> basic_user{};
+    std::optional<std::string> basic_password{};
+    /// Be an OAuth2 issuer with this client, at oauth2_issuer_url(), and accept its tokens.
+    std::optional<std::string> oauth2_client_id{};
+    std::optional<std::string> oauth2_client_secret{};
+    /// Accept tokens of the issuer for this audience only.
+    std::optional<std::string> oauth2_audience{};
+    /// How long a token of the issuer is valid; 0 is an hour.
+    milliseconds oauth2_token_life{0};
     /// Largest message in bytes; 0 is 1,048,576.
     std::size_t max_text_size = 0;
     /// Without traffic for this time the connection is closed with 1001; 0 is Pulsar's 300 s.
@@ -75,6 +85,12 @@ public:
         raw.tls_cert_file = text(options.tls_cert_file);
         raw.tls_key_file = text(options.tls_key_file);
         raw.tls_client_ca_file = text(options.tls_client_ca_file);
+        raw.basic_user = text(options.basic_user);
+        raw.basic_password = text(options.basic_password);
+        raw.oauth2_client_id = text(options.oauth2_client_id);
+        raw.oauth2_client_secret = text(options.oauth2_client_secret);
+        raw.oauth2_audience = text(options.oauth2_audience);
+        raw.oauth2_token_life_ms = options.oauth2_token_life.count();
         raw.max_text_size = options.max_text_size;
         raw.idle_timeout_ms = options.idle_timeout.count();
         return detail::open<mock, stargate_mock>(
@@ -85,6 +101,11 @@ public:
     std::string url() const { return std::string(detail::view(stargate_mock_url(get()))); }
     /// The URL of the REST API.
     std::string http_url() const { return std::string(detail::view(stargate_mock_http_url(get()))); }
+    /// The URL of the OAuth2 issuer that it is with oauth2_client_id.
+    std::string oauth2_issuer_url() const
+    {
+        return std::string(detail::view(stargate_mock_oauth2_issuer_url(get())));
+    }
 
     /// Stores a message as if a producer had sent it; its id.
     result<std::string> publish(const std::string &topic, const outgoing &message)

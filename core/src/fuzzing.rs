@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use hyper::HeaderMap;
 
-use crate::driver::http1::Response;
 use crate::driver::{refusal, websocket};
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::batch::unpack;
 use crate::message::{MessageId, Origin, Outgoing};
+use crate::net::http1::Response;
 use crate::options::{OPTIONS, Options, Roles};
 use crate::proto::Moment;
 use crate::proto::consumer::{self, ConsumerRole, Settings};

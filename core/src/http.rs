@@ -12,12 +12,14 @@ use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use crate::driver::access::{self, Access};
-use crate::driver::dial;
-pub(crate) use crate::driver::http1::Response;
-use crate::driver::http1::{self, broken};
-use crate::driver::steps::Steps;
+use crate::auth::Credentials;
+use crate::driver::access::Access;
 use crate::error::{Error, ErrorKind, Result};
+use crate::net::dial::dial;
+pub(crate) use crate::net::http1::Response;
+use crate::net::http1::{self, broken};
+use crate::net::steps::Steps;
+use crate::net::{self};
 use crate::options::Options;
 use crate::runtime::Runtime;
 use crate::topic::{Host, ServiceUrl};
@@ -69,7 +71,12 @@ struct Idle {
 
 impl Http {
     /// Fails on options that cannot be used, and opens nothing.
-    pub(crate) fn new(runtime: Arc<Runtime>, service: &ServiceUrl, options: &Options) -> Result<Http> {
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        service: &ServiceUrl,
+        credentials: &Credentials,
+        options: &Options,
+    ) -> Result<Http> {
         let own: Option<ServiceUrl> = options
             .text("admin_url")
             .map(|url| url.parse().map_err(|error: Error| Error::invalid("option \"admin_url\"").caused_by(error)))
@@ -87,7 +94,7 @@ impl Http {
             hosts: url.hosts().to_vec(),
             first: AtomicUsize::new(0),
             trusted,
-            access: Access::new(url, options)?,
+            access: Access::new(url, credentials, options)?,
             timeout: options.millis("admin_timeout"),
             idle: Mutex::new(None),
         })
@@ -100,7 +107,7 @@ impl Http {
     }
 
     /// What to add to the words of a server that answers 401.
-    pub(crate) fn explain(&self, status: u16) -> &'static str {
+    pub(crate) fn explain(&self, status: u16) -> String {
         self.access.auth.explain(status)
     }
 
@@ -204,11 +211,35 @@ impl Http {
         Ok((host, path))
     }
 
+    /// Sends a request; once more when the server did not accept the credential and another one can be had.
     async fn exchange(
         &self,
         host: &Host,
         path: &str,
         request: &Request,
+        steps: &Steps,
+    ) -> std::result::Result<Response, Failure> {
+        let auth = &self.access.auth;
+        let header = async || {
+            steps.enter(auth.unfinished());
+            // The whole request has its limit already.
+            auth.header(Duration::MAX).await.map_err(Failure::Final)
+        };
+        let authorization = header().await?;
+        let response = self.exchange_with(host, path, request, authorization.as_deref(), steps).await?;
+        if response.status != 401 || !auth.renew(authorization.as_deref()) {
+            return Ok(response);
+        }
+        let authorization = header().await?;
+        self.exchange_with(host, path, request, authorization.as_deref(), steps).await
+    }
+
+    async fn exchange_with(
+        &self,
+        host: &Host,
+        path: &str,
+        request: &Request,
+        authorization: Option<&str>,
         steps: &Steps,
     ) -> std::result::Result<Response, Failure> {
         loop {
@@ -218,8 +249,7 @@ impl Http {
                 Some(sender) => sender,
                 None => self.connect(host, steps).await.map_err(Failure::Unsent)?,
             };
-            steps.enter(self.access.auth.unfinished());
-            let message = self.message(host, path, request).await.map_err(Failure::Final)?;
+            let message = self.message(host, path, request, authorization).map_err(Failure::Final)?;
             steps.enter(format!("{host} did not answer the request"));
             match sender.try_send_request(message).await {
                 Ok(response) => {
@@ -240,14 +270,20 @@ impl Http {
         }
     }
 
-    async fn message(&self, host: &Host, path: &str, request: &Request) -> Result<hyper::Request<String>> {
+    fn message(
+        &self,
+        host: &Host,
+        path: &str,
+        request: &Request,
+        authorization: Option<&str>,
+    ) -> Result<hyper::Request<String>> {
         let mut builder = hyper::Request::builder()
             .method(request.method.clone())
             .uri(path)
             .header(HOST, host.authority(self.tls))
-            .header(USER_AGENT, access::USER_AGENT)
+            .header(USER_AGENT, net::USER_AGENT)
             .header(ACCEPT, "*/*");
-        if let Some(authorization) = self.access.auth.header().await? {
+        if let Some(authorization) = authorization {
             builder = builder.header(AUTHORIZATION, authorization);
         }
         if request.body.is_some() {
@@ -259,7 +295,7 @@ impl Http {
     }
 
     async fn connect(&self, host: &Host, steps: &Steps) -> Result<SendRequest<String>> {
-        let link = dial::open(host, &self.access, steps).await?;
+        let link = steps.within(self.access.timeout, dial(host, &self.access.dialer, steps)).await?;
         let failed = |error| broken(host, self.tls, error);
         let (sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(failed)?;
         tokio::spawn(async move {
@@ -271,7 +307,7 @@ impl Http {
 
     async fn read(&self, host: &Host, response: hyper::Response<Incoming>) -> Result<Response> {
         let (head, body) = response.into_parts();
-        let body = http1::read(host, self.tls, body, self.access.max_frame_bytes).await?;
+        let body = http1::read(host, self.tls, body, self.access.max_frame_bytes, " (option max_frame_bytes)").await?;
         Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
     }
 
@@ -371,7 +407,8 @@ mod tests {
     fn a_redirect_never_leaves_tls() {
         let url = "wss://broker-1".parse().unwrap();
         let options = Options::new().tls_insecure(true).admin_trusted_hosts("broker-2");
-        let http = Http::new(Runtime::shared().unwrap(), &url, &options).unwrap();
+        let credentials = Credentials::new(crate::log::Log::new("client", None));
+        let http = Http::new(Runtime::shared().unwrap(), &url, &credentials, &options).unwrap();
         let to = |location: &str| {
             let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
             http.redirected(&http.hosts[0], &Response { status: 307, headers, body: Default::default() })

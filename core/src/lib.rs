@@ -76,6 +76,7 @@ mod log;
 mod message;
 #[cfg(feature = "mock")]
 pub mod mock;
+mod net;
 mod one_shot;
 pub mod options;
 mod outcome;
@@ -107,8 +108,8 @@ pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, Outgoing, Receipt};
 pub use one_shot::produce;
 pub use options::{
-    CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OnDisconnect, Options, Ordering, RoutingMode,
-    SubscriptionMode, SubscriptionType, WhenFull,
+    CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OAuth2AuthMethod, OnDisconnect, Options,
+    Ordering, RoutingMode, SubscriptionMode, SubscriptionType, WhenFull,
 };
 pub use outcome::Outcome;
 pub use producer::{Pending, Producer, Sent};

@@ -13,6 +13,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use crate::error::{Error, Result};
 use crate::options::Options;
 
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
+
 /// The TLS configuration that `options` ask for. Files are read here once; what is wrong with them is said at once.
 pub(crate) fn client_config(options: &Options) -> Result<Arc<ClientConfig>> {
     // The provider is passed on: a library must neither rely on nor install the default of the process.
@@ -24,21 +26,42 @@ pub(crate) fn client_config(options: &Options) -> Result<Arc<ClientConfig>> {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverything(provider)))
     } else {
         builder.with_root_certificates(match options.path("tls_ca_file") {
-            Some(path) => roots_from(&path)?,
+            Some(path) => roots_from("tls_ca_file", &path)?,
             None => system_roots()?.clone(),
         })
     };
-    let mut config = match (options.path("tls_cert_file"), options.path("tls_key_file")) {
-        (Some(certificate), Some(key)) => {
-            let key_der = private_key(&key)?;
-            builder
-                .with_client_auth_cert(certificates("tls_cert_file", &certificate)?, key_der)
-                .map_err(|error| bad_file("tls_key_file", &key, error))?
-        }
-        _ => builder.with_no_client_auth(),
+    let mut config = identified(builder, options)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The TLS configuration for an OAuth2 issuer, whose authorities are its own. `tls_insecure` does not apply to it, since it
+/// gets the client's secret.
+pub(crate) fn issuer_config(options: &Options, with_certificate: bool) -> Result<Arc<ClientConfig>> {
+    let roots = match options.path("oauth2_ca_file") {
+        Some(path) => roots_from("oauth2_ca_file", &path)?,
+        None => system_roots()?.clone(),
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::invalid("TLS could not be set up").caused_by(error))?
+        .with_root_certificates(roots);
+    let mut config = match with_certificate {
+        true => identified(builder, options)?,
+        false => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// With the client's certificate, if it has one.
+fn identified(builder: Builder, options: &Options) -> Result<ClientConfig> {
+    let (Some(certificate), Some(key)) = (options.path("tls_cert_file"), options.path("tls_key_file")) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    builder
+        .with_client_auth_cert(certificates("tls_cert_file", &certificate)?, private_key(&key)?)
+        .map_err(|error| bad_file("tls_key_file", &key, error))
 }
 
 fn bad_file(option: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -68,10 +91,10 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     })
 }
 
-fn roots_from(path: &Path) -> Result<RootCertStore> {
+fn roots_from(option: &str, path: &Path) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("tls_ca_file", path)? {
-        roots.add(certificate).map_err(|error| bad_file("tls_ca_file", path, error))?;
+    for certificate in certificates(option, path)? {
+        roots.add(certificate).map_err(|error| bad_file(option, path, error))?;
     }
     Ok(roots)
 }

@@ -50,9 +50,10 @@ const _: () = {
 };
 #[cfg(all(target_pointer_width = "64", feature = "mock"))]
 const _: () = {
-    layout!(mock::stargate_mock_options, 72,
+    layout!(mock::stargate_mock_options, 120,
         struct_size 0, port 8, no_auto_create_topics 12, token 16, forbidden_token 24, tls_cert_file 32,
-        tls_key_file 40, max_text_size 48, idle_timeout_ms 56, tls_client_ca_file 64);
+        tls_key_file 40, max_text_size 48, idle_timeout_ms 56, tls_client_ca_file 64, basic_user 72, basic_password 80, oauth2_client_id 88,
+        oauth2_client_secret 96, oauth2_audience 104, oauth2_token_life_ms 112);
     layout!(mock::stargate_mock_message, 136,
         struct_size 0, topic 8, message_id 24, payload 40, key 56, properties 72, property_count 80,
         event_time_ms 88, publish_time_ms 96, deliver_at_ms 104, producer_name 112, sequence_id 128);

@@ -6,7 +6,7 @@ use std::mem::offset_of;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls};
+use stargate_core::mock::{Mock, MockError, MockMessage, MockOAuth2, MockOptions, MockTls};
 use stargate_core::{Error, ErrorKind, Result};
 
 use crate::error::{stargate_error, stargate_status};
@@ -27,6 +27,7 @@ pub struct Inner {
     mock: Mock,
     url: Text,
     http_url: Text,
+    oauth2_issuer_url: Text,
 }
 
 // SAFETY: `stargate_mock_start` gives nothing else to C.
@@ -58,6 +59,19 @@ pub struct stargate_mock_options {
     pub idle_timeout_ms: i64,
     /// Accept client certificates of this CA (PEM file) in place of a token.
     pub tls_client_ca_file: *const c_char,
+    /// The user of HTTP Basic authentication that may do everything; needs basic_password.
+    pub basic_user: *const c_char,
+    /// The password of basic_user.
+    pub basic_password: *const c_char,
+    /// Be an OAuth2 issuer with this client, at `stargate_mock_oauth2_issuer_url`, and accept its tokens; needs
+    /// oauth2_client_secret.
+    pub oauth2_client_id: *const c_char,
+    /// The secret of oauth2_client_id.
+    pub oauth2_client_secret: *const c_char,
+    /// Accept tokens of the issuer for this audience only.
+    pub oauth2_audience: *const c_char,
+    /// Milliseconds for which a token of the issuer is valid; 0 is an hour.
+    pub oauth2_token_life_ms: i64,
 }
 
 // SAFETY: numbers and pointers, of which zero and NULL mean "not given".
@@ -97,6 +111,35 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
         options.tokens.extend(boundary::optional_text(from.token, "options.token")?.map(str::to_owned));
         let forbidden = boundary::optional_text(from.forbidden_token, "options.forbidden_token")?;
         options.forbidden_tokens.extend(forbidden.map(str::to_owned));
+        let pair =
+            |first: *const c_char, second: *const c_char, names: [&str; 2]| -> Result<Option<(String, String)>> {
+                let [first, second] = [(first, names[0]), (second, names[1])]
+                    .map(|(text, name)| boundary::optional_text(text, &format!("options.{name}")));
+                match (first?, second?) {
+                    (Some(first), Some(second)) => Ok(Some((first.to_owned(), second.to_owned()))),
+                    (None, None) => Ok(None),
+                    _ => Err(invalid(format!("options.{} and options.{} need each other", names[0], names[1]))),
+                }
+            };
+        options.users.extend(pair(from.basic_user, from.basic_password, ["basic_user", "basic_password"])?);
+        let client =
+            pair(from.oauth2_client_id, from.oauth2_client_secret, ["oauth2_client_id", "oauth2_client_secret"])?;
+        options.oauth2 = client.map(|(id, secret)| MockOAuth2::new(id, secret));
+        let audience = boundary::optional_text(from.oauth2_audience, "options.oauth2_audience")?;
+        match &mut options.oauth2 {
+            Some(issuer) => {
+                issuer.audience = audience.map(str::to_owned);
+                if from.oauth2_token_life_ms != 0 {
+                    let negative = |_| invalid("options.oauth2_token_life_ms is negative");
+                    issuer.token_life =
+                        Duration::from_millis(u64::try_from(from.oauth2_token_life_ms).map_err(negative)?);
+                }
+            }
+            None if audience.is_some() || from.oauth2_token_life_ms != 0 => {
+                return Err(invalid("options.oauth2_audience and options.oauth2_token_life_ms need oauth2_client_id"));
+            }
+            None => {}
+        }
         if from.max_text_size != 0 {
             options.max_text_size = from.max_text_size;
         }
@@ -145,7 +188,8 @@ pub unsafe extern "C" fn stargate_mock_start(
             let out = Out::pointer(out, "out")?;
             let mock = Mock::start(self::options(options)?).map_err(not_started)?;
             let (url, http_url) = (Text::new(mock.url()), Text::new(mock.http_url()));
-            out.set(handle::into_raw(OfProcess::new(Inner { mock, url, http_url })));
+            let oauth2_issuer_url = Text::new(mock.oauth2_issuer_url());
+            out.set(handle::into_raw(OfProcess::new(Inner { mock, url, http_url, oauth2_issuer_url })));
             Ok(())
         })
     }
@@ -172,6 +216,19 @@ pub unsafe extern "C" fn stargate_mock_http_url(mock: *const stargate_mock) -> s
     let inner = unsafe { handle::optional(mock) };
     enter_or(stargate_str::NONE, || {
         inner.and_then(|mock| mock.get().ok()).map_or(stargate_str::NONE, |it| it.http_url.view())
+    })
+}
+
+/// The URL of the OAuth2 issuer that it is with the option oauth2_client_id, "http://127.0.0.1:PORT/oauth2", for the option
+/// oauth2_issuer_url of a client. `ptr` is NULL for NULL.
+///
+/// Thread-safe. A view of the mock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_oauth2_issuer_url(mock: *const stargate_mock) -> stargate_str {
+    // SAFETY: NULL or live, by the rules of the header.
+    let inner = unsafe { handle::optional(mock) };
+    enter_or(stargate_str::NONE, || {
+        inner.and_then(|mock| mock.get().ok()).map_or(stargate_str::NONE, |it| it.oauth2_issuer_url.view())
     })
 }
 

@@ -163,7 +163,8 @@ fn mock_header() -> String {
     config.includes = vec!["stargate.h".into()];
     config.after_includes = Some(
         "\n/** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */\n\
-         #define STARGATE_MOCK_OPTIONS_INIT { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL }\n"
+         #define STARGATE_MOCK_OPTIONS_INIT \\\n    \
+         { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 }\n"
             .into(),
     );
     written(Builder::new().with_src(source("mock.rs")), config)

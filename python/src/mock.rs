@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use stargate_core::mock::{Mock, MockError, MockMessage, MockOptions, MockTls, Op};
+use stargate_core::mock::{Mock, MockError, MockMessage, MockOAuth2, MockOptions, MockTls, Op};
 use stargate_core::{Error, ErrorKind, ForkSafe};
 
 use crate::convert::bytes_of;
@@ -79,23 +79,31 @@ fn not_started(py: Python<'_>, error: &io::Error) -> PyErr {
 #[pymethods]
 impl MockBroker {
     #[new]
-    #[pyo3(signature = (port, tokens, forbidden_tokens, tls, max_text_size, idle_timeout, ping_interval, auto_create))]
+    #[pyo3(signature = (port, tokens, forbidden_tokens, users, oauth2, tls, max_text_size, idle_timeout, ping_interval, auto_create))]
     #[allow(clippy::too_many_arguments)] // those of the mock, which Python gives by name
     fn new(
         py: Python<'_>,
         port: u16,
         tokens: Vec<String>,
         forbidden_tokens: Vec<String>,
+        users: Vec<(String, String)>,
+        oauth2: Option<(String, String, Option<String>, f64)>,
         tls: Option<(PathBuf, PathBuf, Option<PathBuf>)>,
         max_text_size: usize,
         idle_timeout: Option<f64>,
         ping_interval: Option<f64>,
         auto_create: bool,
     ) -> PyResult<MockBroker> {
+        let issuer = |(client_id, client_secret, audience, life)| {
+            let token_life = limit(py, Some(life))?.unwrap_or(Duration::MAX);
+            Ok::<_, PyErr>(MockOAuth2 { client_id, client_secret, audience, token_life })
+        };
         let options = MockOptions {
             port,
             tokens,
             forbidden_tokens,
+            users,
+            oauth2: oauth2.map(issuer).transpose()?,
             tls: tls.map(|(certificates, key, client_ca)| MockTls { certificates, key, client_ca }),
             max_text_size,
             idle_timeout: limit(py, idle_timeout)?.unwrap_or(Duration::MAX),
@@ -114,6 +122,11 @@ impl MockBroker {
     /// The URL of the REST API.
     fn http_url(&self) -> String {
         self.inner.http_url()
+    }
+
+    /// The URL of the OAuth2 issuer that it is too.
+    fn oauth2_issuer_url(&self) -> String {
+        self.inner.oauth2_issuer_url()
     }
 
     /// Its port.

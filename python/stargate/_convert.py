@@ -124,6 +124,8 @@ def _option_text(key: str, value: object) -> str:  # noqa: PLR0911 - one return 
             return _option_millis(row, value)
         case "int", int() if not isinstance(value, bool):
             return str(value)
+        case "float", int() | float() if not isinstance(value, bool):
+            return str(value)
         case "path", str() | os.PathLike():
             return os.fspath(value)
         case "position", _native.MessageId():
@@ -131,7 +133,9 @@ def _option_text(key: str, value: object) -> str:  # noqa: PLR0911 - one return 
         case "text" | "secret" | "choice" | "position", str():
             return value
     expected = "seconds as a number or a timedelta" if row["type"] == "millis" else row["range"]
-    raise InvalidArgumentError(f"option {key!r}: expected {expected}, got {value!r}")
+    # A secret of the wrong type is a secret all the same.
+    got = type(value).__name__ if row["type"] == "secret" else repr(value)
+    raise InvalidArgumentError(f"option {key!r}: expected {expected}, got {got}")
 
 
 def _option_millis(row: dict[str, Any], value: Seconds) -> str:

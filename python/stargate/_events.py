@@ -15,7 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import _native, _threads
+from . import _native
 from .encryption import EncryptionKeyInfo
 from .state import StateChange
 
@@ -47,7 +47,8 @@ class _Dispatcher:
 
     def __init__(self, name: str) -> None:
         self.queue = _native.Events()
-        self.thread = _threads.start(name, _serve, self.queue)
+        self.thread = threading.Thread(target=_serve, args=(self.queue,), name=name, daemon=True)
+        self.thread.start()
 
     def stop(self, timeout: float) -> None:
         """End the thread; what has gathered is still told."""

@@ -85,6 +85,8 @@ class MockBroker:
         port: int,
         tokens: list[str],
         forbidden_tokens: list[str],
+        users: list[tuple[str, str]],
+        oauth2: tuple[str, str, str | None, float] | None,
         tls: tuple[str, str, str | None] | None,
         max_text_size: int,
         idle_timeout: float | None,
@@ -93,6 +95,7 @@ class MockBroker:
     ) -> MockBroker: ...
     def url(self) -> str: ...
     def http_url(self) -> str: ...
+    def oauth2_issuer_url(self) -> str: ...
     def port(self) -> int: ...
     def publish(
         self, topic: str, messages: list[tuple[Payload | None, str | None, dict[str, str], int, int]]

@@ -26,6 +26,48 @@ class ConnectionOptions(TypedDict, total=False):
     """The JSON web token sent in the `Authorization` header."""
     auth_token_file: str | os.PathLike[str] | None
     """A file that holds the token; read again at each connect, so that it may rotate."""
+    basic_user: str | None
+    """The user of HTTP Basic authentication; needs `basic_password` or `basic_password_file`."""
+    basic_password: str | None
+    """The password of `basic_user`."""
+    basic_password_file: str | os.PathLike[str] | None
+    """A file that holds the password of `basic_user`; read again at each connect."""
+    oauth2_issuer_url: str | None
+    """The OAuth2 issuer (client credentials), as `https://host/path`; the token endpoint is read from its metadata.
+    Without it the `issuer_url` of `oauth2_key_file` counts."""
+    oauth2_token_endpoint: str | None
+    """The URL that gives tokens, for an issuer without metadata."""
+    oauth2_well_known_path: str | None
+    """The path of the issuer's metadata, appended to `oauth2_issuer_url`. Default: /.well-known/openid-configuration."""
+    oauth2_key_file: str | os.PathLike[str] | None
+    """The JSON file with `client_id` and `client_secret` that Pulsar's own clients take: a path, `file:///path` or
+    `data:application/json;base64,...`. Read again at each fetch of a token."""
+    oauth2_client_id: str | None
+    """The client id, instead of `oauth2_key_file`."""
+    oauth2_client_secret: str | None
+    """The client secret, instead of `oauth2_key_file`."""
+    oauth2_audience: str | None
+    """The `audience` to ask the issuer for."""
+    oauth2_scope: str | None
+    """The `scope` to ask the issuer for, several after blanks."""
+    oauth2_auth_method: Literal["client_secret_post", "client_secret_basic", "tls_client_auth"] | None
+    """How the client authenticates itself to the issuer. Default: "client_secret_post"."""
+    oauth2_ca_file: str | os.PathLike[str] | None
+    """PEM file with the certificate authorities to trust for the issuer instead of the system's. `tls_insecure` and
+    `tls_ca_file` do not apply to the issuer."""
+    oauth2_timeout: float | timedelta | None
+    """How long one fetch of a token may take, metadata included. It is not part of `connect_timeout`. Seconds; 0.001
+    to 600. Default: 30."""
+    oauth2_refresh: float | None
+    """After which part of its life a token is renewed in the background; 1 renews none before it has expired. From 0.1
+    to 1.0. Default: 0.9."""
+    oauth2_allow_http: bool | None
+    """Send the client secret also over plain HTTP, to an issuer that is not on this machine. Default: False."""
+    auth_plugin: str | None
+    """`authPlugin` of Pulsar's `client.conf`: the class name of one of Pulsar's plugins, or `token`, `oauth2`,
+    `basic`, `tls`."""
+    auth_params: str | None
+    """`authParams` of Pulsar's `client.conf`, as they stand there; for `auth_plugin`."""
     tls_ca_file: str | os.PathLike[str] | None
     """PEM file with the certificate authorities to trust instead of the system's."""
     tls_cert_file: str | os.PathLike[str] | None

@@ -123,6 +123,9 @@ class MockBroker(Handle):
     a moment at most, so that asyncio tests can call them too.
 
     `token` (one or several) is what clients have to show, `forbidden_token` what is known and may do nothing (403).
+    `basic_user` with `basic_password` is a user of HTTP Basic authentication. With `oauth2_client_id` and
+    `oauth2_client_secret` the broker is an OAuth2 issuer too, at `oauth2_issuer_url`, and accepts its tokens: those for
+    `oauth2_audience` if that is given. They are valid for `oauth2_token_life` seconds.
     With `tls_certificates` and `tls_key`, files in PEM, it serves TLS and nothing else; client certificates of
     `tls_client_ca` are as good as a token. `max_text_size` (bytes of a message on the wire), `idle_timeout` and
     `ping_interval` (seconds) and `auto_create_topics` are as Pulsar's settings.
@@ -141,6 +144,12 @@ class MockBroker(Handle):
         port: int = 0,
         token: str | Iterable[str] = (),
         forbidden_token: str | Iterable[str] = (),
+        basic_user: str | None = None,
+        basic_password: str | None = None,
+        oauth2_client_id: str | None = None,
+        oauth2_client_secret: str | None = None,
+        oauth2_audience: str | None = None,
+        oauth2_token_life: Seconds = 3600.0,
         tls_certificates: str | os.PathLike[str] | None = None,
         tls_key: str | os.PathLike[str] | None = None,
         tls_client_ca: str | os.PathLike[str] | None = None,
@@ -159,10 +168,16 @@ class MockBroker(Handle):
             tls = (os.fspath(tls_certificates), os.fspath(tls_key), client_ca)
         elif tls_certificates is not None or tls_key is not None or tls_client_ca is not None:
             raise InvalidArgumentError("TLS needs both tls_certificates and tls_key")
+        user = _both(("basic_user", basic_user), ("basic_password", basic_password))
+        client = _both(("oauth2_client_id", oauth2_client_id), ("oauth2_client_secret", oauth2_client_secret))
+        if client is None and oauth2_audience is not None:
+            raise InvalidArgumentError("oauth2_audience needs oauth2_client_id")
         self._native = _native.MockBroker(
             port,
             _several(token),
             _several(forbidden_token),
+            [] if user is None else [user],
+            None if client is None else (*client, oauth2_audience, seconds(oauth2_token_life)),
             tls,
             max_text_size,
             seconds(idle_timeout),
@@ -180,6 +195,11 @@ class MockBroker(Handle):
     def http_url(self) -> str:
         """The URL of the REST API, `http://127.0.0.1:PORT`, or `https://` with TLS."""
         return self._native.http_url()
+
+    @property
+    def oauth2_issuer_url(self) -> str:
+        """The URL of the OAuth2 issuer that it is with `oauth2_client_id`, for the option of the same name."""
+        return self._native.oauth2_issuer_url()
 
     @property
     def port(self) -> int:
@@ -510,6 +530,15 @@ class MockBroker(Handle):
 
     def __repr__(self) -> str:
         return f"<MockBroker at {self.url}{' closed' if self._closed else ''}>"
+
+
+def _both(one: tuple[str, str | None], other: tuple[str, str | None]) -> tuple[str, str] | None:
+    """Give two arguments that need each other."""
+    if one[1] is not None and other[1] is not None:
+        return one[1], other[1]
+    if one[1] is not None or other[1] is not None:
+        raise InvalidArgumentError(f"{one[0]} and {other[0]} need each other: give both or none")
+    return None
 
 
 def _several(tokens: str | Iterable[str]) -> list[str]:

@@ -78,7 +78,7 @@ def _field(row: dict[str, Any]) -> str:
     doc = row["doc"].replace("`{topic}", "`{{topic}").replace("{{", "{")
     if row["type"] == "millis":
         doc += f" Seconds; {_seconds(row)}."
-    elif row["type"] == "int":
+    elif row["type"] in {"int", "float"}:
         doc += f" From {row['min']} to {row['max']}."
     doc += f" Default: {_default(row)}." if row["default"] else ""
     lines = textwrap.wrap(doc, 112)
@@ -92,6 +92,7 @@ def _type(row: dict[str, Any]) -> str:
     return {
         "bool": "bool",
         "int": "int",
+        "float": "float",
         "millis": "float | timedelta",
         "path": "str | os.PathLike[str]",
         "position": "MessageId | str",

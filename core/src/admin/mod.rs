@@ -102,7 +102,7 @@ impl Admin {
     /// For a handle that is being opened: an answer is useful and not necessary, for a proxy may serve nothing but
     /// WebSockets, and it must not hold up the connection that is.
     pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Options) -> Result<Admin> {
-        let http = Http::new(client.runtime.clone(), &client.url, options)?.within(ADVICE);
+        let http = Http::new(client.runtime.clone(), &client.url, &client.credentials, options)?.within(ADVICE);
         Ok(Admin { client: client.clone(), http: Arc::new(http), unhurried: false })
     }
 
@@ -181,7 +181,7 @@ impl<'a> Call<'a> {
             if (200..300).contains(&response.status) {
                 return Ok(response);
             }
-            Err(refusal(&response, self.admin.http.explain(response.status)))
+            Err(refusal(&response, &self.admin.http.explain(response.status)))
         };
         Box::pin(async { sent.await.map_err(|error| self.named(error)) })
     }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use stargate_core::mock::{Mock, MockOptions, MockTls};
+use stargate_core::mock::{Mock, MockOAuth2, MockOptions, MockTls};
 
 const USAGE: &str = "\
 A mock Pulsar broker: WebSocket and REST API at 127.0.0.1, everything in memory. Prints its URL and serves.
@@ -13,6 +13,10 @@ usage: stargate-mock [options]
   --port N                       listen at this port; without it, or with 0, at any free one
   --token T                      accept this token, and refuse who has none; may be repeated
   --forbidden-token T            know this token, and answer it with 403; may be repeated
+  --user NAME:PASSWORD           accept this user of HTTP Basic authentication; may be repeated
+  --oauth2-client ID:SECRET      be an OAuth2 issuer with this client, at http://127.0.0.1:PORT/oauth2, and accept its tokens
+  --oauth2-audience A            accept tokens for this audience only
+  --oauth2-token-life MS         how long its tokens are valid (default 3600000)
   --tls-cert FILE --tls-key FILE serve TLS with this certificate and key, in PEM
   --tls-client-ca FILE           accept client certificates of this CA in place of a token
   --max-text-size BYTES          close with 1009 above this size (default 1048576)
@@ -92,6 +96,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut parsed = Arguments::default();
     let (mut certificates, mut key, mut client_ca) = (None, None, None);
+    let (mut audience, mut token_life) = (None, None);
     while let Some(argument) = arguments.next() {
         let (name, attached) = match argument.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
@@ -107,6 +112,13 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             }
             "--token" => options.tokens.push(value()?),
             "--forbidden-token" => options.forbidden_tokens.push(value()?),
+            "--user" => options.users.push(pair(&name, &value()?)?),
+            "--oauth2-client" => {
+                let (id, secret) = pair(&name, &value()?)?;
+                options.oauth2 = Some(MockOAuth2::new(id, secret));
+            }
+            "--oauth2-audience" => audience = Some(value()?),
+            "--oauth2-token-life" => token_life = Some(std::time::Duration::from_millis(number(value()?)?)),
             "--tls-cert" => certificates = Some(PathBuf::from(value()?)),
             "--tls-key" => key = Some(PathBuf::from(value()?)),
             "--tls-client-ca" => client_ca = Some(PathBuf::from(value()?)),
@@ -125,12 +137,28 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             _ => return Err(format!("unknown argument {argument:?}")),
         }
     }
+    match &mut parsed.options.oauth2 {
+        Some(settings) => {
+            settings.audience = audience;
+            settings.token_life = token_life.unwrap_or(settings.token_life);
+        }
+        None if audience.is_some() || token_life.is_some() => {
+            return Err("--oauth2-audience and --oauth2-token-life need --oauth2-client".to_owned());
+        }
+        None => {}
+    }
     parsed.options.tls = match (certificates, key) {
         (Some(certificates), Some(key)) => Some(MockTls { certificates, key, client_ca }),
         (None, None) if client_ca.is_none() => None,
         _ => return Err("TLS needs both --tls-cert and --tls-key".to_owned()),
     };
     Ok(parsed)
+}
+
+/// `name:secret`, which is not repeated in the error.
+fn pair(argument: &str, text: &str) -> Result<(String, String), String> {
+    let (name, secret) = text.split_once(':').ok_or(format!("{argument} needs two parts with a colon between them"))?;
+    Ok((name.to_owned(), secret.to_owned()))
 }
 
 /// `op[@topic]=fault[*count]`
@@ -175,6 +203,8 @@ mod tests {
             ("--port x", "a number"),
             ("--port 70000", "70000"),
             ("--token", "needs a value"),
+            ("--user me", "a colon"),
+            ("--oauth2-audience a", "--oauth2-client"),
             ("--tls-cert a", "--tls-key"),
             ("--fault send", "OP[@TOPIC]"),
             ("--fault send=drop*many", "forever"),

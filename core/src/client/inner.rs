@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::auth::{Credentials, plugin};
 use crate::callbacks::Callbacks;
 use crate::driver::Route;
 use crate::driver::access::Access;
@@ -33,6 +34,7 @@ pub(crate) struct ClientInner {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) callbacks: Callbacks,
     pub(crate) http: Arc<Http>,
+    pub(crate) credentials: Credentials,
     /// At which its handles look for tombstones.
     pub(crate) limiter: Arc<RateLimiter>,
     children: Mutex<Vec<Weak<dyn Child>>>,
@@ -45,10 +47,13 @@ impl ClientInner {
     pub(crate) fn new(url: &str, options: Options) -> Result<ClientInner> {
         let url: ServiceUrl = url.parse()?;
         options.check(Roles::CONNECTION)?;
+        let options = plugin::expand(options)?;
+        options.check(Roles::CONNECTION)?;
+        let credentials = Credentials::new(Log::new("client", options.log.clone()));
         let runtime = Runtime::shared()?;
         Ok(ClientInner {
             // Files are looked at now, when somebody is there to read the error.
-            http: Arc::new(Http::new(runtime.clone(), &url, &options)?),
+            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &options)?),
             runtime,
             callbacks: match options.polled {
                 true => Callbacks::polled(Log::new("client", options.log.clone()))?,
@@ -58,6 +63,7 @@ impl ClientInner {
             children: Mutex::default(),
             totals: Mutex::default(),
             closed: AtomicBool::new(false),
+            credentials,
             url,
             options,
         })
@@ -78,6 +84,7 @@ impl ClientInner {
         let passed = self.callbacks_passed(deadline.max(deadline_in(Duration::from_millis(100)))).await;
         self.callbacks.close();
         self.http.close();
+        self.credentials.close();
         if let Some(error) = outcomes.into_iter().find_map(Result::err) {
             return Err(error);
         }
@@ -116,11 +123,9 @@ impl ClientInner {
 
     /// The client's options under those of a handle.
     pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
-        let merged = options.or(&self.options);
+        options.check_one_way()?;
+        let merged = plugin::expand(options.clone())?.or(&self.options);
         merged.check_handle(role)?;
-        if merged.on_state.is_some() {
-            self.callbacks.begin()?;
-        }
         Ok(merged)
     }
 
@@ -137,7 +142,7 @@ impl ClientInner {
     pub(crate) fn route(&self, endpoint: Endpoint, options: &Options, role: Roles) -> Result<Route> {
         Ok(Route {
             hosts: self.url.hosts().to_vec(),
-            access: Access::new(&self.url, options)?,
+            access: Access::new(&self.url, &self.credentials, options)?,
             endpoint,
             query: options.query(role),
         })

@@ -1,19 +1,17 @@
 //! How the servers are reached, and how they let the client in: for WebSockets and the REST API alike.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, Credentials};
 use crate::error::Result;
+use crate::net::dial::Dialer;
 use crate::options::Options;
 use crate::topic::ServiceUrl;
-
-pub(crate) const USER_AGENT: &str = concat!("stargate/", env!("CARGO_PKG_VERSION"));
 
 /// What the options say about connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) dialer: Dialer,
     /// What goes before the paths of Pulsar's APIs.
     pub(crate) prefix: String,
     pub(crate) auth: Auth,
@@ -23,11 +21,14 @@ pub(crate) struct Access {
 
 impl Access {
     /// How `options` say that the servers of a URL are reached.
-    pub(crate) fn new(url: &ServiceUrl, options: &Options) -> Result<Access> {
+    pub(crate) fn new(url: &ServiceUrl, credentials: &Credentials, options: &Options) -> Result<Access> {
         Ok(Access {
-            tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
+            dialer: Dialer {
+                tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
+                is_gateway: !url.prefix().is_empty(),
+            },
             prefix: url.prefix().to_owned(),
-            auth: Auth::new(options),
+            auth: credentials.auth(options)?,
             timeout: options.millis("connect_timeout"),
             max_frame_bytes: options.count("max_frame_bytes"),
         })

@@ -1,17 +1,10 @@
 //! The task of a session: it moves frames, commands, time and events between the world and the state machine.
 
 pub(crate) mod access;
-mod addresses;
 mod commands;
-pub(crate) mod dial;
-pub(crate) mod http1;
-pub(crate) mod link;
 mod read_coalescer;
 mod recv_buffer;
 pub(crate) mod refusal;
-pub(crate) mod steps;
-mod tcp;
-mod tls_errors;
 pub(crate) mod upgrade;
 pub(crate) mod websocket;
 pub(crate) mod words;

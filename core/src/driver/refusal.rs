@@ -3,9 +3,9 @@
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, LOCATION, SERVER, WWW_AUTHENTICATE};
 
-use super::http1::Response;
 use super::words::{own_words, shortened};
 use crate::error::{Error, ErrorKind};
+use crate::net::http1::Response;
 
 /// The error of an upgrade that was not answered with 101.
 pub(crate) fn refused(response: &Response, explanation: &str) -> Error {

@@ -11,30 +11,49 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::access::{self, Access};
-use super::dial::dial;
-use super::http1::{self, Response, broken};
-use super::link::Link;
+use super::access::Access;
 use super::refusal::refused;
-use super::steps::Steps;
 use super::websocket::Socket;
 use crate::error::{Error, ErrorKind, Result};
+use crate::net::dial::dial;
+use crate::net::http1::{self, Response, broken};
+use crate::net::link::Link;
+use crate::net::steps::Steps;
+use crate::net::{self};
 use crate::topic::Host;
 
 /// How much of an error page is read, and for how long.
 const MAX_PAGE: usize = 64 * 1024;
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
-/// Opens a WebSocket to `path` (query included) on `host`.
+/// Opens a WebSocket to `path` (query included) on `host`. A 401 is believed once another credential was refused too, or
+/// there is no other.
 pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<Socket> {
-    let steps = Steps::default();
-    steps.within(access.timeout, upgrade(&host, &path, &access, &steps)).await
+    let authorization = access.auth.header(access.timeout).await?;
+    let refused = match attempt(&host, &path, &access, authorization.clone()).await {
+        Err(error) if error.http_status() == Some(401) => error,
+        outcome => return outcome,
+    };
+    if !access.auth.renew(authorization.as_deref()) {
+        return Err(refused);
+    }
+    let authorization = access.auth.header(access.timeout).await?;
+    attempt(&host, &path, &access, authorization).await
 }
 
-async fn upgrade(host: &Host, path: &str, access: &Access, steps: &Steps) -> Result<Socket> {
-    steps.enter(access.auth.unfinished());
-    let authorization = access.auth.header().await?;
-    let link = dial(host, access, steps).await?;
+async fn attempt(host: &Host, path: &str, access: &Access, authorization: Option<String>) -> Result<Socket> {
+    let steps = Steps::default();
+    steps.within(access.timeout, upgrade(host, path, access, authorization, &steps)).await
+}
+
+async fn upgrade(
+    host: &Host,
+    path: &str,
+    access: &Access,
+    authorization: Option<String>,
+    steps: &Steps,
+) -> Result<Socket> {
+    let link = dial(host, &access.dialer, steps).await?;
     steps.enter(format!("{host} did not answer the WebSocket upgrade"));
     let key = generate_key();
     let request = request(host, path, access, authorization, &key)?;
@@ -46,7 +65,7 @@ async fn upgrade(host: &Host, path: &str, access: &Access, steps: &Steps) -> Res
             }
             Ok(Socket::new(parts.io.into_inner(), parts.read_buf.to_vec(), access.max_frame_bytes).await)
         }
-        Answer::Other(response) => Err(refused(&response, access.auth.explain(response.status))),
+        Answer::Other(response) => Err(refused(&response, &access.auth.explain(response.status))),
     }
 }
 
@@ -55,8 +74,8 @@ type Request = hyper::Request<String>;
 fn request(host: &Host, path: &str, access: &Access, authorization: Option<String>, key: &str) -> Result<Request> {
     let mut builder = hyper::Request::builder()
         .uri(format!("{}{path}", access.prefix))
-        .header(HOST, host.authority(access.tls.is_some()))
-        .header(USER_AGENT, access::USER_AGENT)
+        .header(HOST, host.authority(access.dialer.tls.is_some()))
+        .header(USER_AGENT, net::USER_AGENT)
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
@@ -80,7 +99,7 @@ enum Answer {
 
 /// Sends the request and reads the response.
 async fn exchange(link: Link, request: Request, host: &Host, access: &Access) -> Result<Answer> {
-    let failed = |error| broken(host, access.tls.is_some(), error);
+    let failed = |error| broken(host, access.dialer.tls.is_some(), error);
     let (mut sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(failed)?;
     let mut connection = Driven { running: pin!(connection.without_shutdown()), ended: None };
     let response = connection.during(sender.send_request(request)).await.map_err(failed)?;

@@ -17,10 +17,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
-use super::link::Link;
 use super::recv_buffer::{Next, RecvBuffer};
-use super::tls_errors::io_error;
 use crate::error::{Error, ErrorKind, Result};
+use crate::net::link::Link;
+use crate::net::tls_errors::io_error;
 use crate::proto::frame::Frame;
 
 /// What a socket gives to the driver.
@@ -366,9 +366,9 @@ mod tests {
     use tokio::net::TcpStream;
     use tokio_tungstenite::tungstenite::WebSocket;
 
-    use super::super::tcp::Tcp;
     use super::*;
     use crate::message::Outgoing;
+    use crate::net::tcp::Tcp;
     use crate::proto::frame::OpenFrame;
 
     /// Frames written here, as the WebSocket crate reads them on the side of a server.

@@ -17,10 +17,12 @@
 //! ```
 
 mod admin;
+mod credentials;
 mod faults;
 mod frames;
 mod http;
 mod ids;
+mod issuer;
 mod ledger;
 mod log;
 mod names;
@@ -55,7 +57,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use faults::{Fault, Op};
 pub use log::Request;
-pub use options::{MockOptions, MockTls};
+pub use options::{MockOAuth2, MockOptions, MockTls};
 
 use names::{base_topic, full_name};
 use server::SetUp;
@@ -189,7 +191,7 @@ impl fmt::Debug for Mock {
 
 impl Mock {
     /// Starts a broker. Fails where the port is taken or the files of TLS cannot be used.
-    pub fn start(options: MockOptions) -> io::Result<Mock> {
+    pub fn start(mut options: MockOptions) -> io::Result<Mock> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
@@ -197,6 +199,7 @@ impl Mock {
             server::bind(options.port)?.listen(1024)?
         };
         let port = listener.local_addr()?.port();
+        options.port = port;
         let shared = Arc::new(Shared::new(options));
         let (orders, inbox) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -220,8 +223,12 @@ impl Mock {
 
     /// The URL of the REST API: `http://127.0.0.1:PORT`, or `https://` with TLS.
     pub fn http_url(&self) -> String {
-        let scheme = if self.shared.options.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        self.shared.http_url()
+    }
+
+    /// The URL of the OAuth2 issuer that it is too, with [`MockOptions::oauth2`].
+    pub fn oauth2_issuer_url(&self) -> String {
+        format!("{}{}", self.http_url(), issuer::PATH)
     }
 
     /// The port it listens on.

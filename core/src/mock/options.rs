@@ -17,10 +17,15 @@ pub struct MockOptions {
     pub port: u16,
     /// Serve TLS, and nothing but TLS, with this certificate.
     pub tls: Option<MockTls>,
-    /// Tokens that may do everything. Where this and `forbidden_tokens` are empty, nobody has to authenticate.
+    /// Tokens that may do everything. Where these, `forbidden_tokens`, `users` and `oauth2` are not given, nobody has to
+    /// authenticate.
     pub tokens: Vec<String>,
     /// Tokens that are known but may do nothing: 403.
     pub forbidden_tokens: Vec<String>,
+    /// Users and their passwords, of HTTP Basic authentication.
+    pub users: Vec<(String, String)>,
+    /// Accept the tokens of an OAuth2 issuer, and be one: see [`Mock::oauth2_issuer_url`](super::Mock::oauth2_issuer_url).
+    pub oauth2: Option<MockOAuth2>,
     /// Pulsar's `webSocketMaxTextFrameSize`, in bytes of a whole message; more is a close with 1009.
     pub max_text_size: usize,
     /// Pulsar's `webSocketSessionIdleTimeoutMillis`: without traffic for this long, a close with 1001.
@@ -38,6 +43,8 @@ impl Default for MockOptions {
             tls: None,
             tokens: Vec::new(),
             forbidden_tokens: Vec::new(),
+            users: Vec::new(),
+            oauth2: None,
             max_text_size: 1_048_576,
             idle_timeout: Duration::from_secs(300),
             ping_interval: None,
@@ -48,12 +55,14 @@ impl Default for MockOptions {
 
 impl fmt::Debug for MockOptions {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // tokens are counted, never shown
+        // tokens and users are counted, never shown
         out.debug_struct("MockOptions")
             .field("port", &self.port)
             .field("tls", &self.tls)
             .field("tokens", &self.tokens.len())
             .field("forbidden_tokens", &self.forbidden_tokens.len())
+            .field("users", &self.users.len())
+            .field("oauth2", &self.oauth2)
             .field("max_text_size", &self.max_text_size)
             .field("idle_timeout", &self.idle_timeout)
             .field("ping_interval", &self.ping_interval)
@@ -71,4 +80,35 @@ pub struct MockTls {
     pub key: PathBuf,
     /// Accept client certificates of this CA in place of a token. A client need not send one.
     pub client_ca: Option<PathBuf>,
+}
+
+/// An OAuth2 issuer with one client, and what the broker wants of its tokens.
+#[derive(Clone)]
+pub struct MockOAuth2 {
+    /// The id of the client.
+    pub client_id: String,
+    /// The secret of the client.
+    pub client_secret: String,
+    /// The audience that the broker wants in a token; `None` takes any.
+    pub audience: Option<String>,
+    /// How long a token is valid, which is also its `expires_in`.
+    pub token_life: Duration,
+}
+
+impl MockOAuth2 {
+    /// With this client, tokens that are valid for an hour, and any audience.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> MockOAuth2 {
+        let token_life = Duration::from_secs(3600);
+        MockOAuth2 { client_id: client_id.into(), client_secret: client_secret.into(), audience: None, token_life }
+    }
+}
+
+impl fmt::Debug for MockOAuth2 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("MockOAuth2")
+            .field("client_id", &self.client_id)
+            .field("audience", &self.audience)
+            .field("token_life", &self.token_life)
+            .finish_non_exhaustive()
+    }
 }

@@ -13,8 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::admin;
+use super::credentials;
 use super::faults::{Fault, Op};
 use super::http::{self, Request, Response, Unread};
+use super::issuer;
 use super::outbox::{End, Outbox, detail};
 use super::producer::Producer;
 use super::receiver::Receiver;
@@ -162,10 +164,7 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
                 Response::new(*status, "application/json", wire_reason(reason))
             }
             Some(Fault::Drop | Fault::Reset | Fault::Stall) => Response::new(500, "text/plain", ""),
-            _ => match authenticate(&shared, &request, certified) {
-                Some(refusal) => Response::page(refusal.status, &refusal.reason, &request.path),
-                None => admin::answer(&shared, &request),
-            },
+            _ => rest(&shared, &request, certified),
         };
         let told = format!("{told} -> {}", response.status);
         shared.log(Op::Http, &path, "admin", number, detail(&told, fault.as_ref()));
@@ -181,6 +180,19 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
         if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
             return;
         }
+    }
+}
+
+/// Answers what is no upgrade: a request to the issuer, or to the REST API.
+fn rest(shared: &Shared, request: &Request, certified: bool) -> Response {
+    let now = shared.clock.now_ms();
+    let settings = shared.options.oauth2.as_ref();
+    if let Some(response) = settings.and_then(|settings| issuer::answer(settings, &shared.http_url(), now, request)) {
+        return response;
+    }
+    match credentials::check(&shared.options, now, request, certified) {
+        Some(refusal) => Response::page(refusal.status, &refusal.reason, &request.path),
+        None => admin::answer(shared, request),
     }
 }
 
@@ -255,7 +267,7 @@ async fn upgrade(
         response.headers.push(("Location", format!("{}/", request.path)));
         return Upgraded::Refused(response);
     }
-    if let Some(refusal) = authenticate(shared, request, certified) {
+    if let Some(refusal) = credentials::check(&shared.options, shared.clock.now_ms(), request, certified) {
         return refuse(refusal.status, &refusal.reason);
     }
     let Some(wanted) = upgrade::parse(request) else { return refuse(404, "Not Found") };
@@ -297,24 +309,4 @@ async fn upgrade(
         outbox.end(End::Drop);
     }
     Upgraded::Session(Box::new((role, outbox, wake)))
-}
-
-/// `None` where the request may go on.
-fn authenticate(shared: &Shared, request: &Request, certified: bool) -> Option<Refusal> {
-    let (accepted, forbidden) = (&shared.options.tokens, &shared.options.forbidden_tokens);
-    if accepted.is_empty() && forbidden.is_empty() {
-        return None;
-    }
-    // the header wins, and its prefix is compared with case
-    let token = match (request.header("Authorization"), request.parameter("token")) {
-        (Some(header), _) => header.strip_prefix("Bearer "),
-        (None, Some(token)) => Some(token.strip_prefix("Bearer ").unwrap_or(token)),
-        (None, None) if certified => return None,
-        (None, None) => None,
-    };
-    match token {
-        Some(token) if accepted.iter().any(|known| known == token) => None,
-        Some(token) if forbidden.iter().any(|known| known == token) => Some(Refusal::new(403, "Not authorized")),
-        _ => Some(Refusal::new(401, "Authentication required")),
-    }
 }

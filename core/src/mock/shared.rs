@@ -77,6 +77,11 @@ impl Shared {
         });
     }
 
+    pub(super) fn http_url(&self) -> String {
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.options.port)
+    }
+
     /// The open connections; upgraded ones only, if asked.
     pub(super) fn connections(&self, upgraded: bool) -> usize {
         let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);

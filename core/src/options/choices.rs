@@ -106,6 +106,15 @@ choices! {
         /// It ends at once with [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
         Fail = "fail" ("fail"),
     }
+    /// How the client shows itself to the OAuth2 issuer.
+    OAuth2AuthMethod {
+        /// With `client_id` and `client_secret` in the form.
+        ClientSecretPost = "client_secret_post" ("client_secret_post"),
+        /// With `client_id` and `client_secret` in the `Authorization` header.
+        ClientSecretBasic = "client_secret_basic" ("client_secret_basic"),
+        /// With the certificate of `tls_cert_file`, and no secret.
+        TlsClientAuth = "tls_client_auth" ("tls_client_auth"),
+    }
     /// In which order a handler with several processors sees the messages.
     Ordering {
         /// Any processor that is free takes the next message.

@@ -1,5 +1,7 @@
 //! The table for those who read it: as JSON for bindings and tools, as Markdown for people.
 
+use serde_json::json;
+
 use super::spec::{Kind, Roles};
 use super::table::{ALIASES, OPTIONS};
 
@@ -14,13 +16,14 @@ pub fn describe() -> String {
                 _ => Vec::new(),
             };
             let (min, max, or_zero) = match spec.kind {
-                Kind::Int { min, max } => (Some(min), Some(max), false),
-                Kind::Millis { min, max, or_zero } => (Some(min), Some(max), or_zero),
+                Kind::Int { min, max } => (Some(json!(min)), Some(json!(max)), false),
+                Kind::Float { min, max } => (Some(json!(min)), Some(json!(max)), false),
+                Kind::Millis { min, max, or_zero } => (Some(json!(min)), Some(json!(max)), or_zero),
                 _ => (None, None, false),
             };
             let aliases: Vec<&str> =
                 ALIASES.iter().filter(|(_, key)| *key == spec.key).map(|(alias, _)| *alias).collect();
-            serde_json::json!({
+            json!({
                 "key": spec.key,
                 "aliases": aliases,
                 "type": spec.kind.name(),

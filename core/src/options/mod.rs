@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and all checks, so that none of them can disagree.
 
 mod choices;
+mod credentials;
 mod describe;
 mod spec;
 mod table;
@@ -74,7 +75,7 @@ impl Options {
     /// Sets a producer's option from the server's query parameter, unless it is set already.
     pub(crate) fn set_parameter(&mut self, parameter: &str, value: &str) -> Result<()> {
         if parameter == "token" {
-            return match self.token_supplier.is_some() || self.is_set("auth_token") || self.is_set("auth_token_file") {
+            return match self.authenticates() {
                 true => Ok(()),
                 false => self.set("auth_token", value),
             };
@@ -143,15 +144,7 @@ impl Options {
         for (key, value) in &base.values {
             merged.values.entry(key).or_insert_with(|| value.clone());
         }
-        if self.token_supplier.is_some() || self.is_set("auth_token") || self.is_set("auth_token_file") {
-            for key in ["auth_token", "auth_token_file"] {
-                if !self.is_set(key) {
-                    merged.values.remove(key);
-                }
-            }
-        } else {
-            merged.token_supplier = base.token_supplier.clone();
-        }
+        merged.keep_one_way(self, base);
         merged.on_state = merged.on_state.or_else(|| base.on_state.clone());
         merged.log = merged.log.or_else(|| base.log.clone());
         merged
@@ -162,6 +155,17 @@ impl Options {
         let mut kept = Options { on_state: None, polled: false, ..self.clone() };
         kept.values.retain(|key, _| find(key).is_ok_and(|spec| spec.roles.intersects(Roles::CONNECTION)));
         kept
+    }
+
+    /// The values of those keys that `wanted` picks.
+    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Options {
+        let picked = self.values.iter().filter(|(key, _)| wanted(key)).map(|(key, value)| (*key, value.clone()));
+        Options { values: picked.collect(), ..Options::default() }
+    }
+
+    /// Takes the value of `key` out.
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.values.remove(key);
     }
 
     pub(crate) fn is_set(&self, key: &str) -> bool {
@@ -190,6 +194,13 @@ impl Options {
 
     pub(crate) fn count(&self, key: &str) -> usize {
         usize::try_from(self.int(key)).unwrap_or(0)
+    }
+
+    pub(crate) fn float(&self, key: &str) -> f64 {
+        match self.value(key) {
+            Some(Value::Float(number)) => number,
+            _ => 0.0,
+        }
     }
 
     pub(crate) fn millis(&self, key: &str) -> Duration {
@@ -221,10 +232,7 @@ impl Options {
             }
         }
         let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
-        let ways = [self.is_set("auth_token"), self.is_set("auth_token_file"), self.token_supplier.is_some()];
-        if ways.iter().filter(|given| **given).count() > 1 {
-            return refuse("auth_token, auth_token_file and a token supplier exclude each other: give one of them");
-        }
+        self.check_credentials()?;
         if self.is_set("tls_cert_file") != self.is_set("tls_key_file") {
             return refuse("tls_cert_file and tls_key_file need each other: give both or none");
         }
@@ -326,6 +334,7 @@ impl Options {
                 }
                 (Value::Text(text), _) => Some(text.clone()),
                 (Value::Int(number), _) => Some(number.to_string()),
+                (Value::Float(number), _) => Some(number.to_string()),
                 (Value::Bool(flag), _) => Some(flag.to_string()),
             };
             query.extend(text.map(|text| (*parameter, text)));
@@ -347,6 +356,7 @@ macro_rules! choice_getters {
 choice_getters! {
     get_compression_type("compression_type") -> CompressionType = None;
     get_crypto_failure_action("crypto_failure_action") -> CryptoFailureAction = Fail;
+    get_oauth2_auth_method("oauth2_auth_method") -> OAuth2AuthMethod = ClientSecretPost;
     get_ordering("ordering") -> Ordering = None;
     get_on_disconnect("on_disconnect") -> OnDisconnect = Resend;
     get_when_full("when_full") -> WhenFull = Block;
@@ -363,11 +373,13 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (key, value) in &self.values {
-            let secret = find(key).is_ok_and(|spec| spec.kind == Kind::Secret);
+            let secret = find(key).is_ok_and(|spec| spec.kind.is_secret());
             match value {
-                Value::Text(_) if secret => map.entry(key, &"(secret)"),
+                // A `data:` URL in place of a file holds what the file would.
+                Value::Text(text) if secret || text.starts_with("data:") => map.entry(key, &"(secret)"),
                 Value::Text(text) => map.entry(key, text),
                 Value::Int(number) => map.entry(key, number),
+                Value::Float(number) => map.entry(key, number),
                 Value::Bool(flag) => map.entry(key, flag),
             };
         }

@@ -64,8 +64,17 @@ pub enum Kind {
     },
     /// A text that is not empty.
     Text,
-    /// A text that is never printed.
+    /// A number with a fraction, both ends included.
+    Float {
+        /// The smallest legal value.
+        min: f64,
+        /// The largest legal value.
+        max: f64,
+    },
+    /// A token or password of printable ASCII that is never printed.
     Secret,
+    /// A text of any characters that is never printed.
+    SecretText,
     /// The path of a file.
     Path,
     /// One of a few words; beside each stands the server's word for it.
@@ -83,7 +92,8 @@ impl Kind {
             Kind::Millis { min, max, or_zero: false } => format!("milliseconds, {min} to {max}"),
             Kind::Millis { min, max, or_zero: true } => format!("milliseconds, 0 (off) or {min} to {max}"),
             Kind::Text => "a text that is not empty".into(),
-            Kind::Secret => "a secret that is not empty".into(),
+            Kind::Float { min, max } => format!("a number from {min} to {max}"),
+            Kind::Secret | Kind::SecretText => "a secret that is not empty".into(),
             Kind::Path => "the path of a file".into(),
             Kind::Choice(words) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -93,6 +103,11 @@ impl Kind {
         }
     }
 
+    /// Whether values of this kind are never printed.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self, Kind::Secret | Kind::SecretText)
+    }
+
     /// The name of the type, for generated bindings.
     pub fn name(&self) -> &'static str {
         match self {
@@ -100,7 +115,8 @@ impl Kind {
             Kind::Int { .. } => "int",
             Kind::Millis { .. } => "millis",
             Kind::Text => "text",
-            Kind::Secret => "secret",
+            Kind::Float { .. } => "float",
+            Kind::Secret | Kind::SecretText => "secret",
             Kind::Path => "path",
             Kind::Choice(_) => "choice",
             Kind::Position => "position",
@@ -130,12 +146,19 @@ pub struct OptionSpec {
 pub(crate) enum Value {
     Bool(bool),
     Int(i64),
+    Float(f64),
     Text(String),
 }
 
 impl From<bool> for Value {
     fn from(value: bool) -> Value {
         Value::Bool(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Value {
+        Value::Float(value)
     }
 }
 
@@ -171,7 +194,10 @@ pub(super) fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
             _ => None,
         },
         Kind::Int { .. } | Kind::Millis { .. } => text.parse().ok().map(Value::Int),
-        Kind::Text | Kind::Secret | Kind::Path | Kind::Choice(_) | Kind::Position => Some(Value::from(text)),
+        Kind::Float { .. } => text.parse().ok().map(Value::Float),
+        Kind::Text | Kind::Secret | Kind::SecretText | Kind::Path | Kind::Choice(_) | Kind::Position => {
+            Some(Value::from(text))
+        }
     };
     value.ok_or_else(|| bad_value(spec, text))
 }
@@ -180,10 +206,11 @@ pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
     let good = match (spec.kind, value) {
         (Kind::Bool, Value::Bool(_)) => true,
         (Kind::Int { min, max }, Value::Int(number)) => (min..=max).contains(number),
+        (Kind::Float { min, max }, Value::Float(number)) => (min..=max).contains(number),
         (Kind::Millis { min, max, or_zero }, Value::Int(number)) => {
             (min..=max).contains(number) || (or_zero && *number == 0)
         }
-        (Kind::Text | Kind::Path, Value::Text(text)) => !text.is_empty(),
+        (Kind::Text | Kind::Path | Kind::SecretText, Value::Text(text)) => !text.is_empty(),
         (Kind::Secret, Value::Text(text)) => !text.trim().is_empty() && text.chars().all(|c| (' '..='~').contains(&c)),
         (Kind::Choice(words), Value::Text(text)) => words.iter().any(|(word, _)| word == text),
         (Kind::Position, Value::Text(text)) => {
@@ -194,6 +221,7 @@ pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
     let shown = match value {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
         Value::Text(text) => text.clone(),
     };
     if good { Ok(()) } else { Err(bad_value(spec, &shown)) }
@@ -202,8 +230,9 @@ pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
 fn bad_value(spec: &OptionSpec, text: &str) -> Error {
     let key = spec.key;
     let expected = spec.kind.describe();
-    if spec.kind == Kind::Secret {
-        return Error::invalid(format!("option {key:?}: expected {expected}, of printable ASCII characters"));
+    match spec.kind {
+        Kind::Secret => Error::invalid(format!("option {key:?}: expected {expected}, of printable ASCII characters")),
+        Kind::SecretText => Error::invalid(format!("option {key:?}: expected {expected}")),
+        _ => Error::invalid(format!("option {key:?}: expected {expected}, got {text:?}")),
     }
-    Error::invalid(format!("option {key:?}: expected {expected}, got {text:?}"))
 }

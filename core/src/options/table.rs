@@ -18,6 +18,9 @@ const I32: i64 = i32::MAX as i64;
 const fn int(min: i64, max: i64) -> Kind {
     Kind::Int { min, max }
 }
+const fn float(min: f64, max: f64) -> Kind {
+    Kind::Float { min, max }
+}
 const fn millis(min: i64, max: i64) -> Kind {
     Kind::Millis { min, max, or_zero: false }
 }
@@ -53,6 +56,46 @@ table! {
     auth_token: &str = Kind::Secret, "", &[], CONNECTION;
     /// A file that holds the token; read again at each connect, so that it may rotate.
     auth_token_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// The user of HTTP Basic authentication; needs `basic_password` or `basic_password_file`.
+    basic_user: &str = Kind::Text, "", &[], CONNECTION;
+    /// The password of `basic_user`.
+    basic_password: &str = Kind::SecretText, "", &[], CONNECTION;
+    /// A file that holds the password of `basic_user`; read again at each connect.
+    basic_password_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// The OAuth2 issuer (client credentials), as `https://host/path`; the token endpoint is read from its metadata. Without
+    /// it the `issuer_url` of `oauth2_key_file` counts.
+    oauth2_issuer_url: &str = Kind::Text, "", &[], CONNECTION;
+    /// The URL that gives tokens, for an issuer without metadata.
+    oauth2_token_endpoint: &str = Kind::Text, "", &[], CONNECTION;
+    /// The path of the issuer's metadata, appended to `oauth2_issuer_url`.
+    oauth2_well_known_path: &str = Kind::Text, "/.well-known/openid-configuration", &[], CONNECTION;
+    /// The JSON file with `client_id` and `client_secret` that Pulsar's own clients take: a path, `file:///path` or
+    /// `data:application/json;base64,...`. Read again at each fetch of a token.
+    oauth2_key_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// The client id, instead of `oauth2_key_file`.
+    oauth2_client_id: &str = Kind::Text, "", &[], CONNECTION;
+    /// The client secret, instead of `oauth2_key_file`.
+    oauth2_client_secret: &str = Kind::SecretText, "", &[], CONNECTION;
+    /// The `audience` to ask the issuer for.
+    oauth2_audience: &str = Kind::Text, "", &[], CONNECTION;
+    /// The `scope` to ask the issuer for, several after blanks.
+    oauth2_scope: &str = Kind::Text, "", &[], CONNECTION;
+    /// How the client authenticates itself to the issuer.
+    oauth2_auth_method: OAuth2AuthMethod = OAuth2AuthMethod::KIND, "client_secret_post", &[], CONNECTION;
+    /// PEM file with the certificate authorities to trust for the issuer instead of the system's. `tls_insecure` and
+    /// `tls_ca_file` do not apply to the issuer.
+    oauth2_ca_file: &str = Kind::Path, "", &[], CONNECTION;
+    /// How long one fetch of a token may take, metadata included. It is not part of `connect_timeout`.
+    oauth2_timeout: Duration = millis(1, 600_000), "30000", &[], CONNECTION;
+    /// After which part of its life a token is renewed in the background; 1 renews none before it has expired.
+    oauth2_refresh: f64 = float(0.1, 1.0), "0.9", &[], CONNECTION;
+    /// Send the client secret also over plain HTTP, to an issuer that is not on this machine.
+    oauth2_allow_http: bool = Kind::Bool, "false", &[], CONNECTION;
+    /// `authPlugin` of Pulsar's `client.conf`: the class name of one of Pulsar's plugins, or `token`, `oauth2`, `basic`,
+    /// `tls`.
+    auth_plugin: &str = Kind::Text, "", &[], CONNECTION;
+    /// `authParams` of Pulsar's `client.conf`, as they stand there; for `auth_plugin`.
+    auth_params: &str = Kind::SecretText, "", &[], CONNECTION;
     /// PEM file with the certificate authorities to trust instead of the system's.
     tls_ca_file: &str = Kind::Path, "", &[], CONNECTION;
     /// PEM file with the client's certificate chain; needs `tls_key_file`.

@@ -1,4 +1,4 @@
-//! From a host to a connection: TCP, TLS. Whatever goes to a server (WebSockets, REST) goes through here.
+//! From a host to a connection: TCP, TLS. Whatever goes to a server (WebSockets, REST, OAuth2) goes through here.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::access::Access;
 use super::addresses;
 use super::link::Link;
 use super::steps::Steps;
@@ -15,24 +14,27 @@ use super::tls_errors::io_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::Host;
 
-/// Opens a connection to `host` within `connect_timeout`, and asks nothing of it yet.
-pub(crate) async fn open(host: &Host, access: &Access, steps: &Steps) -> Result<Link> {
-    steps.within(access.timeout, dial(host, access, steps)).await
+/// How hosts are dialed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialer {
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// The URL has a path prefix, as those of gateways have.
+    pub(crate) is_gateway: bool,
 }
 
-/// Opens a connection to `host`, without a limit of time of its own.
-pub(super) async fn dial(host: &Host, access: &Access, steps: &Steps) -> Result<Link> {
-    let link = connect(host, steps).await.map_err(|error| hinted(error, host, access))?;
-    match &access.tls {
+/// Opens a connection to `host`, and asks nothing of it yet. It has no limit of time of its own.
+pub(crate) async fn dial(host: &Host, dialer: &Dialer, steps: &Steps) -> Result<Link> {
+    let link = connect(host, steps).await.map_err(|error| hinted(error, host, dialer))?;
+    match &dialer.tls {
         Some(config) => secure(link, host, config, steps).await,
         None => Ok(link),
     }
 }
 
 /// Behind a gateway Pulsar's own ports are seldom right.
-fn hinted(error: Error, host: &Host, access: &Access) -> Error {
-    let pulsars = if access.tls.is_some() { 8443 } else { 8080 };
-    match !access.prefix.is_empty() && host.port == pulsars {
+fn hinted(error: Error, host: &Host, dialer: &Dialer) -> Error {
+    let pulsars = if dialer.tls.is_some() { 8443 } else { 8080 };
+    match dialer.is_gateway && host.port == pulsars {
         true => error.adding(" (Pulsar's port, when the URL names none; gateways often listen on 443 or 80)"),
         false => error,
     }

@@ -16,7 +16,7 @@ use crate::topic::Host;
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Connects to one of the addresses of `host`, which is looked up each time.
-pub(super) async fn connect(host: &Host, steps: &Steps) -> Result<TcpStream> {
+pub(crate) async fn connect(host: &Host, steps: &Steps) -> Result<TcpStream> {
     let addresses = look_up(host, steps).await?;
     let shown = match addresses[..] {
         [address] if address.ip().to_string() == host.name => String::new(),

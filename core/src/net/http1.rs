@@ -66,13 +66,13 @@ pub(crate) fn broken(host: &Host, tls: bool, error: hyper::Error) -> Error {
     Error::new(ErrorKind::Connect, format!("{host} broke off")).caused_by(error)
 }
 
-/// Reads `body` up to `limit` bytes; an error when there are more.
-pub(crate) async fn read(host: &Host, tls: bool, mut body: Incoming, limit: usize) -> Result<Bytes> {
+/// Reads `body` up to `limit` bytes; an error when there are more, to which `hint` is added.
+pub(crate) async fn read(host: &Host, tls: bool, mut body: Incoming, limit: usize, hint: &str) -> Result<Bytes> {
     let mut bytes = Vec::new();
     while let Some(more) = next_bytes(&mut body).await {
         bytes.extend_from_slice(&more.map_err(|error| broken(host, tls, error))?);
         if bytes.len() > limit {
-            let long = format!("{host} answers with more than {limit} bytes (option max_frame_bytes)");
+            let long = format!("{host} answers with more than {limit} bytes{hint}");
             return Err(Error::new(ErrorKind::Protocol, long));
         }
     }

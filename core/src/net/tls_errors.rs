@@ -8,12 +8,12 @@ use rustls::{AlertDescription as Alert, CertificateError};
 use crate::error::{Error, ErrorKind};
 
 /// The error of a connection that failed with `error` at `what`.
-pub(super) fn io_error(what: &str, error: io::Error) -> Error {
+pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
     tls_error(what, &error).unwrap_or_else(|| Error::new(ErrorKind::Connect, what).caused_by(error))
 }
 
 /// The error of TLS at the bottom of `error`, if it is one.
-pub(super) fn tls_error(what: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
+pub(crate) fn tls_error(what: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
     Some(match cause(error)? {
         rustls::Error::InvalidCertificate(why) => {
             let why = certificate(why);

@@ -17,7 +17,7 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    pub(super) fn tcp(&mut self) -> &mut Tcp {
+    pub(crate) fn tcp(&mut self) -> &mut Tcp {
         match self {
             Link::Plain(tcp) => tcp,
             Link::Tls(stream) => stream.get_mut().0.tcp(),

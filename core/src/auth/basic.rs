@@ -1,0 +1,67 @@
+//! HTTP Basic authentication (RFC 7617), as Pulsar's `AuthenticationProviderBasic` wants it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{blocking, failed};
+use crate::error::Result;
+use crate::options::Options;
+
+/// A user and where its password comes from.
+#[derive(Clone)]
+pub(crate) struct Basic {
+    user: Arc<str>,
+    password: Password,
+}
+
+#[derive(Clone)]
+enum Password {
+    Fixed(Arc<str>),
+    File(PathBuf),
+}
+
+impl Basic {
+    pub(super) fn new(options: &Options) -> Option<Basic> {
+        let fixed = options.text("basic_password").map(|password| Password::Fixed(password.into()));
+        let password = fixed.or_else(|| options.path("basic_password_file").map(Password::File))?;
+        Some(Basic { user: options.text("basic_user")?.into(), password })
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Returns what has not happened while [`Basic::header`] is waited for.
+    pub(super) fn unfinished(&self) -> String {
+        format!("{} could not be read", self.name())
+    }
+
+    /// Returns what gives the password, for errors.
+    fn name(&self) -> String {
+        match &self.password {
+            Password::Fixed(_) => "the password".into(),
+            Password::File(path) => format!("the password file {}", path.display()),
+        }
+    }
+
+    /// Returns the value of the `Authorization` header. A file is read each time.
+    pub(super) async fn header(&self) -> Result<String> {
+        let password = match &self.password {
+            Password::Fixed(password) => password.to_string(),
+            Password::File(path) => {
+                let what = format!("reading {}", self.name());
+                let path = path.clone();
+                let text = blocking(&what, move || std::fs::read_to_string(path).map_err(Into::into)).await?;
+                let password = text.trim_end_matches(['\r', '\n']);
+                if password.is_empty() {
+                    return Err(failed(format!("{} is empty (option basic_password_file)", self.name())));
+                }
+                password.to_owned()
+            }
+        };
+        Ok(format!("Basic {}", STANDARD.encode(format!("{}:{password}", self.user))))
+    }
+}
