@@ -438,7 +438,7 @@ impl Consumer {
             for other in &receiver.sessions[1..own] {
                 let _ = other.send(SessionCommand::Close { linger: timeout });
             }
-            status::ended(&receiver.status[1..own]).await;
+            let _ = status::ended(&receiver.status[1..own], "acknowledgements were not sent").await;
             // The broker may not have let go of the others at once; then the next connection asks again.
             self.delete_subscription(0, if own == 1 { 1 } else { own + 1 }).await?;
             // The copies for later are of no use to anybody else.

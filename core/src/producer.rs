@@ -420,23 +420,20 @@ impl Child for Inner {
         Box::pin(async move {
             self.client.runtime.check_fork()?;
             let deadline = deadline_in(timeout);
+            let running = status::running(&self.status);
             // Who waits for room is told now; what was accepted goes on.
             self.messages.close();
             self.bytes.close();
             let _ = self.commands.send(SessionCommand::Close { linger: timeout });
-            let unfinished = status::ended(&self.status).await;
+            let ended = status::ended(&running, "each message in flight ended with an error").await;
             // After `Ok` no callback of this producer runs any more.
             if !self.client.callbacks_passed(deadline).await {
                 return Err(self.name(Error::new(ErrorKind::Timeout, "a callback still runs"), "close producer of"));
             }
-            if unfinished && !self.told_left.swap(true, Ordering::Relaxed) {
-                let left = Error::new(
-                    ErrorKind::Timeout,
-                    "the time ran out with messages in flight; each of them ended with an error",
-                );
-                return Err(self.name(left, "close producer of"));
+            match ended {
+                Err(left) if !self.told_left.swap(true, Ordering::Relaxed) => Err(self.name(left, "close producer of")),
+                _ => Ok(()),
             }
-            Ok(())
         })
     }
 }

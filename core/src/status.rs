@@ -155,16 +155,28 @@ pub(crate) async fn connected(sessions: &[watch::Receiver<Status>]) -> Result<()
     Ok(())
 }
 
-/// Waits until every session has ended; whether something was still in flight.
-pub(crate) async fn ended(sessions: &[watch::Receiver<Status>]) -> bool {
-    let mut unfinished = false;
+/// Returns the sessions that have not ended, which are those that a close has something to do for.
+pub(crate) fn running(sessions: &[watch::Receiver<Status>]) -> Vec<watch::Receiver<Status>> {
+    sessions.iter().filter(|session| session.borrow().ended.is_none()).cloned().collect()
+}
+
+/// Waits until every session has ended. Fails with `what` when something was still in flight: because the time ran out, or
+/// because the session failed meanwhile.
+pub(crate) async fn ended(sessions: &[watch::Receiver<Status>], what: &str) -> Result<()> {
+    let mut outcome = Ok(());
     for session in sessions {
         let mut session = session.clone();
-        if let Ok(status) = session.wait_for(|status| status.ended.is_some()).await {
-            unfinished |= status.unfinished;
+        let Ok(status) = session.wait_for(|status| status.ended.is_some()).await.map(|status| status.clone()) else {
+            continue;
+        };
+        if status.unfinished && outcome.is_ok() {
+            outcome = Err(match status.ended.filter(|_| status.state == ConnectionState::Failed) {
+                Some(error) => Error::new(error.kind(), format!("it failed, and {what}")).caused_by(error),
+                None => Error::new(ErrorKind::Timeout, format!("the time ran out, and {what}")),
+            });
         }
     }
-    unfinished
+    outcome
 }
 
 /// Waits until one session failed, or all have ended; the error of the one that failed.

@@ -202,6 +202,58 @@ fn effectively_once_stores_each_message_once_over_lost_receipts() {
     assert!(producer.stats().reconnects >= 5 && producer.stats().resent > 0);
 }
 
+/// What ended by itself has told so to all that was in flight, and leaves nothing for a close to complain about.
+#[test]
+fn closing_what_has_ended_is_no_error() {
+    let broker = mocked();
+    let client = Client::new(&broker.url(), options()).unwrap();
+    let topic = unique("outage");
+    let producer = client.producer(&topic, Options::new()).unwrap();
+    let consumer = client.consumer(&topic, "s", Options::new()).unwrap();
+    let reader = client.reader(&topic, Options::new().starting_message("earliest")).unwrap();
+    producer.send("x", None).unwrap();
+    let message = consumer.receive(Some(PATIENCE)).unwrap();
+    broker.0.fault("send", Some(&topic), "no-receipt", 1).unwrap();
+    let pending = wait(producer.as_async().enqueue("y"), None).unwrap();
+    eventually("it is stored", || broker.0.messages(&topic).unwrap().len() == 2);
+    broker.0.fault("connect", Some(&topic), "http:401", 3).unwrap();
+    broker.0.drop_connections(Some(&topic)).unwrap();
+    let refused = |result: stargate_core::Result<()>| result.unwrap_err().kind() == ErrorKind::Authentication;
+    eventually("the producer has ended", || refused(producer.wait_connected(Some(PATIENCE))));
+    eventually("the consumer has ended", || refused(consumer.wait_connected(Some(PATIENCE))));
+    eventually("the reader has ended", || refused(reader.wait_connected(Some(PATIENCE))));
+    assert_eq!(wait(pending, Some(PATIENCE)).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    let _ = consumer.ack(&message);
+    for _ in 0..2 {
+        producer.close(Duration::ZERO).unwrap();
+        consumer.close(Duration::from_secs(1)).unwrap();
+        reader.close(Duration::from_secs(1)).unwrap();
+    }
+    client.close(Duration::from_secs(1)).unwrap();
+}
+
+/// A close during which the connection is refused for good does not say that its time ran out.
+#[test]
+fn a_close_during_which_a_producer_fails_says_why() {
+    let broker = mocked();
+    let client = Client::new(&broker.url(), options()).unwrap();
+    let topic = unique("outage");
+    let producer = client.producer(&topic, Options::new()).unwrap();
+    broker.down();
+    eventually("it is disconnected", || !producer.as_async().is_connected());
+    let pending = wait(producer.as_async().enqueue("y"), None).unwrap();
+    let closing = std::thread::spawn({
+        let producer = producer.clone();
+        move || producer.close(PATIENCE)
+    });
+    broker.0.fault("connect", Some(&topic), "http:401", 1).unwrap();
+    broker.up();
+    let error = closing.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+    assert!(error.to_string().contains("each message in flight ended with an error"), "{error}");
+    assert!(wait(pending, Some(PATIENCE)).is_err());
+}
+
 /// A proxy that loses its own connection to the broker sends again what is in flight there. Nothing breaks for the client.
 #[test]
 fn a_duplicate_that_the_proxy_made_is_dropped_by_deduplication_only_and_told_as_stored() {

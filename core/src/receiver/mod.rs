@@ -375,6 +375,7 @@ impl<C: IntoCommand> Receiver<C> {
     pub(crate) async fn close(&self, timeout: Duration, operation: &str) -> Result<()> {
         self.client.runtime.check_fork()?;
         let deadline = deadline_in(timeout);
+        let running = status::running(&self.status);
         self.inbox.close();
         let mut late = false;
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
@@ -406,13 +407,16 @@ impl<C: IntoCommand> Receiver<C> {
             let _ = told.send(());
         });
         let _ = finished.await;
-        let unfinished = status::ended(&self.status).await && !self.told_left.swap(true, Ordering::Relaxed);
+        let ended = status::ended(&running, "acknowledgements were not sent").await;
         late |= !self.client.callbacks_passed(deadline).await;
-        if late || unfinished {
-            let what = if late { "a handler or a callback still runs" } else { "acknowledgements could not be sent" };
-            return Err(self.name(Error::new(ErrorKind::Timeout, what), operation));
+        if late {
+            let runs = Error::new(ErrorKind::Timeout, "a handler or a callback still runs");
+            return Err(self.name(runs, operation));
         }
-        Ok(())
+        match ended {
+            Err(left) if !self.told_left.swap(true, Ordering::Relaxed) => Err(self.name(left, operation)),
+            _ => Ok(()),
+        }
     }
 }
 
