@@ -200,6 +200,14 @@ impl Error {
         self.edit(|inner| inner.message.push_str(text))
     }
 
+    /// The same failure in other words, which name its causes.
+    pub(crate) fn with_message(self, message: impl Into<String>) -> Error {
+        self.edit(|inner| {
+            inner.message = message.into();
+            inner.source = None;
+        })
+    }
+
     pub(crate) fn with_broker_text(self, text: impl Into<String>) -> Error {
         self.edit(|inner| inner.broker_text = Some(text.into()))
     }

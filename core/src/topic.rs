@@ -427,6 +427,9 @@ impl FromStr for ProducerUrl {
         let shape = "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic";
         // The URL itself may hold a token, so the error does not repeat it.
         let bad = |why: &str| Error::invalid(format!("producer URL: {why}; expected {shape}"));
+        if text.contains('#') {
+            return Err(bad("it has a '#', which begins a fragment; in a name or a value it is written %23"));
+        }
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
         let (scheme, rest) = address.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
         let (service, path) =
@@ -591,6 +594,8 @@ mod tests {
             "ws://h:1/ws/v2/producer/persistent/a/b/t/more?token=secret",
             "ws://h:1/ws/v2/producer/persistent/a/b/t%zz?token=secret",
             "ws://h:1/ws/v2/producer/durable/a/b/t?token=secret",
+            "ws://h:1/ws/v2/producer/persistent/a/b/t#secret",
+            "ws://h:1/ws/v2/producer/persistent/a/b/t?token=secret#1",
         ] {
             let error = url.parse::<ProducerUrl>().err().expect(url);
             assert!(!error.to_string().contains("secret"), "{error}");

@@ -95,7 +95,8 @@ class ConnectionOptions(TypedDict, total=False):
     max_reconnects: int | None
     """Give up after this many failed attempts in a row; 0 never gives up. From 0 to 2147483647. Default: 0."""
     keep_trying: bool | None
-    """Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404). Default: False."""
+    """Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404 of every host). Default:
+    False."""
     max_frame_bytes: int | None
     """Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB. From 1024 to
     1073741824. Default: 67108864."""

@@ -11,12 +11,16 @@ use crate::net::http1::Response;
 pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
     let reason = reason(response);
     let status = response.status;
+    let unfit = reason.contains("IncompatibleSchema");
+    let unnamed = matches!(status, 404 | 500) && reason.contains("\"errorMsg\":\"\"");
     let kind = match status {
         200..400 => ErrorKind::Protocol,
         400 => ErrorKind::InvalidArgument,
         401 => ErrorKind::Authentication,
         403 => ErrorKind::Authorization,
         404 => ErrorKind::NotFound,
+        _ if unfit => ErrorKind::Broker,
+        _ if unnamed => ErrorKind::NotFound,
         409 => ErrorKind::Busy,
         // Readers answer 500 to everything, and a terminated topic is a 503: only the text tells.
         _ if reason.contains("TopicTerminated") => ErrorKind::TopicTerminated,
@@ -36,9 +40,18 @@ pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
              service? It says: {sentence}"
         ),
         300..400 => format!("{server} redirects the WebSocket upgrade ({status}) {}: {sentence}", target(response)),
+        _ if unfit => format!(
+            "{server} refused the connection ({status}), because the topic has a schema, and clients of the WebSocket API \
+             have none: {sentence}"
+        ),
+        _ if unnamed => format!(
+            "{server} refused the connection ({status}) without a reason, as a broker does when the topic does not exist \
+             and topics are not created on their own (allowAutoTopicCreation)"
+        ),
         _ => format!("{server} refused the connection ({status}): {sentence}{explanation}"),
     };
-    Error::new(kind, text).with_http_status(status).with_broker_text(reason)
+    let error = Error::new(kind, text).with_http_status(status).with_broker_text(reason);
+    if unfit { error.not_retriable() } else { error }
 }
 
 /// What a response says about itself: the words in its body, or else in its headers.
@@ -104,6 +117,28 @@ mod tests {
             "the server refused the connection (409): Exclusive consumer is already connected"
         );
         assert!(error.broker_text().unwrap().contains("\"reqId\":1"));
+    }
+
+    #[test]
+    fn a_schema_that_does_not_fit_is_no_place_that_is_taken() {
+        let text = "Failed to create producer/consumer: {&quot;errorMsg&quot;:&quot;org.apache.pulsar.broker.service.schema.\
+                    exceptions.IncompatibleSchemaException: Producers cannot connect without a schema to topics with a \
+                    schema&quot;,&quot;reqId&quot;:1}";
+        for status in [409, 500] {
+            let error = refused(status, &page(status, text), "");
+            assert_eq!((error.kind(), error.is_retriable()), (ErrorKind::Broker, false), "{error}");
+            assert!(error.to_string().contains("clients of the WebSocket API have none"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_topic_that_is_not_created_on_its_own_is_said_to_be_missing() {
+        for (status, what) in [(404, "producer/consumer"), (500, "reader")] {
+            let text = format!("Failed to create {what}: {{&quot;errorMsg&quot;:&quot;&quot;,&quot;reqId&quot;:1}}");
+            let error = refused(status, &page(status, &text), "");
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.to_string().contains("does not exist"), "{error}");
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ table! {
     backoff_max: Duration = millis(1, 3_600_000), "10000", &[], CONNECTION;
     /// Give up after this many failed attempts in a row; 0 never gives up.
     max_reconnects: u32 = int(0, I32), "0", &[], CONNECTION;
-    /// Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404).
+    /// Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404 of every host).
     keep_trying: bool = Kind::Bool, "false", &[], CONNECTION;
     /// Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB.
     max_frame_bytes: i64 = int(1_024, 1_073_741_824), "67108864", &[], CONNECTION;

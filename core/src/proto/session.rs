@@ -295,11 +295,12 @@ impl<R: Role> Session<R> {
         self.failures = self.failures.saturating_add(1);
         let failed_host = self.host;
         self.host = (self.host + 1) % self.policy.hosts.max(1);
-        let fatal = self.is_fatal(&error);
         self.round.push(error);
-        let all_tried = self.round.len() >= self.policy.hosts;
-        if all_tried || fatal {
-            let error = all_failed(std::mem::take(&mut self.round));
+        if self.round.len() >= self.policy.hosts {
+            let round = std::mem::take(&mut self.round);
+            // What one host refuses another may grant: a handle ends when none gives hope.
+            let fatal = round.iter().all(|error| self.is_fatal(error));
+            let error = self.all_failed(round);
             let first = self.connections == 0 && !self.policy.lazy;
             let enough = self.policy.max_reconnects > 0 && self.failures >= self.policy.max_reconnects;
             let mut wait = self.backoff.next();
@@ -335,7 +336,20 @@ impl<R: Role> Session<R> {
         // A terminated topic is a 503. What a 500 says is not taken at its word: a broker that recovers does not find
         // what it has not loaded yet.
         let terminated = error.kind() == ErrorKind::TopicTerminated;
-        terminated || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
+        // A 409 is a place that is taken, or a schema that does not fit.
+        let unfit = error.http_status() == Some(409) && error.kind() != ErrorKind::Busy;
+        terminated || unfit || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
+    }
+
+    /// One error for the failures of all hosts. One that may pass gives the kind, or else the last.
+    fn all_failed(&self, mut errors: Vec<Error>) -> Error {
+        let Some(last) = errors.last() else { return Error::new(ErrorKind::Internal, "no host was tried") };
+        let telling = errors.iter().rev().find(|error| !self.is_fatal(error)).unwrap_or(last).clone();
+        if errors.len() == 1 {
+            return errors.remove(0);
+        }
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        telling.with_message(format!("none of {} hosts: {}", texts.len(), texts.join("; ")))
     }
 
     /// The connection is gone, in whatever way.
@@ -543,24 +557,5 @@ impl<R: Role> Session<R> {
     /// Frames were written: a close may have waited for that.
     pub(crate) fn handle_written(&mut self, now: Moment) {
         self.update(now);
-    }
-}
-
-/// One error for the failures of all hosts; the last one gives the kind.
-fn all_failed(mut errors: Vec<Error>) -> Error {
-    let Some(last) = errors.pop() else { return Error::new(ErrorKind::Internal, "no host was tried") };
-    if errors.is_empty() {
-        return last;
-    }
-    errors.push(last.clone());
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let all = Error::new(last.kind(), format!("none of {} hosts: {}", texts.len(), texts.join("; ")));
-    let all = match last.http_status() {
-        Some(status) => all.with_http_status(status),
-        None => all,
-    };
-    match last.broker_text() {
-        Some(text) => all.with_broker_text(text),
-        None => all,
     }
 }

@@ -15,7 +15,8 @@ fn idle() -> Idle {
 }
 
 fn http(status: u16) -> Error {
-    Error::new(ErrorKind::Broker, "refused").with_http_status(status)
+    let kind = if status == 409 { ErrorKind::Busy } else { ErrorKind::Broker };
+    Error::new(kind, "refused").with_http_status(status)
 }
 
 #[test]
@@ -101,6 +102,41 @@ fn what_cannot_heal_ends_the_session_and_a_busy_broker_does_not() {
         world.fail(http(status));
         assert_eq!(world.ended(), None, "{status} with keep_trying");
     }
+}
+
+/// A gateway without the token, or without the topic, is no reason to give up the others of the list.
+#[test]
+fn one_host_that_refuses_ends_nothing_while_another_may_grant_it() {
+    for status in [401, 404] {
+        let mut world = World::new(idle(), Policy { hosts: 2, lazy: false, ..policy() });
+        world.fail(http(status));
+        assert_eq!((world.ended(), &world.hosts_tried[..]), (None, &[0, 1][..]), "{status}");
+        world.connect();
+        assert!(world.session.is_open());
+
+        // One that cannot be reached has not been asked.
+        world.disconnect();
+        world.pass(Duration::from_secs(1));
+        world.fail(http(status));
+        world.fail(broken());
+        assert_eq!(world.ended(), None, "{status}, and one host is down");
+        let last = world.changes.last();
+        let Some(Change::Disconnected { error, .. }) = last else { panic!("{last:?}") };
+        assert_eq!((error.kind(), error.http_status()), (ErrorKind::Connect, None), "{error}");
+
+        world.pass(Duration::from_secs(20));
+        world.fail(http(status));
+        world.fail(http(status));
+        assert_eq!(world.ended(), Some(ErrorKind::Broker), "{status} of both");
+        assert_eq!(world.session.ended().and_then(Error::http_status), Some(status));
+    }
+}
+
+#[test]
+fn a_schema_that_does_not_fit_ends_the_session() {
+    let mut world = World::new(idle(), policy());
+    world.fail(Error::new(ErrorKind::Broker, "incompatible schema").with_http_status(409));
+    assert_eq!(world.ended(), Some(ErrorKind::Broker));
 }
 
 #[test]
