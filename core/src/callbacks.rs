@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 /// Callbacks of one client, one after the other and in order.
 pub(crate) struct Callbacks {
     shared: Arc<Shared>,
+    /// The thread was started.
+    begun: AtomicBool,
     log: Log,
 }
 
@@ -46,13 +49,21 @@ impl Shared {
 
 impl Callbacks {
     pub(crate) fn new(log: Log) -> Callbacks {
-        Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd: None }), log }
+        Callbacks {
+            shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd: None }),
+            begun: AtomicBool::new(false),
+            log,
+        }
     }
 
     /// Callbacks that run in [`Callbacks::poll`] only.
     pub(crate) fn polled(log: Log) -> Result<Callbacks> {
         let wake_fd = Some(WakeFd::new()?);
-        Ok(Callbacks { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd }), log })
+        Ok(Callbacks {
+            shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd }),
+            begun: AtomicBool::new(false),
+            log,
+        })
     }
 
     pub(crate) fn is_polled(&self) -> bool {
@@ -128,17 +139,36 @@ impl Callbacks {
             if idle {
                 wake_fd.signal();
             }
-        } else if state.thread.is_none() {
-            let shared = self.shared.clone();
-            let log = self.log.clone();
-            let begun = thread::Builder::new().name("stargate-callback".into()).spawn(move || serve(&shared, &log));
-            match begun {
-                Ok(thread) => state.thread = Some(thread.thread().id()),
-                Err(error) => self.log.write(Level::Error, &format!("no thread for callbacks: {error}")),
-            }
+        } else if let Err(error) = self.start_thread(&mut state) {
+            // Only where nobody made sure of the thread. The jobs stay, and the next one tries again.
+            self.log.write(Level::Error, &error.to_string());
         }
         drop(state);
         self.shared.changed.notify_all();
+    }
+
+    /// Makes sure that callbacks can run, before anything is accepted that ends with one.
+    pub(crate) fn begin(&self) -> Result<()> {
+        if self.is_polled() || self.begun.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.start_thread(&mut self.shared.state())
+    }
+
+    /// The thread lives from now to the close.
+    fn start_thread(&self, state: &mut State) -> Result<()> {
+        if state.thread.is_some() || state.closed {
+            return Ok(());
+        }
+        let (shared, log) = (self.shared.clone(), self.log.clone());
+        let started = thread::Builder::new().name("stargate-callback".into()).spawn(move || serve(&shared, &log));
+        let thread = started.map_err(|error| {
+            let text = "the thread for callbacks could not be started; a limit on threads may be reached";
+            Error::new(ErrorKind::Internal, text).caused_by(error)
+        })?;
+        state.thread = Some(thread.thread().id());
+        self.begun.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whether the calling thread runs a callback now.
@@ -154,7 +184,9 @@ impl Callbacks {
         {
             let state = self.shared.state();
             let idle = !state.running && state.jobs.is_empty();
-            if idle || state.thread.is_none() || state.thread == Some(thread::current().id()) {
+            // Polled callbacks that nobody polls are not waited for; those that want a thread are.
+            let unpolled = self.is_polled() && state.thread.is_none();
+            if idle || unpolled || state.thread == Some(thread::current().id()) {
                 return;
             }
         }

@@ -270,6 +270,9 @@ impl Producer {
         message: impl Into<Outgoing>,
         callback: impl FnOnce(Sent) + Send + 'static,
     ) -> Result<()> {
+        let client = &self.inner.client;
+        let ready = client.runtime.check_fork().and_then(|()| client.callbacks.begin());
+        ready.map_err(|error| self.inner.name(error, "send to"))?;
         self.submit(message.into(), Completion::Callback(Box::new(callback)), None).await
     }
 

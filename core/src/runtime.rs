@@ -1,7 +1,10 @@
 //! The private tokio runtime: one for all clients of the process, made with the first and gone with the last.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -13,6 +16,10 @@ use crate::fork::{self, PerProcess};
 const THREADS: usize = 2;
 /// For name look-ups, token files and token suppliers.
 const BLOCKING_THREADS: usize = 8;
+/// How long a thread for blocking work waits for more of it.
+const KEEP_ALIVE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a thread waits for the others to exist.
+const START_LIMIT: Duration = Duration::from_secs(2);
 
 /// Made with the first client.
 static SHARED: PerProcess<Mutex<Weak<Runtime>>> = PerProcess::new();
@@ -35,15 +42,10 @@ impl Runtime {
         if let Some(runtime) = shared.upgrade() {
             return Ok(runtime);
         }
-        let tokio = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .max_blocking_threads(BLOCKING_THREADS)
-            .thread_name("stargate-io")
-            .on_thread_start(|| IS_IO_THREAD.set(true))
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Internal, "the runtime could not be started").caused_by(error))?;
+        let tokio = start().map_err(|error| {
+            let text = "the library's threads could not be started; a limit on threads or descriptors may be reached";
+            Error::new(ErrorKind::Internal, text).caused_by(error)
+        })?;
         let runtime = Arc::new(Runtime { tokio: Some(tokio), made_after: fork::forks() });
         *shared = Arc::downgrade(&runtime);
         Ok(runtime)
@@ -64,6 +66,122 @@ impl Runtime {
             let task: BoxFuture<'static, ()> = Box::pin(task);
             handle.spawn(task);
         }
+    }
+}
+
+/// Starts tokio with all of its threads, or fails.
+fn start() -> io::Result<tokio::runtime::Runtime> {
+    // tokio panics where it cannot have a thread. So see first whether there are enough.
+    try_threads(THREADS + 1)?;
+    let barrier = Arc::new(StartBarrier::default());
+    let started = catch_unwind(AssertUnwindSafe(|| {
+        let waiting = barrier.clone();
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(BLOCKING_THREADS)
+            // tokio queues blocking work when it can have no thread for it, but panics when it has none at all. So the
+            // one that is started here stays.
+            .thread_keep_alive(KEEP_ALIVE)
+            .thread_name("stargate-io")
+            .on_thread_start(move || {
+                IS_IO_THREAD.set(true);
+                waiting.pass();
+            })
+            .enable_io()
+            .enable_time()
+            .build()?;
+        // Before `tokio` is dropped, if this unwinds: its drop waits for the threads.
+        let _give_up = GiveUpOnDrop(&barrier);
+        drop(tokio.handle().spawn_blocking(|| ()));
+        barrier.open();
+        Ok(tokio)
+    }));
+    let tokio = started.unwrap_or_else(|_| Err(io::Error::other("the system gives no more threads")))?;
+    match barrier.is_open() {
+        true => Ok(tokio),
+        false => {
+            tokio.shutdown_background();
+            Err(io::Error::new(io::ErrorKind::TimedOut, "the threads took too long to start"))
+        }
+    }
+}
+
+/// Fails where the system does not give `count` threads at once.
+fn try_threads(count: usize) -> io::Result<()> {
+    let released = Arc::new(Mutex::new(()));
+    let held = released.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut threads = Vec::new();
+    let mut outcome = Ok(());
+    for _ in 0..count {
+        let released = released.clone();
+        let waits = move || drop(released.lock());
+        match thread::Builder::new().name("stargate-try".into()).stack_size(64 * 1024).spawn(waits) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => outcome = Err(error),
+        }
+    }
+    drop(held);
+    for thread in threads {
+        let _ = thread.join();
+    }
+    outcome
+}
+
+/// Where tokio's threads wait until all of them exist. If tokio panics for want of one, the unwinding waits for those
+/// that it has; so these give up after a while, and end.
+#[derive(Default)]
+struct StartBarrier {
+    state: Mutex<Start>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Start {
+    #[default]
+    Waiting,
+    Open,
+    GivenUp,
+}
+
+impl StartBarrier {
+    fn pass(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = |state: &mut Start| *state == Start::Waiting;
+        let (mut state, _) =
+            self.changed.wait_timeout_while(state, START_LIMIT, waiting).unwrap_or_else(PoisonError::into_inner);
+        if *state != Start::Open {
+            *state = Start::GivenUp;
+            drop(state);
+            self.changed.notify_all();
+            // Ends this thread alone, without the report of a panic.
+            resume_unwind(Box::new("the runtime could not be started"));
+        }
+    }
+
+    fn open(&self) {
+        self.change(Start::Open);
+    }
+
+    /// What is open or given up stays so.
+    fn change(&self, to: Start) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == Start::Waiting {
+            *state = to;
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn is_open(&self) -> bool {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == Start::Open
+    }
+}
+
+struct GiveUpOnDrop<'a>(&'a StartBarrier);
+
+impl Drop for GiveUpOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.change(Start::GivenUp);
     }
 }
 
@@ -155,8 +273,6 @@ pub(crate) struct Elapsed;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -164,6 +280,16 @@ mod tests {
         let first = Runtime::shared().unwrap();
         let second = Runtime::shared().unwrap();
         assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn a_thread_that_is_not_let_through_gives_up_and_so_do_the_others() {
+        let barrier = Arc::new(StartBarrier::default());
+        drop(GiveUpOnDrop(&barrier));
+        let passing = barrier.clone();
+        assert!(thread::spawn(move || passing.pass()).join().is_err());
+        barrier.open();
+        assert!(!barrier.is_open());
     }
 
     #[test]

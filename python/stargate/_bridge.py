@@ -15,7 +15,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from . import _native
+from . import _native, _threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,7 @@ class Bridge:
             self.loop.add_reader(self.events.fileno(), _drain, me, True)
         except NotImplementedError:
             self.events = _native.Events()
-            waiting = (self.events, weakref.ref(self.loop), me)
-            threading.Thread(target=_wait, args=waiting, name="stargate-loop", daemon=True).start()
+            _threads.start("stargate-loop", _wait, self.events, weakref.ref(self.loop), me)
 
     def check(self) -> None:
         """Raise if another loop runs than the one that this belongs to."""

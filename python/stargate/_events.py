@@ -15,7 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import _native
+from . import _native, _threads
 from .encryption import EncryptionKeyInfo
 from .state import StateChange
 
@@ -47,8 +47,7 @@ class _Dispatcher:
 
     def __init__(self, name: str) -> None:
         self.queue = _native.Events()
-        self.thread = threading.Thread(target=_serve, args=(self.queue,), name=name, daemon=True)
-        self.thread.start()
+        self.thread = _threads.start(name, _serve, self.queue)
 
     def stop(self, timeout: float) -> None:
         """End the thread; what has gathered is still told."""

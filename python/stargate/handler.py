@@ -12,6 +12,7 @@ from inspect import CO_COROUTINE
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from . import _threads
 from ._convert import Seconds, seconds
 from ._native import Message
 from .errors import ClosedError, InvalidArgumentError, StargateError
@@ -173,15 +174,14 @@ class Workers:
         made: SimpleQueue[BaseException | None] = SimpleQueue()
         # Not Thread.join: in Python 3.11 a join that Ctrl-C ends takes the thread for finished.
         self._ended = [threading.Event() for _ in range(processors)]
-        self._threads = [
-            threading.Thread(
-                target=self._run, args=(number, make, made), name=f"stargate-handler-{number}", daemon=True
-            )
-            for number in range(processors)
-        ]
-        for thread in self._threads:
-            thread.start()
-        failures = [failure for _ in self._threads if (failure := made.get()) is not None]
+        self._threads: list[threading.Thread] = []
+        failures: list[BaseException] = []
+        try:
+            for number in range(processors):
+                self._threads.append(_threads.start(f"stargate-handler-{number}", self._run, number, make, made))
+        except StargateError as refused:
+            failures.append(refused)
+        failures += [failure for _ in self._threads if (failure := made.get()) is not None]
         if failures:
             self.stop(time.monotonic())
             raise failures[0]
@@ -205,7 +205,7 @@ class Workers:
 
     def _wait(self, deadline: float | None) -> bool:
         done = True
-        for thread, ended in zip(self._threads, self._ended, strict=True):
+        for thread, ended in zip(self._threads, self._ended, strict=False):
             if thread is not threading.current_thread():
                 done &= ended.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
         return done

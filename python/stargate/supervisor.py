@@ -15,7 +15,7 @@ import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from . import _registry
+from . import _registry, _threads
 from ._convert import Seconds, seconds
 from ._registry import Component, Part, Registry, RegistryKey, listener, logger, registry_key
 from .client import Client
@@ -81,14 +81,15 @@ class Supervisor(Registry[_Handle]):
         self._closing = threading.Event()
         self._failures: _Failures = SimpleQueue()
         self._closed = False
-        # It holds the queue and not the supervisor, which may go while it waits.
-        self._watcher = threading.Thread(
-            target=_watch,
-            args=(self._failures, weakref.ref(self)),
-            name=f"stargate-supervisor-{self._name}",
-            daemon=True,
-        )
-        self._watcher.start()
+        name = f"stargate-supervisor-{self._name}"
+        try:
+            # It holds the queue and not the supervisor, which may go while it waits.
+            self._watcher = _threads.start(name, _watch, self._failures, weakref.ref(self))
+        except StargateError:
+            self._closed = True
+            self._free_name()
+            self._client.close(0)
+            raise
         try:
             for component, part in self._configured:
                 self.add(component, part)

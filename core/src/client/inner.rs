@@ -126,6 +126,9 @@ impl ClientInner {
         options.check_one_way()?;
         let merged = plugin::expand(options.clone())?.or(&self.options);
         merged.check_handle(role)?;
+        if merged.on_state.is_some() {
+            self.callbacks.begin()?;
+        }
         Ok(merged)
     }
 
