@@ -14,6 +14,7 @@ use pyo3::types::PyTuple;
 use stargate_core::{CryptoKeyReader, EncryptionKeyInfo, ForkSafe, Level, LogSink, StateChange};
 
 use crate::errors::exception;
+use crate::greenlets;
 
 /// How long a producer or consumer waits for Python to give a key.
 const KEY_LIMIT: Duration = Duration::from_secs(60);
@@ -222,6 +223,17 @@ impl Events {
     pub(crate) fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)
     }
+
+    /// Where threads are greenlets, waits here until something has happened, so that nothing is left to wait for.
+    fn wait_as_greenlet(&self, py: Python<'_>, timeout: f64) -> PyResult<f64> {
+        let Some((reader, _)) = self.queue.pipe.as_ref().filter(|_| greenlets::are_used()) else { return Ok(timeout) };
+        let limit = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+        if greenlets::readable(py, reader.as_raw_fd(), limit)? {
+            let mut reader: &PipeReader = reader;
+            let _ = reader.read(&mut [0; 64]);
+        }
+        Ok(0.0)
+    }
 }
 
 #[pymethods]
@@ -267,6 +279,7 @@ impl Events {
     /// supplier, answer, None)`, `("key", reader, answer, (name, metadata))`. `None` after `close`, when nothing is left.
     fn wait<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
         let queue = self.queue();
+        let timeout = self.wait_as_greenlet(py, timeout)?;
         let taken = py.detach(|| {
             let state = queue.waited(timeout);
             (!state.closed || !state.events.is_empty()).then(|| take(state))

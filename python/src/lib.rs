@@ -11,6 +11,7 @@ mod client;
 mod convert;
 mod errors;
 mod events;
+mod greenlets;
 mod message;
 mod mock;
 mod operation;
@@ -27,6 +28,8 @@ mod _native {
     use crate::client::Client;
     #[pymodule_export]
     use crate::events::{Events, KeyAnswer, TokenAnswer};
+    #[pymodule_export]
+    use crate::greenlets::wait_in;
     #[pymodule_export]
     use crate::message::{Message, MessageId};
     #[pymodule_export]

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use stargate_core::admin::Position;
-use stargate_core::{self as core, ForkSafe, Outcome, blocking};
+use stargate_core::{self as core, ForkSafe, Outcome};
 
 use crate::errors::{exception, timeout as timed_out};
 use crate::events::{Events, Finished};
 use crate::message::{Message, MessageId};
 use crate::operation::{Operation, nothing, start, value};
-use crate::wait::{close_limit, limit, wait, wait_within};
+use crate::wait::{close_limit, doze, limit, wait, wait_within};
 
 /// How long a thread of a handler waits before it looks up; a close wakes it at once.
 const NAP: Duration = Duration::from_secs(60);
@@ -217,13 +217,8 @@ macro_rules! receiver {
 
             /// Waits for messages of a lane. Empty after a while without any; an exception when no more will come.
             fn take_work(&self, py: Python<'_>, lane: usize, max: usize) -> PyResult<Vec<Py<Message>>> {
-                let taken = py.detach(|| blocking::wait(async { Ok(self.inner.take_work(lane, max).await) }, Some(NAP)));
-                match taken {
-                    Ok(Ok(messages)) => Message::list(py, messages),
-                    Ok(Err(error)) => Err(exception(py, &error)),
-                    // The nap is over.
-                    Err(_) => Ok(Vec::new()),
-                }
+                let taken = doze(py, self.inner.take_work(lane, max), NAP)?;
+                Message::list(py, taken.unwrap_or_default())
             }
 
             /// How a message of `take_work` ended: "ack", "nack", "continue", or "later" after a delay in seconds.

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use stargate_core::{ErrorKind, Result, blocking};
 
 use crate::errors::{exception, invalid};
+use crate::greenlets;
 
 /// How long a signal may go unnoticed.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
@@ -20,6 +21,9 @@ pub(crate) fn wait_within<T: Send>(
     limit: Option<Duration>,
 ) -> PyResult<Option<T>> {
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    if greenlets::are_used() {
+        return greenlets::wait(py, future, deadline);
+    }
     // The outer result is that of the slice, the inner one that of the operation.
     let mut future = pin!(async { Ok(future.await) });
     loop {
@@ -34,6 +38,21 @@ pub(crate) fn wait_within<T: Send>(
         if left.is_some_and(|left| left <= SLICE) {
             return Ok(None);
         }
+    }
+}
+
+/// As [`wait_within`], on a thread of Python that no signal reaches: not in slices.
+pub(crate) fn doze<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = Result<T>> + Send,
+    limit: Duration,
+) -> PyResult<Option<T>> {
+    if greenlets::are_used() {
+        return greenlets::wait(py, future, Instant::now().checked_add(limit));
+    }
+    match py.detach(|| blocking::wait(async { Ok(future.await) }, Some(limit))) {
+        Ok(outcome) => outcome.map(Some).map_err(|error| exception(py, &error)),
+        Err(_) => Ok(None),
     }
 }
 

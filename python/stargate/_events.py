@@ -15,7 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import _native, _threads
+from . import _greenlets, _native, _threads
 from .encryption import EncryptionKeyInfo
 from .state import StateChange
 
@@ -46,7 +46,8 @@ class _Dispatcher:
     """A queue, and the thread that takes from it."""
 
     def __init__(self, name: str) -> None:
-        self.queue = _native.Events()
+        # A greenlet waits for a pipe, a thread for the queue itself.
+        self.queue = _native.Events(pipe=_greenlets.are_used())
         self.thread = _threads.start(name, _serve, self.queue)
 
     def stop(self, timeout: float) -> None:
@@ -56,8 +57,7 @@ class _Dispatcher:
             self.thread.join(timeout)
 
 
-# Replaced in a forked child, where these threads do not exist and the lock may be held by one of them for ever.
-_lock = threading.Lock()
+# Emptied in a forked child, where these threads do not exist.
 _dispatchers: dict[str, _Dispatcher] = {}
 _live: weakref.WeakSet[Closable] = weakref.WeakSet()
 
@@ -115,10 +115,11 @@ def closed(handle: Closable) -> None:
 def _dispatcher(name: str) -> _Dispatcher:
     found = _dispatchers.get(name)
     if found is None:
-        with _lock:
-            found = _dispatchers.get(name)
-            if found is None:
-                found = _dispatchers[name] = _Dispatcher(name)
+        # Without a lock: while the thread starts, another greenlet may come here and would wait for it forever.
+        made = _Dispatcher(name)
+        found = _dispatchers.setdefault(name, made)
+        if found is not made:
+            made.stop(0.0)
     return found
 
 
@@ -196,8 +197,7 @@ def _at_exit() -> None:
 
 
 def _in_the_child() -> None:
-    global _lock, _live
-    _lock = threading.Lock()
+    global _live
     _dispatchers.clear()
     _live = weakref.WeakSet()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import CO_COROUTINE
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import _threads
@@ -171,7 +171,7 @@ class Workers:
         processors, self._lanes = native.begin_work()
         # With a lane of its own a thread takes from nobody what it takes in advance.
         self._batch = BATCH if processors == self._lanes else 1
-        made: SimpleQueue[BaseException | None] = SimpleQueue()
+        made: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # Not Thread.join: in Python 3.11 a join that Ctrl-C ends takes the thread for finished.
         self._ended = [threading.Event() for _ in range(processors)]
         self._threads: list[threading.Thread] = []
@@ -213,13 +213,13 @@ class Workers:
     def _is_stopping(self) -> bool:
         return self._stopping
 
-    def _run(self, number: int, make: _Make, made: SimpleQueue[BaseException | None]) -> None:
+    def _run(self, number: int, make: _Make, made: queue.SimpleQueue[BaseException | None]) -> None:
         try:
             self._serve(number, make, made)
         finally:
             self._ended[number].set()
 
-    def _serve(self, number: int, make: _Make, made: SimpleQueue[BaseException | None]) -> None:
+    def _serve(self, number: int, make: _Make, made: queue.SimpleQueue[BaseException | None]) -> None:
         try:
             handler, _ = make()
         except BaseException as failure:

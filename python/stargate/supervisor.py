@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import threading
 import time
 import weakref
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from . import _registry, _threads
 from ._convert import Seconds, seconds
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Component", "RegistryKey", "Supervisor", "registry_key"]
 
 _Handle = Producer | Consumer | Reader
-_Failures = SimpleQueue[tuple[RegistryKey, int, StargateError] | None]
+_Failures: TypeAlias = "queue.SimpleQueue[tuple[RegistryKey, int, StargateError] | None]"
 
 
 class Supervisor(Registry[_Handle]):
@@ -79,7 +79,7 @@ class Supervisor(Registry[_Handle]):
             self._client.close(0)
             raise
         self._closing = threading.Event()
-        self._failures: _Failures = SimpleQueue()
+        self._failures: _Failures = queue.SimpleQueue()
         self._closed = False
         name = f"stargate-supervisor-{self._name}"
         try:
