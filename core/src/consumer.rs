@@ -11,9 +11,10 @@ use crate::driver::{Route, SessionCommand};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::batch_acks::{Batch, BatchAck};
 use crate::message::{Message, MessageId};
-use crate::options::{Options, Roles};
+use crate::options::{Options, Resolved, Roles, SubscriptionMode};
 use crate::outcome::Outcome;
 use crate::proto::consumer::{Command, ConsumerRole, Settings};
+use crate::query::Query;
 use crate::receiver::processors::Handler;
 use crate::receiver::{
     self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
@@ -72,7 +73,7 @@ impl Consumer {
         };
         let named = |error: Error| error.during("open consumer").on_topic(&shown);
         let consumer = Consumer::spawn(client, topics, subscription, options).map_err(named)?;
-        if !options.or(&client.options).bool("lazy") {
+        if !options.or(&client.options).resolve().lazy {
             status::connected(&consumer.inner.receiver.status).await.map_err(named)?;
         }
         Ok(consumer)
@@ -90,7 +91,7 @@ impl Consumer {
             Topics::Pattern(_) => Vec::new(),
         };
         let (endpoint, list, topic) = endpoint_of(topics, subscription)?;
-        let retry = options.bool("enable_retry");
+        let retry = options.enable_retry;
         if retry && list.is_some() {
             return Err(Error::invalid(
                 "enable_retry is for one topic: a copy has to say which topic its message is of",
@@ -102,32 +103,32 @@ impl Consumer {
         let mut route = client.route(endpoint, &options, Roles::CONSUMER)?;
         if client.keys(&options).is_some() {
             // The proxy hands on what is encrypted, and this client does what the option says.
-            route.query.retain(|(name, _)| *name != "cryptoFailureAction");
-            route.query.push(("cryptoFailureAction", "CONSUME".to_owned()));
+            route.query.set(Query::CRYPTO_FAILURE_ACTION, "CONSUME");
         }
         // Ids of several topics do not tell which of them they are in, and count on their own connection only. With
         // several connections nobody could tell which of them an id came from.
-        let acks_travel = list.is_none() && options.count("connections") == 1 && !retry;
+        let acks_travel = list.is_none() && options.connections == 1 && !retry;
         let one_id = topic.persistence() == Persistence::NonPersistent;
         let not_cumulative = not_cumulative(&options, list.is_some(), one_id);
-        route.query.extend(list);
-        let connections = options.count("connections");
+        if let Some((name, topics)) = list {
+            route.query.set(name, topics);
+        }
         // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
-        let durable = options.text("subscription_mode").as_deref() != Some("non_durable");
+        let durable = options.subscription_mode == SubscriptionMode::Durable;
         let mut receiver = Receiver::new(client, Arc::new(topic), &options, durable && !one_id);
         let add = |receiver: &mut Receiver<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
             let settings = Settings {
                 topic: topic.clone(),
                 session: receiver.sessions.len(),
-                pull: options.bool("pull_mode"),
-                window: options.count("queue_size"),
+                pull: options.pull_mode,
+                window: options.queue_size as usize,
                 acks_travel,
                 one_id,
             };
             let role = ConsumerRole::new(settings, receiver.counters.clone());
             receiver.add(&topic, role, route, &options);
         };
-        for _ in 0..connections {
+        for _ in 0..options.connections {
             let topic = receiver.topic.clone();
             add(&mut receiver, topic, route.clone());
         }
@@ -137,8 +138,7 @@ impl Consumer {
             receiver.retry = Some(Arc::new(letters));
             route.endpoint = Endpoint::Consumer { topic: topic.clone(), subscription: subscription.to_owned() };
             // Another consumer of the subscription may have sent some before this one came.
-            route.query.retain(|(name, _)| *name != "subscriptionInitialPosition");
-            route.query.push(("subscriptionInitialPosition", "Earliest".to_owned()));
+            route.query.set(Query::INITIAL_POSITION, "Earliest");
             add(&mut receiver, Arc::new(topic), route);
         }
         let inner = Arc::new(Inner {
@@ -574,9 +574,8 @@ impl Child for Inner {
 }
 
 /// Why everything up to a message cannot be acknowledged; `None` when it can.
-fn not_cumulative(options: &Options, several_topics: bool, one_id: bool) -> Option<&'static str> {
-    let kind = options.text("subscription_type");
-    if !matches!(kind.as_deref(), None | Some("exclusive" | "failover")) {
+fn not_cumulative(options: &Resolved, several_topics: bool, one_id: bool) -> Option<&'static str> {
+    if options.subscription_type.is_shared() {
         Some(
             "a cumulative acknowledgement is for exclusive and failover subscriptions: consumers that share one are \
               given messages in between",
@@ -608,7 +607,7 @@ fn endpoint_of(topics: Topics, subscription: &str) -> Result<(Endpoint, Option<P
                 return Err(Error::invalid(format!("{comma}: a topic with a comma cannot be in a list")));
             }
             let list = topics.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            Ok((Endpoint::MultiTopicConsumer { subscription }, Some(("topics", list)), first))
+            Ok((Endpoint::MultiTopicConsumer { subscription }, Some((Query::TOPICS, list)), first))
         }
         Topics::Pattern(pattern) => {
             let full = match (pattern.contains("://"), pattern.matches('/').count()) {
@@ -628,7 +627,7 @@ fn endpoint_of(topics: Topics, subscription: &str) -> Result<(Endpoint, Option<P
                 )));
             };
             let topic = TopicName::new(Persistence::Persistent, tenant, namespace, &name.replace('/', "."))?;
-            Ok((Endpoint::MultiTopicConsumer { subscription }, Some(("topicsPattern", full)), topic))
+            Ok((Endpoint::MultiTopicConsumer { subscription }, Some((Query::TOPICS_PATTERN, full)), topic))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::admin::Admin;
 use crate::client::inner::ClientInner;
 use crate::error::Result;
-use crate::options::{InitialPosition, Options};
+use crate::options::{InitialPosition, Resolved};
 use crate::proto::producer::DOUBT;
 use crate::topic::TopicName;
 
@@ -26,8 +26,8 @@ pub(crate) struct Duplicates {
 }
 
 impl Duplicates {
-    pub(crate) fn new(client: &Arc<ClientInner>, options: &Options, topic: &Arc<TopicName>) -> Result<Duplicates> {
-        let name = options.text("name").unwrap_or_default().into();
+    pub(crate) fn new(client: &Arc<ClientInner>, options: &Resolved, topic: &Arc<TopicName>) -> Result<Duplicates> {
+        let name = options.name.as_deref().unwrap_or_default().into();
         Ok(Duplicates { admin: Admin::advisor(client, options)?, topic: topic.clone(), name })
     }
 

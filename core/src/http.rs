@@ -20,7 +20,7 @@ pub(crate) use crate::net::http1::Response;
 use crate::net::http1::{self, broken};
 use crate::net::steps::Steps;
 use crate::net::{self};
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::runtime::Runtime;
 use crate::topic::{Host, ServiceUrl};
 
@@ -75,15 +75,16 @@ impl Http {
         runtime: Arc<Runtime>,
         service: &ServiceUrl,
         credentials: &Credentials,
-        options: &Options,
+        options: &Resolved,
     ) -> Result<Http> {
         let own: Option<ServiceUrl> = options
-            .text("admin_url")
+            .admin_url
+            .as_deref()
             .map(|url| url.parse().map_err(|error: Error| Error::invalid("option \"admin_url\"").caused_by(error)))
             .transpose()?;
         let url = own.as_ref().unwrap_or(service);
         let mut trusted: Vec<Trusted> = url.hosts().iter().chain(service.hosts()).map(Trusted::exactly).collect();
-        if let Some(hosts) = options.text("admin_trusted_hosts") {
+        if let Some(hosts) = &options.admin_trusted_hosts {
             for host in hosts.split(',') {
                 trusted.push(Trusted::parse(host.trim())?);
             }
@@ -95,7 +96,7 @@ impl Http {
             first: AtomicUsize::new(0),
             trusted,
             access: Access::new(url, credentials, options)?,
-            timeout: options.millis("admin_timeout"),
+            timeout: options.admin_timeout,
             idle: Mutex::new(None),
         })
     }
@@ -406,7 +407,7 @@ mod tests {
     #[test]
     fn a_redirect_never_leaves_tls() {
         let url = "wss://broker-1".parse().unwrap();
-        let options = Options::new().tls_insecure(true).admin_trusted_hosts("broker-2");
+        let options = crate::options::Options::new().tls_insecure(true).admin_trusted_hosts("broker-2").resolve();
         let credentials = Credentials::new(crate::log::Log::new("client", None));
         let http = Http::new(Runtime::shared().unwrap(), &url, &credentials, &options).unwrap();
         let to = |location: &str| {

@@ -82,6 +82,7 @@ pub mod options;
 mod outcome;
 mod producer;
 mod proto;
+mod query;
 mod reader;
 mod receiver;
 mod retry;

@@ -23,6 +23,7 @@ use crate::options::{OnDisconnect, Options, Roles, WhenFull};
 use crate::proto::frame::OpenFrame;
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
 use crate::proto::session::{Change, Session};
+use crate::query::Query;
 use crate::runtime::deadline_in;
 use crate::stats::{Counters, Stats};
 use crate::status::{self, Reporter, Status};
@@ -110,8 +111,8 @@ impl Producer {
     pub(crate) async fn open(client: &Arc<ClientInner>, topic: &str, options: &Options) -> Result<Producer> {
         let named = |error: Error| error.during("open producer").on_topic(topic);
         let topic_name: TopicName = topic.parse().map_err(|error: Error| error.during("open producer"))?;
-        let merged = options.or(&client.options);
-        if merged.bool("effectively_once") {
+        let merged = options.or(&client.options).resolve();
+        if merged.effectively_once {
             let advisor = Admin::advisor(client, &merged).map_err(named)?;
             if advisor.partitions(topic).await.is_ok_and(|partitions| partitions > 0) {
                 let many = "effectively_once needs a topic without partitions: each partition counts for itself";
@@ -120,7 +121,7 @@ impl Producer {
         }
         let sealer = Producer::sealer(client, &topic_name, options).await.map_err(named)?;
         let producer = Producer::spawn(client, topic_name, options, sealer).map_err(named)?;
-        if !merged.bool("lazy") {
+        if !merged.lazy {
             status::connected(&producer.inner.status)
                 .await
                 .map_err(|error| error.during("open producer").on_topic(&producer.inner.topic.to_string()))?;
@@ -132,7 +133,7 @@ impl Producer {
         client.check_open()?;
         let options = client.options_for(options, Roles::PRODUCER)?;
         let Some(keys) = client.keys(&options) else { return Ok(None) };
-        Sealer::open(keys, &options, Log::new(topic.to_string(), options.log.clone())).await.map(Some)
+        Sealer::open(keys, &options, Log::new(topic.to_string(), options.given.log.clone())).await.map(Some)
     }
 
     fn spawn(
@@ -146,33 +147,34 @@ impl Producer {
         let mut route = client.route(Endpoint::Producer(topic.clone()), &options, Roles::PRODUCER)?;
         let topic = Arc::new(topic);
         let counters: Arc<Counters> = Arc::default();
-        let resend = if options.bool("effectively_once") {
+        let resend = if options.effectively_once {
             // Larger than any id of an earlier run under this name, unless the clock went back; the broker then says so.
             let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
-            match options.is_set("initial_seq_id") {
-                true => Resend::Numbered { first: options.int("initial_seq_id").saturating_add(1), chosen: false },
-                false => Resend::Numbered { first: clock, chosen: true },
+            match options.initial_seq_id {
+                Some(id) => Resend::Numbered { first: id.saturating_add(1), chosen: false },
+                None => Resend::Numbered { first: clock, chosen: true },
             }
         } else {
-            match options.get_on_disconnect() {
+            match options.on_disconnect {
                 OnDisconnect::Resend => Resend::Again,
                 OnDisconnect::Fail => Resend::Never,
             }
         };
         // The server's own bound applies with batching only, and must not be below ours.
-        if !options.bool("batch_enabled") {
-            route.query.retain(|(name, _)| *name != "maxPendingMessages");
+        if !options.batch_enabled {
+            route.query.unset(Query::MAX_PENDING_MESSAGES);
         }
         // What the proxy cannot read it cannot compress; the sealer has done it.
         if sealer.is_some() {
-            route.query.retain(|(name, _)| *name != "compressionType");
+            route.query.unset(Query::COMPRESSION_TYPE);
         }
         let (commands, command_receiver) = CommandSender::new();
         let (reporter, status) = Reporter::new(client, &topic, 0, &options, &counters);
-        let bytes_units = u32::try_from(options.count("max_pending_bytes").div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX);
-        let messages = Arc::new(Semaphore::new(options.count("max_pending_msg")));
+        let bytes_units =
+            u32::try_from(options.max_pending_bytes.cast_unsigned().div_ceil(BYTES_UNIT as u64)).unwrap_or(u32::MAX);
+        let messages = Arc::new(Semaphore::new(options.max_pending_msg as usize));
         let bytes = Arc::new(Semaphore::new(bytes_units as usize));
-        let duplicates = match options.bool("effectively_once") {
+        let duplicates = match options.effectively_once {
             true => Some(Duplicates::new(client, &options, &topic)?),
             false => None,
         };
@@ -190,14 +192,13 @@ impl Producer {
             messages: messages.clone(),
             bytes: bytes.clone(),
         };
-        route.query.retain(|(name, _)| *name != "initialSequenceId");
-        let first_connection = options.is_set("initial_seq_id").then(|| options.int("initial_seq_id"));
-        let role = ProducerRole::new(resend, first_connection, counters.clone())
+        route.query.unset(Query::INITIAL_SEQUENCE_ID);
+        let role = ProducerRole::new(resend, options.initial_seq_id, counters.clone())
             .with_key(sealer.as_ref().map(Sealer::connection_key));
         let session = Session::new(role, client.policy(&options, 0));
         let begun = Instant::now();
         client.runtime.spawn(Driver::run(session, command_receiver, sink, route, begun));
-        let send_timeout = options.millis("send_timeout");
+        let send_timeout = options.send_timeout;
         let inner = Arc::new(Inner {
             client: client.clone(),
             topic,
@@ -206,9 +207,9 @@ impl Producer {
             messages,
             bytes,
             bytes_units,
-            when_full: options.get_when_full(),
+            when_full: options.when_full,
             send_timeout: (!send_timeout.is_zero()).then_some(send_timeout),
-            max_frame: options.count("max_message_frame_bytes"),
+            max_frame: options.max_message_frame_bytes as usize,
             sealer,
             begun,
             counters,

@@ -12,6 +12,7 @@ use crate::message::{Message, MessageId};
 use crate::options::{InitialPosition, Options, Roles};
 use crate::outcome::Outcome;
 use crate::proto::reader::{Command, ReaderRole};
+use crate::query::Query;
 use crate::receiver::processors::Handler;
 use crate::receiver::{
     self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
@@ -41,7 +42,7 @@ impl Reader {
         let shown = topic.to_string();
         let named = |error: Error| error.during("open reader").on_topic(&shown);
         let reader = Reader::spawn(client, topic, options).await.map_err(named)?;
-        if !options.or(&client.options).bool("lazy") {
+        if !options.or(&client.options).resolve().lazy {
             status::connected(&reader.inner.receiver.status).await.map_err(named)?;
         }
         Ok(reader)
@@ -51,7 +52,7 @@ impl Reader {
         client.check_open()?;
         let options = client.options_for(options, Roles::READER)?;
         let mut route = client.route(Endpoint::Reader(topic.clone()), &options, Roles::READER)?;
-        let start = options.text("starting_message").unwrap_or_default();
+        let start = options.starting_message.clone();
         let advisor = Admin::advisor(client, &options)?;
         let partitions = advisor.partitions(topic.to_string()).await.unwrap_or(0);
         if partitions > 0 && start != "earliest" && start != "latest" {
@@ -64,9 +65,9 @@ impl Reader {
         let parts = topic.parts(partitions);
         // The broker begins with the message of the id, which the proxy drops and does not ask another one for. With a window
         // of one nothing would come ever after.
-        let window = options.count("queue_size").max(2);
-        if let Some((_, size)) = route.query.iter_mut().find(|(name, _)| *name == "receiverQueueSize") {
-            *size = window.to_string();
+        let window = (options.queue_size as usize).max(2);
+        if route.query.get(Query::QUEUE_SIZE).is_some() {
+            route.query.set(Query::QUEUE_SIZE, window.to_string());
         }
         let mut receiver = Receiver::new(client, Arc::new(topic), &options, false);
         // A connection that breaks before the first message could not go on from `latest` without a gap.

@@ -10,7 +10,7 @@ use crate::client::inner::ClientInner;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
 use crate::message::{Message, MessageId, Outgoing, RECONSUME_TIMES};
-use crate::options::Options;
+use crate::options::{Options, Resolved};
 use crate::producer::Producer;
 use crate::stats::Counters;
 use crate::status;
@@ -51,39 +51,44 @@ struct Letters {
 
 impl RetryLetters {
     /// The options of a consumer of `topic` with the names of both topics in them.
-    pub(crate) fn complete(options: Options, topic: &TopicName, subscription: &str) -> Options {
-        let or_default = |options: Options, key: &'static str, suffix: &str, set: fn(Options, &str) -> Options| {
-            if options.is_set(key) { options } else { set(options, &format!("{topic}-{subscription}-{suffix}")) }
-        };
-        let options =
-            or_default(options, "retry_letter_topic", "RETRY", |options, name| options.retry_letter_topic(name));
-        let options = or_default(options, "dead_letter_topic", "DLQ", |options, name| options.dead_letter_topic(name));
-        if options.is_set("max_redeliver_count") { options } else { options.max_redeliver_count(MOST_TIMES) }
+    pub(crate) fn complete(options: Resolved, topic: &TopicName, subscription: &str) -> Resolved {
+        let name = |suffix| format!("{topic}-{subscription}-{suffix}");
+        let mut given = options.given;
+        if options.retry_letter_topic.is_none() {
+            given = given.retry_letter_topic(&name("RETRY"));
+        }
+        if options.dead_letter_topic.is_none() {
+            given = given.dead_letter_topic(&name("DLQ"));
+        }
+        if options.max_redeliver_count.is_none() {
+            given = given.max_redeliver_count(MOST_TIMES);
+        }
+        given.resolve()
     }
 
     /// For a consumer with these options, which are [complete](RetryLetters::complete).
     pub(crate) fn new(
         client: &Arc<ClientInner>,
-        options: &Options,
+        options: &Resolved,
         topic: &Arc<TopicName>,
         subscription: &str,
         counters: &Arc<Counters>,
     ) -> Result<RetryLetters> {
-        let letters = |key: &str| -> Result<Letters> {
-            let topic: TopicName = options.text(key).unwrap_or_default().parse()?;
+        let letters = |topic: &Option<String>| -> Result<Letters> {
+            let topic: TopicName = topic.as_deref().unwrap_or_default().parse()?;
             Ok(Letters { topic, producer: Mutex::new(None) })
         };
         Ok(RetryLetters {
             client: client.clone(),
-            options: options.of_connection(),
+            options: options.given.of_connection(),
             topic: topic.clone(),
             subscription: subscription.to_owned(),
-            most: u32::try_from(options.int("max_redeliver_count")).unwrap_or(MOST_TIMES),
-            retry: letters("retry_letter_topic")?,
-            dead: letters("dead_letter_topic")?,
+            most: options.max_redeliver_count.unwrap_or(MOST_TIMES),
+            retry: letters(&options.retry_letter_topic)?,
+            dead: letters(&options.dead_letter_topic)?,
             under_way: watch::Sender::new(0),
             counters: counters.clone(),
-            log: Log::new(topic.to_string(), options.log.clone()),
+            log: Log::new(topic.to_string(), options.given.log.clone()),
         })
     }
 

@@ -9,7 +9,7 @@ use crate::client::inner::ClientInner;
 use crate::connection_state::{ConnectionState, StateChange, StateListener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::proto::session::Change;
 use crate::stats::Counters;
 use crate::topic::{Host, TopicName};
@@ -40,7 +40,7 @@ impl Reporter {
         client: &Arc<ClientInner>,
         topic: &Arc<TopicName>,
         session: usize,
-        options: &Options,
+        options: &Resolved,
         counters: &Arc<Counters>,
     ) -> (Reporter, watch::Receiver<Status>) {
         let (status, watcher) =
@@ -50,9 +50,9 @@ impl Reporter {
             topic: topic.clone(),
             session,
             status,
-            listener: options.on_state.clone(),
+            listener: options.given.on_state.clone(),
             counters: counters.clone(),
-            log: Log::new(topic.to_string(), options.log.clone()),
+            log: Log::new(topic.to_string(), options.given.log.clone()),
         };
         (reporter, watcher)
     }

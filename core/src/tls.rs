@@ -11,22 +11,22 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::Resolved;
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
 
 /// The TLS configuration that `options` ask for. Files are read here once; what is wrong with them is said at once.
-pub(crate) fn client_config(options: &Options) -> Result<Arc<ClientConfig>> {
+pub(crate) fn client_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
     // The provider is passed on: a library must neither rely on nor install the default of the process.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::invalid("TLS could not be set up").caused_by(error))?;
-    let builder = if options.bool("tls_insecure") {
+    let builder = if options.tls_insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverything(provider)))
     } else {
-        builder.with_root_certificates(match options.path("tls_ca_file") {
-            Some(path) => roots_from("tls_ca_file", &path)?,
+        builder.with_root_certificates(match &options.tls_ca_file {
+            Some(path) => roots_from("tls_ca_file", Path::new(path))?,
             None => system_roots()?.clone(),
         })
     };
@@ -37,9 +37,9 @@ pub(crate) fn client_config(options: &Options) -> Result<Arc<ClientConfig>> {
 
 /// The TLS configuration for an OAuth2 issuer, whose authorities are its own. `tls_insecure` does not apply to it, since it
 /// gets the client's secret.
-pub(crate) fn issuer_config(options: &Options, with_certificate: bool) -> Result<Arc<ClientConfig>> {
-    let roots = match options.path("oauth2_ca_file") {
-        Some(path) => roots_from("oauth2_ca_file", &path)?,
+pub(crate) fn issuer_config(options: &Resolved, with_certificate: bool) -> Result<Arc<ClientConfig>> {
+    let roots = match &options.oauth2_ca_file {
+        Some(path) => roots_from("oauth2_ca_file", Path::new(path))?,
         None => system_roots()?.clone(),
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -55,13 +55,14 @@ pub(crate) fn issuer_config(options: &Options, with_certificate: bool) -> Result
 }
 
 /// With the client's certificate, if it has one.
-fn identified(builder: Builder, options: &Options) -> Result<ClientConfig> {
-    let (Some(certificate), Some(key)) = (options.path("tls_cert_file"), options.path("tls_key_file")) else {
+fn identified(builder: Builder, options: &Resolved) -> Result<ClientConfig> {
+    let (Some(certificate), Some(key)) = (&options.tls_cert_file, &options.tls_key_file) else {
         return Ok(builder.with_no_client_auth());
     };
+    let (certificate, key) = (Path::new(certificate), Path::new(key));
     builder
-        .with_client_auth_cert(certificates("tls_cert_file", &certificate)?, private_key(&key)?)
-        .map_err(|error| bad_file("tls_key_file", &key, error))
+        .with_client_auth_cert(certificates("tls_cert_file", certificate)?, private_key(key)?)
+        .map_err(|error| bad_file("tls_key_file", key, error))
 }
 
 fn bad_file(option: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -400,18 +400,6 @@ impl Endpoint {
     }
 }
 
-/// The query string of `parameters`, `?` included; empty when there are none.
-pub(crate) fn query_string<'a>(parameters: impl IntoIterator<Item = (&'a str, String)>) -> String {
-    let mut query = String::new();
-    for (name, value) in parameters {
-        query.push(if query.is_empty() { '?' } else { '&' });
-        query.push_str(name);
-        query.push('=');
-        query.push_str(&percent_encode(&value));
-    }
-    query
-}
-
 /// A producer's URL, `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic[?parameter=value...]`, in its parts. A
 /// gateway's path may be before `/ws`.
 pub(crate) struct ProducerUrl {

@@ -38,7 +38,7 @@ use crate::driver::words::shortened;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Request, Response};
 use crate::message::MessageId;
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::topic::TopicName;
 
 /// Most of what a question that only helps may take; see [`Admin::advisor`] and [`Admin::unhurried`].
@@ -101,7 +101,7 @@ impl Admin {
 
     /// For a handle that is being opened: an answer is useful and not necessary, for a proxy may serve nothing but
     /// WebSockets, and it must not hold up the connection that is.
-    pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Options) -> Result<Admin> {
+    pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Resolved) -> Result<Admin> {
         let http = Http::new(client.runtime.clone(), &client.url, &client.credentials, options)?.within(ADVICE);
         Ok(Admin { client: client.clone(), http: Arc::new(http), unhurried: false })
     }
@@ -342,6 +342,7 @@ fn millis(time: SystemTime) -> u128 {
 mod tests {
     use super::*;
     use crate::client::Client;
+    use crate::options::Options;
 
     /// Whoever awaits on a runtime of several threads needs it.
     #[test]

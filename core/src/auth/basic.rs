@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{blocking, failed};
 use crate::error::Result;
-use crate::options::Options;
+use crate::options::Resolved;
 
 /// A user and where its password comes from.
 #[derive(Clone)]
@@ -24,10 +24,11 @@ enum Password {
 }
 
 impl Basic {
-    pub(super) fn new(options: &Options) -> Option<Basic> {
-        let fixed = options.text("basic_password").map(|password| Password::Fixed(password.into()));
-        let password = fixed.or_else(|| options.path("basic_password_file").map(Password::File))?;
-        Some(Basic { user: options.text("basic_user")?.into(), password })
+    pub(super) fn new(options: &Resolved) -> Option<Basic> {
+        let fixed = options.basic_password.as_deref().map(|password| Password::Fixed(password.into()));
+        let password =
+            fixed.or_else(|| options.basic_password_file.as_ref().map(|path| Password::File(path.into())))?;
+        Some(Basic { user: options.basic_user.as_deref()?.into(), password })
     }
 
     pub(super) fn user(&self) -> &str {

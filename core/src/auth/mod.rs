@@ -15,7 +15,7 @@ use self::token::TokenSource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
 use crate::net::steps::Steps;
-use crate::options::Options;
+use crate::options::{Options, Resolved};
 
 /// The way in which a connection authenticates itself.
 #[derive(Clone)]
@@ -104,17 +104,16 @@ impl Credentials {
     }
 
     /// Returns the way to authenticate that `options` ask for.
-    pub(crate) fn auth(&self, options: &Options) -> Result<Auth> {
-        if options.uses_oauth2() {
+    pub(crate) fn auth(&self, options: &Resolved) -> Result<Auth> {
+        if options.given.uses_oauth2() {
             return self.oauth2(options).map(Auth::OAuth2);
         }
         let source = TokenSource::new(options).map(Auth::Token);
         Ok(source.or_else(|| Basic::new(options).map(Auth::Basic)).unwrap_or(Auth::None))
     }
 
-    fn oauth2(&self, options: &Options) -> Result<Arc<TokenCache>> {
-        let relevant =
-            options.only(|key| key.starts_with("oauth2_") || key.starts_with("tls_") || key.contains("proxy"));
+    fn oauth2(&self, options: &Resolved) -> Result<Arc<TokenCache>> {
+        let relevant = options.given.of_issuer();
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         caches.retain(|(_, cache)| cache.strong_count() > 0);
         let known = caches.iter().find(|(known, _)| *known == relevant);

@@ -71,13 +71,9 @@ impl Plugin {
 
 /// Returns `options` with those in place of `auth_plugin` and `auth_params` that they stand for.
 pub(crate) fn expand(options: Options) -> Result<Options> {
-    let (Some(name), Some(params)) = (options.text("auth_plugin"), options.text("auth_params")) else {
-        return Ok(options);
-    };
-    let plugin = Plugin::parse(&name)?;
     let mut expanded = options;
-    expanded.unset("auth_plugin");
-    expanded.unset("auth_params");
+    let Some((name, params)) = expanded.take_plugin() else { return Ok(expanded) };
+    let plugin = Plugin::parse(&name)?;
     for (key, value) in parse(plugin, params.trim())? {
         if expanded.is_set(key) {
             return Err(Error::invalid(format!("{key} and auth_params exclude each other: give it in one of them")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{blocking, failed};
 use crate::error::Result;
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::token_supplier::TokenSupplier;
 
 /// Where the token of a connection comes from.
@@ -17,12 +17,12 @@ pub(crate) enum TokenSource {
 }
 
 impl TokenSource {
-    pub(super) fn new(options: &Options) -> Option<TokenSource> {
-        if let Some(supplier) = &options.token_supplier {
+    pub(super) fn new(options: &Resolved) -> Option<TokenSource> {
+        if let Some(supplier) = &options.given.token_supplier {
             return Some(TokenSource::Supplier(supplier.clone()));
         }
-        let fixed = options.text("auth_token").map(|token| TokenSource::Fixed(token.trim().into()));
-        fixed.or_else(|| options.path("auth_token_file").map(TokenSource::File))
+        let fixed = options.auth_token.as_ref().map(|token| TokenSource::Fixed(token.trim().into()));
+        fixed.or_else(|| options.auth_token_file.as_ref().map(|path| TokenSource::File(path.into())))
     }
 
     /// Returns what it is, for errors.

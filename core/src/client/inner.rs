@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::Http;
 use crate::limiter::RateLimiter;
 use crate::log::Log;
-use crate::options::{Options, Roles};
+use crate::options::{Options, Resolved, Roles};
 use crate::proto::session::Policy;
 use crate::runtime::{Runtime, deadline_in};
 use crate::stats::{Counters, Totals};
@@ -53,7 +53,7 @@ impl ClientInner {
         let runtime = Runtime::shared()?;
         Ok(ClientInner {
             // Files are looked at now, when somebody is there to read the error.
-            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &options)?),
+            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &options.clone().resolve())?),
             runtime,
             callbacks: match options.polled {
                 true => Callbacks::polled(Log::new("client", options.log.clone()))?,
@@ -122,14 +122,14 @@ impl ClientInner {
     }
 
     /// The client's options under those of a handle.
-    pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Options> {
+    pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Resolved> {
         options.check_one_way()?;
         let merged = plugin::expand(options.clone())?.or(&self.options);
         merged.check_handle(role)?;
         if merged.on_state.is_some() {
             self.callbacks.begin()?;
         }
-        Ok(merged)
+        Ok(merged.resolve())
     }
 
     /// Waits, until `deadline`, for the callbacks that are due already; whether they have run.
@@ -142,31 +142,31 @@ impl ClientInner {
         timed.await.is_ok()
     }
 
-    pub(crate) fn route(&self, endpoint: Endpoint, options: &Options, role: Roles) -> Result<Route> {
+    pub(crate) fn route(&self, endpoint: Endpoint, options: &Resolved, role: Roles) -> Result<Route> {
         Ok(Route {
             hosts: self.url.hosts().to_vec(),
             access: Access::new(&self.url, &self.credentials, options)?,
             endpoint,
-            query: options.query(role),
+            query: options.given.query(role),
         })
     }
 
     /// Where the keys of end-to-end encryption come from, if the options ask for it.
-    pub(crate) fn keys(&self, options: &Options) -> Option<KeySource> {
+    pub(crate) fn keys(&self, options: &Resolved) -> Option<KeySource> {
         KeySource::new(options, self.runtime.handle()?)
     }
 
-    pub(crate) fn policy(&self, options: &Options, session: usize) -> Policy {
+    pub(crate) fn policy(&self, options: &Resolved, session: usize) -> Policy {
         Policy {
             hosts: self.url.hosts().len(),
             first_host: session,
-            lazy: options.bool("lazy"),
-            keep_trying: options.bool("keep_trying"),
-            max_reconnects: u32::try_from(options.int("max_reconnects")).unwrap_or(0),
-            ping_interval: options.millis("ping_interval"),
-            pong_timeout: options.millis("pong_timeout"),
-            backoff_min: options.millis("backoff_min"),
-            backoff_max: options.millis("backoff_max"),
+            lazy: options.lazy,
+            keep_trying: options.keep_trying,
+            max_reconnects: options.max_reconnects,
+            ping_interval: options.ping_interval,
+            pong_timeout: options.pong_timeout,
+            backoff_min: options.backoff_min,
+            backoff_max: options.backoff_max,
             // Randomly keyed, which is all the randomness that jitter needs.
             seed: RandomState::new().hash_one(session),
         }

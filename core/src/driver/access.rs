@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::auth::{Auth, Credentials};
 use crate::error::Result;
 use crate::net::dial::Dialer;
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::topic::ServiceUrl;
 
 /// What the options say about connections.
@@ -21,7 +21,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// How `options` say that the servers of a URL are reached.
-    pub(crate) fn new(url: &ServiceUrl, credentials: &Credentials, options: &Options) -> Result<Access> {
+    pub(crate) fn new(url: &ServiceUrl, credentials: &Credentials, options: &Resolved) -> Result<Access> {
         Ok(Access {
             dialer: Dialer {
                 tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
@@ -29,8 +29,8 @@ impl Access {
             },
             prefix: url.prefix().to_owned(),
             auth: credentials.auth(options)?,
-            timeout: options.millis("connect_timeout"),
-            max_frame_bytes: options.count("max_frame_bytes"),
+            timeout: options.connect_timeout,
+            max_frame_bytes: usize::try_from(options.max_frame_bytes).unwrap_or(usize::MAX),
         })
     }
 }

@@ -23,7 +23,8 @@ use self::websocket::{Incoming, Socket};
 use crate::error::{Error, Result};
 use crate::proto::session::{Action, Change, Role, Session};
 use crate::proto::{Moment, earliest};
-use crate::topic::{Endpoint, Host, query_string};
+use crate::query::Query;
+use crate::topic::{Endpoint, Host};
 
 /// How many frames are read before anything else has its turn.
 const READ_BATCH_FRAMES: usize = 256;
@@ -56,16 +57,7 @@ pub(crate) struct Route {
     pub(crate) hosts: Vec<Host>,
     pub(crate) access: Access,
     pub(crate) endpoint: Endpoint,
-    pub(crate) query: Vec<(&'static str, String)>,
-}
-
-impl Route {
-    /// The path to ask for, with those parameters of `query` replaced that the role gives itself.
-    fn path(&self, own: Vec<(&'static str, String)>) -> String {
-        let kept = self.query.iter().filter(|(name, _)| !own.iter().any(|(other, _)| other == name));
-        let all = kept.map(|(name, value)| (*name, value.clone())).chain(own.iter().cloned());
-        format!("{}{}", self.endpoint.path(), query_string(all))
-    }
+    pub(crate) query: Query,
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Socket>> + Send>>;
@@ -260,7 +252,9 @@ where
         while let Some(action) = self.session.poll_action() {
             let outcome = match action {
                 Action::Connect { host } => {
-                    let path = self.route.path(self.session.connect_query());
+                    let mut query = self.route.query.clone();
+                    self.session.connect_query(&mut query);
+                    let path = format!("{}{query}", self.route.endpoint.path());
                     let host = self.route.hosts[host % self.route.hosts.len()].clone();
                     self.socket = None;
                     self.connecting = Some(Box::pin(upgrade::connect(host, path, self.route.access.clone())));

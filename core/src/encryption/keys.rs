@@ -13,7 +13,7 @@ use super::data_key::DataKey;
 use super::failed;
 use crate::crypto_key_reader::{CryptoKeyReader, EncryptionKeyInfo, Failure};
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::Resolved;
 
 /// A key reader over PEM texts and files, by name. A file is read each time, so a key may be exchanged by exchanging it.
 ///
@@ -125,10 +125,11 @@ impl CryptoKeyReader for Files {
 
 impl KeySource {
     /// `None` when the options have nothing of encryption.
-    pub(crate) fn new(options: &Options, runtime: &Handle) -> Option<KeySource> {
-        let file = |key| options.path(key).map(Pem::File);
-        let reader = options.crypto_key_reader.clone().or_else(|| {
-            let (public, private) = (file("encryption_public_key_file"), file("encryption_private_key_file"));
+    pub(crate) fn new(options: &Resolved, runtime: &Handle) -> Option<KeySource> {
+        let file = |path: &Option<String>| path.as_ref().map(|path| Pem::File(path.into()));
+        let reader = options.given.crypto_key_reader.clone().or_else(|| {
+            let (public, private) =
+                (file(&options.encryption_public_key_file), file(&options.encryption_private_key_file));
             (public.is_some() || private.is_some())
                 .then(|| Arc::new(Files { public, private }) as Arc<dyn CryptoKeyReader>)
         })?;

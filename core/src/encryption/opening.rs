@@ -17,7 +17,7 @@ use crate::log::{Level, Log};
 use crate::message::batch::{self, Single};
 use crate::message::batch_acks::Batches;
 use crate::message::{Message, MessageId};
-use crate::options::{CryptoFailureAction, Options};
+use crate::options::{CryptoFailureAction, Resolved};
 use crate::outcome::{Outcome, Settle};
 use crate::stats::Counters;
 
@@ -63,7 +63,7 @@ enum Opened {
 impl Opener {
     pub(crate) fn new(
         keys: KeySource,
-        options: &Options,
+        options: &Resolved,
         batches: Arc<Batches>,
         settle: Settle,
         counters: Arc<Counters>,
@@ -71,8 +71,8 @@ impl Opener {
     ) -> Opener {
         Opener {
             keys,
-            action: options.get_crypto_failure_action(),
-            most_bytes: options.count("max_frame_bytes"),
+            action: options.crypto_failure_action,
+            most_bytes: usize::try_from(options.max_frame_bytes).unwrap_or(usize::MAX),
             batches,
             known: HashMap::new(),
             waiting: VecDeque::new(),

@@ -14,7 +14,7 @@ use super::keys::KeySource;
 use crate::error::Result;
 use crate::log::{Level, Log};
 use crate::message::Outgoing;
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::proto::frame::{ConnectionKey, OpenFrame};
 
 /// Random nonces may repeat one day; after so many messages that is still as good as impossible (one in 2^37).
@@ -47,12 +47,12 @@ struct Sealing {
 
 impl Sealer {
     /// Asks for the public key, so that what is wrong with it is said when the producer is opened.
-    pub(crate) async fn open(keys: KeySource, options: &Options, log: Log) -> Result<Sealer> {
-        let name = options.text("encryption_key").unwrap_or_default();
-        let renewal = options.millis("encryption_key_renewal");
+    pub(crate) async fn open(keys: KeySource, options: &Resolved, log: Log) -> Result<Sealer> {
+        let name = options.encryption_key.clone().unwrap_or_default();
+        let renewal = options.encryption_key_renewal;
         let key = generate(&keys, &name).await?;
         Ok(Sealer {
-            codec: Codec::of(options.get_compression_type()),
+            codec: Codec::of(options.compression_type),
             current: Mutex::new(Current { key, due: Instant::now() + renewal }),
             renewing: tokio::sync::Mutex::new(()),
             keys,

@@ -1,6 +1,6 @@
 //! The options that are one of a few words, each an enum.
 
-use super::spec::{Kind, Value};
+use super::spec::{Kind, Setting, Value};
 
 macro_rules! choices {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal ($wire:literal)),+ $(,)? })+) => {$(
@@ -15,9 +15,16 @@ macro_rules! choices {
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }
+        }
 
-            #[allow(dead_code)] // some choices are only passed on to the server
-            pub(super) fn from_word(word: &str) -> Option<$name> {
+        impl Setting for $name {
+            type Read = $name;
+
+            fn read(value: &Value) -> Option<$name> {
+                if let Value::Text(word) = value { $name::parse(word) } else { None }
+            }
+
+            fn parse(word: &str) -> Option<$name> {
                 match word { $($word => Some($name::$variant),)+ _ => None }
             }
         }
@@ -121,5 +128,12 @@ choices! {
         None = "none" ("none"),
         /// Messages with one key go to one processor, in their order.
         Key = "key" ("key"),
+    }
+}
+
+impl SubscriptionType {
+    /// Whether several consumers of the subscription receive messages at once.
+    pub(crate) fn is_shared(self) -> bool {
+        matches!(self, SubscriptionType::Shared | SubscriptionType::KeyShared)
     }
 }

@@ -1,6 +1,6 @@
 //! Which options are a way to authenticate, and that no two of them are given.
 
-use super::Options;
+use super::{OAuth2AuthMethod, Options};
 use crate::error::{Error, Result};
 
 const OAUTH2: &[&str] = &[
@@ -45,6 +45,20 @@ impl Options {
 
     pub(crate) fn uses_oauth2(&self) -> bool {
         self.uses(OAUTH2)
+    }
+
+    /// Everything that decides which OAuth2 token is fetched, and how.
+    pub(crate) fn of_issuer(&self) -> Options {
+        let decides = |key: &str| key.starts_with("oauth2_") || key.starts_with("tls_") || key.contains("proxy");
+        let picked = self.values.iter().filter(|(key, _)| decides(key)).map(|(key, value)| (*key, value.clone()));
+        Options { values: picked.collect(), ..Options::default() }
+    }
+
+    /// Takes out `auth_plugin` and `auth_params`, if both are given.
+    pub(crate) fn take_plugin(&mut self) -> Option<(String, String)> {
+        let plugin = self.get::<str>("auth_plugin").zip(self.get::<str>("auth_params"))?;
+        self.values.retain(|key, _| !PLUGIN.contains(key));
+        Some(plugin)
     }
 
     /// One option of each way to authenticate that is given.
@@ -101,7 +115,7 @@ impl Options {
         if !self.uses(BASIC) {
             return Ok(());
         }
-        let Some(user) = self.text("basic_user") else { return refuse("basic_password needs basic_user") };
+        let Some(user) = self.get::<str>("basic_user") else { return refuse("basic_password needs basic_user") };
         if user.contains(':') {
             return refuse("option \"basic_user\": a user of HTTP Basic authentication has no colon in its name");
         }
@@ -120,7 +134,8 @@ impl Options {
                 None => Ok(()),
             };
         }
-        let by_certificate = self.text("oauth2_auth_method").as_deref() == Some("tls_client_auth");
+        let by_certificate =
+            self.get::<OAuth2AuthMethod>("oauth2_auth_method") == Some(OAuth2AuthMethod::TlsClientAuth);
         let (key_file, id) = (self.is_set("oauth2_key_file"), self.is_set("oauth2_client_id"));
         let secret = self.is_set("oauth2_client_secret");
         if key_file && (id || secret) {
@@ -149,7 +164,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{OAuth2AuthMethod, Roles};
+    use crate::options::Roles;
 
     fn client() -> Options {
         Options::new().oauth2_issuer_url("https://idp").oauth2_client_id("id").oauth2_client_secret("s3cret")

@@ -11,22 +11,22 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::connection_state::{StateChange, StateListener};
 use crate::crypto_key_reader::CryptoKeyReader;
 use crate::error::{Error, Result};
 use crate::log::LogSink;
+use crate::query::Query;
 use crate::token_supplier::TokenSupplier;
 
 pub use choices::*;
 pub use describe::{describe, markdown};
 pub use spec::{Kind, OptionSpec, Roles};
+pub(crate) use table::Resolved;
 pub use table::{OPTIONS, find};
 
-use spec::{Value, check, parse};
+use spec::{Setting, Value, check, parse};
 
 /// Options for a client or for what it opens. What is not set has the default of the table.
 ///
@@ -157,65 +157,12 @@ impl Options {
         kept
     }
 
-    /// The values of those keys that `wanted` picks.
-    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Options {
-        let picked = self.values.iter().filter(|(key, _)| wanted(key)).map(|(key, value)| (*key, value.clone()));
-        Options { values: picked.collect(), ..Options::default() }
-    }
-
-    /// Takes the value of `key` out.
-    pub(crate) fn unset(&mut self, key: &str) {
-        self.values.remove(key);
-    }
-
     pub(crate) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
-    fn value(&self, key: &str) -> Option<Value> {
-        let found = self.values.get(key).cloned();
-        found.or_else(|| {
-            let spec = find(key).ok()?;
-            parse(spec, spec.default).ok().filter(|_| !spec.default.is_empty())
-        })
-    }
-
-    pub(crate) fn bool(&self, key: &str) -> bool {
-        matches!(self.value(key), Some(Value::Bool(true)))
-    }
-
-    /// The number, or 0 where the table has no default.
-    pub(crate) fn int(&self, key: &str) -> i64 {
-        match self.value(key) {
-            Some(Value::Int(number)) => number,
-            _ => 0,
-        }
-    }
-
-    pub(crate) fn count(&self, key: &str) -> usize {
-        usize::try_from(self.int(key)).unwrap_or(0)
-    }
-
-    pub(crate) fn float(&self, key: &str) -> f64 {
-        match self.value(key) {
-            Some(Value::Float(number)) => number,
-            _ => 0.0,
-        }
-    }
-
-    pub(crate) fn millis(&self, key: &str) -> Duration {
-        Duration::from_millis(u64::try_from(self.int(key)).unwrap_or(0))
-    }
-
-    pub(crate) fn text(&self, key: &str) -> Option<String> {
-        match self.value(key) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn path(&self, key: &str) -> Option<PathBuf> {
-        self.text(key).map(PathBuf::from)
+    fn get<T: Setting + ?Sized>(&self, key: &str) -> Option<T::Read> {
+        self.values.get(key).and_then(T::read)
     }
 
     /// Checks each value and that each key applies to one of `roles`, then the combinations that the server refuses.
@@ -231,87 +178,7 @@ impl Options {
                 )));
             }
         }
-        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
-        self.check_credentials()?;
-        if self.is_set("tls_cert_file") != self.is_set("tls_key_file") {
-            return refuse("tls_cert_file and tls_key_file need each other: give both or none");
-        }
-        if self.bool("tls_insecure") && self.is_set("tls_ca_file") {
-            return refuse("tls_insecure trusts every certificate, so tls_ca_file has no effect: give one of them");
-        }
-        if self.int("backoff_min") > self.int("backoff_max") {
-            return refuse("backoff_min is larger than backoff_max");
-        }
-        if self.bool("enable_retry") {
-            let kind = self.text("subscription_type").unwrap_or_default();
-            if kind != "shared" && kind != "key_shared" {
-                return refuse(
-                    "enable_retry needs subscription_type shared or key_shared: others deliver at once, not later",
-                );
-            }
-        } else if self.is_set("retry_letter_topic") {
-            return refuse("retry_letter_topic needs enable_retry");
-        } else if self.is_set("dead_letter_topic") && !self.is_set("max_redeliver_count") {
-            return refuse("dead_letter_topic needs max_redeliver_count: say after how many redeliveries");
-        }
-        if self.bool("effectively_once") {
-            if !self.is_set("name") {
-                return refuse("effectively_once needs a name: the broker tells duplicates by the producer's name");
-            }
-            if self.text("on_disconnect").as_deref() == Some("fail") {
-                return refuse("effectively_once sends again after a disconnect, which on_disconnect=fail forbids");
-            }
-        }
-        if self.bool("effectively_once") && self.bool("batch_enabled") {
-            return refuse(
-                "effectively_once excludes batch_enabled: the broker judges a batch by its first message, and would drop \
-                 one that holds both old and new messages",
-            );
-        }
-        self.check_encryption(roles)?;
-        if self.int("connections") > 1 {
-            let kind = self.text("subscription_type").unwrap_or_default();
-            if kind != "shared" && kind != "key_shared" {
-                return refuse("connections above 1 needs subscription_type shared or key_shared");
-            }
-        }
-        Ok(())
-    }
-
-    fn check_encryption(&self, roles: Roles) -> Result<()> {
-        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
-        let reader = self.crypto_key_reader.is_some();
-        let (public, private) = (self.is_set("encryption_public_key_file"), self.is_set("encryption_private_key_file"));
-        if reader && (public || private) {
-            return refuse("a crypto key reader and key files exclude each other: give one of them");
-        }
-        if reader && roles.intersects(Roles::READER) {
-            return refuse("readers cannot decrypt: the proxy tells them no encryption context; use a consumer");
-        }
-        if reader && !roles.intersects(Roles::PRODUCER.and(Roles::CONSUMER)) {
-            return refuse("a crypto key reader is for a producer or a consumer: give it to those");
-        }
-        if roles.intersects(Roles::PRODUCER) && self.is_set("encryption_key") != (reader || public) {
-            return refuse("encryption_key needs encryption_public_key_file or a crypto key reader, and they need it");
-        }
-        if self.is_set("encryption_key") && self.is_set("encryption_keys") {
-            return refuse("encryption_key encrypts here and encryption_keys in the proxy: give one of them");
-        }
-        if self.is_set("encryption_key") && self.bool("batch_enabled") {
-            return refuse(
-                "encryption_key excludes batch_enabled: the proxy cannot make batches of what it cannot read",
-            );
-        }
-        if roles.intersects(Roles::CONSUMER) && (reader || private) && self.is_set("max_redeliver_count") {
-            return refuse(
-                "max_redeliver_count excludes decryption: the proxy writes dead letters without their data keys, so nobody \
-                 could ever read them",
-            );
-        }
-        if roles.intersects(Roles::CONSUMER) && (reader || private) && self.bool("enable_retry") {
-            return refuse("enable_retry excludes decryption: the copies would be stored as everybody can read them");
-        }
-        Ok(())
+        self.clone().resolve().check_combinations(roles)
     }
 
     /// As [`Options::check`] for a handle, which takes its own options and those of connections.
@@ -323,8 +190,8 @@ impl Options {
     }
 
     /// The query parameters of what was set, for a role.
-    pub(crate) fn query(&self, role: Roles) -> Vec<(&'static str, String)> {
-        let mut query = Vec::new();
+    pub(crate) fn query(&self, role: Roles) -> Query {
+        let mut query = Query::default();
         for (key, value) in &self.values {
             let Ok(spec) = find(key) else { continue };
             let Some((_, parameter)) = spec.parameters.iter().find(|(to, _)| to.intersects(role)) else { continue };
@@ -337,29 +204,95 @@ impl Options {
                 (Value::Float(number), _) => Some(number.to_string()),
                 (Value::Bool(flag), _) => Some(flag.to_string()),
             };
-            query.extend(text.map(|text| (*parameter, text)));
+            if let Some(text) = text {
+                query.set(parameter, text);
+            }
         }
         query
     }
 }
 
-macro_rules! choice_getters {
-    ($($getter:ident($key:literal) -> $type:ident = $default:ident;)+) => {
-        impl Options {
-            $(pub(crate) fn $getter(&self) -> $type {
-                self.text($key).and_then(|word| $type::from_word(&word)).unwrap_or($type::$default)
-            })+
+impl Resolved {
+    /// Checks the combinations that cannot work.
+    fn check_combinations(&self, roles: Roles) -> Result<()> {
+        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
+        self.given.check_credentials()?;
+        if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
+            return refuse("tls_cert_file and tls_key_file need each other: give both or none");
         }
-    };
-}
+        if self.tls_insecure && self.tls_ca_file.is_some() {
+            return refuse("tls_insecure trusts every certificate, so tls_ca_file has no effect: give one of them");
+        }
+        if self.backoff_min > self.backoff_max {
+            return refuse("backoff_min is larger than backoff_max");
+        }
+        if self.enable_retry {
+            if !self.subscription_type.is_shared() {
+                return refuse(
+                    "enable_retry needs subscription_type shared or key_shared: others deliver at once, not later",
+                );
+            }
+        } else if self.retry_letter_topic.is_some() {
+            return refuse("retry_letter_topic needs enable_retry");
+        } else if self.dead_letter_topic.is_some() && self.max_redeliver_count.is_none() {
+            return refuse("dead_letter_topic needs max_redeliver_count: say after how many redeliveries");
+        }
+        if self.effectively_once {
+            if self.name.is_none() {
+                return refuse("effectively_once needs a name: the broker tells duplicates by the producer's name");
+            }
+            if self.on_disconnect == OnDisconnect::Fail {
+                return refuse("effectively_once sends again after a disconnect, which on_disconnect=fail forbids");
+            }
+        }
+        if self.effectively_once && self.batch_enabled {
+            return refuse(
+                "effectively_once excludes batch_enabled: the broker judges a batch by its first message, and would drop \
+                 one that holds both old and new messages",
+            );
+        }
+        self.check_encryption(roles)?;
+        if self.connections > 1 && !self.subscription_type.is_shared() {
+            return refuse("connections above 1 needs subscription_type shared or key_shared");
+        }
+        Ok(())
+    }
 
-choice_getters! {
-    get_compression_type("compression_type") -> CompressionType = None;
-    get_crypto_failure_action("crypto_failure_action") -> CryptoFailureAction = Fail;
-    get_oauth2_auth_method("oauth2_auth_method") -> OAuth2AuthMethod = ClientSecretPost;
-    get_ordering("ordering") -> Ordering = None;
-    get_on_disconnect("on_disconnect") -> OnDisconnect = Resend;
-    get_when_full("when_full") -> WhenFull = Block;
+    fn check_encryption(&self, roles: Roles) -> Result<()> {
+        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
+        let reader = self.given.crypto_key_reader.is_some();
+        let (public, private) = (self.encryption_public_key_file.is_some(), self.encryption_private_key_file.is_some());
+        if reader && (public || private) {
+            return refuse("a crypto key reader and key files exclude each other: give one of them");
+        }
+        if reader && roles.intersects(Roles::READER) {
+            return refuse("readers cannot decrypt: the proxy tells them no encryption context; use a consumer");
+        }
+        if reader && !roles.intersects(Roles::PRODUCER.and(Roles::CONSUMER)) {
+            return refuse("a crypto key reader is for a producer or a consumer: give it to those");
+        }
+        if roles.intersects(Roles::PRODUCER) && self.encryption_key.is_some() != (reader || public) {
+            return refuse("encryption_key needs encryption_public_key_file or a crypto key reader, and they need it");
+        }
+        if self.encryption_key.is_some() && self.encryption_keys.is_some() {
+            return refuse("encryption_key encrypts here and encryption_keys in the proxy: give one of them");
+        }
+        if self.encryption_key.is_some() && self.batch_enabled {
+            return refuse(
+                "encryption_key excludes batch_enabled: the proxy cannot make batches of what it cannot read",
+            );
+        }
+        if roles.intersects(Roles::CONSUMER) && (reader || private) && self.max_redeliver_count.is_some() {
+            return refuse(
+                "max_redeliver_count excludes decryption: the proxy writes dead letters without their data keys, so nobody \
+                 could ever read them",
+            );
+        }
+        if roles.intersects(Roles::CONSUMER) && (reader || private) && self.enable_retry {
+            return refuse("enable_retry excludes decryption: the copies would be stored as everybody can read them");
+        }
+        Ok(())
+    }
 }
 
 impl PartialEq for Options {
@@ -389,6 +322,8 @@ impl fmt::Debug for Options {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -411,6 +346,18 @@ mod tests {
         for spec in OPTIONS.iter().filter(|spec| !spec.default.is_empty()) {
             Options::new().set(spec.key, spec.default).unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_not_set_resolves_to_its_default_and_what_is_set_to_its_value() {
+        let defaults = Options::new().resolve();
+        assert_eq!((defaults.queue_size, defaults.lazy, defaults.ordering), (1000, false, Ordering::None));
+        assert_eq!((defaults.name, defaults.starting_message.as_str()), (None, "latest"));
+        let mut options = Options::new().initial_seq_id(-1).ordering(Ordering::Key);
+        options.set("send_timeout", "0").unwrap();
+        let resolved = options.resolve();
+        assert_eq!((resolved.initial_seq_id, resolved.ordering), (Some(-1), Ordering::Key));
+        assert_eq!(resolved.send_timeout, Duration::ZERO);
     }
 
     #[test]
@@ -437,10 +384,7 @@ mod tests {
     #[test]
     fn only_what_was_set_goes_to_the_server_under_its_names() {
         let options = Options::new().subscription_type(SubscriptionType::KeyShared).name("me").lazy(true);
-        assert_eq!(
-            options.query(Roles::CONSUMER),
-            [("consumerName", "me".to_owned()), ("subscriptionType", "Key_Shared".to_owned())]
-        );
+        assert_eq!(options.query(Roles::CONSUMER).to_string(), "?consumerName=me&subscriptionType=Key_Shared");
     }
 
     #[test]
@@ -512,6 +456,6 @@ mod tests {
         let base = Options::new().auth_token_file("f").ping_interval(Duration::from_secs(1));
         let merged = Options::new().auth_token("t").or(&base);
         assert!(!merged.is_set("auth_token_file"));
-        assert_eq!(merged.int("ping_interval"), 1000);
+        assert_eq!(merged.resolve().ping_interval, Duration::from_secs(1));
     }
 }

@@ -186,6 +186,87 @@ impl From<&str> for Value {
     }
 }
 
+/// A type that a row of the table may have, and the type in which its value is read.
+pub(crate) trait Setting {
+    type Read;
+
+    fn read(value: &Value) -> Option<Self::Read>;
+    /// Reads a default.
+    fn parse(text: &str) -> Option<Self::Read>;
+}
+
+impl Setting for bool {
+    type Read = bool;
+
+    fn read(value: &Value) -> Option<bool> {
+        if let Value::Bool(flag) = value { Some(*flag) } else { None }
+    }
+
+    fn parse(text: &str) -> Option<bool> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for i64 {
+    type Read = i64;
+
+    fn read(value: &Value) -> Option<i64> {
+        if let Value::Int(number) = value { Some(*number) } else { None }
+    }
+
+    fn parse(text: &str) -> Option<i64> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for u32 {
+    type Read = u32;
+
+    fn read(value: &Value) -> Option<u32> {
+        u32::try_from(i64::read(value)?).ok()
+    }
+
+    fn parse(text: &str) -> Option<u32> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for f64 {
+    type Read = f64;
+
+    fn read(value: &Value) -> Option<f64> {
+        if let Value::Float(number) = value { Some(*number) } else { None }
+    }
+
+    fn parse(text: &str) -> Option<f64> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for Duration {
+    type Read = Duration;
+
+    fn read(value: &Value) -> Option<Duration> {
+        u64::try_from(i64::read(value)?).ok().map(Duration::from_millis)
+    }
+
+    fn parse(text: &str) -> Option<Duration> {
+        text.parse().ok().map(Duration::from_millis)
+    }
+}
+
+impl Setting for str {
+    type Read = String;
+
+    fn read(value: &Value) -> Option<String> {
+        if let Value::Text(text) = value { Some(text.clone()) } else { None }
+    }
+
+    fn parse(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+}
+
 pub(super) fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
     let value = match spec.kind {
         Kind::Bool => match text {

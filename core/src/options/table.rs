@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::Options;
 use super::choices::*;
-use super::spec::{Kind, OptionSpec, Roles, Value};
+use super::spec::{Kind, OptionSpec, Roles, Setting, Value};
 use crate::error::{Error, Result};
+use crate::query::Query;
 
 const CONNECTION: Roles = Roles::CONNECTION;
 const PRODUCER: Roles = Roles::PRODUCER;
@@ -28,8 +29,36 @@ const fn millis_or_off(min: i64, max: i64) -> Kind {
     Kind::Millis { min, max, or_zero: true }
 }
 
+/// The type in which a setter takes a value.
+macro_rules! given {
+    (str) => {
+        &str
+    };
+    ($type:ident) => {
+        $type
+    };
+}
+
+/// The type in which a value is read: optional where the row has no default.
+macro_rules! read_as {
+    ($type:ident, "") => { Option<<$type as Setting>::Read> };
+    ($type:ident, $default:tt) => { <$type as Setting>::Read };
+}
+
+macro_rules! read {
+    ($options:ident, $key:ident, $type:ident, "") => {
+        $options.get::<$type>(stringify!($key))
+    };
+    ($options:ident, $key:ident, $type:ident, $default:tt) => {
+        // That each default is legal is tested.
+        $options
+            .get::<$type>(stringify!($key))
+            .unwrap_or_else(|| <$type as Setting>::parse($default).expect("the default is legal"))
+    };
+}
+
 macro_rules! table {
-    ($($(#[doc = $doc:literal])+ $key:ident: $type:ty = $kind:expr, $default:literal, $parameters:expr, $roles:expr;)+) => {
+    ($($(#[doc = $doc:literal])+ $key:ident: $type:ident = $kind:expr, $default:tt, $parameters:expr, $roles:expr;)+) => {
         /// Every option, in the order of the documentation.
         pub const OPTIONS: &[OptionSpec] = &[$(OptionSpec {
             key: stringify!($key),
@@ -44,47 +73,60 @@ macro_rules! table {
         impl Options {
             $($(#[doc = $doc])+
             #[must_use]
-            pub fn $key(self, value: $type) -> Options {
+            pub fn $key(self, value: given!($type)) -> Options {
                 self.with(stringify!($key), Value::from(value))
             })+
+
+            /// Reads every value, or its default.
+            pub(crate) fn resolve(self) -> Resolved {
+                Resolved { $($key: read!(self, $key, $type, $default),)+ given: self }
+            }
+        }
+
+        /// Options with the value of each row of [`OPTIONS`]: what was given, or the default.
+        #[allow(dead_code)] // some values are only passed on to the server
+        pub(crate) struct Resolved {
+            /// What was given.
+            pub(crate) given: Options,
+            $(pub(crate) $key: read_as!($type, $default),)+
         }
     };
 }
 
 table! {
     /// The JSON web token sent in the `Authorization` header.
-    auth_token: &str = Kind::Secret, "", &[], CONNECTION;
+    auth_token: str = Kind::Secret, "", &[], CONNECTION;
     /// A file that holds the token; read again at each connect, so that it may rotate.
-    auth_token_file: &str = Kind::Path, "", &[], CONNECTION;
+    auth_token_file: str = Kind::Path, "", &[], CONNECTION;
     /// The user of HTTP Basic authentication; needs `basic_password` or `basic_password_file`.
-    basic_user: &str = Kind::Text, "", &[], CONNECTION;
+    basic_user: str = Kind::Text, "", &[], CONNECTION;
     /// The password of `basic_user`.
-    basic_password: &str = Kind::SecretText, "", &[], CONNECTION;
+    basic_password: str = Kind::SecretText, "", &[], CONNECTION;
     /// A file that holds the password of `basic_user`; read again at each connect.
-    basic_password_file: &str = Kind::Path, "", &[], CONNECTION;
+    basic_password_file: str = Kind::Path, "", &[], CONNECTION;
     /// The OAuth2 issuer (client credentials), as `https://host/path`; the token endpoint is read from its metadata. Without
     /// it the `issuer_url` of `oauth2_key_file` counts.
-    oauth2_issuer_url: &str = Kind::Text, "", &[], CONNECTION;
+    oauth2_issuer_url: str = Kind::Text, "", &[], CONNECTION;
     /// The URL that gives tokens, for an issuer without metadata.
-    oauth2_token_endpoint: &str = Kind::Text, "", &[], CONNECTION;
+    oauth2_token_endpoint: str = Kind::Text, "", &[], CONNECTION;
     /// The path of the issuer's metadata, appended to `oauth2_issuer_url`.
-    oauth2_well_known_path: &str = Kind::Text, "/.well-known/openid-configuration", &[], CONNECTION;
+    oauth2_well_known_path: str = Kind::Text, "/.well-known/openid-configuration", &[], CONNECTION;
     /// The JSON file with `client_id` and `client_secret` that Pulsar's own clients take: a path, `file:///path` or
     /// `data:application/json;base64,...`. Read again at each fetch of a token.
-    oauth2_key_file: &str = Kind::Path, "", &[], CONNECTION;
+    oauth2_key_file: str = Kind::Path, "", &[], CONNECTION;
     /// The client id, instead of `oauth2_key_file`.
-    oauth2_client_id: &str = Kind::Text, "", &[], CONNECTION;
+    oauth2_client_id: str = Kind::Text, "", &[], CONNECTION;
     /// The client secret, instead of `oauth2_key_file`.
-    oauth2_client_secret: &str = Kind::SecretText, "", &[], CONNECTION;
+    oauth2_client_secret: str = Kind::SecretText, "", &[], CONNECTION;
     /// The `audience` to ask the issuer for.
-    oauth2_audience: &str = Kind::Text, "", &[], CONNECTION;
+    oauth2_audience: str = Kind::Text, "", &[], CONNECTION;
     /// The `scope` to ask the issuer for, several after blanks.
-    oauth2_scope: &str = Kind::Text, "", &[], CONNECTION;
+    oauth2_scope: str = Kind::Text, "", &[], CONNECTION;
     /// How the client authenticates itself to the issuer.
     oauth2_auth_method: OAuth2AuthMethod = OAuth2AuthMethod::KIND, "client_secret_post", &[], CONNECTION;
     /// PEM file with the certificate authorities to trust for the issuer instead of the system's. `tls_insecure` and
     /// `tls_ca_file` do not apply to the issuer.
-    oauth2_ca_file: &str = Kind::Path, "", &[], CONNECTION;
+    oauth2_ca_file: str = Kind::Path, "", &[], CONNECTION;
     /// How long one fetch of a token may take, metadata included. It is not part of `connect_timeout`.
     oauth2_timeout: Duration = millis(1, 600_000), "30000", &[], CONNECTION;
     /// After which part of its life a token is renewed in the background; 1 renews none before it has expired.
@@ -93,15 +135,15 @@ table! {
     oauth2_allow_http: bool = Kind::Bool, "false", &[], CONNECTION;
     /// `authPlugin` of Pulsar's `client.conf`: the class name of one of Pulsar's plugins, or `token`, `oauth2`, `basic`,
     /// `tls`.
-    auth_plugin: &str = Kind::Text, "", &[], CONNECTION;
+    auth_plugin: str = Kind::Text, "", &[], CONNECTION;
     /// `authParams` of Pulsar's `client.conf`, as they stand there; for `auth_plugin`.
-    auth_params: &str = Kind::SecretText, "", &[], CONNECTION;
+    auth_params: str = Kind::SecretText, "", &[], CONNECTION;
     /// PEM file with the certificate authorities to trust instead of the system's.
-    tls_ca_file: &str = Kind::Path, "", &[], CONNECTION;
+    tls_ca_file: str = Kind::Path, "", &[], CONNECTION;
     /// PEM file with the client's certificate chain; needs `tls_key_file`.
-    tls_cert_file: &str = Kind::Path, "", &[], CONNECTION;
+    tls_cert_file: str = Kind::Path, "", &[], CONNECTION;
     /// PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`.
-    tls_key_file: &str = Kind::Path, "", &[], CONNECTION;
+    tls_key_file: str = Kind::Path, "", &[], CONNECTION;
     /// Accept any server certificate. Whoever is on the path can then read and change everything.
     tls_insecure: bool = Kind::Bool, "false", &[], CONNECTION;
     /// How long one attempt to connect may take, name look-up, TLS and upgrade included. The server answers the upgrade
@@ -125,19 +167,19 @@ table! {
     max_frame_bytes: i64 = int(1_024, 1_073_741_824), "67108864", &[], CONNECTION;
     /// Where Pulsar's REST API is, when it is not at the hosts of the client: `http://host:port` or `https://host:port`,
     /// several hosts after commas.
-    admin_url: &str = Kind::Text, "", &[], CONNECTION;
+    admin_url: str = Kind::Text, "", &[], CONNECTION;
     /// Hosts to which the REST API may redirect a request with its token, besides those of the URLs: `host`, `host:port`
     /// or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the topic.
-    admin_trusted_hosts: &str = Kind::Text, "", &[], CONNECTION;
+    admin_trusted_hosts: str = Kind::Text, "", &[], CONNECTION;
     /// How long a request to the REST API may take, all hosts and redirects included.
     admin_timeout: Duration = millis(1, 3_600_000), "60000", &[], CONNECTION;
 
     /// The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
     /// unique on its topic.
-    name: &str = Kind::Text, "", &[(PRODUCER, "producerName"), (CONSUMER, "consumerName"), (READER, "readerName")], ANY;
+    name: str = Kind::Text, "", &[(PRODUCER, "producerName"), (CONSUMER, "consumerName"), (READER, "readerName")], ANY;
 
     /// How long a send may take from the call to its receipt, reconnects included; 0 waits for ever.
-    send_timeout: Duration = millis_or_off(1, I32), "30000", &[(PRODUCER, "sendTimeoutMillis")], PRODUCER;
+    send_timeout: Duration = millis_or_off(1, I32), "30000", &[(PRODUCER, Query::SEND_TIMEOUT)], PRODUCER;
     /// Let the proxy gather messages into batches: about twice the rate. Not with key_shared subscriptions.
     batch_enabled: bool = Kind::Bool, "false", &[(PRODUCER, "batchingEnabled")], PRODUCER;
     /// Most messages in a batch.
@@ -145,7 +187,7 @@ table! {
     /// Longest wait for a batch to fill.
     batch_max_delay: Duration = millis(1, I32), "1", &[(PRODUCER, "batchingMaxPublishDelay")], PRODUCER;
     /// Most messages in flight: accepted and without a receipt yet.
-    max_pending_msg: u32 = int(1, 1_000_000), "1000", &[(PRODUCER, "maxPendingMessages")], PRODUCER;
+    max_pending_msg: u32 = int(1, 1_000_000), "1000", &[(PRODUCER, Query::MAX_PENDING_MESSAGES)], PRODUCER;
     /// Most bytes in flight, counted as encoded frames. One message always fits.
     max_pending_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], PRODUCER;
     /// What a send does when the bounds are reached.
@@ -153,19 +195,19 @@ table! {
     /// To which partition messages without a key go.
     routing_mode: RoutingMode = RoutingMode::KIND, "single", &[(PRODUCER, "messageRoutingMode")], PRODUCER;
     /// How the proxy compresses what it sends to the broker.
-    compression_type: CompressionType = CompressionType::KIND, "none", &[(PRODUCER, "compressionType")], PRODUCER;
+    compression_type: CompressionType = CompressionType::KIND, "none", &[(PRODUCER, Query::COMPRESSION_TYPE)], PRODUCER;
     /// How keys are hashed to partitions.
     hashing_scheme: HashingScheme = HashingScheme::KIND, "java_string", &[(PRODUCER, "hashingScheme")], PRODUCER;
     /// The sequence id before that of the first message. A value below the broker's own drops messages as duplicates.
-    initial_seq_id: i64 = int(-1, i64::MAX), "", &[(PRODUCER, "initialSequenceId")], PRODUCER;
+    initial_seq_id: i64 = int(-1, i64::MAX), "", &[(PRODUCER, Query::INITIAL_SEQUENCE_ID)], PRODUCER;
     /// Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them.
-    encryption_keys: &str = Kind::Text, "", &[(PRODUCER, "encryptionKeys")], PRODUCER;
+    encryption_keys: str = Kind::Text, "", &[(PRODUCER, Query::ENCRYPTION_KEYS)], PRODUCER;
     /// The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can read it.
     /// Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`. `compression_type`
     /// is then done here, before.
-    encryption_key: &str = Kind::Text, "", &[], PRODUCER;
+    encryption_key: str = Kind::Text, "", &[], PRODUCER;
     /// PEM file with the public key (RSA, or P-256, P-384, P-521) to encrypt with; read when the producer is opened and at each new data key.
-    encryption_public_key_file: &str = Kind::Path, "", &[], PRODUCER;
+    encryption_public_key_file: str = Kind::Path, "", &[], PRODUCER;
     /// How long a data key is used before a new one is made, under the public key as it then is.
     encryption_key_renewal: Duration = millis(1_000, 86_400_000), "14400000", &[], PRODUCER;
     /// What becomes of messages in flight when the connection breaks. Neither prevents duplicates: the server may send
@@ -184,7 +226,7 @@ table! {
     /// Whether the subscription outlives its consumers.
     subscription_mode: SubscriptionMode = SubscriptionMode::KIND, "durable", &[(CONSUMER, "subscriptionMode")], CONSUMER;
     /// Where the subscription begins when it does not exist yet.
-    initial_position: InitialPosition = InitialPosition::KIND, "latest", &[(CONSUMER, "subscriptionInitialPosition")], CONSUMER;
+    initial_position: InitialPosition = InitialPosition::KIND, "latest", &[(CONSUMER, Query::INITIAL_POSITION)], CONSUMER;
     /// Redeliver what is not acknowledged after this time; 0 never does.
     ack_timeout: Duration = millis_or_off(1_000, I32), "0", &[(CONSUMER, "ackTimeoutMillis")], CONSUMER;
     /// How long after a negative acknowledgement the message comes again. On exclusive and failover subscriptions all that
@@ -196,24 +238,24 @@ table! {
     /// Needs a shared or key_shared subscription of one topic.
     enable_retry: bool = Kind::Bool, "false", &[], CONSUMER;
     /// The retry letter topic; `{topic}-{subscription}-RETRY` when not given. Needs `enable_retry`.
-    retry_letter_topic: &str = Kind::Text, "", &[], CONSUMER;
+    retry_letter_topic: str = Kind::Text, "", &[], CONSUMER;
     /// After this many redeliveries, or as many times from the retry letter topic, a message goes to the dead letter topic
     /// (shared and key_shared only). With `enable_retry` it is 16 when not given.
     max_redeliver_count: u32 = int(1, I32), "", &[(CONSUMER, "maxRedeliverCount")], CONSUMER;
     /// The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count` or `enable_retry`.
-    dead_letter_topic: &str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
+    dead_letter_topic: str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
     /// Ask for messages as the application finishes them, instead of letting the server push.
     pull_mode: bool = Kind::Bool, "false", &[(CONSUMER, "pullMode")], CONSUMER;
     /// PEM file with the private key to decrypt with, whatever its name; read when a message comes under a data key that
     /// is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their keys.
-    encryption_private_key_file: &str = Kind::Path, "", &[], CONSUMER;
+    encryption_private_key_file: str = Kind::Path, "", &[], CONSUMER;
     /// What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them come again
     /// after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume` delivers them as they are.
     crypto_failure_action: CryptoFailureAction = CryptoFailureAction::KIND, "fail",
-        &[(CONSUMER, "cryptoFailureAction"), (READER, "cryptoFailureAction")], RECEIVER;
+        &[(CONSUMER, Query::CRYPTO_FAILURE_ACTION), (READER, Query::CRYPTO_FAILURE_ACTION)], RECEIVER;
     /// Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or read
     /// ahead (readers, two at least). The server's own limit is 1000.
-    queue_size: u32 = int(1, 1_000), "1000", &[(CONSUMER, "receiverQueueSize"), (READER, "receiverQueueSize")], RECEIVER;
+    queue_size: u32 = int(1, 1_000), "1000", &[(CONSUMER, Query::QUEUE_SIZE), (READER, Query::QUEUE_SIZE)], RECEIVER;
     /// Stop reading from the socket while this many bytes wait to be handled. One message always fits.
     queue_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], RECEIVER;
     /// Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is looked for
@@ -230,7 +272,7 @@ table! {
     /// How many connections share the work. More than one needs a shared or key_shared subscription.
     connections: u32 = int(1, 64), "1", &[], CONSUMER;
     /// Where the reader begins: `earliest`, `latest`, or after the message with this id.
-    starting_message: &str = Kind::Position, "latest", &[(READER, "messageId")], READER;
+    starting_message: str = Kind::Position, "latest", &[(READER, Query::MESSAGE_ID)], READER;
 }
 
 /// Other words for a key, as the seed's README and Pulsar's own clients have them.

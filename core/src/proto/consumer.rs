@@ -14,6 +14,7 @@ use super::unacked::{Delivered, Unacked};
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin};
+use crate::query::Query;
 use crate::stats::Counters;
 use crate::topic::TopicName;
 
@@ -267,9 +268,7 @@ impl<T> Role for ConsumerRole<T> {
     type Command = Command<T>;
     type Event = Event<T>;
 
-    fn connect_query(&mut self) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
+    fn connect_query(&mut self, _query: &mut Query) {}
 
     fn handle_connected(&mut self, now: Moment, connection: u64) {
         self.connection = connection;

@@ -11,6 +11,7 @@ use super::session::Role;
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
+use crate::query::Query;
 use crate::stats::Counters;
 
 /// What a producer is told to do. `T` is the caller's token for a message, given back with its outcome; `H` is the room it
@@ -327,20 +328,21 @@ impl<T, H> Role for ProducerRole<T, H> {
     type Command = Command<T, H>;
     type Event = Event<T, H>;
 
-    fn connect_query(&mut self) -> Vec<(&'static str, String)> {
+    fn connect_query(&mut self, query: &mut Query) {
         let numbered = self.numbered();
         if let Some(first) = self.entries.iter().find(|entry| entry.is_to_be_sent(numbered)) {
             self.key = first.frame.key().cloned();
         }
-        let mut query = match numbered {
-            false => self.first_connection.map(|id| ("initialSequenceId", id.to_string())).into_iter().collect(),
+        if numbered {
             // The server gives the next message the id after this one.
-            true => {
-                vec![("initialSequenceId", (self.sequence - 1).to_string()), ("sendTimeoutMillis", "0".to_owned())]
-            }
-        };
-        query.extend(self.key.as_ref().map(|key| ("encryptionKeys", key.as_str().to_owned())));
-        query
+            query.set(Query::INITIAL_SEQUENCE_ID, (self.sequence - 1).to_string());
+            query.set(Query::SEND_TIMEOUT, "0");
+        } else if let Some(id) = self.first_connection {
+            query.set(Query::INITIAL_SEQUENCE_ID, id.to_string());
+        }
+        if let Some(key) = &self.key {
+            query.set(Query::ENCRYPTION_KEYS, key.as_str());
+        }
     }
 
     fn handle_connected(&mut self, now: Moment, _connection: u64) {

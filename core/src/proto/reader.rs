@@ -12,6 +12,7 @@ use super::restart::Restart;
 use super::session::Role;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{MessageId, Origin};
+use crate::query::Query;
 use crate::stats::Counters;
 use crate::topic::TopicName;
 
@@ -87,8 +88,8 @@ impl<T> Role for ReaderRole<T> {
     type Command = Command<T>;
     type Event = Event<T>;
 
-    fn connect_query(&mut self) -> Vec<(&'static str, String)> {
-        vec![("messageId", self.position.clone())]
+    fn connect_query(&mut self, query: &mut Query) {
+        query.set(Query::MESSAGE_ID, self.position.as_str());
     }
 
     fn handle_connected(&mut self, _now: Moment, connection: u64) {

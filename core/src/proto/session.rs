@@ -8,6 +8,7 @@ use super::frame::Frame;
 use super::liveness::{Liveness, PingAction};
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::query::Query;
 
 /// How long the peer may take to answer our close frame.
 const CLOSE_HANDSHAKE: Duration = Duration::from_secs(1);
@@ -26,8 +27,8 @@ pub(crate) trait Role {
     type Command;
     type Event;
 
-    /// Returns the query parameters of the next connection that the role sets itself; they override those of the options.
-    fn connect_query(&mut self) -> Vec<(&'static str, String)>;
+    /// Sets, in the query that follows from the options, the parameters of the next connection that the role decides.
+    fn connect_query(&mut self, query: &mut Query);
 
     /// Connection number `connection` is open, counted from 1.
     fn handle_connected(&mut self, now: Moment, connection: u64);
@@ -529,9 +530,9 @@ impl<R: Role> Session<R> {
         self.role.poll_event()
     }
 
-    /// Returns the query parameters of the next connection that the role sets itself.
-    pub(crate) fn connect_query(&mut self) -> Vec<(&'static str, String)> {
-        self.role.connect_query()
+    /// Sets, in the query that follows from the options, the parameters of the next connection that the role decides.
+    pub(crate) fn connect_query(&mut self, query: &mut Query) {
+        self.role.connect_query(query);
     }
 
     /// That many delivered messages were discarded unseen because the connection is gone.

@@ -13,6 +13,7 @@ use proptest::prelude::ProptestConfig;
 use super::Moment;
 use super::session::{Action, Change, Policy, Role, Session};
 use crate::error::{Error, ErrorKind};
+use crate::query::Query;
 
 /// Two thousand sequences of steps, or as many as `PROPTEST_CASES` says.
 fn cases() -> ProptestConfig {
@@ -47,7 +48,7 @@ struct World<R> {
     session: Session<R>,
     now: Moment,
     /// The query of the latest attempt to connect that has not been answered.
-    attempt: Option<Vec<(&'static str, String)>>,
+    attempt: Option<Query>,
     hosts_tried: Vec<usize>,
     pings: usize,
     closes: usize,
@@ -75,7 +76,9 @@ impl<R: Role> World<R> {
             match action {
                 Action::Connect { host } => {
                     self.hosts_tried.push(host);
-                    self.attempt = Some(self.session.connect_query());
+                    let mut query = Query::default();
+                    self.session.connect_query(&mut query);
+                    self.attempt = Some(query);
                 }
                 Action::Ping => self.pings += 1,
                 Action::Close => self.closes += 1,
@@ -90,7 +93,7 @@ impl<R: Role> World<R> {
     }
 
     /// Answers the attempt under way, if there is one; its query.
-    fn connect(&mut self) -> Option<Vec<(&'static str, String)>> {
+    fn connect(&mut self) -> Option<Query> {
         let query = self.attempt.take()?;
         self.session.handle_connected(self.now);
         self.act();

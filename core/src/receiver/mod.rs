@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::message::Message;
 use crate::message::batch_acks::Batches;
-use crate::options::{Options, Ordering as KeyOrdering};
+use crate::options::{Ordering as KeyOrdering, Resolved};
 use crate::outcome::{Outcome, Settle};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
@@ -94,20 +94,24 @@ impl<C: IntoCommand> Receiver<C> {
     pub(crate) fn new(
         client: &Arc<ClientInner>,
         topic: Arc<TopicName>,
-        options: &Options,
+        options: &Resolved,
         comes_again: bool,
     ) -> Receiver<C> {
         let counters: Arc<Counters> = Arc::default();
-        let processor_count = options.count("processors");
-        let lanes = if options.get_ordering() == KeyOrdering::Key { processor_count } else { 1 };
+        let processor_count = options.processors as usize;
+        let lanes = if options.ordering == KeyOrdering::Key { processor_count } else { 1 };
         Receiver {
             client: client.clone(),
-            log: Log::new(topic.to_string(), options.log.clone()),
+            log: Log::new(topic.to_string(), options.given.log.clone()),
             topic,
             sessions: Vec::new(),
             status: Vec::new(),
             reporters: Vec::new(),
-            inbox: Arc::new(Inbox::new(lanes, options.count("queue_bytes"), counters.clone())),
+            inbox: Arc::new(Inbox::new(
+                lanes,
+                usize::try_from(options.queue_bytes).unwrap_or(usize::MAX),
+                counters.clone(),
+            )),
             comes_again,
             counters,
             retry: None,
@@ -124,7 +128,7 @@ impl<C: IntoCommand> Receiver<C> {
     }
 
     /// Starts one more session, with the number that `role` was made for; `topic` is told to those who hear of its state.
-    pub(crate) fn add<R>(&mut self, topic: &Arc<TopicName>, role: R, route: Route, options: &Options)
+    pub(crate) fn add<R>(&mut self, topic: &Arc<TopicName>, role: R, route: Route, options: &Resolved)
     where
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
     {

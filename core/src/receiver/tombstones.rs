@@ -14,7 +14,7 @@ use crate::admin::{Admin, StoredMessage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
 use crate::message::MessageId;
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::status;
 
 /// After a look, the next one is so many times the interval away.
@@ -51,12 +51,12 @@ pub(crate) trait TombstoneWatched: Send + Sync + Sized + 'static {
 }
 
 /// Watches a handle for as long as it lives, if so wanted. Nothing is kept alive meanwhile.
-pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Options) {
-    let interval = options.millis("tombstone_check_interval");
+pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
+    let interval = options.tombstone_check_interval;
     if interval.is_zero() {
         return;
     }
-    let (watched, skips) = (Arc::downgrade(handle), options.bool("skip_tombstones"));
+    let (watched, skips) = (Arc::downgrade(handle), options.skip_tombstones);
     let receiver = handle.receiver();
     let limiter = receiver.client.limiter.clone();
     let mut silence = Silence::default();

@@ -18,7 +18,7 @@ use self::issuer::{Grant, Issuer};
 use self::settings::Settings;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
-use crate::options::Options;
+use crate::options::Resolved;
 use crate::proto::backoff::Backoff;
 
 /// How long a token without `expires_in` is used, and how long a token is believed in that took the place of one that a
@@ -76,9 +76,9 @@ impl Held {
 
 impl TokenCache {
     /// Fails on options that cannot be used; fetches nothing.
-    pub(super) fn new(options: &Options, log: Log) -> Result<Arc<TokenCache>> {
+    pub(super) fn new(options: &Resolved, log: Log) -> Result<Arc<TokenCache>> {
         let issuer = Issuer::new(Settings::new(options)?);
-        Ok(Arc::new(TokenCache { issuer, refresh: options.float("oauth2_refresh"), log, state: Mutex::default() }))
+        Ok(Arc::new(TokenCache { issuer, refresh: options.oauth2_refresh, log, state: Mutex::default() }))
     }
 
     /// Returns the address of the issuer, for errors.

@@ -9,7 +9,7 @@ use hyper::Uri;
 
 use super::key_file::{Identity, KeyFile};
 use crate::error::{Error, Result};
-use crate::options::{OAuth2AuthMethod, Options};
+use crate::options::{OAuth2AuthMethod, Resolved};
 use crate::tls;
 use crate::topic::Host;
 
@@ -124,35 +124,34 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Fails on what cannot be used; the key file is read at each fetch and not here.
-    pub(super) fn new(options: &Options) -> Result<Settings> {
-        let allow_http = options.bool("oauth2_allow_http");
-        let url = |key: &str| {
-            let text = options.text(key);
-            text.map(|text| IssuerUrl::parse(&format!("option {key:?}"), &text, allow_http)).transpose()
+    pub(super) fn new(options: &Resolved) -> Result<Settings> {
+        let allow_http = options.oauth2_allow_http;
+        let url = |key: &str, text: &Option<String>| {
+            text.as_ref().map(|text| IssuerUrl::parse(&format!("option {key:?}"), text, allow_http)).transpose()
         };
-        let issuer = url("oauth2_issuer_url")?;
+        let issuer = url("oauth2_issuer_url", &options.oauth2_issuer_url)?;
         if issuer.as_ref().is_some_and(|issuer| issuer.path.contains('?')) {
             return Err(Error::invalid("option \"oauth2_issuer_url\": an issuer has no query"));
         }
-        let well_known_path = options.text("oauth2_well_known_path").unwrap_or_default();
+        let well_known_path = options.oauth2_well_known_path.clone();
         if !well_known_path.starts_with('/') || well_known_path.contains(char::is_whitespace) {
             let got = format!(
                 "option \"oauth2_well_known_path\": expected a path that begins with /, got {well_known_path:?}"
             );
             return Err(Error::invalid(got));
         }
-        let client = match options.text("oauth2_key_file") {
-            Some(file) => Client::File(KeyFile::new(&file)?),
+        let client = match &options.oauth2_key_file {
+            Some(file) => Client::File(KeyFile::new(file)?),
             None => {
-                let id = options.text("oauth2_client_id").unwrap_or_default();
-                Client::Fixed(Identity::new(id, options.text("oauth2_client_secret")))
+                let id = options.oauth2_client_id.clone().unwrap_or_default();
+                Client::Fixed(Identity::new(id, options.oauth2_client_secret.clone()))
             }
         };
-        let method = options.get_oauth2_auth_method();
-        let token_endpoint = url("oauth2_token_endpoint")?;
+        let method = options.oauth2_auth_method;
+        let token_endpoint = url("oauth2_token_endpoint", &options.oauth2_token_endpoint)?;
         let tls = tls::issuer_config(options, method == OAuth2AuthMethod::TlsClientAuth);
         let mut known = issuer.iter().chain(&token_endpoint).peekable();
-        let is_plain = known.peek().is_some() && known.all(|url| !url.tls) && !options.is_set("oauth2_ca_file");
+        let is_plain = known.peek().is_some() && known.all(|url| !url.tls) && options.oauth2_ca_file.is_none();
         Ok(Settings {
             // A machine without trust roots can still ask an issuer on itself.
             tls: if is_plain { tls.ok() } else { Some(tls?) },
@@ -160,10 +159,10 @@ impl Settings {
             token_endpoint,
             well_known_path,
             client,
-            audience: options.text("oauth2_audience"),
-            scope: options.text("oauth2_scope"),
+            audience: options.oauth2_audience.clone(),
+            scope: options.oauth2_scope.clone(),
             method,
-            timeout: options.millis("oauth2_timeout"),
+            timeout: options.oauth2_timeout,
             allow_http,
         })
     }

@@ -9,6 +9,7 @@ use super::*;
 use crate::message::Outgoing;
 use crate::proto::frame::{ConnectionKey, OpenFrame};
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
+use crate::query::Query;
 
 /// What the broker has, and what it has not answered yet.
 #[derive(Default)]
@@ -24,10 +25,10 @@ struct Broker {
 }
 
 impl Broker {
-    fn connected(&mut self, query: &[(&'static str, String)]) {
+    fn connected(&mut self, query: &Query) {
         self.unsent.clear();
-        let initial = query.iter().find(|(name, _)| *name == "initialSequenceId");
-        self.sequence = initial.map(|(_, id)| id.parse::<i64>().unwrap() + 1);
+        let initial = query.get(Query::INITIAL_SEQUENCE_ID);
+        self.sequence = initial.map(|id| id.parse::<i64>().unwrap() + 1);
     }
 
     fn take(&mut self, frame: &str) {
@@ -172,7 +173,7 @@ fn receipt(id: &str, context: u64) -> String {
 /// A producer whose first `count` messages are written, and the ids that they and all that follows may have.
 fn numbered_world(count: u64) -> World<ProducerRole<u64, ()>> {
     let mut world = world(Resend::Numbered { first: 10, chosen: true });
-    assert_eq!(world.connect().unwrap()[0], ("initialSequenceId", "9".to_owned()));
+    assert_eq!(world.connect().unwrap().get(Query::INITIAL_SEQUENCE_ID), Some("9"));
     for number in 0..count {
         world.command(Command::Send { frame: frame(number), ticket: number, hold: (), deadline: None });
     }
@@ -249,7 +250,7 @@ fn what_stays_in_doubt_is_said_to_be_so() {
     world.disconnect();
     world.command(Command::Judge { stored: true });
     world.pass(Duration::from_secs(1));
-    assert_eq!(world.connect().unwrap()[0], ("initialSequenceId", "9".to_owned()));
+    assert_eq!(world.connect().unwrap().get(Query::INITIAL_SEQUENCE_ID), Some("9"));
     assert_eq!(world.written().len(), 1);
     world.receive(&receipt(DUPLICATE, 0));
     assert!(matches!(&world.events()[..], [Event::InDoubt(_), Event::Sent(0, Ok(_), _)]));
@@ -341,7 +342,7 @@ fn a_number_whose_receipt_got_lost_is_not_given_to_another_message() {
         world.pass(Duration::from_millis(500));
         let query = world.connect().unwrap();
         // The ids that the broker has seen are those of the first three, so the fourth must be the fourth.
-        let begin: i64 = query[0].1.parse().unwrap();
+        let begin: i64 = query.get(Query::INITIAL_SEQUENCE_ID).unwrap().parse().unwrap();
         let written = world.written();
         let fourth = written.iter().position(|frame| frame.contains(r#""key":"3""#)).unwrap();
         assert_eq!(begin + 1 + fourth as i64, 13, "{begin} {written:?}");
@@ -402,10 +403,10 @@ fn what_a_close_leaves_was_either_never_written_or_is_unknown() {
 #[test]
 fn the_callers_first_sequence_id_is_not_used_again() {
     let mut world = World::new(ProducerRole::<u64, ()>::new(Resend::Again, Some(7), Arc::default()), policy());
-    assert_eq!(world.connect().unwrap(), [("initialSequenceId", "7".to_owned())]);
+    assert_eq!(world.connect().unwrap().to_string(), "?initialSequenceId=7");
     world.disconnect();
     world.pass(Duration::from_secs(1));
-    assert_eq!(world.connect().unwrap(), []);
+    assert_eq!(world.connect().unwrap(), Query::default());
 }
 
 #[test]
@@ -668,14 +669,14 @@ fn encrypted(number: u64, key: &ConnectionKey) -> Command<u64, ()> {
 #[test]
 fn a_message_under_a_new_data_key_goes_out_on_a_connection_that_has_told_it() {
     let (mut world, keys) = encrypted_world();
-    assert_eq!(world.connect().unwrap(), [("encryptionKeys", "a".to_owned())]);
+    assert_eq!(world.connect().unwrap().to_string(), "?encryptionKeys=a");
     for (number, key) in [(0, 0), (1, 1), (2, 1)] {
         world.command(encrypted(number, &keys[key]));
     }
     assert_eq!(world.written().len(), 1);
     world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"0"}"#);
     world.pass(Duration::from_secs(1));
-    assert_eq!(world.connect().unwrap(), [("encryptionKeys", "b".to_owned())]);
+    assert_eq!(world.connect().unwrap().to_string(), "?encryptionKeys=b");
     assert_eq!(world.written().len(), 2);
 }
 
@@ -688,7 +689,7 @@ fn what_is_sent_again_goes_out_under_the_data_key_that_it_was_encrypted_with() {
     world.command(encrypted(1, &keys[1]));
     world.disconnect();
     world.pass(Duration::from_secs(1));
-    assert_eq!(world.connect().unwrap(), [("encryptionKeys", "a".to_owned())]);
+    assert_eq!(world.connect().unwrap().to_string(), "?encryptionKeys=a");
     assert_eq!(world.written().len(), 1);
 }
 
@@ -716,7 +717,7 @@ proptest! {
                     world.pass(Duration::from_secs(1));
                     if let Some(query) = world.connect() {
                         broker.connected(&query);
-                        connection_key = query[0].1.clone();
+                        connection_key = query.get(Query::ENCRYPTION_KEYS).unwrap().to_owned();
                     }
                     for frame in world.written() {
                         let json: serde_json::Value = serde_json::from_str(&frame).unwrap();

@@ -8,6 +8,7 @@ use super::*;
 use crate::message::{Message, MessageId};
 use crate::proto::consumer::Event;
 use crate::proto::reader::{Command, ReaderRole};
+use crate::query::Query;
 
 const WINDOW: usize = 4;
 
@@ -63,7 +64,7 @@ fn what_nobody_can_read_is_asked_for_once_more_and_then_left_out() {
     world.receive(&delivery(3));
     assert_eq!(delivered(&mut world).len(), 1, "and nothing may overtake it");
     world.pass(Duration::from_secs(1));
-    assert_eq!(world.connect().unwrap()[0].1, id(1).as_str());
+    assert_eq!(world.connect().unwrap().get(Query::MESSAGE_ID), Some(id(1).as_str()));
     world.receive("}{");
     assert!(world.session.is_open(), "the topic holds it, so that no connection is a way around it");
     world.receive(&delivery(3));
@@ -120,8 +121,8 @@ proptest! {
                 Step::Disconnect => world.disconnect(),
                 Step::Connect => {
                     if let Some(query) = world.connect() {
-                        let position = &query[0].1;
-                        next = match position.as_str() {
+                        let position = query.get(Query::MESSAGE_ID).unwrap();
+                        next = match position {
                             "earliest" => 0,
                             id => id.parse::<MessageId>().unwrap().entry() + 1,
                         };
