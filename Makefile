@@ -4,7 +4,7 @@
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
 #   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
 #   make third-party        after a change of Cargo.lock: the licences and the bill of materials of what is linked in
-#   make site               the documentation as a site in target/site; a warning is an error
+#   make site               the documentation as a site in target/site, with the references; a warning is an error
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
 #   make small              the C library without the mock and built for size, in target/small; make install FROM=target/small
@@ -115,8 +115,13 @@ bench-build: tools-bench library wheel $(BENCH_VENV)/ready
 bench: bench-build
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGUMENTS)
 
-site: $(VENV)/ready
+site: tools-site $(VENV)/ready
 	NO_MKDOCS_2_WARNING=1 $(IN_VENV)/mkdocs build --strict --quiet
+	doxygen docs/Doxyfile
+	cargo doc --quiet --no-deps -p stargate-core --features mock
+	mkdir -p target/site/reference
+	cp -r target/doxygen/html target/site/reference/c
+	cp -r target/doc target/site/reference/rust
 
 # As `make install FROM=target/small` installs it.
 small:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Looks whether the tools are there that `make demo`, `test`, `bench` or `lint` need, and says how to get what is not.
+"""Looks whether the tools are there that `make demo`, `test`, `bench`, `lint` or `site` need, and says how to get what is not.
 
-tools.py demo|test|bench|lint [mock|real]
+tools.py demo|test|bench|lint|site [mock|real]
 """
 
 import shutil
@@ -33,12 +33,15 @@ OPENSSL = Tool("openssl", "makes the certificates of the secure broker", "apt in
 CLIPPY = Tool("cargo-clippy", "looks for mistakes in the Rust code", "rustup component add clippy")
 RUSTFMT = Tool("rustfmt", "holds the Rust code to one format", "rustup component add rustfmt")
 
+DOXYGEN = Tool("doxygen", "makes the reference of C and C++", "apt install doxygen")
+
 BROKER = [JAVA, MAVEN, OPENSSL]
 NEEDED = {
     "demo": [CARGO, CC],
     "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, *BROKER],
     "bench": [CARGO, CC, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
+    "site": [CARGO, DOXYGEN],
 }
 
 

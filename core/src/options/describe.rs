@@ -1,12 +1,12 @@
-//! The table for those who read it: as JSON for bindings and tools, as Markdown for people.
+//! The table of options as JSON for bindings and tools, and as a Markdown page for people.
 
 use serde_json::json;
 
-use super::spec::{Kind, Roles};
+use super::spec::{Kind, OptionSpec, Roles};
 use super::table::{ALIASES, OPTIONS};
 
-/// The table as JSON: an array of `{key, aliases, type, range, choices, min, max, or_zero, default, roles, parameters,
-/// doc}`, for bindings and tools.
+/// Returns the table as JSON for bindings and tools: an array of `{key, aliases, type, range, choices, min, max, or_zero,
+/// default, roles, parameters, doc}`.
 pub fn describe() -> String {
     let rows: Vec<serde_json::Value> = OPTIONS
         .iter()
@@ -42,47 +42,73 @@ pub fn describe() -> String {
     serde_json::Value::Array(rows).to_string()
 }
 
-/// The table as the Markdown page `docs/configuration.md`.
+/// Returns the table as the Markdown page `docs/configuration.md`: an overview, then a heading for each option.
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Configuration\n\n\
-         Generated from the table in `core/src/options/table.rs` by `make docs`; do not edit. The keys are the same in Rust\n\
-         (setters of `Options`), C (`stargate_options_set`), Python (keyword arguments, where times are seconds or\n\
-         `timedelta`) and supervisor configurations. Unknown keys, values out of range and combinations that the server\n\
-         refuses are errors.\n",
+         The keys are the same in Rust (setters of `Options`), C (`stargate_options_set`), Python (keyword arguments,\n\
+         where times are seconds or `timedelta`) and supervisor configurations. Unknown keys, values out of range and\n\
+         combinations that the server refuses are errors.\n\n\
+         Options of a connection are given to the client. A producer, consumer or reader inherits them and may override\n\
+         them.\n\n\
+         `make docs` generates this page from `core/src/options/table.rs`; do not edit it.\n\n",
     );
-    let sections = [
-        (
-            Roles::CONNECTION,
-            "Connection",
-            "Given to the client; a producer, consumer or reader inherits them and may override them.",
-        ),
-        (Roles::PRODUCER, "Producer", ""),
-        (Roles::CONSUMER, "Consumer", ""),
-        (Roles::READER, "Reader", ""),
-    ];
-    for (role, title, text) in sections {
-        page.push_str(&format!("\n## {title}\n\n"));
-        if !text.is_empty() {
-            page.push_str(&format!("{text}\n\n"));
-        }
-        page.push_str("| key | value | default | server's parameter | meaning |\n|---|---|---|---|---|\n");
-        for spec in OPTIONS.iter().filter(|spec| spec.roles.intersects(role)) {
-            let parameter = spec.parameters.iter().find(|(to, _)| to.intersects(role)).map(|(_, name)| *name);
-            let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
-            let doc = spec.doc.split_whitespace().collect::<Vec<_>>().join(" ");
-            page.push_str(&format!(
-                "| `{}` | {} | {} | {} | {} |\n",
-                spec.key,
-                spec.kind.describe(),
-                code(spec.default),
-                code(parameter.unwrap_or_default()),
-                doc.replace('|', "\\|"),
-            ));
+    let groups = groups();
+    page.push_str("| option | default | applies to |\n|---|---|---|\n");
+    for spec in groups.iter().flat_map(|(_, specs)| specs) {
+        let applies = if spec.roles.intersects(Roles::CONNECTION) { "everything".into() } else { roles(spec) };
+        let link = format!("<a href=\"#{0}\"><code>{0}</code></a>", spec.key);
+        page.push_str(&format!("| {link} | {} | {applies} |\n", code(spec.default)));
+    }
+    for (title, specs) in groups {
+        page.push_str(&format!("\n## {title}\n"));
+        specs.iter().for_each(|spec| page.push_str(&entry(spec)));
+    }
+    page
+}
+
+/// The options by what they apply to, each once.
+fn groups() -> Vec<(&'static str, Vec<&'static OptionSpec>)> {
+    let titles = ["Connection", "Producer", "Consumer", "Reader", "Several handles"];
+    let mut groups: Vec<_> = titles.into_iter().map(|title| (title, Vec::new())).collect();
+    for spec in OPTIONS {
+        let group = match spec.roles {
+            roles if roles.intersects(Roles::CONNECTION) => 0,
+            Roles::PRODUCER => 1,
+            Roles::CONSUMER => 2,
+            Roles::READER => 3,
+            _ => 4,
+        };
+        groups[group].1.push(spec);
+    }
+    groups
+}
+
+fn code(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("`{text}`") }
+}
+
+fn roles(spec: &OptionSpec) -> String {
+    spec.roles.names().join(", ")
+}
+
+/// One option: its heading, which is its anchor, its text, and its facts.
+fn entry(spec: &OptionSpec) -> String {
+    let doc = spec.doc.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = format!("\n### `{}`\n\n{doc}\n\n- Value: {}\n", spec.key, spec.kind.describe());
+    let aliases: Vec<String> =
+        ALIASES.iter().filter(|(_, key)| *key == spec.key).map(|(alias, _)| code(alias)).collect();
+    let mut parameters: Vec<String> = spec.parameters.iter().map(|(_, name)| code(name)).collect();
+    parameters.dedup();
+    for (name, fact) in [
+        ("Default", code(spec.default)),
+        ("Applies to", if spec.roles.intersects(Roles::CONNECTION) { String::new() } else { roles(spec) }),
+        ("The server's parameter", parameters.join(", ")),
+        ("Also called", aliases.join(", ")),
+    ] {
+        if !fact.is_empty() {
+            text.push_str(&format!("- {name}: {fact}\n"));
         }
     }
-    let mut aliases: Vec<String> = ALIASES.iter().map(|(alias, key)| format!("`{alias}` for `{key}`")).collect();
-    aliases.sort();
-    page.push_str(&format!("\nOther words taken for a key: {}.\n", aliases.join(", ")));
-    page
+    text
 }
