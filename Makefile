@@ -49,6 +49,7 @@ lint: tools-lint $(VENV)/ready
 	$(IN_VENV)/ruff format --check python tests examples ffi-c
 	$(IN_VENV)/clang-format --dry-run -Werror $(C_SOURCES)
 	cd python && ../$(IN_VENV)/mypy
+	$(PYTHON) python/tools/generate_admin.py --check
 	$(PYTHON) ffi-c/install/third_party.py --check
 	$(PYTHON) tests/bench/charts.py --check
 

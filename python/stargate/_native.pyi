@@ -24,6 +24,7 @@ __all__ = [
     "error_kinds",
     "produce",
     "produce_async",
+    "wait_in",
 ]
 
 __version__: str

@@ -1,4 +1,4 @@
-"""Pulsar's REST API for asyncio; see `stargate.admin`."""
+"""Pulsar's REST API for asyncio; see `stargate.admin`, whose methods are generated from these."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._native import MessageId
-from .admin import (
+from .admin_types import (
     BacklogAnalysis,
     CompactionStatus,
     InternalStats,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ._convert import Seconds
-    from .admin import Answer, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage
+    from .admin_types import Answer, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage
     from .aio import AsyncClient
 
 
@@ -453,9 +453,8 @@ class AsyncAdmin:
 
     async def expire_all_messages(self, topic: str, older_than: Seconds) -> bool:
         """As `expire_messages`, for all subscriptions of a topic."""
-        found: bool = json.loads(
-            await self._ask("expire_all_messages", topic, _whole_seconds("older_than", older_than))
-        )
+        limit = _whole_seconds("older_than", older_than)
+        found: bool = json.loads(await self._ask("expire_all_messages", topic, limit))
         return found
 
     async def peek_entry(self, topic: str, subscription: str, position: int) -> list[StoredMessage] | None:

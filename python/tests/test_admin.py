@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -198,3 +201,10 @@ def test_asyncio_has_the_same(run: Run, pulsar_url: str, topic: str) -> None:
             await admin.delete_topic(topic, force=True)
 
     run(main())
+
+
+def test_the_methods_are_those_of_the_class_for_asyncio() -> None:
+    tool = Path(__file__).parent.parent / "tools" / "generate_admin.py"
+    if not tool.exists():
+        pytest.skip("not in the source tree")
+    subprocess.run([sys.executable, tool, "--check"], check=True)
