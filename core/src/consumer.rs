@@ -9,7 +9,6 @@ use crate::admin::{Admin, Position, SubscriptionStats};
 use crate::client::inner::{Child, ClientInner};
 use crate::driver::{Route, SessionCommand};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::batch_acks::{Batch, BatchAck};
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Resolved, Roles, SubscriptionMode};
 use crate::outcome::Outcome;
@@ -212,7 +211,7 @@ impl Consumer {
     /// means that the message comes again. Fails only when the consumer has ended.
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
-        self.inner.receiver.tell_lazily(message.origin.session, decided(message, Outcome::Ack, false));
+        self.inner.receiver.tell_lazily(message.origin.session, Command::from_outcome(message, Outcome::Ack, false));
         Ok(())
     }
 
@@ -220,7 +219,7 @@ impl Consumer {
     /// the present connection, or was neither batched nor in a partition.
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
         self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
-            Some(batch) => of_batch(&batch, id, Outcome::Ack, false),
+            Some(batch) => Command::from_batch_outcome(&batch, id, Outcome::Ack, false),
             None => Command::Ack { id: id.clone(), connection: None, finished: false },
         })
     }
@@ -265,14 +264,14 @@ impl Consumer {
     /// Asks for a message to be delivered again, after `negative_ack_delay`.
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
-        self.inner.receiver.tell_lazily(message.origin.session, decided(message, Outcome::Nack, false));
+        self.inner.receiver.tell_lazily(message.origin.session, Command::from_outcome(message, Outcome::Nack, false));
         Ok(())
     }
 
     /// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
         self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
-            Some(batch) => of_batch(&batch, id, Outcome::Nack, false),
+            Some(batch) => Command::from_batch_outcome(&batch, id, Outcome::Nack, false),
             None => Command::Nack { id: id.clone(), finished: false },
         })
     }
@@ -523,38 +522,11 @@ impl IntoCommand for Command<Ticket> {
 
     fn on_outcome(message: &Message, outcome: Outcome) -> Self {
         // The first message of a frame stands for it.
-        decided(message, outcome, !message.origin.in_same_frame)
+        Command::from_outcome(message, outcome, !message.origin.in_same_frame)
     }
 
     fn is_end_of_topic(ticket: Ticket) -> Self {
         Command::IsEndOfTopic { ticket }
-    }
-}
-
-/// What a connection is told of a decision about a message, which may be one of several in a frame.
-fn decided(message: &Message, outcome: Outcome, finished: bool) -> Command<Ticket> {
-    let (id, connection) = (message.id.clone(), Some(message.origin.connection));
-    match (&message.batch, outcome) {
-        (Some(batch), outcome) => of_batch(batch, &id, outcome, finished),
-        (None, Outcome::Ack) => Command::Ack { id, connection, finished },
-        // What was to be kept for later and could not be is as one that failed.
-        (None, Outcome::Nack | Outcome::ReconsumeLater(_)) => Command::Nack { id, finished },
-        (None, Outcome::Continue) => Command::Finished { messages: usize::from(finished) },
-    }
-}
-
-fn of_batch(batch: &Batch, id: &MessageId, outcome: Outcome, finished: bool) -> Command<Ticket> {
-    let index = id.batch_index().map_or(0, |index| index as usize);
-    let ack = match outcome {
-        Outcome::Ack => batch.ack(index),
-        Outcome::Nack | Outcome::ReconsumeLater(_) => batch.nack(index),
-        Outcome::Continue => BatchAck::Nothing,
-    };
-    let id = batch.id.clone();
-    match ack {
-        BatchAck::Ack => Command::Ack { id, connection: Some(batch.connection), finished },
-        BatchAck::Nack => Command::Nack { id, finished },
-        BatchAck::Nothing => Command::Finished { messages: usize::from(finished) },
     }
 }
 

@@ -13,7 +13,9 @@ use super::session::Role;
 use super::unacked::{Delivered, Unacked};
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::batch_acks::{Batch, BatchAck};
 use crate::message::{Message, MessageId, Origin};
+use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::stats::Counters;
 use crate::topic::TopicName;
@@ -63,6 +65,37 @@ pub(crate) enum Command<T> {
     Unsubscribe {
         ticket: T,
     },
+}
+
+impl<T> Command<T> {
+    /// Returns what follows from the outcome of a message, which may be one of several in a frame. `finished` when it also
+    /// ends the handling of the frame.
+    pub(crate) fn from_outcome(message: &Message, outcome: Outcome, finished: bool) -> Command<T> {
+        let (id, connection) = (message.id.clone(), Some(message.origin.connection));
+        match (&message.batch, outcome) {
+            (Some(batch), outcome) => Command::from_batch_outcome(batch, &id, outcome, finished),
+            (None, Outcome::Ack) => Command::Ack { id, connection, finished },
+            // A message that could not be kept for later counts as failed.
+            (None, Outcome::Nack | Outcome::ReconsumeLater(_)) => Command::Nack { id, finished },
+            (None, Outcome::Continue) => Command::Finished { messages: usize::from(finished) },
+        }
+    }
+
+    /// As [`Command::from_outcome`], for the message with this id in a batch, which is acknowledged as a whole.
+    pub(crate) fn from_batch_outcome(batch: &Batch, id: &MessageId, outcome: Outcome, finished: bool) -> Command<T> {
+        let index = id.batch_index().map_or(0, |index| index as usize);
+        let ack = match outcome {
+            Outcome::Ack => batch.ack(index),
+            Outcome::Nack | Outcome::ReconsumeLater(_) => batch.nack(index),
+            Outcome::Continue => BatchAck::Nothing,
+        };
+        let id = batch.id.clone();
+        match ack {
+            BatchAck::Ack => Command::Ack { id, connection: Some(batch.connection), finished },
+            BatchAck::Nack => Command::Nack { id, finished },
+            BatchAck::Nothing => Command::Finished { messages: usize::from(finished) },
+        }
+    }
 }
 
 /// What comes out of a consumer or a reader.
