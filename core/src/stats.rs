@@ -92,7 +92,7 @@ counters! {
     receipts: sum, stays;
     /// Sends that ended with an error.
     send_errors: sum, stays;
-    /// Messages accepted and not ended: a gauge.
+    /// Gauge: messages accepted and not ended.
     in_flight: sum, goes;
     /// Messages received, redeliveries included.
     received: sum, stays;
@@ -104,33 +104,33 @@ counters! {
     acked: sum, stays;
     /// Messages whose negative acknowledgement was sent.
     nacked: sum, stays;
-    /// Acknowledgements that were not sent, because they could no longer count: their connection is gone, or they were
+    /// Acknowledgements that were not sent because they could no longer count: their connection is gone, or they were
     /// given twice.
     acks_dropped: sum, stays;
-    /// Messages that came again at or below a cumulative acknowledgement: acknowledged at once, and not handed out.
+    /// Messages redelivered at or below a cumulative acknowledgement: acknowledged at once, and not delivered.
     covered: sum, stays;
     /// Messages received that could not be decrypted.
     undecryptable: sum, stays;
     /// Messages received with a redelivery count above zero.
     redelivered: sum, stays;
-    /// Messages of the present connections delivered and not acknowledged: a gauge.
+    /// Gauge: messages of the present connections delivered and not acknowledged.
     unacked: sum, goes;
-    /// In pull mode, messages asked for and not delivered yet: a gauge.
+    /// Gauge: in pull mode, messages requested and not delivered yet.
     permits: sum, goes;
-    /// Received messages that wait for the application: a gauge.
+    /// Gauge: received messages that wait for the application.
     queued: sum, goes;
-    /// The bytes of their frames: a gauge.
+    /// Gauge: the bytes of their frames.
     queued_bytes: sum, goes;
-    /// Copies of messages stored in the retry letter topic, because the application wants them again later.
+    /// Copies of messages stored in the retry letter topic by `reconsume_later`.
     retry_letters: sum, stays;
-    /// Copies stored in the dead letter topic, because the application wanted a message again too often. Those that the
-    /// server stores there itself are not counted.
+    /// Copies stored in the dead letter topic after too many calls of `reconsume_later`. Those that the server stores
+    /// there itself are not counted.
     dead_letters: sum, stays;
     /// Handlers that failed: an error, an exception or a panic.
     handler_errors: sum, stays;
     /// How often the server's window was full of messages that the application holds unacknowledged.
     stalls: sum, stays;
-    /// Messages without a value (tombstones) at which the server's delivery stopped, and that were found out.
+    /// Messages without a value (tombstones) found to have stopped the server's delivery.
     tombstones: sum, stays;
     /// Connections made.
     connections: sum, stays;
@@ -144,14 +144,17 @@ counters! {
     last_pong_ms: latest, stays;
 }
 
-/// `docs/statistics.md`.
+/// Returns the page `docs/statistics.md`.
 pub fn markdown() -> String {
     let mut page = String::from(
-        "# Statistics\n\nGenerated from the counters in `core/src/stats.rs` by `make docs`; do not edit.\n\n\
-         Producers, consumers and readers count, always, at the cost of an addition each; a client gives the sum of all that it\n\
-         opened, what is closed included. The names are the same in Rust (`stats()`, the fields of `Stats`), C\n\
-         (`stargate_producer_stats_json` and its likes, a flat JSON object) and Python (`stats()`, attributes). Counts are since\n\
-         the handle was opened and only grow; a gauge is what is so at the moment. What does not apply to a handle is 0.\n\n\
+        "# Statistics\n\n\
+         Producers, consumers and readers always count, at the cost of one addition each. A client returns the sum over\n\
+         all handles that it opened, closed ones included. The names are the same in Rust (`stats()`, the fields of\n\
+         `Stats`), C (`stargate_producer_stats_json` and its counterparts, a flat JSON object) and Python (`stats()`,\n\
+         attributes).\n\n\
+         Counts start at 0 when the handle is opened and only grow. A gauge is the present value. A counter that does not\n\
+         apply to a handle is 0.\n\n\
+         `make docs` generates this page from `core/src/stats.rs`; do not edit it.\n\n\
          | counter | meaning |\n|---|---|\n",
     );
     for (name, meaning) in MEANINGS {

@@ -25,49 +25,51 @@ class ConnectionOptions(TypedDict, total=False):
     auth_token: str | None
     """The JSON web token sent in the `Authorization` header."""
     auth_token_file: str | os.PathLike[str] | None
-    """A file that holds the token; read again at each connect, so that it may rotate."""
+    """A file that holds the token. The client reads it again at each connect, so you can replace the token while it
+    runs."""
     basic_user: str | None
     """The user of HTTP Basic authentication; needs `basic_password` or `basic_password_file`."""
     basic_password: str | None
     """The password of `basic_user`."""
     basic_password_file: str | os.PathLike[str] | None
-    """A file that holds the password of `basic_user`; read again at each connect."""
+    """A file that holds the password of `basic_user`. The client reads it again at each connect."""
     oauth2_issuer_url: str | None
-    """The OAuth2 issuer (client credentials), as `https://host/path`; the token endpoint is read from its metadata.
-    Without it the `issuer_url` of `oauth2_key_file` counts."""
+    """The OAuth2 issuer (client credentials), as `https://host/path`. The client reads the token endpoint from its
+    metadata. When not given, the `issuer_url` of `oauth2_key_file` is used."""
     oauth2_token_endpoint: str | None
-    """The URL that gives tokens, for an issuer without metadata."""
+    """The URL that issues tokens, for an issuer without metadata."""
     oauth2_well_known_path: str | None
-    """The path of the issuer's metadata, appended to `oauth2_issuer_url`. Default: /.well-known/openid-configuration."""
+    """The path of the issuer's metadata, appended to `oauth2_issuer_url`. Default: /.well-known/openid-
+    configuration."""
     oauth2_key_file: str | os.PathLike[str] | None
     """The JSON file with `client_id` and `client_secret` that Pulsar's own clients take: a path, `file:///path` or
-    `data:application/json;base64,...`. Read again at each fetch of a token."""
+    `data:application/json;base64,...`. The client reads it again at each fetch of a token."""
     oauth2_client_id: str | None
     """The client id, instead of `oauth2_key_file`."""
     oauth2_client_secret: str | None
     """The client secret, instead of `oauth2_key_file`."""
     oauth2_audience: str | None
-    """The `audience` to ask the issuer for."""
+    """The `audience` to request from the issuer."""
     oauth2_scope: str | None
-    """The `scope` to ask the issuer for, several after blanks."""
+    """The `scope` to request from the issuer; separate several by spaces."""
     oauth2_auth_method: Literal["client_secret_post", "client_secret_basic", "tls_client_auth"] | None
     """How the client authenticates itself to the issuer. Default: "client_secret_post"."""
     oauth2_ca_file: str | os.PathLike[str] | None
-    """PEM file with the certificate authorities to trust for the issuer instead of the system's. `tls_insecure` and
+    """PEM file with the certificate authorities to trust for the issuer, instead of the system's. `tls_insecure` and
     `tls_ca_file` do not apply to the issuer."""
     oauth2_timeout: float | timedelta | None
     """How long one fetch of a token may take, metadata included. It is not part of `connect_timeout`. Seconds; 0.001
     to 600. Default: 30."""
     oauth2_refresh: float | None
-    """After which part of its life a token is renewed in the background; 1 renews none before it has expired. From 0.1
-    to 1.0. Default: 0.9."""
+    """The part of its life after which a token is renewed in the background. 1 renews a token only after it has
+    expired. From 0.1 to 1.0. Default: 0.9."""
     oauth2_allow_http: bool | None
-    """Send the client secret also over plain HTTP, to an issuer that is not on this machine. Default: False."""
+    """Send the client secret over plain HTTP even to an issuer on another machine. Default: False."""
     auth_plugin: str | None
     """`authPlugin` of Pulsar's `client.conf`: the class name of one of Pulsar's plugins, or `token`, `oauth2`,
     `basic`, `tls`."""
     auth_params: str | None
-    """`authParams` of Pulsar's `client.conf`, as they stand there; for `auth_plugin`."""
+    """`authParams` of Pulsar's `client.conf`, copied as they are; for `auth_plugin`."""
     tls_ca_file: str | os.PathLike[str] | None
     """PEM file with the certificate authorities to trust instead of the system's."""
     tls_cert_file: str | os.PathLike[str] | None
@@ -75,53 +77,53 @@ class ConnectionOptions(TypedDict, total=False):
     tls_key_file: str | os.PathLike[str] | None
     """PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`."""
     tls_insecure: bool | None
-    """Accept any server certificate. Whoever is on the path can then read and change everything. Default: False."""
+    """Accept any server certificate. An attacker on the path can then read and change everything. Default: False."""
     connect_timeout: float | timedelta | None
-    """How long one attempt to connect may take, name look-up, TLS and upgrade included. The server answers the upgrade
-    only after it has created the producer, consumer or reader. Seconds; 0.001 to 600. Default: 30."""
+    """How long one attempt to connect may take, including name resolution, TLS and upgrade. The server answers the
+    upgrade only after it has created the producer, consumer or reader. Seconds; 0.001 to 600. Default: 30."""
     lazy: bool | None
     """Open at once and connect in the background, instead of failing when the first attempt fails. Default: False."""
     ping_interval: float | timedelta | None
-    """Time between pings on a connection. The server closes connections that are idle for 300 s. Seconds; 0.01 to 280.
-    Default: 30."""
+    """Time between pings on a connection. The server closes connections that are idle for 300 s. Seconds; 0.01 to
+    280. Default: 30."""
     pong_timeout: float | timedelta | None
-    """How long after a ping anything must arrive, or the connection counts as broken. Seconds; 0.01 to 600. Default:
-    15."""
+    """How long after a ping the client waits for any data before it treats the connection as broken. Seconds; 0.01
+    to 600. Default: 15."""
     backoff_min: float | timedelta | None
-    """Upper bound of the random wait before the first reconnect; doubled at each further one. Seconds; 0.001 to 600.
-    Default: 0.1."""
+    """Upper bound of the random wait before the first reconnect. It doubles at each further one. Seconds; 0.001 to
+    600. Default: 0.1."""
     backoff_max: float | timedelta | None
     """Largest upper bound of the random wait between reconnects. Seconds; 0.001 to 3600. Default: 10."""
     max_reconnects: int | None
     """Give up after this many failed attempts in a row; 0 never gives up. From 0 to 2147483647. Default: 0."""
     keep_trying: bool | None
-    """Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404 of every host). Default:
-    False."""
+    """Keep trying after answers that do not heal by themselves (400, 401, 403, 404 of every host). Default: False."""
     max_frame_bytes: int | None
-    """Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB. From 1024 to
-    1073741824. Default: 67108864."""
+    """Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB. From 1024
+    to 1073741824. Default: 67108864."""
     admin_url: str | None
-    """Where Pulsar's REST API is, when it is not at the hosts of the client: `http://host:port` or
-    `https://host:port`, several hosts after commas."""
+    """Where Pulsar's REST API is, if not at the client's hosts: `http://host:port` or `https://host:port`; separate
+    several hosts by commas."""
     admin_trusted_hosts: str | None
     """Hosts to which the REST API may redirect a request with its token, besides those of the URLs: `host`,
-    `host:port` or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the topic."""
+    `host:port` or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the
+    topic."""
     admin_timeout: float | timedelta | None
-    """How long a request to the REST API may take, all hosts and redirects included. Seconds; 0.001 to 3600. Default:
-    60."""
+    """How long a request to the REST API may take, including all hosts and redirects. Seconds; 0.001 to 3600.
+    Default: 60."""
 
 
 class ProducerOptions(ConnectionOptions, total=False):
     """Options of a producer, besides those of its connection."""
 
     name: str | None
-    """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    """The name of the producer, consumer or reader in the broker's logs and statistics. A producer's name must be
     unique on its topic."""
     send_timeout: float | timedelta | None
-    """How long a send may take from the call to its receipt, reconnects included; 0 waits for ever. Seconds; 0 turns
-    it off, else 0.001 to 2.14748e+06. Default: 30."""
+    """How long a send may take from the call to its receipt, reconnects included. 0 waits without limit. Seconds; 0
+    turns it off, else 0.001 to 2.14748e+06. Default: 30."""
     batch_enabled: bool | None
-    """Let the proxy gather messages into batches: about twice the rate. Not with key_shared subscriptions. Default:
+    """Let the proxy gather messages into batches. About doubles the rate. Not for key_shared subscriptions. Default:
     False."""
     batch_max_msg: int | None
     """Most messages in a batch. From 1 to 2147483647. Default: 1000."""
@@ -133,38 +135,39 @@ class ProducerOptions(ConnectionOptions, total=False):
     """Most bytes in flight, counted as encoded frames. One message always fits. From 1 to 1099511627776. Default:
     67108864."""
     when_full: Literal["block", "fail"] | None
-    """What a send does when the bounds are reached. Default: "block"."""
+    """What a send does when `max_pending_msg` or `max_pending_bytes` is reached. Default: "block"."""
     routing_mode: Literal["single", "round_robin"] | None
-    """To which partition messages without a key go. Default: "single"."""
+    """Which partition receives messages without a key. Default: "single"."""
     compression_type: Literal["none", "lz4", "zlib", "zstd", "snappy"] | None
     """How the proxy compresses what it sends to the broker. Default: "none"."""
     hashing_scheme: Literal["java_string", "murmur3"] | None
     """How keys are hashed to partitions. Default: "java_string"."""
     initial_seq_id: int | None
-    """The sequence id before that of the first message. A value below the broker's own drops messages as duplicates.
-    From -1 to 9223372036854775807."""
+    """The sequence id before that of the first message. With a value below the broker's own, the broker drops
+    messages as duplicates. From -1 to 9223372036854775807."""
     encryption_keys: str | None
-    """Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them."""
+    """Names of keys, separated by commas, with which the proxy encrypts. The proxy needs its own key reader for
+    them."""
     encryption_key: str | None
-    """The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can read
-    it. Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`.
-    `compression_type` is then done here, before."""
+    """The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can
+    read it. Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`.
+    The client then applies `compression_type` itself, before it encrypts."""
     encryption_public_key_file: str | os.PathLike[str] | None
-    """PEM file with the public key (RSA, or P-256, P-384, P-521) to encrypt with; read when the producer is opened and
-    at each new data key."""
+    """PEM file with the public key to encrypt with (RSA, or P-256, P-384, P-521). The client reads it when the
+    producer is opened and for each new data key."""
     encryption_key_renewal: float | timedelta | None
-    """How long a data key is used before a new one is made, under the public key as it then is. Seconds; 1 to 86400.
-    Default: 14400."""
+    """How long a data key is used before a new one is generated, under the public key as it then is. Seconds; 1 to
+    86400. Default: 14400."""
     on_disconnect: Literal["resend", "fail"] | None
-    """What becomes of messages in flight when the connection breaks. Neither prevents duplicates: the server may send
-    a message to the broker twice by itself. Default: "resend"."""
+    """What happens to messages in flight when the connection breaks. Neither choice prevents duplicates: the server
+    may send a message to the broker twice by itself. Default: "resend"."""
     effectively_once: bool | None
-    """Re-send under the sequence ids of the first attempt, so that the broker drops what it has already, and what the
-    server sent twice. Nothing else prevents duplicates. Needs `name`, deduplication enabled on the namespace, and a
-    topic without partitions; excludes `batch_enabled`. Default: False."""
+    """Send again under the sequence ids of the first attempt. The broker then drops what it already has, and what
+    the server sent twice. Nothing else prevents duplicates. Needs `name`, deduplication enabled on the namespace,
+    and a topic without partitions; excludes `batch_enabled`. Default: False."""
     max_message_frame_bytes: int | None
-    """The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused
-    here, because the server would close the connection over them. From 1024 to 2147483647. Default: 1048576."""
+    """The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). The client refuses larger
+    messages, because the server would close the connection over them. From 1024 to 2147483647. Default: 1048576."""
     crypto_key_reader: CryptoKeyReader | None
     """Where the keys of end-to-end encryption come from, instead of the options that name key files."""
 
@@ -173,61 +176,64 @@ class ConsumerOptions(ConnectionOptions, total=False):
     """Options of a consumer, besides those of its connection."""
 
     name: str | None
-    """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    """The name of the producer, consumer or reader in the broker's logs and statistics. A producer's name must be
     unique on its topic."""
     subscription_type: Literal["exclusive", "shared", "failover", "key_shared"] | None
     """How consumers of one subscription share its messages. Default: "exclusive"."""
     subscription_mode: Literal["durable", "non_durable"] | None
     """Whether the subscription outlives its consumers. Default: "durable"."""
     initial_position: Literal["latest", "earliest"] | None
-    """Where the subscription begins when it does not exist yet. Default: "latest"."""
+    """Where the subscription starts if it does not exist yet. Default: "latest"."""
     ack_timeout: float | timedelta | None
-    """Redeliver what is not acknowledged after this time; 0 never does. Seconds; 0 turns it off, else 1 to
-    2.14748e+06. Default: 0."""
+    """How long a message may stay unacknowledged before the server redelivers it. 0 never redelivers. Seconds; 0
+    turns it off, else 1 to 2.14748e+06. Default: 0."""
     negative_ack_delay: float | timedelta | None
-    """How long after a negative acknowledgement the message comes again. On exclusive and failover subscriptions all
-    that is unacknowledged comes again with it. Seconds; 0 turns it off, else 0.001 to 2.14748e+06. Default: 60."""
+    """How long after a negative acknowledgement the message is redelivered. On exclusive and failover subscriptions
+    all unacknowledged messages are redelivered with it. Seconds; 0 turns it off, else 0.001 to 2.14748e+06.
+    Default: 60."""
     priority: int | None
-    """Which consumers are served first: those with the lowest number. From 0 to 2147483647. Default: 0."""
+    """The priority among consumers of the subscription. Those with the lowest number are served first. From 0 to
+    2147483647. Default: 0."""
     enable_retry: bool | None
-    """Also consume a retry letter topic, to which `reconsume_later` sends messages that the application wants again
-    later. Needs a shared or key_shared subscription of one topic. Default: False."""
+    """Also consume a retry letter topic, to which `reconsume_later` sends messages to be redelivered later. Needs a
+    shared or key_shared subscription of one topic. Default: False."""
     retry_letter_topic: str | None
     """The retry letter topic; `{topic}-{subscription}-RETRY` when not given. Needs `enable_retry`."""
     max_redeliver_count: int | None
-    """After this many redeliveries, or as many times from the retry letter topic, a message goes to the dead letter
+    """After this many redeliveries, or passes through the retry letter topic, a message goes to the dead letter
     topic (shared and key_shared only). With `enable_retry` it is 16 when not given. From 1 to 2147483647."""
     dead_letter_topic: str | None
     """The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count` or
     `enable_retry`."""
     pull_mode: bool | None
-    """Ask for messages as the application finishes them, instead of letting the server push. Default: False."""
+    """Request messages as the application finishes them, instead of letting the server push. Default: False."""
     encryption_private_key_file: str | os.PathLike[str] | None
-    """PEM file with the private key to decrypt with, whatever its name; read when a message comes under a data key
-    that is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their
-    keys."""
+    """PEM file with the private key to decrypt with, whatever its name. The client reads it when a message arrives
+    under an unknown data key. Excludes `max_redeliver_count`: the server stores encrypted dead letters without
+    their keys."""
     crypto_failure_action: Literal["fail", "discard", "consume"] | None
-    """What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them
-    come again after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume`
-    delivers them as they are. Default: "fail"."""
+    """What happens to messages that cannot be decrypted, by this client or, without a key here, by the proxy. `fail`
+    has them redelivered after `negative_ack_delay` (the proxy withholds them), `discard` acknowledges them,
+    `consume` delivers them as they are. Default: "fail"."""
     queue_size: int | None
-    """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
+    """Most messages delivered and not yet acknowledged (push mode), requested and not yet finished (pull mode), or
     read ahead (readers, two at least). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
     queue_bytes: int | None
-    """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
+    """Stop reading from the socket while this many bytes of messages are queued. One message always fits. From 1 to
     1099511627776. Default: 67108864."""
     skip_tombstones: bool | None
-    """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
-    looked for through the REST API after a silence, and reported either way; `docs/delivery.md` says what is found.
-    Default: False."""
+    """Skip a message without a value (a tombstone), at which the server's delivery stops for good. The client checks
+    for one through the REST API after a silence, and reports it with or without this option; see
+    `docs/delivery.md`. Default: False."""
     tombstone_check_interval: float | timedelta | None
-    """After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a
-    message without a value, and then every three times as long; 0 never looks. All handles of a client together
-    make ten such requests a second at most. Seconds; 0 turns it off, else 0.01 to 3600. Default: 10."""
+    """How long a consumer or reader may be silent before the client checks, through the REST API, whether a
+    tombstone is blocking delivery. It repeats the check every three times as long. 0 disables it. All handles of
+    a client together send at most ten such requests a second. Seconds; 0 turns it off, else 0.01 to 3600.
+    Default: 10."""
     processors: int | None
     """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
     ordering: Literal["none", "key"] | None
-    """In which order several processors see the messages. Default: "none"."""
+    """The order in which several processors see the messages. Default: "none"."""
     connections: int | None
     """How many connections share the work. More than one needs a shared or key_shared subscription. From 1 to 64.
     Default: 1."""
@@ -239,29 +245,30 @@ class ReaderOptions(ConnectionOptions, total=False):
     """Options of a reader, besides those of its connections."""
 
     name: str | None
-    """The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    """The name of the producer, consumer or reader in the broker's logs and statistics. A producer's name must be
     unique on its topic."""
     crypto_failure_action: Literal["fail", "discard", "consume"] | None
-    """What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them
-    come again after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume`
-    delivers them as they are. Default: "fail"."""
+    """What happens to messages that cannot be decrypted, by this client or, without a key here, by the proxy. `fail`
+    has them redelivered after `negative_ack_delay` (the proxy withholds them), `discard` acknowledges them,
+    `consume` delivers them as they are. Default: "fail"."""
     queue_size: int | None
-    """Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or
+    """Most messages delivered and not yet acknowledged (push mode), requested and not yet finished (pull mode), or
     read ahead (readers, two at least). The server's own limit is 1000. From 1 to 1000. Default: 1000."""
     queue_bytes: int | None
-    """Stop reading from the socket while this many bytes wait to be handled. One message always fits. From 1 to
+    """Stop reading from the socket while this many bytes of messages are queued. One message always fits. From 1 to
     1099511627776. Default: 67108864."""
     skip_tombstones: bool | None
-    """Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is
-    looked for through the REST API after a silence, and reported either way; `docs/delivery.md` says what is found.
-    Default: False."""
+    """Skip a message without a value (a tombstone), at which the server's delivery stops for good. The client checks
+    for one through the REST API after a silence, and reports it with or without this option; see
+    `docs/delivery.md`. Default: False."""
     tombstone_check_interval: float | timedelta | None
-    """After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a
-    message without a value, and then every three times as long; 0 never looks. All handles of a client together
-    make ten such requests a second at most. Seconds; 0 turns it off, else 0.01 to 3600. Default: 10."""
+    """How long a consumer or reader may be silent before the client checks, through the REST API, whether a
+    tombstone is blocking delivery. It repeats the check every three times as long. 0 disables it. All handles of
+    a client together send at most ten such requests a second. Seconds; 0 turns it off, else 0.01 to 3600.
+    Default: 10."""
     processors: int | None
     """How many threads run the handler, each with its own state. From 1 to 1024. Default: 1."""
     ordering: Literal["none", "key"] | None
-    """In which order several processors see the messages. Default: "none"."""
+    """The order in which several processors see the messages. Default: "none"."""
     starting_message: MessageId | str | None
-    """Where the reader begins: `earliest`, `latest`, or after the message with this id. Default: "latest"."""
+    """Where the reader starts: `earliest`, `latest`, or after the message with this id. Default: "latest"."""

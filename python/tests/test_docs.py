@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,11 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in the source tre
 
 
 def programs() -> list[str]:
-    pages = [DOCS / "python.md", DOCS / "encryption.md", TESTS.parent / "README.md"]
-    return [
-        found for page in pages if page.exists() for found in re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
-    ]
+    pages = [*(DOCS / f"{name}.md" for name in ("index", "python", "encryption")), *sorted(DOCS.glob("guides/*.md"))]
+    pages.append(TESTS.parent / "README.md")
+    # Those in tabs are indented.
+    found = [re.findall(r"^ *```python\n(.*?)```", page.read_text(), re.S | re.M) for page in pages if page.exists()]
+    return [textwrap.dedent(program) for programs in found for program in programs]
 
 
 @pytest.mark.parametrize("number", range(len(programs())))

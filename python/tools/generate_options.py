@@ -81,7 +81,7 @@ def _field(row: dict[str, Any]) -> str:
     elif row["type"] in {"int", "float"}:
         doc += f" From {row['min']} to {row['max']}."
     doc += f" Default: {_default(row)}." if row["default"] else ""
-    lines = textwrap.wrap(doc, 112)
+    lines = textwrap.wrap(doc, 110)
     quoted = '    """' + "\n    ".join(lines) + '"""\n'
     return f"    {row['key']}: {_type(row)} | None\n{quoted}"
 

@@ -96,47 +96,49 @@ macro_rules! table {
 table! {
     /// The JSON web token sent in the `Authorization` header.
     auth_token: str = Kind::Secret, "", &[], CONNECTION;
-    /// A file that holds the token; read again at each connect, so that it may rotate.
+    /// A file that holds the token. The client reads it again at each connect, so you can replace the token while it
+    /// runs.
     auth_token_file: str = Kind::Path, "", &[], CONNECTION;
     /// The user of HTTP Basic authentication; needs `basic_password` or `basic_password_file`.
     basic_user: str = Kind::Text, "", &[], CONNECTION;
     /// The password of `basic_user`.
     basic_password: str = Kind::SecretText, "", &[], CONNECTION;
-    /// A file that holds the password of `basic_user`; read again at each connect.
+    /// A file that holds the password of `basic_user`. The client reads it again at each connect.
     basic_password_file: str = Kind::Path, "", &[], CONNECTION;
-    /// The OAuth2 issuer (client credentials), as `https://host/path`; the token endpoint is read from its metadata. Without
-    /// it the `issuer_url` of `oauth2_key_file` counts.
+    /// The OAuth2 issuer (client credentials), as `https://host/path`. The client reads the token endpoint from its
+    /// metadata. When not given, the `issuer_url` of `oauth2_key_file` is used.
     oauth2_issuer_url: str = Kind::Text, "", &[], CONNECTION;
-    /// The URL that gives tokens, for an issuer without metadata.
+    /// The URL that issues tokens, for an issuer without metadata.
     oauth2_token_endpoint: str = Kind::Text, "", &[], CONNECTION;
     /// The path of the issuer's metadata, appended to `oauth2_issuer_url`.
     oauth2_well_known_path: str = Kind::Text, "/.well-known/openid-configuration", &[], CONNECTION;
     /// The JSON file with `client_id` and `client_secret` that Pulsar's own clients take: a path, `file:///path` or
-    /// `data:application/json;base64,...`. Read again at each fetch of a token.
+    /// `data:application/json;base64,...`. The client reads it again at each fetch of a token.
     oauth2_key_file: str = Kind::Path, "", &[], CONNECTION;
     /// The client id, instead of `oauth2_key_file`.
     oauth2_client_id: str = Kind::Text, "", &[], CONNECTION;
     /// The client secret, instead of `oauth2_key_file`.
     oauth2_client_secret: str = Kind::SecretText, "", &[], CONNECTION;
-    /// The `audience` to ask the issuer for.
+    /// The `audience` to request from the issuer.
     oauth2_audience: str = Kind::Text, "", &[], CONNECTION;
-    /// The `scope` to ask the issuer for, several after blanks.
+    /// The `scope` to request from the issuer; separate several by spaces.
     oauth2_scope: str = Kind::Text, "", &[], CONNECTION;
     /// How the client authenticates itself to the issuer.
     oauth2_auth_method: OAuth2AuthMethod = OAuth2AuthMethod::KIND, "client_secret_post", &[], CONNECTION;
-    /// PEM file with the certificate authorities to trust for the issuer instead of the system's. `tls_insecure` and
+    /// PEM file with the certificate authorities to trust for the issuer, instead of the system's. `tls_insecure` and
     /// `tls_ca_file` do not apply to the issuer.
     oauth2_ca_file: str = Kind::Path, "", &[], CONNECTION;
     /// How long one fetch of a token may take, metadata included. It is not part of `connect_timeout`.
     oauth2_timeout: Duration = millis(1, 600_000), "30000", &[], CONNECTION;
-    /// After which part of its life a token is renewed in the background; 1 renews none before it has expired.
+    /// The part of its life after which a token is renewed in the background. 1 renews a token only after it has
+    /// expired.
     oauth2_refresh: f64 = float(0.1, 1.0), "0.9", &[], CONNECTION;
-    /// Send the client secret also over plain HTTP, to an issuer that is not on this machine.
+    /// Send the client secret over plain HTTP even to an issuer on another machine.
     oauth2_allow_http: bool = Kind::Bool, "false", &[], CONNECTION;
     /// `authPlugin` of Pulsar's `client.conf`: the class name of one of Pulsar's plugins, or `token`, `oauth2`, `basic`,
     /// `tls`.
     auth_plugin: str = Kind::Text, "", &[], CONNECTION;
-    /// `authParams` of Pulsar's `client.conf`, as they stand there; for `auth_plugin`.
+    /// `authParams` of Pulsar's `client.conf`, copied as they are; for `auth_plugin`.
     auth_params: str = Kind::SecretText, "", &[], CONNECTION;
     /// PEM file with the certificate authorities to trust instead of the system's.
     tls_ca_file: str = Kind::Path, "", &[], CONNECTION;
@@ -144,43 +146,43 @@ table! {
     tls_cert_file: str = Kind::Path, "", &[], CONNECTION;
     /// PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`.
     tls_key_file: str = Kind::Path, "", &[], CONNECTION;
-    /// Accept any server certificate. Whoever is on the path can then read and change everything.
+    /// Accept any server certificate. An attacker on the path can then read and change everything.
     tls_insecure: bool = Kind::Bool, "false", &[], CONNECTION;
-    /// How long one attempt to connect may take, name look-up, TLS and upgrade included. The server answers the upgrade
-    /// only after it has created the producer, consumer or reader.
+    /// How long one attempt to connect may take, including name resolution, TLS and upgrade. The server answers the
+    /// upgrade only after it has created the producer, consumer or reader.
     connect_timeout: Duration = millis(1, 600_000), "30000", &[], CONNECTION;
     /// Open at once and connect in the background, instead of failing when the first attempt fails.
     lazy: bool = Kind::Bool, "false", &[], CONNECTION;
     /// Time between pings on a connection. The server closes connections that are idle for 300 s.
     ping_interval: Duration = millis(10, 280_000), "30000", &[], CONNECTION;
-    /// How long after a ping anything must arrive, or the connection counts as broken.
+    /// How long after a ping the client waits for any data before it treats the connection as broken.
     pong_timeout: Duration = millis(10, 600_000), "15000", &[], CONNECTION;
-    /// Upper bound of the random wait before the first reconnect; doubled at each further one.
+    /// Upper bound of the random wait before the first reconnect. It doubles at each further one.
     backoff_min: Duration = millis(1, 600_000), "100", &[], CONNECTION;
     /// Largest upper bound of the random wait between reconnects.
     backoff_max: Duration = millis(1, 3_600_000), "10000", &[], CONNECTION;
     /// Give up after this many failed attempts in a row; 0 never gives up.
     max_reconnects: u32 = int(0, I32), "0", &[], CONNECTION;
-    /// Go on trying also after answers that cannot heal by themselves (400, 401, 403, 404 of every host).
+    /// Keep trying after answers that do not heal by themselves (400, 401, 403, 404 of every host).
     keep_trying: bool = Kind::Bool, "false", &[], CONNECTION;
     /// Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB.
     max_frame_bytes: i64 = int(1_024, 1_073_741_824), "67108864", &[], CONNECTION;
-    /// Where Pulsar's REST API is, when it is not at the hosts of the client: `http://host:port` or `https://host:port`,
-    /// several hosts after commas.
+    /// Where Pulsar's REST API is, if not at the client's hosts: `http://host:port` or `https://host:port`; separate
+    /// several hosts by commas.
     admin_url: str = Kind::Text, "", &[], CONNECTION;
-    /// Hosts to which the REST API may redirect a request with its token, besides those of the URLs: `host`, `host:port`
-    /// or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the topic.
+    /// Hosts to which the REST API may redirect a request with its token, besides those of the URLs: `host`,
+    /// `host:port` or `*.domain`, separated by commas. In a cluster a broker redirects to the one that owns the topic.
     admin_trusted_hosts: str = Kind::Text, "", &[], CONNECTION;
-    /// How long a request to the REST API may take, all hosts and redirects included.
+    /// How long a request to the REST API may take, including all hosts and redirects.
     admin_timeout: Duration = millis(1, 3_600_000), "60000", &[], CONNECTION;
 
-    /// The name of the producer, consumer or reader, for logs and statistics of the broker. A producer's name must be
+    /// The name of the producer, consumer or reader in the broker's logs and statistics. A producer's name must be
     /// unique on its topic.
     name: str = Kind::Text, "", &[(PRODUCER, "producerName"), (CONSUMER, "consumerName"), (READER, "readerName")], ANY;
 
-    /// How long a send may take from the call to its receipt, reconnects included; 0 waits for ever.
+    /// How long a send may take from the call to its receipt, reconnects included. 0 waits without limit.
     send_timeout: Duration = millis_or_off(1, I32), "30000", &[(PRODUCER, Query::SEND_TIMEOUT)], PRODUCER;
-    /// Let the proxy gather messages into batches: about twice the rate. Not with key_shared subscriptions.
+    /// Let the proxy gather messages into batches. About doubles the rate. Not for key_shared subscriptions.
     batch_enabled: bool = Kind::Bool, "false", &[(PRODUCER, "batchingEnabled")], PRODUCER;
     /// Most messages in a batch.
     batch_max_msg: u32 = int(1, I32), "1000", &[(PRODUCER, "batchingMaxMessages")], PRODUCER;
@@ -190,92 +192,97 @@ table! {
     max_pending_msg: u32 = int(1, 1_000_000), "1000", &[(PRODUCER, Query::MAX_PENDING_MESSAGES)], PRODUCER;
     /// Most bytes in flight, counted as encoded frames. One message always fits.
     max_pending_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], PRODUCER;
-    /// What a send does when the bounds are reached.
+    /// What a send does when `max_pending_msg` or `max_pending_bytes` is reached.
     when_full: WhenFull = WhenFull::KIND, "block", &[], PRODUCER;
-    /// To which partition messages without a key go.
+    /// Which partition receives messages without a key.
     routing_mode: RoutingMode = RoutingMode::KIND, "single", &[(PRODUCER, "messageRoutingMode")], PRODUCER;
     /// How the proxy compresses what it sends to the broker.
     compression_type: CompressionType = CompressionType::KIND, "none", &[(PRODUCER, Query::COMPRESSION_TYPE)], PRODUCER;
     /// How keys are hashed to partitions.
     hashing_scheme: HashingScheme = HashingScheme::KIND, "java_string", &[(PRODUCER, "hashingScheme")], PRODUCER;
-    /// The sequence id before that of the first message. A value below the broker's own drops messages as duplicates.
+    /// The sequence id before that of the first message. With a value below the broker's own, the broker drops messages
+    /// as duplicates.
     initial_seq_id: i64 = int(-1, i64::MAX), "", &[(PRODUCER, Query::INITIAL_SEQUENCE_ID)], PRODUCER;
-    /// Names of keys, separated by commas, with which the proxy encrypts; it needs a key reader of its own for them.
+    /// Names of keys, separated by commas, with which the proxy encrypts. The proxy needs its own key reader for them.
     encryption_keys: str = Kind::Text, "", &[(PRODUCER, Query::ENCRYPTION_KEYS)], PRODUCER;
-    /// The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can read it.
-    /// Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`. `compression_type`
-    /// is then done here, before.
+    /// The name of the key with which this client encrypts every message, end to end: neither proxy nor broker can read
+    /// it. Needs `encryption_public_key_file` or a key reader; excludes `encryption_keys` and `batch_enabled`. The
+    /// client then applies `compression_type` itself, before it encrypts.
     encryption_key: str = Kind::Text, "", &[], PRODUCER;
-    /// PEM file with the public key (RSA, or P-256, P-384, P-521) to encrypt with; read when the producer is opened and at each new data key.
+    /// PEM file with the public key to encrypt with (RSA, or P-256, P-384, P-521). The client reads it when the
+    /// producer is opened and for each new data key.
     encryption_public_key_file: str = Kind::Path, "", &[], PRODUCER;
-    /// How long a data key is used before a new one is made, under the public key as it then is.
+    /// How long a data key is used before a new one is generated, under the public key as it then is.
     encryption_key_renewal: Duration = millis(1_000, 86_400_000), "14400000", &[], PRODUCER;
-    /// What becomes of messages in flight when the connection breaks. Neither prevents duplicates: the server may send
-    /// a message to the broker twice by itself.
+    /// What happens to messages in flight when the connection breaks. Neither choice prevents duplicates: the server
+    /// may send a message to the broker twice by itself.
     on_disconnect: OnDisconnect = OnDisconnect::KIND, "resend", &[], PRODUCER;
-    /// Re-send under the sequence ids of the first attempt, so that the broker drops what it has already, and what the
-    /// server sent twice. Nothing else prevents duplicates. Needs `name`,
-    /// deduplication enabled on the namespace, and a topic without partitions; excludes `batch_enabled`.
+    /// Send again under the sequence ids of the first attempt. The broker then drops what it already has, and what the
+    /// server sent twice. Nothing else prevents duplicates. Needs `name`, deduplication enabled on the namespace, and a
+    /// topic without partitions; excludes `batch_enabled`.
     effectively_once: bool = Kind::Bool, "false", &[], PRODUCER;
-    /// The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). Larger messages are refused here,
-    /// because the server would close the connection over them.
+    /// The server's limit for one text frame, in bytes (its webSocketMaxTextFrameSize). The client refuses larger
+    /// messages, because the server would close the connection over them.
     max_message_frame_bytes: u32 = int(1_024, I32), "1048576", &[], PRODUCER;
 
     /// How consumers of one subscription share its messages.
     subscription_type: SubscriptionType = SubscriptionType::KIND, "exclusive", &[(CONSUMER, "subscriptionType")], CONSUMER;
     /// Whether the subscription outlives its consumers.
     subscription_mode: SubscriptionMode = SubscriptionMode::KIND, "durable", &[(CONSUMER, "subscriptionMode")], CONSUMER;
-    /// Where the subscription begins when it does not exist yet.
+    /// Where the subscription starts if it does not exist yet.
     initial_position: InitialPosition = InitialPosition::KIND, "latest", &[(CONSUMER, Query::INITIAL_POSITION)], CONSUMER;
-    /// Redeliver what is not acknowledged after this time; 0 never does.
+    /// How long a message may stay unacknowledged before the server redelivers it. 0 never redelivers.
     ack_timeout: Duration = millis_or_off(1_000, I32), "0", &[(CONSUMER, "ackTimeoutMillis")], CONSUMER;
-    /// How long after a negative acknowledgement the message comes again. On exclusive and failover subscriptions all that
-    /// is unacknowledged comes again with it.
+    /// How long after a negative acknowledgement the message is redelivered. On exclusive and failover subscriptions
+    /// all unacknowledged messages are redelivered with it.
     negative_ack_delay: Duration = millis_or_off(1, I32), "60000", &[(CONSUMER, "negativeAckRedeliveryDelay")], CONSUMER;
-    /// Which consumers are served first: those with the lowest number.
+    /// The priority among consumers of the subscription. Those with the lowest number are served first.
     priority: u32 = int(0, I32), "0", &[(CONSUMER, "priorityLevel")], CONSUMER;
-    /// Also consume a retry letter topic, to which `reconsume_later` sends messages that the application wants again later.
-    /// Needs a shared or key_shared subscription of one topic.
+    /// Also consume a retry letter topic, to which `reconsume_later` sends messages to be redelivered later. Needs a
+    /// shared or key_shared subscription of one topic.
     enable_retry: bool = Kind::Bool, "false", &[], CONSUMER;
     /// The retry letter topic; `{topic}-{subscription}-RETRY` when not given. Needs `enable_retry`.
     retry_letter_topic: str = Kind::Text, "", &[], CONSUMER;
-    /// After this many redeliveries, or as many times from the retry letter topic, a message goes to the dead letter topic
+    /// After this many redeliveries, or passes through the retry letter topic, a message goes to the dead letter topic
     /// (shared and key_shared only). With `enable_retry` it is 16 when not given.
     max_redeliver_count: u32 = int(1, I32), "", &[(CONSUMER, "maxRedeliverCount")], CONSUMER;
     /// The dead letter topic; `{topic}-{subscription}-DLQ` when not given. Needs `max_redeliver_count` or `enable_retry`.
     dead_letter_topic: str = Kind::Text, "", &[(CONSUMER, "deadLetterTopic")], CONSUMER;
-    /// Ask for messages as the application finishes them, instead of letting the server push.
+    /// Request messages as the application finishes them, instead of letting the server push.
     pull_mode: bool = Kind::Bool, "false", &[(CONSUMER, "pullMode")], CONSUMER;
-    /// PEM file with the private key to decrypt with, whatever its name; read when a message comes under a data key that
-    /// is not known yet. Excludes `max_redeliver_count`: dead letters of what is encrypted come without their keys.
+    /// PEM file with the private key to decrypt with, whatever its name. The client reads it when a message arrives
+    /// under an unknown data key. Excludes `max_redeliver_count`: the server stores encrypted dead letters without
+    /// their keys.
     encryption_private_key_file: str = Kind::Path, "", &[], CONSUMER;
-    /// What happens to messages that cannot be decrypted: here, or without a key here, by the proxy. `fail` has them come again
-    /// after `negative_ack_delay` (the proxy keeps them back), `discard` acknowledges them, `consume` delivers them as they are.
+    /// What happens to messages that cannot be decrypted, by this client or, without a key here, by the proxy. `fail`
+    /// has them redelivered after `negative_ack_delay` (the proxy withholds them), `discard` acknowledges them,
+    /// `consume` delivers them as they are.
     crypto_failure_action: CryptoFailureAction = CryptoFailureAction::KIND, "fail",
         &[(CONSUMER, Query::CRYPTO_FAILURE_ACTION), (READER, Query::CRYPTO_FAILURE_ACTION)], RECEIVER;
-    /// Most messages delivered and not yet acknowledged (push mode), asked for and not yet finished (pull mode), or read
-    /// ahead (readers, two at least). The server's own limit is 1000.
+    /// Most messages delivered and not yet acknowledged (push mode), requested and not yet finished (pull mode), or
+    /// read ahead (readers, two at least). The server's own limit is 1000.
     queue_size: u32 = int(1, 1_000), "1000", &[(CONSUMER, Query::QUEUE_SIZE), (READER, Query::QUEUE_SIZE)], RECEIVER;
-    /// Stop reading from the socket while this many bytes wait to be handled. One message always fits.
+    /// Stop reading from the socket while this many bytes of messages are queued. One message always fits.
     queue_bytes: i64 = int(1, 1_099_511_627_776), "67108864", &[], RECEIVER;
-    /// Go on behind a message without a value (a tombstone), at which the server's delivery stops for good. It is looked for
-    /// through the REST API after a silence, and reported either way; `docs/delivery.md` says what is found.
+    /// Skip a message without a value (a tombstone), at which the server's delivery stops for good. The client checks
+    /// for one through the REST API after a silence, and reports it with or without this option; see
+    /// `docs/delivery.md`.
     skip_tombstones: bool = Kind::Bool, "false", &[], RECEIVER;
-    /// After so long without a message it is looked, through the REST API, whether the server's delivery stopped at a message
-    /// without a value, and then every three times as long; 0 never looks. All handles of a client together make ten such
-    /// requests a second at most.
+    /// How long a consumer or reader may be silent before the client checks, through the REST API, whether a tombstone
+    /// is blocking delivery. It repeats the check every three times as long. 0 disables it. All handles of a client
+    /// together send at most ten such requests a second.
     tombstone_check_interval: Duration = millis_or_off(10, 3_600_000), "10000", &[], RECEIVER;
     /// How many threads run the handler, each with its own state.
     processors: u32 = int(1, 1_024), "1", &[], RECEIVER;
-    /// In which order several processors see the messages.
+    /// The order in which several processors see the messages.
     ordering: Ordering = Ordering::KIND, "none", &[], RECEIVER;
     /// How many connections share the work. More than one needs a shared or key_shared subscription.
     connections: u32 = int(1, 64), "1", &[], CONSUMER;
-    /// Where the reader begins: `earliest`, `latest`, or after the message with this id.
+    /// Where the reader starts: `earliest`, `latest`, or after the message with this id.
     starting_message: str = Kind::Position, "latest", &[(READER, Query::MESSAGE_ID)], READER;
 }
 
-/// Other words for a key, as the seed's README and Pulsar's own clients have them.
+/// Other words for a key, as the Elixir library and Pulsar's own clients have them.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("producer_name", "name"),
     ("consumer_name", "name"),
