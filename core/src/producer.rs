@@ -250,6 +250,9 @@ impl Producer {
     }
 
     /// Sends messages in their order, many in flight at a time; one result for each, in the same order.
+    ///
+    /// `send_timeout` holds for each message from when its turn comes. So while the broker does not answer, this takes that
+    /// long for every `max_pending_msg` messages.
     pub async fn send_all<M: Into<Outgoing>>(&self, messages: impl IntoIterator<Item = M>) -> Vec<Result<Receipt>> {
         let mut pending = Vec::new();
         for message in messages {

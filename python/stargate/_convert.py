@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 import os
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _native
 from ._native import MessageId
 from .errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 Seconds = float | timedelta
 """A time in seconds, or as `timedelta`."""
@@ -26,16 +25,50 @@ Extras = tuple[str | None, dict[str, str] | None, int | None, int | None, int | 
 """What goes with a payload, as the native half takes it."""
 
 
-def seconds(value: Seconds | None) -> float | None:
-    """Give a time in seconds; `None` stays `None`, which waits for ever."""
+_LONGEST = 1e12
+"""Seconds; the core counts no longer time."""
+
+
+def seconds(value: Seconds | None, name: str = "timeout") -> float | None:
+    """Give a time in seconds; `None` stays `None`, which waits without limit."""
     if value is None:
         return None
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+    length = value.total_seconds() if isinstance(value, timedelta) else number(name, value, _A_TIME)
+    if not 0 <= length <= _LONGEST:
+        raise InvalidArgumentError(f"{name}: expected seconds from 0 to {_LONGEST:g}, got {value!r}")
+    return length
+
+
+_A_TIME = "seconds as a number or a timedelta"
+
+
+def number(name: str, value: object, expected: str = "a number") -> float:
+    """Give a number that is finite; texts and booleans are none."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InvalidArgumentError(f"timeout: expected seconds as a number or a timedelta, got {value!r}") from None
+        if not isinstance(value, str | bytes | bytearray | bool):
+            given = float(value)  # type: ignore[arg-type]
+            if math.isfinite(given):
+                return given
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidArgumentError(f"{name}: expected {expected}, got {value!r}")
+
+
+def count(name: str, value: object, least: int = 0) -> int:
+    """Give a whole number of `least` or more that fits into 32 bits."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
+        raise InvalidArgumentError(f"{name}: expected a whole number from {least} to {_MOST}, got {value!r}")
+    return value
+
+
+_MOST = 2**32 - 1
+
+
+def text(name: str, value: object) -> str:
+    """Give a text."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name}: expected a str, got {value!r}")
+    return value
 
 
 def extras(
@@ -50,16 +83,29 @@ def extras(
     given = (key, properties, event_time, deliver_at, deliver_after, replication_clusters)
     if all(value is None for value in given):
         return None
-    if isinstance(replication_clusters, str):
-        raise InvalidArgumentError("replication_clusters: expected several names, got one text")
     return (
-        key,
-        None if properties is None else dict(properties),
+        None if key is None else text("key", key),
+        None if properties is None else _properties(properties),
         epoch_millis("event_time", event_time),
         epoch_millis("deliver_at", deliver_at),
         _millis("deliver_after", deliver_after),
-        None if replication_clusters is None else list(replication_clusters),
+        None if replication_clusters is None else _names("replication_clusters", replication_clusters),
     )
+
+
+def _properties(given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(f"properties: expected a mapping of str to str, got {given!r}")
+    return {
+        text("properties: a name", name): value if isinstance(value, str) else text(f"properties[{name!r}]", value)
+        for name, value in given.items()
+    }
+
+
+def _names(name: str, given: object) -> list[str]:
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidArgumentError(f"{name}: expected several names, got {given!r}")
+    return [text(f"{name}: a name", one) for one in given]
 
 
 def epoch_millis(name: str, value: datetime | float | None) -> int | None:
@@ -72,7 +118,14 @@ def epoch_millis(name: str, value: datetime | float | None) -> int | None:
                 f"{name}: {value!r} has no time zone; use datetime.now(timezone.utc) or the like"
             )
         value = value.timestamp()
-    return round(value * 1000)
+    millis = round(number(name, value, "an aware datetime, or seconds since 1970") * 1000)
+    if not _FIRST_MILLIS <= millis <= _LAST_MILLIS:
+        raise InvalidArgumentError(f"{name}: expected a time in the years 1 to 9999, got {value!r} seconds since 1970")
+    return millis
+
+
+_FIRST_MILLIS = -62_135_596_800_000
+_LAST_MILLIS = 253_402_300_799_999
 
 
 def place(to: MessageId | datetime | float, after: bool) -> tuple[str, bool, int | None]:
@@ -81,16 +134,14 @@ def place(to: MessageId | datetime | float, after: bool) -> tuple[str, bool, int
         return to._starting(), after, None
     if after:
         raise InvalidArgumentError("after: expected a message id to be after")
+    if to is None:
+        raise InvalidArgumentError("to: expected a message id, an aware datetime, or seconds since 1970, got None")
     return "", False, epoch_millis("to", to)
 
 
 def _millis(name: str, value: Seconds | None) -> int | None:
-    length = seconds(value)
-    if length is None:
-        return None
-    if not 0 <= length < 1e15:
-        raise InvalidArgumentError(f"{name}: expected seconds of 0 or more, got {value!r}")
-    return round(length * 1000)
+    length = seconds(value, name)
+    return None if length is None else round(length * 1000)
 
 
 # ---- options ----
@@ -139,7 +190,7 @@ def _option_text(key: str, value: object) -> str:  # noqa: PLR0911 - one return 
 
 
 def _option_millis(row: dict[str, Any], value: Seconds) -> str:
-    length = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    length = value.total_seconds() if isinstance(value, timedelta) else number(f"option {row['key']!r}", value, _A_TIME)
     shortest, longest, or_zero = row["min"], row["max"], row["or_zero"]
     millis = length * 1000
     if shortest <= millis <= longest or (or_zero and millis == 0):

@@ -406,14 +406,16 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _number(name: str, value: int) -> str:
+def _number(name: str, value: int, least: int = 0) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidArgumentError(f"{name}: expected a whole number, got {value!r}")
+    if not least <= value < 2**63:
+        raise InvalidArgumentError(f"{name}: expected a whole number from {least} to 2**63 - 1, got {value!r}")
     return str(value)
 
 
 def _whole_seconds(name: str, value: Seconds) -> str:
-    length = seconds(value)
+    length = seconds(value, name)
     if length is None or not 0 <= length < 1e9:
         raise InvalidArgumentError(f"{name}: expected seconds of 0 or more, got {value!r}")
     return str(int(length))

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
 from . import _events, _native
 from ._bridge import Bridge
-from ._convert import Payload, Seconds, extras, place, seconds
+from ._convert import Payload, Seconds, count, extras, place, seconds
 from ._handle import Handle
 from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
 from .aio_admin import AsyncAdmin
 from .client import split_keys, split_options, topics_of
-from .errors import ClosedError, TimeoutError
+from .errors import ClosedError, InvalidArgumentError, TimeoutError
 from .handler import MessageHandler, ReconsumeLater, maker
-from .producer import OutgoingMessage, packed, produce_arguments
+from .producer import OutgoingMessage, packed_all, produce_arguments
 from .state import Stats
 
 __all__ = ["AsyncClient", "AsyncConsumer", "AsyncMessageHandler", "AsyncProducer", "AsyncReader", "Opening"]
@@ -177,10 +177,11 @@ class AsyncProducer(_Handle):
     async def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
         """Send messages in their order, many in flight at a time, and wait for all receipts.
 
-        Return a list with, for each message and in the same order, its id or the error that it ended with.
+        Return a list with, for each message and in the same order, its id or the error that it ended with. It has no
+        timeout of its own; see `stargate.Producer.send_many`.
         """
         bridge = self._client._bound()
-        items = [packed(message) for message in messages]
+        items = list(packed_all(messages))
         receipts = _native.Receipts(len(items))
         for first in range(0, len(items), _LOT):
             await bridge.run(self._native.accept_async, receipts, first, items[first : first + _LOT])
@@ -276,7 +277,8 @@ class AsyncReceiver(_Handle):
         An empty list is no error. Without a timeout it waits until there are that many. One that is cancelled loses no
         message. See `stargate.Consumer.receive_many`.
         """
-        return await self._client._bound().receive(self._received, max_messages, max_messages, seconds(timeout))
+        wanted = count("max_messages", max_messages)
+        return await self._client._bound().receive(self._received, wanted, wanted, seconds(timeout))
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         """Give message after message, until it is closed. An error that ends it is raised."""
@@ -462,7 +464,7 @@ class AsyncConsumer(AsyncReceiver):
 
     async def permit(self, messages: int) -> None:
         """In pull mode, ask for more messages than the window gives by itself, on each connection."""
-        self._native.permit(messages)
+        self._native.permit(count("messages", messages))
 
     async def unsubscribe(self, timeout: Seconds = 10.0) -> None:
         """Delete the subscription and close the consumer; raise if other consumers are on the subscription."""
@@ -703,7 +705,11 @@ T = TypeVar("T")
 
 async def _within(timeout: Seconds | None, operation: str, waiting: Coroutine[Any, Any, T]) -> T:
     """Wait for something, and raise our own error when the time is over."""
-    limit = seconds(timeout)
+    try:
+        limit = seconds(timeout)
+    except InvalidArgumentError:
+        waiting.close()
+        raise
     deadline = asyncio.timeout(limit)
     try:
         async with deadline:

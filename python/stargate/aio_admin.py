@@ -202,8 +202,8 @@ class AsyncAdmin:
         await self._ask(
             "set_retention",
             namespace,
-            _number("time_in_minutes", retention.time_in_minutes),
-            _number("size_in_mb", retention.size_in_mb),
+            _number("time_in_minutes", retention.time_in_minutes, -1),
+            _number("size_in_mb", retention.size_in_mb, -1),
         )
 
     async def remove_retention(self, namespace: str) -> None:
@@ -241,7 +241,7 @@ class AsyncAdmin:
 
     async def set_backlog_quota(self, namespace: str, quota: BacklogQuota) -> None:
         """Set the backlog quota of its kind; it may not be more than the retention."""
-        await self._ask("set_backlog_quota", namespace, quota.kind, _number("limit", quota.limit), quota.policy)
+        await self._ask("set_backlog_quota", namespace, quota.kind, _number("limit", quota.limit, -1), quota.policy)
 
     async def remove_backlog_quota(self, namespace: str, kind: BacklogQuotaKind) -> None:
         """Let the broker's default hold again."""

@@ -57,8 +57,8 @@ class ReconsumeLater:
     """After this many seconds, or a `timedelta`."""
 
     def __post_init__(self) -> None:
-        if not (seconds(self.delay) or 0.0) >= 0.0:
-            raise InvalidArgumentError(f"delay: expected seconds of 0 or more, got {self.delay!r}")
+        if seconds(self.delay, "delay") is None:
+            raise InvalidArgumentError("delay: expected seconds as a number or a timedelta, got None")
 
 
 Decision: TypeAlias = Outcome | ReconsumeLater

@@ -13,7 +13,7 @@ from .errors import InvalidArgumentError, TimeoutError
 from .state import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -52,9 +52,22 @@ class OutgoingMessage:
         return self.payload if packed is None else (self.payload, packed)
 
 
+def packed_all(
+    messages: Iterable[Payload | OutgoingMessage],
+) -> Iterator[Payload | tuple[Payload, Extras]]:
+    """Give several messages as the native half takes them."""
+    if isinstance(messages, _ONE):
+        raise InvalidArgumentError(f"messages: expected several messages, got one: {messages!r:.100}; see send")
+    return (packed(message) for message in messages)
+
+
 def packed(message: Payload | OutgoingMessage) -> Payload | tuple[Payload, Extras]:
     """Give a message as the native half takes it."""
     return message._packed() if isinstance(message, OutgoingMessage) else message
+
+
+_ONE = (bytes, bytearray, memoryview, str, OutgoingMessage)
+"""What is one message, and not several."""
 
 
 class Producer(Handle):
@@ -141,13 +154,16 @@ class Producer(Handle):
         Return a list with, for each message and in the same order, its id or the error that it ended with. It raises
         nothing for a message that failed: look at what it returns. This is the fastest way to send.
 
+        It has no timeout of its own: `send_timeout` holds for each message, from when its turn comes. While the broker
+        does not answer, that is once for every `max_pending_msg` messages.
+
         Examples:
             >>> for result in producer.send_many([b"one", "two", b"x" * 2_000_000]):
             ...     if isinstance(result, stargate.StargateError):
             ...         print(type(result).__name__)
             TooBigError
         """
-        return self._native.send_many([packed(message) for message in messages])
+        return self._native.send_many(list(packed_all(messages)))
 
     def flush(self, timeout: Seconds | None = None) -> None:
         """Wait until every message accepted before has ended, well or not, and its future is set.
@@ -248,7 +264,7 @@ def produce_arguments(
     url: str, messages: Payload | OutgoingMessage | Iterable[Payload | OutgoingMessage], options: ProducerOptions
 ) -> tuple[str, list[tuple[str, str]], list[Payload | tuple[Payload, Extras]]]:
     """Give the arguments of `produce` as the native half takes them."""
-    if isinstance(messages, bytes | bytearray | memoryview | str | OutgoingMessage):
+    if isinstance(messages, _ONE):
         messages = [messages]
     if options.get("on_state") is not None:
         raise InvalidArgumentError("produce: on_state is for a handle; there is none here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from ._convert import Seconds, place, seconds
+from ._convert import Seconds, count, place, seconds
 from ._handle import Handle
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
@@ -63,7 +63,7 @@ class Receiver(Handle):
             >>> consumer.receive_many(3, timeout=0.01)
             []
         """
-        return self._received.receive_many(max_messages, seconds(timeout))
+        return self._received.receive_many(count("max_messages", max_messages), seconds(timeout))
 
     def __iter__(self) -> Iterator[Message]:
         """Give message after message, until it is closed. An error that ends it is raised.
@@ -353,7 +353,7 @@ class Consumer(Receiver):
             >>> pulling = client.consumer("orders", "s", pull_mode=True, queue_size=10)
             >>> pulling.permit(5)
         """
-        self._native.permit(messages)
+        self._native.permit(count("messages", messages))
 
     def unsubscribe(self, timeout: Seconds = 10.0) -> None:
         """Delete the subscription and close the consumer; raise if other consumers are on the subscription.

@@ -155,7 +155,7 @@ def test_statistics_name_who_is_connected(admin: Admin, client: Client, topic: s
 def test_what_cannot_be_sent_is_an_error_that_names_it(admin: Admin, topic: str) -> None:
     mistakes: list[tuple[Callable[[], object], str]] = [
         (lambda: admin.create_partitioned_topic(topic, True), "partitions"),
-        (lambda: admin.create_partitioned_topic(topic, -1), "range"),
+        (lambda: admin.create_partitioned_topic(topic, -1), "partitions"),
         (lambda: admin.seek(topic, "s", datetime(2020, 1, 1)), "time zone"),  # that is the mistake
         (lambda: admin.seek(topic, "s", 1.0, after=True), "after"),
         (lambda: admin.seek(topic, "s", -1.0), "1970"),

@@ -439,7 +439,7 @@ def test_the_tables_in_the_documentation_are_what_the_broker_accepts(pulsar_mock
     operations = re.findall(r"^\| `(\w+)` \|[^|]*\|$", page, re.M)
     assert operations == list(typing.get_args(Operation))
     faults = re.findall(r"^\| `([a-z-]+)[^`]*` \|[^|]*\| ([a-z_ ]+) \|$", page, re.M)
-    assert len(faults) == 17
+    assert len(faults) == 18
     arguments = {"http": ":503", "send-error": ":1", "delay": ":1"}
     everywhere = set(operations) - {"disconnect"}
     for fault, where in faults:
