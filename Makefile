@@ -13,6 +13,7 @@
 #   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
 #   make coverage-c         which lines of ffi-c the tests in C and C++ reach (needs llvm-tools; a minute or two)
 #   make cluster            faults of two brokers, three bookies and two proxies, CLUSTER_ROUNDS (10) times each
+#   make versions           the scenarios on every Pulsar that the launcher starts; DOCS=1 writes the table of docs/clusters.md
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
 #   make forks              300 forks at random moments in each shape and language (some minutes)
 #   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
@@ -28,7 +29,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster soak forks leaks-python exits-python \
+.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster versions soak forks leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -157,6 +158,9 @@ cluster: tools-test
 	CLUSTER_RATE=$(or $(CLUSTER_RATE),2500) CLUSTER_ROUNDS=$(or $(CLUSTER_ROUNDS),10) $(PYTHON) tests/pulsar/pulsar.py run --brokers 2 --bookies 3 --proxies 2 -- \
 		cargo test --release -p stargate-core --test cluster -- --ignored --test-threads 1
 	cat target/cluster.txt
+
+versions: tools-test
+	$(PYTHON) tests/versions.py $(if $(DOCS),--write-docs)
 
 soak: tools-test
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(PYTHON) tests/pulsar/pulsar.py run --proxies 2 -- \

@@ -78,6 +78,10 @@ CARGO_TEST = ["cargo", "test", "--no-fail-fast", "--workspace", "--exclude", "st
 BENCH_BUILD = "cargo build --manifest-path tests/bench/Cargo.toml --target-dir target"
 BENCH_SMOKE = f"{BENCH_BUILD} && BENCH_PROGRAMS=target/debug {sys.executable} tests/bench/bench.py --mode smoke"
 ON_REAL = ["cargo", "test", "--no-fail-fast", "-p", "stargate-core", "--features", "mock"]
+IGNORED = ["--", "--ignored"]
+# A cluster of its own, each fault once; `make cluster` does more.
+CLUSTER = ["--brokers", "2", "--bookies", "3", "--proxies", "2"]
+ON_CLUSTER = [sys.executable, "tests/pulsar/pulsar.py", "run", *CLUSTER, "--"]
 REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
 # Messages from and to the official client, with the pytest settings of the wheel.
 INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q"]
@@ -97,8 +101,9 @@ SUITES = [
     Suite("c-checks", ["tests/c/checks.sh"], program_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
+    Suite("cluster", [*ON_CLUSTER, *ON_REAL, "--test", "cluster", *IGNORED, "--test-threads", "1"], cargo_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py", "--release"], lambda text: demo_counts(text)),
-    Suite("rust-real", [*ON_REAL, *REAL_TESTS, "--", "--ignored"], cargo_counts, True),
+    Suite("rust-real", [*ON_REAL, *REAL_TESTS, *IGNORED], cargo_counts, True),
     Suite("small", ["sh", "-c", SMALL], check_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
@@ -106,7 +111,7 @@ SUITES = [
     Suite("readme", [sys.executable, "tests/readme.py"], program_counts, True),
     Suite("demo-real", [sys.executable, "tests/demo.py", "--release"], lambda text: demo_counts(text), True),
     # Last, because it kills the broker.
-    Suite("outages", [*ON_REAL, "--test", "outages", "--", "--ignored"], cargo_counts, True),
+    Suite("outages", [*ON_REAL, "--test", "outages", *IGNORED], cargo_counts, True),
 ]
 
 

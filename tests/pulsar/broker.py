@@ -261,6 +261,7 @@ class Broker:
             variables["CLIENT_KEY" + _suffix(kind)] = files["key"]
         if self.proxy_ports:
             variables["PROXY_URLS"] = ",".join(about["proxies"])
+        variables["VERSION"] = self.wanted.version
         return {prefix + name: value for name, value in variables.items()}
 
     def _security(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PUL
     PULSAR_CLIENT_CERT_FOREIGN, PULSAR_CLIENT_KEY_FOREIGN   of an authority that the broker refuses
     PULSAR_PROXY_URLS                                       ws://..., comma separated             with --proxies
     PULSAR_BROKER_URLS                                      ws://..., comma separated             with --brokers
+    PULSAR_VERSION                                          such as 4.0.8
     PULSAR_STATE, PULSAR_CTL                                for `$PULSAR_CTL kill --state "$PULSAR_STATE"` and the like
 
 Exit status: 2 if a tool is missing or the arguments are wrong, 1 if the broker does not start, 128+N after signal N.
