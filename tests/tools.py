@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Looks whether the tools are there that `make demo`, `test`, `bench`, `lint` or `site` need, and says how to get what is not.
+"""Says which tools that `make demo`, `test`, `bench`, `lint` or `site` need are missing, and how to get them.
 
 tools.py demo|test|bench|lint|site [mock|real]
 """

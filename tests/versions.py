@@ -84,11 +84,13 @@ DIFFERENCES = (
 
 
 def run(version: str) -> tuple[set[str], set[str]]:
-    """The scenarios that passed and failed on a version."""
+    """The scenarios that passed and failed on a version; target/versions-*.txt keeps what they printed."""
     launcher = [sys.executable, "tests/pulsar/pulsar.py", "run", "--secure", "--version", version, "--"]
     cargo = ["cargo", "test", "--no-fail-fast", "-p", "stargate-core", "--features", "mock"]
     tests = ["--test", "scenarios", "--test", "security", "--", "--ignored"]
     done = subprocess.run([*launcher, *cargo, *tests], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    log = ROOT / f"target/versions-{version}.txt"
+    log.write_text(done.stdout)
     outcomes = re.findall(r"^test (?:\w+::)*(\w+)(?: - should panic)? \.\.\. (ok|FAILED)", done.stdout, re.MULTILINE)
     passed = {name for name, outcome in outcomes if outcome == "ok"}
     return passed, {name for name, outcome in outcomes if outcome == "FAILED"}
