@@ -369,6 +369,15 @@ typedef stargate_status (*stargate_token_fn)(void *user_data,
                                              size_t *length);
 
 /**
+ * Writes headers, "Name: value" a line, into `buffer` of `capacity` bytes and their length into `*length`, and returns
+ * STARGATE_OK. What holds for a token function holds for it, the second call with more room included.
+ */
+typedef stargate_status (*stargate_headers_fn)(void *user_data,
+                                               char *buffer,
+                                               size_t capacity,
+                                               size_t *length);
+
+/**
  * A change of state of a connection. All of it lives for the call that it is given to.
  */
 typedef struct stargate_state_change {
@@ -727,6 +736,18 @@ stargate_status stargate_options_set(struct stargate_options *options,
                                      struct stargate_error **error);
 
 /**
+ * Adds a header to each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. It may be called
+ * again for further ones; the option `headers` takes all of them at once.
+ *
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for a name or a value that cannot be sent, and for headers
+ * that belong to the connection.
+ */
+stargate_status stargate_options_header(struct stargate_options *options,
+                                        const char *name,
+                                        const char *value,
+                                        struct stargate_error **error);
+
+/**
  * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
  * that was opened with it are gone.
  *
@@ -777,6 +798,18 @@ stargate_status stargate_options_on_token(struct stargate_options *options,
                                           void *user_data,
                                           stargate_destroy_fn destroy,
                                           struct stargate_error **error);
+
+/**
+ * Asks `headers` for headers at each connect and each request to the REST API, besides those that are set; they replace
+ * those of the same names.
+ *
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ */
+stargate_status stargate_options_on_headers(struct stargate_options *options,
+                                            stargate_headers_fn headers,
+                                            void *user_data,
+                                            stargate_destroy_fn destroy,
+                                            struct stargate_error **error);
 
 /**
  * Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it

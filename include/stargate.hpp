@@ -151,6 +151,22 @@ void release(void *kept) noexcept
         0);
 }
 
+/// Writes the text that a callable gives into the buffer of C.
+template <class F>
+stargate_status write_text(void *kept, char *buffer, std::size_t capacity, std::size_t *length) noexcept
+{
+    return guarded(
+        [&]() -> stargate_status {
+            const std::string text = (*static_cast<F *>(kept))();
+            *length = text.size();
+            if (text.size() > capacity)
+                return STARGATE_TOO_BIG;
+            text.copy(buffer, capacity);
+            return STARGATE_OK;
+        },
+        static_cast<stargate_status>(STARGATE_AUTHENTICATION));
+}
+
 } // namespace detail
 
 /// The version of the library that runs; that of the headers is STARGATE_VERSION.
@@ -570,6 +586,14 @@ public:
         });
     }
 
+    /// Adds a header to each WebSocket upgrade and each request to the REST API.
+    options &header(const std::string &name, const std::string &value)
+    {
+        return note([&](stargate_error **error) {
+            return stargate_options_header(raw_.get(), name.c_str(), value.c_str(), error);
+        });
+    }
+
     /// Runs the callbacks and handlers of a client with these options in client::poll, and on no thread of the library.
     options &poll_callbacks()
     {
@@ -633,21 +657,21 @@ public:
     options &on_token(F &&token)
     {
         using Kept = std::decay_t<F>;
-        const auto trampoline = [](void *kept, char *buffer, std::size_t capacity, std::size_t *length) noexcept {
-            return detail::guarded(
-                [&]() -> stargate_status {
-                    const std::string text = (*static_cast<Kept *>(kept))();
-                    *length = text.size();
-                    if (text.size() > capacity)
-                        return STARGATE_TOO_BIG;
-                    text.copy(buffer, capacity);
-                    return STARGATE_OK;
-                },
-                static_cast<stargate_status>(STARGATE_AUTHENTICATION));
-        };
         void *kept = detail::keep(std::forward<F>(token));
         return note([&](stargate_error **error) {
-            return stargate_options_on_token(raw_.get(), trampoline, kept, detail::release<Kept>, error);
+            return stargate_options_on_token(raw_.get(), detail::write_text<Kept>, kept, detail::release<Kept>, error);
+        });
+    }
+
+    /// Asks `headers()` for headers, a std::string of "Name: value" a line, at each connect and each request to the REST
+    /// API. An exception fails the attempt.
+    template <class F>
+    options &on_headers(F &&headers)
+    {
+        using Kept = std::decay_t<F>;
+        void *kept = detail::keep(std::forward<F>(headers));
+        return note([&](stargate_error **error) {
+            return stargate_options_on_headers(raw_.get(), detail::write_text<Kept>, kept, detail::release<Kept>, error);
         });
     }
 

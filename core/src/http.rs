@@ -5,27 +5,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hyper::Method;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
-use hyper::{Method, Uri};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use crate::auth::Credentials;
 use crate::driver::access::Access;
+use crate::driver::cookies::Jar;
+use crate::driver::redirect::MAX_REDIRECTS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::dial::dial;
 pub(crate) use crate::net::http1::Response;
 use crate::net::http1::{self, broken};
 use crate::net::steps::Steps;
-use crate::net::{self};
 use crate::options::Resolved;
 use crate::runtime::Runtime;
 use crate::topic::{Host, ServiceUrl};
 
-/// A broker redirects once, to the owner of the topic; while a topic moves it may be a few times.
-const MAX_REDIRECTS: usize = 5;
 /// A connection that is not used for so long is not used again. Jetty closes it after 30 s, and one that the server
 /// closes in the very moment of a request costs a write its outcome.
 const IDLE: Duration = Duration::from_secs(10);
@@ -57,7 +56,6 @@ pub(crate) struct Http {
     hosts: Vec<Host>,
     /// The place in `hosts` of the one that answered last.
     first: AtomicUsize,
-    trusted: Vec<Trusted>,
     access: Access,
     timeout: Duration,
     idle: Mutex<Option<Idle>>,
@@ -75,6 +73,7 @@ impl Http {
         runtime: Arc<Runtime>,
         service: &ServiceUrl,
         credentials: &Credentials,
+        jar: &Arc<Jar>,
         options: &Resolved,
     ) -> Result<Http> {
         let own: Option<ServiceUrl> = options
@@ -83,19 +82,14 @@ impl Http {
             .map(|url| url.parse().map_err(|error: Error| Error::invalid("option \"admin_url\"").caused_by(error)))
             .transpose()?;
         let url = own.as_ref().unwrap_or(service);
-        let mut trusted: Vec<Trusted> = url.hosts().iter().chain(service.hosts()).map(Trusted::exactly).collect();
-        if let Some(hosts) = &options.admin_trusted_hosts {
-            for host in hosts.split(',') {
-                trusted.push(Trusted::parse(host.trim())?);
-            }
-        }
+        let mut access = Access::new(url, credentials, jar, options)?;
+        access.trust.add(service);
         Ok(Http {
             runtime,
             tls: url.is_tls(),
             hosts: url.hosts().to_vec(),
             first: AtomicUsize::new(0),
-            trusted,
-            access: Access::new(url, credentials, options)?,
+            access,
             timeout: options.admin_timeout,
             idle: Mutex::new(None),
         })
@@ -173,43 +167,10 @@ impl Http {
             if !(300..400).contains(&response.status) {
                 return Ok(response);
             }
-            (host, path) = self.redirected(&host, &response).map_err(Failure::Final)?;
+            (host, path) = self.access.trust.follow(&host, &response).map_err(Failure::Final)?;
         }
         let round = format!("redirected {MAX_REDIRECTS} times, at last to {host}, and no end to it");
         Err(Failure::Final(Error::new(ErrorKind::Protocol, round)))
-    }
-
-    fn redirected(&self, from: &Host, response: &Response) -> Result<(Host, String)> {
-        let location = response.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-        let status = response.status;
-        let (Some(location), 307 | 308) = (location, status) else {
-            let odd = format!("{from} answered with {status}, which is no redirect that Pulsar makes");
-            return Err(Error::new(ErrorKind::Protocol, odd).with_http_status(status));
-        };
-        let unusable = || Error::new(ErrorKind::Protocol, format!("{from} redirects to what is no HTTP address"));
-        let uri: Uri = location.parse().map_err(|_| unusable())?;
-        let path = uri.path_and_query().ok_or_else(unusable)?.to_string();
-        let Some(authority) = uri.authority() else { return Ok((from.clone(), path)) };
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(unusable()),
-        };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let host = Host { name, port };
-        let refused = |why: &str| {
-            let text = format!("{from} redirects to {host}, {why}");
-            Err(Error::invalid(text).with_http_status(status).with_broker_text(location))
-        };
-        if tls != self.tls {
-            let [ours, theirs] = if tls { ["http", "https"] } else { ["https", "http"] };
-            return refused(&format!("from {ours} to {theirs}: the scheme must stay the same"));
-        }
-        if !self.trusted.iter().any(|trusted| trusted.matches(&host)) {
-            return refused("which the configuration does not trust with a token (option admin_trusted_hosts)");
-        }
-        Ok((host, path))
     }
 
     /// Sends a request; once more when the server did not accept the credential and another one can be had.
@@ -250,11 +211,12 @@ impl Http {
                 Some(sender) => sender,
                 None => self.connect(host, steps).await.map_err(Failure::Unsent)?,
             };
-            let message = self.message(host, path, request, authorization).map_err(Failure::Final)?;
+            let message = self.message(host, path, request, authorization, steps).await.map_err(Failure::Final)?;
             steps.enter(format!("{host} did not answer the request"));
             match sender.try_send_request(message).await {
                 Ok(response) => {
                     let response = self.read(host, response).await.map_err(Failure::Lost)?;
+                    self.access.heard(host, path, &response.headers);
                     *self.idle() = Some(Idle { host: host.clone(), since: Instant::now(), sender });
                     return Ok(response);
                 }
@@ -271,28 +233,28 @@ impl Http {
         }
     }
 
-    fn message(
+    async fn message(
         &self,
         host: &Host,
         path: &str,
         request: &Request,
         authorization: Option<&str>,
+        steps: &Steps,
     ) -> Result<hyper::Request<String>> {
-        let mut builder = hyper::Request::builder()
-            .method(request.method.clone())
-            .uri(path)
-            .header(HOST, host.authority(self.tls))
-            .header(USER_AGENT, net::USER_AGENT)
-            .header(ACCEPT, "*/*");
-        if let Some(authorization) = authorization {
-            builder = builder.header(AUTHORIZATION, authorization);
-        }
-        if request.body.is_some() {
-            builder = builder.header(CONTENT_TYPE, "application/json");
-        }
         let unusable =
             |error: hyper::http::Error| Error::invalid(format!("{path:?} cannot be asked for")).caused_by(error);
-        builder.body(request.body.clone().unwrap_or_default()).map_err(unusable)
+        let mut message = hyper::Request::builder()
+            .method(request.method.clone())
+            .uri(path)
+            .body(request.body.clone().unwrap_or_default())
+            .map_err(unusable)?;
+        let headers = message.headers_mut();
+        *headers = self.access.headers(host, path, authorization, steps).await?;
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        if request.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(message)
     }
 
     async fn connect(&self, host: &Host, steps: &Steps) -> Result<SendRequest<String>> {
@@ -320,105 +282,5 @@ impl Http {
 
     fn idle(&self) -> MutexGuard<'_, Option<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Hosts that may get the token.
-#[derive(Debug, PartialEq)]
-struct Trusted {
-    /// In small letters; `*.domain` is all hosts below it.
-    name: String,
-    /// Any port when there is none.
-    port: Option<u16>,
-}
-
-impl Trusted {
-    fn exactly(host: &Host) -> Trusted {
-        Trusted { name: host.name.to_ascii_lowercase(), port: Some(host.port) }
-    }
-
-    fn parse(text: &str) -> Result<Trusted> {
-        let bad = || {
-            Error::invalid(format!(
-                "option \"admin_trusted_hosts\": {text:?}: expected host, host:port or *.domain, further ones after commas"
-            ))
-        };
-        let (name, port) = match text.strip_prefix('[') {
-            Some(rest) => match rest.split_once(']').ok_or_else(bad)? {
-                (name, "") => (name, None),
-                (name, port) => (name, Some(port.strip_prefix(':').ok_or_else(bad)?)),
-            },
-            None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
-        };
-        let port = port.map(|port| port.parse().map_err(|_| bad())).transpose()?;
-        let domain = name.strip_prefix("*.").unwrap_or(name);
-        if domain.is_empty() || domain.contains(['*', '/', '@', ' ']) {
-            return Err(bad());
-        }
-        Ok(Trusted { name: name.to_ascii_lowercase(), port })
-    }
-
-    fn matches(&self, host: &Host) -> bool {
-        let name = host.name.to_ascii_lowercase();
-        let named = match self.name.strip_prefix('*') {
-            Some(domain) => name.len() > domain.len() && name.ends_with(domain),
-            None => name == self.name,
-        };
-        named && self.port.is_none_or(|port| port == host.port)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use hyper::HeaderMap;
-
-    use super::*;
-
-    fn host(name: &str, port: u16) -> Host {
-        Host { name: name.to_owned(), port }
-    }
-
-    #[test]
-    fn trust_is_by_host_by_port_and_by_domain() {
-        for (rule, name, port, expected) in [
-            ("broker-1", "BROKER-1", 1, true),
-            ("broker-1", "broker-11", 1, false),
-            ("broker-1:8080", "broker-1", 8080, true),
-            ("broker-1:8080", "broker-1", 8081, false),
-            ("*.pulsar.svc", "b.pulsar.svc", 1, true),
-            ("*.pulsar.svc:8443", "b.pulsar.svc", 1, false),
-            ("*.pulsar.svc", "pulsar.svc", 1, false),
-            ("*.pulsar.svc", ".pulsar.svc", 1, false),
-            ("*.pulsar.svc", "evilpulsar.svc", 1, false),
-            ("*.pulsar.svc", "b.pulsar.svc.evil", 1, false),
-            ("[::1]:2", "::1", 2, true),
-        ] {
-            assert_eq!(Trusted::parse(rule).unwrap().matches(&host(name, port)), expected, "{rule} and {name}:{port}");
-        }
-    }
-
-    #[test]
-    fn rules_of_trust_that_are_none_are_errors() {
-        for rule in ["*", "*.", "a*b", "http://h", "h:x", "[::1", "[::1]2", "u@h"] {
-            assert!(Trusted::parse(rule).is_err(), "{rule}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_never_leaves_tls() {
-        let url = "wss://broker-1".parse().unwrap();
-        let options = crate::options::Options::new().tls_insecure(true).admin_trusted_hosts("broker-2").resolve();
-        let credentials = Credentials::new(crate::log::Log::new("client", None));
-        let http = Http::new(Runtime::shared().unwrap(), &url, &credentials, &options).unwrap();
-        let to = |location: &str| {
-            let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
-            http.redirected(&http.hosts[0], &Response { status: 307, headers, body: Default::default() })
-        };
-        assert_eq!(to("https://broker-2/x?y").unwrap(), (host("broker-2", 443), "/x?y".to_owned()));
-        assert_eq!(to("/x").unwrap(), (host("broker-1", 8443), "/x".to_owned()));
-        let error = to("http://broker-2/x").unwrap_err();
-        assert!(error.to_string().contains("from https to http"), "{error}");
-        // What looks like the trusted host is the name of a user here.
-        assert!(to("https://broker-2@elsewhere/x").is_err());
     }
 }

@@ -70,6 +70,8 @@ mod fork;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod headers;
+mod headers_supplier;
 mod http;
 mod limiter;
 mod log;
@@ -105,12 +107,13 @@ pub use crypto_key_reader::{CryptoKeyReader, EncryptionKeyInfo};
 pub use encryption::PemKeyReader;
 pub use error::{Error, ErrorKind, Result};
 pub use fork::ForkSafe;
+pub use headers_supplier::HeadersSupplier;
 pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, Outgoing, Receipt};
 pub use one_shot::produce;
 pub use options::{
-    CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OAuth2AuthMethod, OnDisconnect, Options,
-    Ordering, RoutingMode, SubscriptionMode, SubscriptionType, WhenFull,
+    AuthTokenIn, CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OAuth2AuthMethod, OnDisconnect,
+    Options, Ordering, RoutingMode, SubscriptionMode, SubscriptionType, WhenFull,
 };
 pub use outcome::Outcome;
 pub use producer::{Pending, Producer, Sent};

@@ -1,6 +1,5 @@
 //! TLS: which servers are trusted, and with which certificate the client shows itself.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
@@ -9,6 +8,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::options::Resolved;
@@ -25,8 +26,8 @@ pub(crate) fn client_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
     let builder = if options.tls_insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverything(provider)))
     } else {
-        builder.with_root_certificates(match &options.tls_ca_file {
-            Some(path) => roots_from("tls_ca_file", Path::new(path))?,
+        builder.with_root_certificates(match Pem::of("tls_ca", &options.tls_ca, &options.tls_ca_file)? {
+            Some(pem) => roots_from(&pem)?,
             None => system_roots()?.clone(),
         })
     };
@@ -38,8 +39,8 @@ pub(crate) fn client_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
 /// The TLS configuration for an OAuth2 issuer, whose authorities are its own. `tls_insecure` does not apply to it, since it
 /// gets the client's secret.
 pub(crate) fn issuer_config(options: &Resolved, with_certificate: bool) -> Result<Arc<ClientConfig>> {
-    let roots = match &options.oauth2_ca_file {
-        Some(path) => roots_from("oauth2_ca_file", Path::new(path))?,
+    let roots = match Pem::of("oauth2_ca", &None, &options.oauth2_ca_file)? {
+        Some(pem) => roots_from(&pem)?,
         None => system_roots()?.clone(),
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -56,46 +57,61 @@ pub(crate) fn issuer_config(options: &Resolved, with_certificate: bool) -> Resul
 
 /// With the client's certificate, if it has one.
 fn identified(builder: Builder, options: &Resolved) -> Result<ClientConfig> {
-    let (Some(certificate), Some(key)) = (&options.tls_cert_file, &options.tls_key_file) else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let (certificate, key) = (Path::new(certificate), Path::new(key));
-    builder
-        .with_client_auth_cert(certificates("tls_cert_file", certificate)?, private_key(key)?)
-        .map_err(|error| bad_file("tls_key_file", key, error))
+    let certificate = Pem::of("tls_cert", &options.tls_cert, &options.tls_cert_file)?;
+    let key = Pem::of("tls_key", &options.tls_key, &options.tls_key_file)?;
+    let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(builder.with_no_client_auth()) };
+    builder.with_client_auth_cert(certificates(&certificate)?, private_key(&key)?).map_err(|error| key.bad(error))
 }
 
-fn bad_file(option: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::invalid(format!("option {option:?}: {} cannot be used", path.display())).caused_by(error)
+/// What an option gives in PEM, as a file or as a text.
+struct Pem {
+    /// The option, and the file if it is one; the text itself is not shown.
+    source: String,
+    text: Zeroizing<Vec<u8>>,
 }
 
-fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
-    let found = read.map_err(|error| bad_file(option, path, error))?;
+impl Pem {
+    /// Of the option `key`, a text, or `key` with `_file`.
+    fn of(key: &str, text: &Option<String>, file: &Option<String>) -> Result<Option<Pem>> {
+        if let Some(text) = text {
+            let text = Zeroizing::new(text.as_bytes().to_vec());
+            return Ok(Some(Pem { source: format!("option {key:?}"), text }));
+        }
+        let Some(path) = file else { return Ok(None) };
+        let mut pem = Pem { source: format!("option \"{key}_file\": {path}"), text: Zeroizing::default() };
+        pem.text = Zeroizing::new(std::fs::read(path).map_err(|error| pem.bad(error))?);
+        Ok(Some(pem))
+    }
+
+    fn bad(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::invalid(format!("{} cannot be used", self.source)).caused_by(error)
+    }
+}
+
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_slice_iter(&pem.text).collect::<std::result::Result<Vec<_>, _>>();
+    let found = read.map_err(|error| pem.bad(error))?;
     if found.is_empty() {
-        return Err(Error::invalid(format!("option {option:?}: {} holds no PEM certificate", path.display())));
+        return Err(Error::invalid(format!("{} holds no PEM certificate", pem.source)));
     }
     Ok(found)
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    let bad = |error: &dyn std::fmt::Display| {
-        Error::invalid(format!("option \"tls_key_file\": {} cannot be used: {error}", path.display()))
-    };
-    let pem = zeroize::Zeroizing::new(std::fs::read(path).map_err(|error| bad(&error))?);
-    let encrypted = memchr::memmem::find(&pem, b"ENCRYPTED").is_some();
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match encrypted {
-        true => bad(
-            &"the key is encrypted, and there is no option for its passphrase; `openssl pkey -in FILE` writes it plain",
-        ),
-        false => bad(&error),
+fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_slice(&pem.text).map_err(|error| match memchr::memmem::find(&pem.text, b"ENCRYPTED") {
+        Some(_) => Error::invalid(format!(
+            "{} cannot be used: the key is encrypted, and there is no option for its passphrase; `openssl pkey -in FILE` \
+             writes it plain",
+            pem.source
+        )),
+        None => pem.bad(error),
     })
 }
 
-fn roots_from(option: &str, path: &Path) -> Result<RootCertStore> {
+fn roots_from(pem: &Pem) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(option, path)? {
-        roots.add(certificate).map_err(|error| bad_file(option, path, error))?;
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|error| pem.bad(error))?;
     }
     Ok(roots)
 }

@@ -3,14 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use stargate_core::blocking::Client;
-use stargate_core::{Error, ErrorKind, Options};
+use stargate_core::{AuthTokenIn, Error, ErrorKind, Options};
 
 fn keys(name: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/keys/tls");
@@ -271,4 +271,197 @@ fn an_encrypted_key_is_told_as_such() {
     let options = Options::new().tls_cert_file(&keys("client.pem")).tls_key_file(&keys("encrypted.key.pem"));
     let error = Client::new("wss://h", options).unwrap_err().to_string();
     assert!(error.contains("the key is encrypted") && error.contains("openssl pkey -in"), "{error}");
+}
+
+/// A server that records the heads of requests and answers 403; a response for each.
+fn recording(response: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let record = heads.clone();
+    let address = server(move |mut stream| {
+        loop {
+            let head = read_head(&mut stream);
+            if head.is_empty() {
+                return;
+            }
+            record.lock().unwrap().push(head.to_ascii_lowercase());
+            stream.write_all(response.as_bytes()).unwrap();
+        }
+    });
+    (address, heads)
+}
+
+const REFUSING: &str = "HTTP/1.1 403 Forbidden\r\nSet-Cookie: route=b2; Path=/\r\nContent-Length: 0\r\n\r\n";
+
+/// The heads of an upgrade and of a request to the REST API.
+fn heads_with(url: impl Fn(&str) -> String, options: Options) -> [String; 2] {
+    let (address, heads) = recording(REFUSING);
+    let client = Client::new(&url(&address), options).unwrap();
+    client.producer("t", Options::new()).unwrap_err();
+    client.admin().clusters().unwrap_err();
+    let heads = heads.lock().unwrap();
+    [heads[0].clone(), heads[1].clone()]
+}
+
+fn assert_sent(head: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{line} is not in {head}");
+    }
+}
+
+#[test]
+fn headers_go_with_the_upgrade_and_with_rest() {
+    let given =
+        || Ok::<_, Error>(vec![("X-Fresh".to_owned(), "1".to_owned()), ("X-Both".to_owned(), "new".to_owned())]);
+    let options = Options::new()
+        .header("X-Api-Key", "k 1")
+        .header("X-Both", "old")
+        .header("User-Agent", "mine/1")
+        .headers_supplier(given)
+        .auth_token("token")
+        .auth_method_name("token2");
+    for head in heads_with(|address| format!("ws://{address}"), options) {
+        assert_sent(&head, &["x-api-key: k 1", "user-agent: mine/1", "x-fresh: 1", "x-both: new"]);
+        assert_sent(&head, &["authorization: bearer token", "x-pulsar-auth-method-name: token2"]);
+        assert!(!head.contains("old") && !head.contains("stargate/"), "{head}");
+    }
+}
+
+#[test]
+fn an_authorization_of_the_application_is_sent_as_it_is() {
+    let options = Options::new().header("Authorization", "Basic dTpw");
+    for head in heads_with(|address| format!("ws://{address}"), options) {
+        assert_sent(&head, &["authorization: basic dtpw"]);
+    }
+}
+
+#[test]
+fn a_token_in_the_query_is_in_no_header_of_the_upgrade() {
+    let options = Options::new().auth_token("a+b").auth_token_in(AuthTokenIn::Query);
+    let [upgrade, rest] = heads_with(|address| format!("ws://{address}"), options);
+    assert!(upgrade.lines().next().unwrap().contains("token=a%2bb"), "{upgrade}");
+    assert!(!upgrade.contains("authorization"), "{upgrade}");
+    assert_sent(&rest, &["authorization: bearer a+b"]);
+}
+
+#[test]
+fn a_prefix_goes_before_every_path_and_the_rest_api_may_have_its_own() {
+    let prefixed = |address: &str| format!("ws://{address}/eu/pulsar/");
+    let [upgrade, rest] = heads_with(prefixed, Options::new());
+    assert!(upgrade.starts_with("get /eu/pulsar/ws/v2/producer/persistent/"), "{upgrade}");
+    assert!(rest.starts_with("get /eu/pulsar/admin/v2/clusters "), "{rest}");
+    let (address, heads) = recording(REFUSING);
+    let options = Options::new().admin_url(&format!("http://{address}/api"));
+    ask_rest("ws://localhost:1/pulsar", options);
+    assert!(heads.lock().unwrap()[0].starts_with("get /api/admin/v2/clusters "));
+    let url = format!("ws://{address}/eu/ws/v2/producer/persistent/public/default/t");
+    stargate_core::blocking::produce(&url, ["x"], Options::new().header("X-Key", "k")).unwrap_err();
+    let head = heads.lock().unwrap()[1].clone();
+    assert!(head.starts_with("get /eu/ws/v2/producer/persistent/public/default/t"), "{head}");
+    assert_sent(&head, &["x-key: k"]);
+}
+
+#[test]
+fn cookies_are_sent_back_when_they_are_wanted_and_dropped_after_two_failures() {
+    for wanted in [true, false] {
+        let (address, heads) = recording(REFUSING);
+        let client = Client::new(&format!("ws://{address}"), Options::new().cookies(wanted)).unwrap();
+        let opened = || client.producer("t", Options::new()).unwrap_err();
+        opened();
+        client.admin().clusters().unwrap_err();
+        opened();
+        let sent = |head: &String| head.contains("cookie: route=b2");
+        assert_eq!(heads.lock().unwrap().iter().map(sent).collect::<Vec<_>>(), [false, wanted, wanted]);
+        // Two attempts have failed, so what they were given is gone.
+        opened();
+        assert!(!sent(&heads.lock().unwrap()[3]));
+    }
+}
+
+#[test]
+fn a_headers_function_that_fails_or_hangs_is_named() {
+    let (address, _) = recording(REFUSING);
+    let url = format!("ws://{address}");
+    let failing = || Err::<Vec<(String, String)>, _>("the vault is shut");
+    let wrong = || Ok::<_, Error>(vec![("Host".to_owned(), "secret".to_owned())]);
+    let slow = || {
+        thread::sleep(Duration::from_secs(2));
+        Ok::<_, Error>(Vec::new())
+    };
+    let soon = Options::new().connect_timeout(Duration::from_millis(300));
+    for (options, words) in [
+        (Options::new().headers_supplier(failing), "the headers function failed: the vault is shut"),
+        (Options::new().headers_supplier(wrong), "header \"host\" belongs to the connection"),
+        (soon.headers_supplier(slow), "the headers function gave no headers within 300ms"),
+    ] {
+        let error = refusal(&url, options).to_string();
+        assert!(error.contains(words) && !error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn redirects_of_the_upgrade_follow_the_rule_of_rest() {
+    let target = upgrading("", 0);
+    let redirect = |to: String| answering(format!("HTTP/1.1 307 There\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"));
+    let from = redirect(format!("http://{target}/ws/v2/x"));
+    open_at(&format!("ws://{from}"), Options::new().admin_trusted_hosts(&target)).unwrap();
+    let error = refusal(&format!("ws://{from}"), Options::new());
+    assert!(error.to_string().contains("does not trust with a token (option admin_trusted_hosts)"), "{error}");
+    let round = redirect("/ws/again".to_owned());
+    let error = refusal(&format!("ws://{round}"), Options::new());
+    assert!(error.to_string().contains("redirected 5 times"), "{error}");
+}
+
+#[test]
+fn what_an_application_adds_does_not_follow_a_redirect_to_another_host() {
+    let (target, heads) = recording(REFUSING);
+    let from = answering(format!("HTTP/1.1 307 There\r\nLocation: http://{target}/x\r\nContent-Length: 0\r\n\r\n"));
+    let options = Options::new().header("X-Api-Key", "k").auth_token("token").admin_trusted_hosts(&target);
+    ask_rest(&format!("ws://{from}"), options.clone());
+    refusal(&format!("ws://{from}"), options);
+    let heads = heads.lock().unwrap();
+    assert_eq!(heads.len(), 2);
+    for head in heads.iter() {
+        assert!(head.contains("authorization: bearer token") && !head.contains("x-api-key"), "{head}");
+    }
+}
+
+fn pem(name: &str) -> String {
+    std::fs::read_to_string(keys(name)).unwrap()
+}
+
+#[test]
+fn certificates_and_keys_may_be_texts_and_another_name_may_be_verified() {
+    let url = format!("wss://{}", tls_server("server.pem", Some("ca.pem")));
+    let shown = Options::new().tls_ca(&pem("ca.pem")).tls_cert(&pem("client.pem")).tls_key(&pem("client.key.pem"));
+    let error = refusal(&url, shown.clone()).to_string();
+    assert!(error.contains("ended the connection without an answer"), "TLS came about: {error}");
+    let error = refusal(&url, shown.tls_server_name("broker.example")).to_string();
+    assert!(error.contains("it is not for \"broker.example\" but for localhost, 127.0.0.1"), "{error}");
+    let other = format!("wss://{}", tls_server("other-name.pem", None));
+    let error = refusal(&other, Options::new().tls_ca(&pem("ca.pem")).tls_server_name("eu.pulsar.example")).to_string();
+    assert!(error.contains("ended the connection without an answer"), "TLS came about: {error}");
+}
+
+#[test]
+fn options_that_cannot_be_are_refused_with_their_names_and_without_their_secrets() {
+    let certificate = pem("client.pem");
+    for (options, words) in [
+        (Options::new().headers("X-Api-Key"), "header \"x-api-key\" has no value"),
+        (Options::new().header("Host", "secret"), "header \"host\" belongs to the connection"),
+        (Options::new().header("X-Key", "secret\nX: y"), "header \"x-key\": a value is of printable"),
+        (Options::new().header("Authorization", "secret").auth_token("t"), "headers has Authorization"),
+        (Options::new().header("Cookie", "secret").cookies(true), "headers has Cookie"),
+        (Options::new().tls_ca("secret"), "option \"tls_ca\": expected a text in PEM"),
+        (Options::new().tls_cert(&certificate), "need each other"),
+        (Options::new().tls_cert(&certificate).tls_key(&certificate), "option \"tls_key\" cannot be used"),
+        (Options::new().tls_ca(&certificate).tls_ca_file("x"), "tls_ca and tls_ca_file exclude each other"),
+        (Options::new().tls_ca(&certificate).tls_insecure(true), "tls_insecure trusts every certificate"),
+        (Options::new().tls_server_name("not a name"), "option \"tls_server_name\""),
+        (Options::new().auth_method_name("a\nsecret"), "option \"auth_method_name\""),
+    ] {
+        let error = Client::new("wss://h", options).unwrap_err().to_string();
+        assert!(error.contains(words) && !error.contains("secret"), "{words}: {error}");
+    }
+    let shown = format!("{:?}", Options::new().header("X-Key", "mine").tls_key("-----BEGIN mine-----END "));
+    assert!(shown.contains("X-Key") && !shown.contains("\"secret") && !shown.contains("mine"), "{shown}");
 }

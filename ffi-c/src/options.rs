@@ -68,6 +68,27 @@ pub unsafe extern "C" fn stargate_options_set(
     }
 }
 
+/// Adds a header to each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. It may be called
+/// again for further ones; the option `headers` takes all of them at once.
+///
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for a name or a value that cannot be sent, and for headers
+/// that belong to the connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_header(
+    options: *mut stargate_options,
+    name: *const c_char,
+    value: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            options.set_header(boundary::text(name, "name")?, boundary::text(value, "value")?)
+        })
+    }
+}
+
 /// Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
 /// that was opened with it are gone.
 ///
@@ -202,33 +223,81 @@ pub unsafe extern "C" fn stargate_options_on_token(
         enter(error, || {
             let options = inner_mut(options)?;
             let token = token.ok_or_else(|| invalid("token is NULL"))?;
-            let supplier =
-                move || ask_for_token(|buffer, capacity, length| token(user_data.get(), buffer, capacity, length));
+            let supplier = move || {
+                ask_for_text("token", |buffer, capacity, length| token(user_data.get(), buffer, capacity, length))
+            };
             *options = std::mem::take(options).token_supplier(supplier);
             Ok(())
         })
     }
 }
 
-/// Calls a token function, a second time with more room if it wants it.
-fn ask_for_token(ask: impl Fn(*mut c_char, usize, *mut usize) -> stargate_status) -> Result<String> {
+/// Writes headers, "Name: value" a line, into `buffer` of `capacity` bytes and their length into `*length`, and returns
+/// STARGATE_OK. What holds for a token function holds for it, the second call with more room included.
+pub type stargate_headers_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        buffer: *mut c_char,
+        capacity: usize,
+        length: *mut usize,
+    ) -> stargate_status,
+>;
+
+/// Asks `headers` for headers at each connect and each request to the REST API, besides those that are set; they replace
+/// those of the same names.
+///
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_on_headers(
+    options: *mut stargate_options,
+    headers: stargate_headers_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let options = inner_mut(options)?;
+            let headers = headers.ok_or_else(|| invalid("headers is NULL"))?;
+            let supplier = move || -> Result<Vec<(String, String)>> {
+                let ask = |buffer, capacity, length| headers(user_data.get(), buffer, capacity, length);
+                let lines = ask_for_text("headers", ask)?;
+                let pair = |line: &str| {
+                    let (name, value) = line.split_once(':').unwrap_or((line, ""));
+                    (name.to_owned(), value.to_owned())
+                };
+                Ok(lines.split('\n').filter(|line| !line.is_empty()).map(pair).collect())
+            };
+            *options = std::mem::take(options).headers_supplier(supplier);
+            Ok(())
+        })
+    }
+}
+
+/// Calls a function for a text, a second time with more room if it wants it.
+fn ask_for_text(function: &str, ask: impl Fn(*mut c_char, usize, *mut usize) -> stargate_status) -> Result<String> {
     const FIRST: usize = 8 * 1024;
     const MOST: usize = 1024 * 1024;
-    let failed = |text: String| Error::new(ErrorKind::Authentication, text);
+    let failed = |why: String| Error::new(ErrorKind::Authentication, why);
     let mut buffer = vec![0u8; FIRST];
     for _ in 0..2 {
         let mut length = 0usize;
         match ask(buffer.as_mut_ptr().cast(), buffer.len(), &mut length) {
             STARGATE_OK if length <= buffer.len() => {
                 buffer.truncate(length);
-                return String::from_utf8(buffer).map_err(|_| failed("the token is not UTF-8".into()));
+                return String::from_utf8(buffer)
+                    .map_err(|_| failed(format!("what the {function} function gave is not UTF-8")));
             }
-            STARGATE_OK => return Err(failed(format!("a token of {length} bytes is larger than its buffer"))),
+            STARGATE_OK => {
+                return Err(failed(format!("the {function} function gave {length} bytes, larger than its buffer")));
+            }
             STARGATE_TOO_BIG if length > buffer.len() && length <= MOST => buffer.resize(length, 0),
-            status => return Err(failed(format!("the token function returned {status}"))),
+            status => return Err(failed(format!("the {function} function returned {status}"))),
         }
     }
-    Err(failed("the token function wants more room each time".into()))
+    Err(failed(format!("the {function} function wants more room each time")))
 }
 
 /// An attempt to connect is under way.

@@ -29,7 +29,7 @@ pub(crate) struct Client {
 
 #[pymethods]
 impl Client {
-    /// `events` gets the log records; `on_state` and `token_supplier` are pairs of a queue and a function.
+    /// `events` gets the log records; `on_state`, `token_supplier` and `headers_supplier` are pairs of a queue and a function.
     #[new]
     fn new(
         py: Python<'_>,
@@ -38,12 +38,24 @@ impl Client {
         events: &Bound<'_, Events>,
         on_state: Listener,
         token_supplier: Listener,
+        headers_supplier: Listener,
     ) -> PyResult<Client> {
         let log = events.get().queue();
         let mut options = options(py, pairs, on_state)?.log_sink(Shared(log));
         if let Some((tokens, supplier)) = token_supplier {
             let (queue, supplier) = (tokens.get().queue(), Arc::new(supplier));
-            options = options.token_supplier(move || queue.token(supplier.clone(), TOKEN_LIMIT));
+            options = options.token_supplier(move || queue.token(supplier.clone(), "the token supplier", TOKEN_LIMIT));
+        }
+        if let Some((tokens, supplier)) = headers_supplier {
+            let (queue, supplier) = (tokens.get().queue(), Arc::new(supplier));
+            options = options.headers_supplier(move || {
+                let lines = queue.token(supplier.clone(), "the headers supplier", TOKEN_LIMIT)?;
+                let pair = |line: &str| {
+                    let (name, value) = line.split_once(':').unwrap_or((line, ""));
+                    (name.to_owned(), value.to_owned())
+                };
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(lines.split('\n').map(pair).collect())
+            });
         }
         let made = py.detach(|| core::Client::new(url, options));
         made.map(|client| Client { inner: ForkSafe::new(client) }).map_err(|error| exception(py, &error))

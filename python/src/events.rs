@@ -58,6 +58,7 @@ enum Event {
     /// A connection needs a token, and waits for it.
     Token {
         supplier: Arc<Py<PyAny>>,
+        name: &'static str,
         answer: mpsc::Sender<std::result::Result<String, String>>,
     },
     /// A producer or consumer needs a key, and waits for it.
@@ -151,14 +152,15 @@ impl Queue {
         self.push(Event::State { listener, change });
     }
 
-    /// Has Python ask `supplier` for a token, and waits for the answer.
+    /// Has Python ask `supplier` for a text, such as a token, and waits for the answer. `name` is what the log calls it.
     pub(crate) fn token(
         &self,
         supplier: Arc<Py<PyAny>>,
+        name: &'static str,
         limit: Duration,
     ) -> std::result::Result<String, Box<dyn std::error::Error + Send + Sync>> {
         let (answer, answered) = mpsc::channel();
-        self.push(Event::Token { supplier, answer });
+        self.push(Event::Token { supplier, name, answer });
         match answered.recv_timeout(limit) {
             Ok(token) => token.map_err(Into::into),
             Err(_) => Err("it gave no answer".into()),
@@ -338,8 +340,8 @@ fn tell<'py>(py: Python<'py>, events: Vec<Event>, lost: u64) -> PyResult<Vec<Bou
                     (change.state.name(), change.topic.to_string(), change.host, change.session, error, retry_in);
                 ("state", listener.clone_ref(py), parts, py.None()).into_pyobject(py)?
             }
-            Event::Token { supplier, answer } => {
-                ("token", supplier.clone_ref(py), TokenAnswer { answer }, py.None()).into_pyobject(py)?
+            Event::Token { supplier, name, answer } => {
+                ("token", supplier.clone_ref(py), TokenAnswer { answer }, name).into_pyobject(py)?
             }
             Event::Key { reader, request, answer } => {
                 let wanted = (request.name, request.metadata);

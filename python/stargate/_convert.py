@@ -6,7 +6,7 @@ import enum
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -20,6 +20,9 @@ Seconds = float | timedelta
 
 Payload = bytes | bytearray | memoryview | str
 """The content of a message; text is sent as UTF-8."""
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+"""Headers of requests: names with their values."""
 
 Extras = tuple[str | None, dict[str, str] | None, int | None, int | None, int | None, list[str] | None]
 """What goes with a payload, as the native half takes it."""
@@ -181,12 +184,35 @@ def _option_text(key: str, value: object) -> str:  # noqa: PLR0911 - one return 
             return os.fspath(value)
         case "position", _native.MessageId():
             return value._starting()
-        case "text" | "secret" | "choice" | "position", str():
+        case "headers", _ if not isinstance(value, str):
+            return header_lines(value)
+        case "text" | "secret" | "headers" | "pem" | "choice" | "position", str():
             return value
     expected = "seconds as a number or a timedelta" if row["type"] == "millis" else row["range"]
     # A secret of the wrong type is a secret all the same.
     got = type(value).__name__ if row["type"] == "secret" else repr(value)
     raise InvalidArgumentError(f"option {key!r}: expected {expected}, got {got}")
+
+
+def lines_of(supplier: Callable[[], Headers]) -> Callable[[], str]:
+    """Give a function that gives what `supplier` gives as the core takes it."""
+    return lambda: header_lines(supplier())
+
+
+def header_lines(headers: object) -> str:
+    """Give headers, as a mapping or as pairs, as the lines that the core takes."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    lines = []
+    for pair in pairs if isinstance(pairs, Iterable) else [None]:
+        match pair:
+            case (str() as name, str() as value):
+                # A line cannot hold a line break; the core refuses the return that stands for it.
+                lines.append(f"{name}: {value}".replace("\n", "\r"))
+            case _:
+                raise InvalidArgumentError(
+                    "option 'headers': expected a mapping or pairs of str to str, or lines of 'Name: value'"
+                )
+    return "\n".join(lines)
 
 
 def _option_millis(row: dict[str, Any], value: Seconds) -> str:

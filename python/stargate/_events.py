@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _greenlets, _native, _threads
 from .encryption import EncryptionKeyInfo
+from .errors import InvalidArgumentError
 from .state import StateChange
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _state(listener: Callable[[StateChange], object], change: tuple[Any, ...], _
     listener(StateChange(*change))
 
 
-def _token(supplier: Callable[[], str], answer: _native.TokenAnswer, _: None) -> None:
+def _token(supplier: Callable[[], str], answer: _native.TokenAnswer, name: str) -> None:
     try:
         token: object = supplier()
         if not isinstance(token, str):
@@ -158,8 +159,8 @@ def _token(supplier: Callable[[], str], answer: _native.TokenAnswer, _: None) ->
         else:
             answer.give(token)
     except BaseException as error:
-        logger.exception("the token supplier failed")
-        answer.give(None, repr(error))
+        logger.exception("%s failed", name)
+        answer.give(None, str(error) if isinstance(error, InvalidArgumentError) else repr(error))
 
 
 def _key(reader: CryptoKeyReader, answer: _native.KeyAnswer, wanted: tuple[str, dict[str, str] | None]) -> None:

@@ -133,7 +133,13 @@ class Receipts:
 @final
 class Client:
     def __new__(
-        cls, url: str, pairs: _Pairs, events: Events, on_state: _Listener, token_supplier: _Listener
+        cls,
+        url: str,
+        pairs: _Pairs,
+        events: Events,
+        on_state: _Listener,
+        token_supplier: _Listener,
+        headers_supplier: _Listener,
     ) -> Client: ...
     def url(self) -> str: ...
     def stats(self) -> str: ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
     from ._native import MessageId
@@ -70,12 +70,33 @@ class ConnectionOptions(TypedDict, total=False):
     `basic`, `tls`."""
     auth_params: str | None
     """`authParams` of Pulsar's `client.conf`, copied as they are; for `auth_plugin`."""
+    auth_token_in: Literal["header", "query"] | None
+    """Where the token travels on a WebSocket: in the `Authorization` header, or in the query parameter `token`, for
+    gateways that take the header away. Access logs show a query. Default: "header"."""
+    auth_method_name: str | None
+    """The broker's provider of authentication to ask (`X-Pulsar-Auth-Method-Name`), where it has several."""
+    headers: str | Mapping[str, str] | Iterable[tuple[str, str]] | None
+    """Headers for each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. `User-
+    Agent` replaces this library's; `Authorization` excludes every other option for authentication; those of the
+    connection are refused. 64 headers and 16 KiB at most. They are not sent to another host after a redirect."""
+    cookies: bool | None
+    """Keep the cookies of gateways in memory and send them back, for sticky sessions. They are dropped after two
+    failed connects in a row. Default: False."""
     tls_ca_file: str | os.PathLike[str] | None
     """PEM file with the certificate authorities to trust instead of the system's."""
     tls_cert_file: str | os.PathLike[str] | None
     """PEM file with the client's certificate chain; needs `tls_key_file`."""
     tls_key_file: str | os.PathLike[str] | None
     """PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`."""
+    tls_ca: str | None
+    """The certificate authorities to trust, as the text of a PEM file, for secret stores; instead of `tls_ca_file`."""
+    tls_cert: str | None
+    """The client's certificate chain, as the text of a PEM file; instead of `tls_cert_file`."""
+    tls_key: str | None
+    """The client's private key, as the text of a PEM file; instead of `tls_key_file`."""
+    tls_server_name: str | None
+    """The name to ask for (SNI) and to find in the server's certificate, instead of the host's in the URL: for port
+    forwards and addresses."""
     tls_insecure: bool | None
     """Accept any server certificate. An attacker on the path can then read and change everything. Default: False."""
     connect_timeout: float | timedelta | None

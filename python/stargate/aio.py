@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
 from . import _events, _native
 from ._bridge import Bridge
-from ._convert import Payload, Seconds, count, extras, place, seconds
+from ._convert import Headers, Payload, Seconds, count, extras, lines_of, place, seconds
 from ._handle import Handle
 from ._native import MessageId
 from ._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
@@ -556,11 +556,17 @@ class AsyncClient(_Handle):
     """
 
     def __init__(
-        self, url: str, *, token_supplier: Callable[[], str] | None = None, **options: Unpack[ConnectionOptions]
+        self,
+        url: str,
+        *,
+        token_supplier: Callable[[], str] | None = None,
+        headers_supplier: Callable[[], Headers] | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         pairs, listener = split_options(options)
         tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
-        self._native = _native.Client(url, pairs, _events.events(), listener, tokens)
+        headers = None if headers_supplier is None else (_events.tokens(), lines_of(headers_supplier))
+        self._native = _native.Client(url, pairs, _events.events(), listener, tokens, headers)
         self._receivers: weakref.WeakSet[AsyncReceiver] = weakref.WeakSet()
         self._bridge: Bridge | None = None
         self._open()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 from . import _events, _native
-from ._convert import Seconds, option_pairs, seconds
+from ._convert import Headers, Seconds, lines_of, option_pairs, seconds
 from ._handle import Handle
 from .admin import Admin
 from .errors import InvalidArgumentError
@@ -34,7 +34,8 @@ class Client(Handle):
 
     `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are
     `ConnectionOptions`; whatever the client opens inherits them. `token_supplier` is asked for a token at each connect,
-    on a thread of stargate; it takes the place of `auth_token`. May be used by many threads at once.
+    on a thread of stargate; it takes the place of `auth_token`. `headers_supplier` is asked for headers, a mapping or pairs
+    of names and values, at each connect and each request to the REST API. May be used by many threads at once.
 
     Examples:
         >>> with stargate.Client("ws://localhost:8080") as client, client.producer("orders") as producer:
@@ -42,11 +43,17 @@ class Client(Handle):
     """
 
     def __init__(
-        self, url: str, *, token_supplier: Callable[[], str] | None = None, **options: Unpack[ConnectionOptions]
+        self,
+        url: str,
+        *,
+        token_supplier: Callable[[], str] | None = None,
+        headers_supplier: Callable[[], Headers] | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         pairs, listener = split_options(options)
         tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
-        self._native = _native.Client(url, pairs, _events.events(), listener, tokens)
+        headers = None if headers_supplier is None else (_events.tokens(), lines_of(headers_supplier))
+        self._native = _native.Client(url, pairs, _events.events(), listener, tokens, headers)
         self._receivers: weakref.WeakSet[Receiver] = weakref.WeakSet()
         self._open()
         _events.close_at_exit(self)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
     from ._native import MessageId
@@ -96,6 +96,7 @@ def _type(row: dict[str, Any]) -> str:
         "millis": "float | timedelta",
         "path": "str | os.PathLike[str]",
         "position": "MessageId | str",
+        "headers": "str | Mapping[str, str] | Iterable[tuple[str, str]]",
     }.get(row["type"], "str")
 
 

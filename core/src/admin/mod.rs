@@ -102,7 +102,8 @@ impl Admin {
     /// For a handle that is being opened: an answer is useful and not necessary, for a proxy may serve nothing but
     /// WebSockets, and it must not hold up the connection that is.
     pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Resolved) -> Result<Admin> {
-        let http = Http::new(client.runtime.clone(), &client.url, &client.credentials, options)?.within(ADVICE);
+        let http =
+            Http::new(client.runtime.clone(), &client.url, &client.credentials, &client.jar, options)?.within(ADVICE);
         Ok(Admin { client: client.clone(), http: Arc::new(http), unhurried: false })
     }
 

@@ -10,6 +10,7 @@ use crate::auth::{Credentials, plugin};
 use crate::callbacks::Callbacks;
 use crate::driver::Route;
 use crate::driver::access::Access;
+use crate::driver::cookies::Jar;
 use crate::encryption::KeySource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Http;
@@ -35,6 +36,8 @@ pub(crate) struct ClientInner {
     pub(crate) callbacks: Callbacks,
     pub(crate) http: Arc<Http>,
     pub(crate) credentials: Credentials,
+    /// The cookies of gateways, if they are wanted.
+    pub(crate) jar: Arc<Jar>,
     /// At which its handles look for tombstones.
     pub(crate) limiter: Arc<RateLimiter>,
     children: Mutex<Vec<Weak<dyn Child>>>,
@@ -50,10 +53,12 @@ impl ClientInner {
         let options = plugin::expand(options)?;
         options.check(Roles::CONNECTION)?;
         let credentials = Credentials::new(Log::new("client", options.log.clone()));
+        let jar: Arc<Jar> = Arc::default();
         let runtime = Runtime::shared()?;
         Ok(ClientInner {
             // Files are looked at now, when somebody is there to read the error.
-            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &options.clone().resolve())?),
+            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &jar, &options.clone().resolve())?),
+            jar,
             runtime,
             callbacks: match options.polled {
                 true => Callbacks::polled(Log::new("client", options.log.clone()))?,
@@ -145,7 +150,7 @@ impl ClientInner {
     pub(crate) fn route(&self, endpoint: Endpoint, options: &Resolved, role: Roles) -> Result<Route> {
         Ok(Route {
             hosts: self.url.hosts().to_vec(),
-            access: Access::new(&self.url, &self.credentials, options)?,
+            access: Access::new(&self.url, &self.credentials, &self.jar, options)?,
             endpoint,
             query: options.given.query(role),
         })

@@ -2,8 +2,10 @@
 
 pub(crate) mod access;
 mod commands;
+pub(crate) mod cookies;
 mod read_coalescer;
 mod recv_buffer;
+pub(crate) mod redirect;
 pub(crate) mod refusal;
 pub(crate) mod upgrade;
 pub(crate) mod websocket;

@@ -3,15 +3,17 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use hyper::HeaderMap;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::Parts;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use hyper::header::{SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use hyper::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::access::Access;
+use super::redirect::MAX_REDIRECTS;
 use super::refusal::refused;
 use super::websocket::Socket;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,18 +21,24 @@ use crate::net::dial::dial;
 use crate::net::http1::{self, Response, broken};
 use crate::net::link::Link;
 use crate::net::steps::Steps;
-use crate::net::{self};
-use crate::topic::Host;
+use crate::options::AuthTokenIn;
+use crate::topic::{Host, percent_encode};
 
 /// How much of an error page is read, and for how long.
 const MAX_PAGE: usize = 64 * 1024;
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
-/// Opens a WebSocket to `path` (query included) on `host`. A 401 is believed once another credential was refused too, or
-/// there is no other.
+/// Opens a WebSocket to `path` (query included) on `host`.
 pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<Socket> {
+    let outcome = authenticated(&host, &path, &access).await;
+    access.tried(&host, outcome.is_ok());
+    outcome
+}
+
+/// A 401 is believed once another credential was refused too, or there is no other.
+async fn authenticated(host: &Host, path: &str, access: &Access) -> Result<Socket> {
     let authorization = access.auth.header(access.timeout).await?;
-    let refused = match attempt(&host, &path, &access, authorization.clone()).await {
+    let refused = match attempt(host, path, access, authorization.as_deref()).await {
         Err(error) if error.http_status() == Some(401) => error,
         outcome => return outcome,
     };
@@ -38,78 +46,99 @@ pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<
         return Err(refused);
     }
     let authorization = access.auth.header(access.timeout).await?;
-    attempt(&host, &path, &access, authorization).await
+    attempt(host, path, access, authorization.as_deref()).await
 }
 
-async fn attempt(host: &Host, path: &str, access: &Access, authorization: Option<String>) -> Result<Socket> {
+async fn attempt(host: &Host, path: &str, access: &Access, authorization: Option<&str>) -> Result<Socket> {
     let steps = Steps::default();
     steps.within(access.timeout, upgrade(host, path, access, authorization, &steps)).await
 }
 
+/// Asks the host, and those to which it redirects.
 async fn upgrade(
     host: &Host,
     path: &str,
     access: &Access,
-    authorization: Option<String>,
+    authorization: Option<&str>,
     steps: &Steps,
 ) -> Result<Socket> {
+    let (mut host, mut path) = (host.clone(), format!("{}{path}", access.prefix));
+    for _ in 0..=MAX_REDIRECTS {
+        let response = match ask(&host, &path, access, authorization, steps).await? {
+            Answer::Switched(socket) => return Ok(*socket),
+            Answer::Other(response) => response,
+        };
+        match response.status {
+            307 | 308 => (host, path) = access.trust.follow(&host, &response)?,
+            status => return Err(refused(&response, &access.auth.explain(status))),
+        }
+    }
+    let round = format!("redirected {MAX_REDIRECTS} times, at last to {host}, and no end to it");
+    Err(Error::new(ErrorKind::Protocol, round))
+}
+
+enum Answer {
+    Switched(Box<Socket>),
+    Other(Response),
+}
+
+async fn ask(host: &Host, path: &str, access: &Access, authorization: Option<&str>, steps: &Steps) -> Result<Answer> {
+    let key = generate_key();
+    let headers = access.headers(host, path, authorization, steps).await?;
+    let request = request(path, access, headers, &key)?;
     let link = dial(host, &access.dialer, steps).await?;
     steps.enter(format!("{host} did not answer the WebSocket upgrade"));
-    let key = generate_key();
-    let request = request(host, path, access, authorization, &key)?;
-    match exchange(link, request, host, access).await? {
-        Answer::Switched { accept, parts } => {
-            if accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_str()) {
-                let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
-                return Err(Error::new(ErrorKind::Protocol, wrong));
-            }
-            Ok(Socket::new(parts.io.into_inner(), parts.read_buf.to_vec(), access.max_frame_bytes).await)
-        }
-        Answer::Other(response) => Err(refused(&response, &access.auth.explain(response.status))),
+    let (response, link) = exchange(link, request, host, access).await?;
+    access.heard(host, path, &response.headers);
+    let Some(link) = link else { return Ok(Answer::Other(response)) };
+    let accept = response.headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
+    if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+        let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
+        return Err(Error::new(ErrorKind::Protocol, wrong));
     }
+    let socket = Socket::new(link.io.into_inner(), link.read_buf.to_vec(), access.max_frame_bytes).await;
+    Ok(Answer::Switched(Box::new(socket)))
 }
 
 type Request = hyper::Request<String>;
 
-fn request(host: &Host, path: &str, access: &Access, authorization: Option<String>, key: &str) -> Result<Request> {
-    let mut builder = hyper::Request::builder()
-        .uri(format!("{}{path}", access.prefix))
-        .header(HOST, host.authority(access.dialer.tls.is_some()))
-        .header(USER_AGENT, net::USER_AGENT)
-        .header(CONNECTION, "Upgrade")
-        .header(UPGRADE, "websocket")
-        .header(SEC_WEBSOCKET_VERSION, "13")
-        .header(SEC_WEBSOCKET_KEY, key);
-    if let Some(value) = authorization {
-        builder = builder.header(AUTHORIZATION, value);
+fn request(path: &str, access: &Access, mut headers: HeaderMap, key: &str) -> Result<Request> {
+    let mut uri = path.to_owned();
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if let (AuthTokenIn::Query, Some(token)) = (access.token_in, bearer) {
+        uri.push_str(if path.contains('?') { "&token=" } else { "?token=" });
+        uri.push_str(&percent_encode(token));
+        headers.remove(AUTHORIZATION);
     }
-    builder
-        .body(String::new())
-        .map_err(|error| Error::invalid("the request for the upgrade cannot be made").caused_by(error))
+    let unusable =
+        |error: hyper::http::Error| Error::invalid("the request for the upgrade cannot be made").caused_by(error);
+    let mut request =
+        hyper::Request::builder().uri(uri).header(SEC_WEBSOCKET_KEY, key).body(String::new()).map_err(unusable)?;
+    request.headers_mut().extend(headers);
+    for (name, value) in [(CONNECTION, "Upgrade"), (UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")] {
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(request)
 }
 
-enum Answer {
-    /// The connection is a WebSocket's from here on.
-    Switched {
-        accept: Option<String>,
-        parts: Parts<TokioIo<Link>>,
-    },
-    Other(Response),
-}
-
-/// Sends the request and reads the response.
-async fn exchange(link: Link, request: Request, host: &Host, access: &Access) -> Result<Answer> {
+/// Sends the request and reads the response; the connection with it if it is a WebSocket's from here on.
+async fn exchange(
+    link: Link,
+    request: Request,
+    host: &Host,
+    access: &Access,
+) -> Result<(Response, Option<Parts<TokioIo<Link>>>)> {
     let failed = |error| broken(host, access.dialer.tls.is_some(), error);
     let (mut sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(failed)?;
     let mut connection = Driven { running: pin!(connection.without_shutdown()), ended: None };
     let response = connection.during(sender.send_request(request)).await.map_err(failed)?;
     let (head, body) = response.into_parts();
+    let response = |body: Vec<u8>| Response { status: head.status.as_u16(), headers: head.headers, body: body.into() };
     if head.status == hyper::StatusCode::SWITCHING_PROTOCOLS {
-        let accept = head.headers.get(SEC_WEBSOCKET_ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        return Ok(Answer::Switched { accept, parts: connection.finish().await.map_err(failed)? });
+        return Ok((response(Vec::new()), Some(connection.finish().await.map_err(failed)?)));
     }
     let body = connection.during(read_page(body)).await;
-    Ok(Answer::Other(Response { status: head.status.as_u16(), headers: head.headers, body: body.into() }))
+    Ok((response(body), None))
 }
 
 /// The work of a connection, which has to run while its response is waited for.

@@ -18,6 +18,8 @@ use crate::topic::Host;
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// The name to ask for and to verify, instead of the host's.
+    pub(crate) server_name: Option<ServerName<'static>>,
     /// The URL has a path prefix, as those of gateways have.
     pub(crate) is_gateway: bool,
 }
@@ -26,7 +28,7 @@ pub(crate) struct Dialer {
 pub(crate) async fn dial(host: &Host, dialer: &Dialer, steps: &Steps) -> Result<Link> {
     let link = connect(host, steps).await.map_err(|error| hinted(error, host, dialer))?;
     match &dialer.tls {
-        Some(config) => secure(link, host, config, steps).await,
+        Some(config) => secure(link, host, dialer.server_name.as_ref(), config, steps).await,
         None => Ok(link),
     }
 }
@@ -48,9 +50,18 @@ async fn connect(host: &Host, steps: &Steps) -> Result<Link> {
 }
 
 /// TLS with `host` over `link`.
-async fn secure(link: Link, host: &Host, config: &Arc<rustls::ClientConfig>, steps: &Steps) -> Result<Link> {
-    let name = ServerName::try_from(host.name_without_zone().to_owned())
-        .map_err(|error| Error::invalid(format!("{host}: not a name that a certificate can have")).caused_by(error))?;
+async fn secure(
+    link: Link,
+    host: &Host,
+    name: Option<&ServerName<'static>>,
+    config: &Arc<rustls::ClientConfig>,
+    steps: &Steps,
+) -> Result<Link> {
+    let own = || ServerName::try_from(host.name_without_zone().to_owned());
+    let name = name.cloned().map_or_else(own, Ok).map_err(|error| {
+        Error::invalid(format!("{host}: not a name that a certificate can have (option tls_server_name)"))
+            .caused_by(error)
+    })?;
     steps.enter(format!("{host} did not finish the TLS handshake"));
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => {

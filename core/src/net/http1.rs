@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::Builder;
 
-use super::tls_errors::tls_error;
+use super::tls_errors::{is_cut, tls_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::Host;
 
@@ -59,7 +59,7 @@ pub(crate) fn broken(host: &Host, tls: bool, error: hyper::Error) -> Error {
         let odd = format!("{host} does not answer in HTTP: is it the HTTP port?{other_port}");
         return Error::new(ErrorKind::Protocol, odd).caused_by(error);
     }
-    if error.is_incomplete_message() {
+    if error.is_incomplete_message() || is_cut(&error) {
         let cut = format!("{host} ended the connection without an answer: is it the HTTP port?{other_port}");
         return Error::new(ErrorKind::Connect, cut);
     }

@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind};
 
 /// The error of a connection that failed with `error` at `what`.
 pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
+    if is_cut(&error) {
+        return Error::new(ErrorKind::Connect, format!("{what}: the server ended it"));
+    }
     tls_error(what, &error).unwrap_or_else(|| Error::new(ErrorKind::Connect, what).caused_by(error))
 }
 
@@ -29,6 +32,12 @@ pub(crate) fn tls_error(what: &str, error: &(dyn StdError + 'static)) -> Option<
         ),
         other => Error::new(ErrorKind::Connect, what).caused_by(other.clone()),
     })
+}
+
+/// Whether the connection ended without the end that TLS has.
+pub(super) fn is_cut(error: &(dyn StdError + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) || error.source().is_some_and(is_cut)
 }
 
 /// TLS hides its errors in those of input and output, and hyper hides these.
@@ -79,7 +88,8 @@ fn certificate(error: &CertificateError) -> String {
 
 /// `DnsName("a")` is how rustls presents the name `a`.
 fn strip_debug(name: &str) -> &str {
-    name.split_once('"').and_then(|(_, rest)| rest.split_once('"')).map_or(name, |(name, _)| name)
+    let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.map_or(name, |inside| inside.trim_matches('"'))
 }
 
 fn alert(alert: Alert) -> (ErrorKind, &'static str) {

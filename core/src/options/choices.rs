@@ -38,6 +38,13 @@ macro_rules! choices {
 }
 
 choices! {
+    /// Where a token travels.
+    AuthTokenIn {
+        /// In the `Authorization` header.
+        Header = "header" ("header"),
+        /// In the query parameter `token` of the WebSocket's URL.
+        Query = "query" ("query"),
+    }
     /// How consumers of one subscription share its messages.
     SubscriptionType {
         /// One consumer only; a second one is refused.

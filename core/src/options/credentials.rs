@@ -145,7 +145,7 @@ impl Options {
         if !key_file && !id {
             return refuse("OAuth2 needs oauth2_key_file, or oauth2_client_id with oauth2_client_secret");
         }
-        if by_certificate && !self.is_set("tls_cert_file") {
+        if by_certificate && !self.has_pem("tls_cert") {
             return refuse("oauth2_auth_method=tls_client_auth needs tls_cert_file and tls_key_file");
         }
         if by_certificate && secret {

@@ -6,6 +6,8 @@
 mod choices;
 mod credentials;
 mod describe;
+mod gateway;
+mod headers;
 mod spec;
 mod table;
 
@@ -16,12 +18,14 @@ use std::sync::Arc;
 use crate::connection_state::{StateChange, StateListener};
 use crate::crypto_key_reader::CryptoKeyReader;
 use crate::error::{Error, Result};
+use crate::headers_supplier::HeadersSupplier;
 use crate::log::LogSink;
 use crate::query::Query;
 use crate::token_supplier::TokenSupplier;
 
 pub use choices::*;
 pub use describe::{describe, markdown};
+pub(crate) use headers::{header_map, of_lines};
 pub use spec::{Kind, OptionSpec, Roles};
 pub(crate) use table::Resolved;
 pub use table::{OPTIONS, find};
@@ -46,6 +50,7 @@ use spec::{Setting, Value, check, parse};
 pub struct Options {
     values: BTreeMap<&'static str, Value>,
     pub(crate) token_supplier: Option<Arc<dyn TokenSupplier>>,
+    pub(crate) headers_supplier: Option<Arc<dyn HeadersSupplier>>,
     pub(crate) crypto_key_reader: Option<Arc<dyn CryptoKeyReader>>,
     pub(crate) on_state: Option<StateListener>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
@@ -101,6 +106,32 @@ impl Options {
         self
     }
 
+    /// Adds a header to those of the option `headers`. It is checked when the options are used.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Options {
+        // A line cannot hold a line break; the return that stands for it here is refused.
+        let line = format!("{name}: {value}").replace('\n', "\r");
+        let lines = match self.values.remove("headers") {
+            Some(Value::Text(lines)) => format!("{lines}\n{line}"),
+            _ => line,
+        };
+        self.with("headers", Value::Text(lines))
+    }
+
+    /// Adds a header as [`Options::header`] does, and checks it at once.
+    pub fn set_header(&mut self, name: &str, value: &str) -> Result<()> {
+        header_map([(name, value)].into_iter()).map_err(Error::invalid)?;
+        *self = std::mem::take(self).header(name, value);
+        Ok(())
+    }
+
+    /// Asks `supplier` for headers at each connect and each request to the REST API, besides the option `headers`.
+    #[must_use]
+    pub fn headers_supplier(mut self, supplier: impl HeadersSupplier + 'static) -> Options {
+        self.headers_supplier = Some(Arc::new(supplier));
+        self
+    }
+
     /// Asks `reader` for the keys of end-to-end encryption; instead of the options that name key files. For a producer, which
     /// needs `encryption_key` too, or a consumer, which then decrypts; not inherited from the client.
     #[must_use]
@@ -145,6 +176,8 @@ impl Options {
             merged.values.entry(key).or_insert_with(|| value.clone());
         }
         merged.keep_one_way(self, base);
+        merged.keep_one_source(self);
+        merged.headers_supplier = merged.headers_supplier.or_else(|| base.headers_supplier.clone());
         merged.on_state = merged.on_state.or_else(|| base.on_state.clone());
         merged.log = merged.log.or_else(|| base.log.clone());
         merged
@@ -217,12 +250,8 @@ impl Resolved {
     fn check_combinations(&self, roles: Roles) -> Result<()> {
         let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
         self.given.check_credentials()?;
-        if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
-            return refuse("tls_cert_file and tls_key_file need each other: give both or none");
-        }
-        if self.tls_insecure && self.tls_ca_file.is_some() {
-            return refuse("tls_insecure trusts every certificate, so tls_ca_file has no effect: give one of them");
-        }
+        self.given.check_tls(self.tls_insecure)?;
+        self.check_headers()?;
         if self.backoff_min > self.backoff_max {
             return refuse("backoff_min is larger than backoff_max");
         }
@@ -308,6 +337,10 @@ impl fmt::Debug for Options {
         for (key, value) in &self.values {
             let secret = find(key).is_ok_and(|spec| spec.kind.is_secret());
             match value {
+                Value::Text(lines) if key == &"headers" => {
+                    let names = lines.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+                    map.entry(key, &names.collect::<Vec<_>>())
+                }
                 // A `data:` URL in place of a file holds what the file would.
                 Value::Text(text) if secret || text.starts_with("data:") => map.entry(key, &"(secret)"),
                 Value::Text(text) => map.entry(key, text),

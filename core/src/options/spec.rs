@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::headers::of_lines;
 use crate::error::{Error, Result};
 
 /// To what an option applies: a set of roles.
@@ -75,6 +76,10 @@ pub enum Kind {
     Secret,
     /// A text of any characters that is never printed.
     SecretText,
+    /// Headers, `Name: value`, one a line; only their names are ever printed.
+    Headers,
+    /// A text in PEM, never printed.
+    Pem,
     /// The path of a file.
     Path,
     /// One of a few words; beside each stands the server's word for it.
@@ -94,6 +99,8 @@ impl Kind {
             Kind::Text => "a text that is not empty".into(),
             Kind::Float { min, max } => format!("a number from {min} to {max}"),
             Kind::Secret | Kind::SecretText => "a secret that is not empty".into(),
+            Kind::Headers => "`Name: value`, one a line".into(),
+            Kind::Pem => "a text in PEM, with its BEGIN and END lines".into(),
             Kind::Path => "the path of a file".into(),
             Kind::Choice(words) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -105,7 +112,7 @@ impl Kind {
 
     /// Whether values of this kind are never printed.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Secret | Kind::SecretText)
+        matches!(self, Kind::Secret | Kind::SecretText | Kind::Headers | Kind::Pem)
     }
 
     /// The name of the type, for generated bindings.
@@ -117,6 +124,8 @@ impl Kind {
             Kind::Text => "text",
             Kind::Float { .. } => "float",
             Kind::Secret | Kind::SecretText => "secret",
+            Kind::Headers => "headers",
+            Kind::Pem => "pem",
             Kind::Path => "path",
             Kind::Choice(_) => "choice",
             Kind::Position => "position",
@@ -276,9 +285,7 @@ pub(super) fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
         },
         Kind::Int { .. } | Kind::Millis { .. } => text.parse().ok().map(Value::Int),
         Kind::Float { .. } => text.parse().ok().map(Value::Float),
-        Kind::Text | Kind::Secret | Kind::SecretText | Kind::Path | Kind::Choice(_) | Kind::Position => {
-            Some(Value::from(text))
-        }
+        _ => Some(Value::from(text)),
     };
     value.ok_or_else(|| bad_value(spec, text))
 }
@@ -293,6 +300,8 @@ pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
         }
         (Kind::Text | Kind::Path | Kind::SecretText, Value::Text(text)) => !text.is_empty(),
         (Kind::Secret, Value::Text(text)) => !text.trim().is_empty() && text.chars().all(|c| (' '..='~').contains(&c)),
+        (Kind::Headers, Value::Text(lines)) => return of_lines(lines).map(drop),
+        (Kind::Pem, Value::Text(text)) => text.contains("-----BEGIN ") && text.contains("-----END "),
         (Kind::Choice(words), Value::Text(text)) => words.iter().any(|(word, _)| word == text),
         (Kind::Position, Value::Text(text)) => {
             text == "earliest" || text == "latest" || text.parse::<crate::message::MessageId>().is_ok()
@@ -313,7 +322,7 @@ fn bad_value(spec: &OptionSpec, text: &str) -> Error {
     let expected = spec.kind.describe();
     match spec.kind {
         Kind::Secret => Error::invalid(format!("option {key:?}: expected {expected}, of printable ASCII characters")),
-        Kind::SecretText => Error::invalid(format!("option {key:?}: expected {expected}")),
+        kind if kind.is_secret() => Error::invalid(format!("option {key:?}: expected {expected}")),
         _ => Error::invalid(format!("option {key:?}: expected {expected}, got {text:?}")),
     }
 }

@@ -140,12 +140,33 @@ table! {
     auth_plugin: str = Kind::Text, "", &[], CONNECTION;
     /// `authParams` of Pulsar's `client.conf`, copied as they are; for `auth_plugin`.
     auth_params: str = Kind::SecretText, "", &[], CONNECTION;
+    /// Where the token travels on a WebSocket: in the `Authorization` header, or in the query parameter `token`, for gateways
+    /// that take the header away. Access logs show a query.
+    auth_token_in: AuthTokenIn = AuthTokenIn::KIND, "header", &[], CONNECTION;
+    /// The broker's provider of authentication to ask (`X-Pulsar-Auth-Method-Name`), where it has several.
+    auth_method_name: str = Kind::Text, "", &[], CONNECTION;
+    /// Headers for each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. `User-Agent`
+    /// replaces this library's; `Authorization` excludes every other option for authentication; those of the connection
+    /// are refused. 64 headers and 16 KiB at most. They are not sent to another host after a redirect.
+    headers: str = Kind::Headers, "", &[], CONNECTION;
+    /// Keep the cookies of gateways in memory and send them back, for sticky sessions. They are dropped after two failed
+    /// connects in a row.
+    cookies: bool = Kind::Bool, "false", &[], CONNECTION;
     /// PEM file with the certificate authorities to trust instead of the system's.
     tls_ca_file: str = Kind::Path, "", &[], CONNECTION;
     /// PEM file with the client's certificate chain; needs `tls_key_file`.
     tls_cert_file: str = Kind::Path, "", &[], CONNECTION;
     /// PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1); needs `tls_cert_file`.
     tls_key_file: str = Kind::Path, "", &[], CONNECTION;
+    /// The certificate authorities to trust, as the text of a PEM file, for secret stores; instead of `tls_ca_file`.
+    tls_ca: str = Kind::Pem, "", &[], CONNECTION;
+    /// The client's certificate chain, as the text of a PEM file; instead of `tls_cert_file`.
+    tls_cert: str = Kind::Pem, "", &[], CONNECTION;
+    /// The client's private key, as the text of a PEM file; instead of `tls_key_file`.
+    tls_key: str = Kind::Pem, "", &[], CONNECTION;
+    /// The name to ask for (SNI) and to find in the server's certificate, instead of the host's in the URL: for port forwards
+    /// and addresses.
+    tls_server_name: str = Kind::Text, "", &[], CONNECTION;
     /// Accept any server certificate. An attacker on the path can then read and change everything.
     tls_insecure: bool = Kind::Bool, "false", &[], CONNECTION;
     /// How long one attempt to connect may take, including name resolution, TLS and upgrade. The server answers the

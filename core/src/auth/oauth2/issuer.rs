@@ -175,7 +175,8 @@ impl Issuer {
             let why = in_terms_of_an_issuer(&error.to_string());
             Error::new(error.kind(), format!("the OAuth2 issuer {url} could not be reached: {why}"))
         };
-        let link = dial(&url.host, &Dialer { tls, is_gateway: false }, steps).await.map_err(unreachable)?;
+        let link =
+            dial(&url.host, &Dialer { tls, server_name: None, is_gateway: false }, steps).await.map_err(unreachable)?;
         steps.enter(format!("the OAuth2 issuer {url} did not answer"));
         let broken = |error| unreachable(broken(&url.host, url.tls, error));
         let (mut sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(broken)?;
