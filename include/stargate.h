@@ -471,7 +471,7 @@ typedef struct stargate_outgoing {
 /**
  * How a send with a callback ended. All of it lives for the call that it is given to.
  */
-typedef struct stargate_sent {
+typedef struct stargate_delivery_report {
     /**
      * The size of this struct in the library that runs; later versions append fields.
      */
@@ -492,12 +492,13 @@ typedef struct stargate_sent {
      * 1 when the broker had the message already, because it was sent twice to a namespace with deduplication; else 0.
      */
     int32_t duplicate;
-} stargate_sent;
+} stargate_delivery_report;
 
 /**
  * Is told once how a send ended, on the client's callback thread.
  */
-typedef void (*stargate_sent_fn)(void *user_data, const struct stargate_sent *sent);
+typedef void (*stargate_delivery_report_fn)(void *user_data,
+                                            const struct stargate_delivery_report *sent);
 
 /**
  * How one message of a batch ended. `stargate_send_results_free` frees what it points to.
@@ -939,7 +940,7 @@ stargate_status stargate_producer_send(struct stargate_producer *producer,
 stargate_status stargate_producer_send_async(struct stargate_producer *producer,
                                              const struct stargate_outgoing *message,
                                              int64_t timeout_ms,
-                                             stargate_sent_fn on_sent,
+                                             stargate_delivery_report_fn on_sent,
                                              void *user_data,
                                              stargate_destroy_fn destroy,
                                              struct stargate_error **error);
@@ -1165,19 +1166,19 @@ stargate_status stargate_consumer_ack_id(struct stargate_consumer *consumer,
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
  * persistent.
  */
-stargate_status stargate_consumer_acknowledge_cumulative(struct stargate_consumer *consumer,
-                                                         const struct stargate_message *message,
-                                                         struct stargate_error **error);
+stargate_status stargate_consumer_ack_cumulative(struct stargate_consumer *consumer,
+                                                 const struct stargate_message *message,
+                                                 struct stargate_error **error);
 
 /**
- * As `stargate_consumer_acknowledge_cumulative` with an id, which may also be one of an earlier consumer of the
+ * As `stargate_consumer_ack_cumulative` with an id, which may also be one of an earlier consumer of the
  * subscription: what comes at or below it is acknowledged and not handed out.
  *
  * Thread-safe. Errors: as there, and STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
-stargate_status stargate_consumer_acknowledge_cumulative_id(struct stargate_consumer *consumer,
-                                                            const char *message_id,
-                                                            struct stargate_error **error);
+stargate_status stargate_consumer_ack_cumulative_id(struct stargate_consumer *consumer,
+                                                    const char *message_id,
+                                                    struct stargate_error **error);
 
 /**
  * Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.

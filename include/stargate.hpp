@@ -82,7 +82,7 @@ enum class outcome : std::int32_t {
     /// It is done: acknowledge it.
     ack = STARGATE_ACK,
     /// The application acknowledges it later, by its id.
-    later = STARGATE_CONTINUE,
+    continue_ = STARGATE_CONTINUE,
     /// It failed: the broker delivers it again after the option negative_ack_delay.
     nack = STARGATE_NACK,
     /// It is wanted again after a delay: `return message.reconsume_later(std::chrono::seconds(60));`.
@@ -734,7 +734,7 @@ struct receipt {
 };
 
 /// How a send with a callback ended; its texts live for the call.
-struct sent {
+struct delivery_report {
     /// Why there is no receipt.
     std::optional<stargate::error> error;
     std::string_view message_id;
@@ -801,20 +801,20 @@ public:
         return receipt{*std::move(id)};
     }
 
-    /// Accepts a message, and calls `on_sent(const sent &)` once with its end, on the client's callback thread. After
+    /// Accepts a message, and calls `on_sent(const delivery_report &)` once with its end, on the client's callback thread. After
     /// an error it is not called. `timeout` is that of the wait for room.
     template <class F>
     result<void> send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {
         using Kept = std::decay_t<F>;
-        const auto trampoline = [](void *kept, const stargate_sent *from) noexcept {
+        const auto trampoline = [](void *kept, const stargate_delivery_report *from) noexcept {
             detail::guarded(
                 [&] {
-                    sent end{std::nullopt, detail::view(from->message_id), detail::optional_view(from->context),
+                    delivery_report end{std::nullopt, detail::view(from->message_id), detail::optional_view(from->context),
                              from->duplicate != 0};
                     if (from->error != nullptr)
                         end.error = stargate::error(stargate_error_status(from->error), from->error);
-                    (*static_cast<Kept *>(kept))(static_cast<const sent &>(end));
+                    (*static_cast<Kept *>(kept))(static_cast<const delivery_report &>(end));
                     return 0;
                 },
                 0);
@@ -1074,23 +1074,23 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack(get(), message.get(), error); });
     }
-    /// Acknowledges a message by its id, as after outcome::later.
+    /// Acknowledges a message by its id, as after outcome::continue_.
     result<void> ack(const std::string &message_id)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack_id(get(), message_id.c_str(), error); });
     }
-    /// Acknowledges a message and all before it; see stargate_consumer_acknowledge_cumulative.
-    result<void> acknowledge_cumulative(const message_view &message) const
+    /// Acknowledges a message and all before it; see stargate_consumer_ack_cumulative.
+    result<void> ack_cumulative(const message_view &message) const
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_acknowledge_cumulative(get(), message.get(), error);
+            return stargate_consumer_ack_cumulative(get(), message.get(), error);
         });
     }
-    result<void> acknowledge_cumulative(const std::string &message_id) const
+    result<void> ack_cumulative(const std::string &message_id) const
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_acknowledge_cumulative_id(get(), message_id.c_str(), error);
+            return stargate_consumer_ack_cumulative_id(get(), message_id.c_str(), error);
         });
     }
     /// Asks for a message to be delivered again, after the option negative_ack_delay.

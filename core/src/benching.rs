@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{Origin, Outgoing};
+use crate::message::{Origin, OutgoingMessage};
 use crate::proto::Moment;
 use crate::proto::consumer::{self, ConsumerRole, Settings};
 use crate::proto::frame::{OpenFrame, Received, parse_answer, parse_any_answer, parse_any_received, parse_received};
@@ -26,7 +26,7 @@ pub fn receipt_frame(context: u64) -> String {
 
 /// Writes a message as a frame at the end of `out`.
 pub fn encode(payload: bytes::Bytes, out: &mut Vec<u8>) {
-    let frame = OpenFrame::encode(Outgoing::new(payload), 1 << 20).expect("it is small enough");
+    let frame = OpenFrame::encode(OutgoingMessage::new(payload), 1 << 20).expect("it is small enough");
     frame.close(1_234).write(out);
 }
 
@@ -91,7 +91,7 @@ impl Sending {
     /// Sends a message, writes it into `out`, and takes its receipt.
     pub fn send(&mut self, payload: bytes::Bytes, out: &mut Vec<u8>) {
         let Sending(session, number) = self;
-        let frame = OpenFrame::encode(Outgoing::new(payload), 1 << 20).expect("it is small enough");
+        let frame = OpenFrame::encode(OutgoingMessage::new(payload), 1 << 20).expect("it is small enough");
         let deadline = Some(Duration::from_secs(30));
         session.handle_command(Moment::ZERO, producer::Command::Send { frame, ticket: *number, hold: (), deadline });
         while let Some(frame) = session.poll_frame() {

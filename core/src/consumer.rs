@@ -231,13 +231,13 @@ impl Consumer {
     /// [`Stats::covered`]). The WebSocket API has no such acknowledgement, so it costs one frame for each message, as
     /// [`Consumer::ack`] of each of them would. With several processors it also says so of messages that another
     /// handler is still working on.
-    pub fn acknowledge_cumulative(&self, message: &Message) -> Result<()> {
+    pub fn ack_cumulative(&self, message: &Message) -> Result<()> {
         self.acknowledge_through(message.origin.session, &message.id)
     }
 
-    /// As [`Consumer::acknowledge_cumulative`] with an id, which may also be one of an earlier consumer of the
+    /// As [`Consumer::ack_cumulative`] with an id, which may also be one of an earlier consumer of the
     /// subscription: what comes at or below it is acknowledged and not handed out.
-    pub fn acknowledge_cumulative_id(&self, id: &MessageId) -> Result<()> {
+    pub fn ack_cumulative_id(&self, id: &MessageId) -> Result<()> {
         self.acknowledge_through(0, id)
     }
 

@@ -10,7 +10,7 @@ use crate::driver::{refusal, websocket};
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::batch::unpack;
-use crate::message::{MessageId, Origin, Outgoing};
+use crate::message::{MessageId, Origin, OutgoingMessage};
 use crate::net::http1::Response;
 use crate::options::{OPTIONS, Options, Roles};
 use crate::proto::Moment;
@@ -131,7 +131,7 @@ pub fn sends(data: &[u8]) {
     let mut parts = data.splitn(3, |byte| *byte == 0);
     let mut next = || parts.next().unwrap_or_default();
     let (key, property, payload) = (text(next()), text(next()), next());
-    let outgoing = Outgoing::new(payload.to_vec()).key(&*key).property(&*property, &*key);
+    let outgoing = OutgoingMessage::new(payload.to_vec()).key(&*key).property(&*property, &*key);
     let limit = 1_024;
     let Ok(frame) = OpenFrame::encode(outgoing, limit) else { return };
     let json = frame.close(u64::MAX).text();
@@ -151,7 +151,7 @@ pub fn sessions(data: &[u8]) {
         kind @ (0 | 1) => {
             let resend = if kind == 0 { Resend::Again } else { Resend::Numbered { first: 0, chosen: true } };
             let send = |ticket| producer::Command::Send {
-                frame: OpenFrame::encode(Outgoing::new("x"), 1_024).expect("it is small"),
+                frame: OpenFrame::encode(OutgoingMessage::new("x"), 1_024).expect("it is small"),
                 ticket,
                 hold: (),
                 deadline: Some(Duration::from_secs(ticket)),

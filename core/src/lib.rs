@@ -109,14 +109,14 @@ pub use error::{Error, ErrorKind, Result};
 pub use fork::ForkSafe;
 pub use headers_supplier::HeadersSupplier;
 pub use log::{Level, LogSink};
-pub use message::{Message, MessageId, Outgoing, Receipt};
+pub use message::{Message, MessageId, OutgoingMessage, Receipt};
 pub use one_shot::produce;
 pub use options::{
     AuthTokenIn, CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OAuth2AuthMethod, OnDisconnect,
     Options, Ordering, RoutingMode, SubscriptionMode, SubscriptionType, WhenFull,
 };
 pub use outcome::Outcome;
-pub use producer::{Pending, Producer, Sent};
+pub use producer::{DeliveryReport, Pending, Producer};
 pub use reader::{Reader, UntilCaughtUp};
 pub use receiver::processors::{Handler, HandlerResult};
 pub use runtime::spawn;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::message::{Outgoing, Receipt};
+use crate::message::{OutgoingMessage, Receipt};
 use crate::options::Options;
 use crate::topic::ProducerUrl;
 
@@ -29,7 +29,7 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// # Ok(())
 /// # }
 /// ```
-pub async fn produce<M: Into<Outgoing>>(
+pub async fn produce<M: Into<OutgoingMessage>>(
     url: &str,
     messages: impl IntoIterator<Item = M>,
     options: Options,

@@ -18,7 +18,7 @@ use crate::duplicates::Duplicates;
 use crate::encryption::Sealer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
-use crate::message::{Outgoing, Receipt};
+use crate::message::{OutgoingMessage, Receipt};
 use crate::options::{OnDisconnect, Options, Roles, WhenFull};
 use crate::proto::frame::OpenFrame;
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
@@ -71,7 +71,7 @@ enum Ticket {
 type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// What is called when a message has ended.
-type SendCallback = Box<dyn FnOnce(Sent) + Send>;
+type SendCallback = Box<dyn FnOnce(DeliveryReport) + Send>;
 
 enum Completion {
     Future(oneshot::Sender<Result<Receipt>>),
@@ -84,7 +84,7 @@ enum Completion {
 /// How a send with a callback ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Sent {
+pub struct DeliveryReport {
     /// The receipt, or why there is none.
     pub result: Result<Receipt>,
     /// The context that the application gave the message.
@@ -229,21 +229,21 @@ impl Producer {
     ///
     /// It ends within `send_timeout`, the wait for room included. Dropping the future after its first poll does not
     /// call an accepted message back.
-    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Receipt> {
+    pub async fn send(&self, message: impl Into<OutgoingMessage>) -> Result<Receipt> {
         self.enqueue(message).await?.await
     }
 
     /// Accepts a message, waiting for room, and gives its receipt as a future: for many messages in flight.
     ///
     /// Messages accepted one after the other are stored in that order.
-    pub async fn enqueue(&self, message: impl Into<Outgoing>) -> Result<Pending> {
+    pub async fn enqueue(&self, message: impl Into<OutgoingMessage>) -> Result<Pending> {
         let (sender, receiver) = oneshot::channel();
         self.submit(message.into(), Completion::Future(sender), None).await?;
         Ok(Pending { receiver, topic: self.inner.topic.clone() })
     }
 
     /// As [`Producer::enqueue`], with a time of its own instead of `send_timeout`.
-    pub async fn enqueue_within(&self, message: impl Into<Outgoing>, timeout: Duration) -> Result<Pending> {
+    pub async fn enqueue_within(&self, message: impl Into<OutgoingMessage>, timeout: Duration) -> Result<Pending> {
         let (sender, receiver) = oneshot::channel();
         self.submit(message.into(), Completion::Future(sender), Some(timeout)).await?;
         Ok(Pending { receiver, topic: self.inner.topic.clone() })
@@ -253,7 +253,10 @@ impl Producer {
     ///
     /// `send_timeout` holds for each message from when its turn comes. So while the broker does not answer, this takes that
     /// long for every `max_pending_msg` messages.
-    pub async fn send_all<M: Into<Outgoing>>(&self, messages: impl IntoIterator<Item = M>) -> Vec<Result<Receipt>> {
+    pub async fn send_all<M: Into<OutgoingMessage>>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Vec<Result<Receipt>> {
         let mut pending = Vec::new();
         for message in messages {
             pending.push(self.enqueue(message).await);
@@ -271,8 +274,8 @@ impl Producer {
     /// thread. When this returns an error the callback is not called.
     pub async fn send_with(
         &self,
-        message: impl Into<Outgoing>,
-        callback: impl FnOnce(Sent) + Send + 'static,
+        message: impl Into<OutgoingMessage>,
+        callback: impl FnOnce(DeliveryReport) + Send + 'static,
     ) -> Result<()> {
         let client = &self.inner.client;
         let ready = client.runtime.check_fork().and_then(|()| client.callbacks.begin());
@@ -284,8 +287,8 @@ impl Producer {
     /// panic. Made for bindings that have a queue of their own.
     pub async fn send_inline(
         &self,
-        message: impl Into<Outgoing>,
-        callback: impl FnOnce(Sent) + Send + 'static,
+        message: impl Into<OutgoingMessage>,
+        callback: impl FnOnce(DeliveryReport) + Send + 'static,
     ) -> Result<()> {
         self.submit(message.into(), Completion::Inline(Box::new(callback)), None).await
     }
@@ -293,9 +296,9 @@ impl Producer {
     /// As [`Producer::send_inline`], with a time of its own instead of `send_timeout`.
     pub async fn send_inline_within(
         &self,
-        message: impl Into<Outgoing>,
+        message: impl Into<OutgoingMessage>,
         timeout: Duration,
-        callback: impl FnOnce(Sent) + Send + 'static,
+        callback: impl FnOnce(DeliveryReport) + Send + 'static,
     ) -> Result<()> {
         self.submit(message.into(), Completion::Inline(Box::new(callback)), Some(timeout)).await
     }
@@ -347,7 +350,12 @@ impl Producer {
         status::failed(&self.inner.status).await
     }
 
-    async fn submit(&self, mut message: Outgoing, completion: Completion, timeout: Option<Duration>) -> Result<()> {
+    async fn submit(
+        &self,
+        mut message: OutgoingMessage,
+        completion: Completion,
+        timeout: Option<Duration>,
+    ) -> Result<()> {
         let inner = &*self.inner;
         let name = |error: Error| inner.name(error, "send to");
         inner.client.runtime.check_fork().map_err(name)?;
@@ -453,8 +461,8 @@ struct ProducerSink {
     duplicates: Option<Duplicates>,
     /// Receipts that are told together when a lot of frames has been read, so that whoever waits wakes up once for all.
     futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
-    inline: Vec<(SendCallback, Sent)>,
-    callbacks: Vec<(SendCallback, Sent, Option<Room>)>,
+    inline: Vec<(SendCallback, DeliveryReport)>,
+    callbacks: Vec<(SendCallback, DeliveryReport, Option<Room>)>,
     jobs: Vec<Job>,
     /// The room that goes free with them.
     room: Option<Room>,
@@ -518,9 +526,9 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
                 };
                 match completion {
                     Completion::Future(sender) => self.futures.push((sender, result)),
-                    Completion::Inline(callback) => self.inline.push((callback, Sent { result, context })),
+                    Completion::Inline(callback) => self.inline.push((callback, DeliveryReport { result, context })),
                     Completion::Callback(callback) => {
-                        self.callbacks.push((callback, Sent { result, context }, room));
+                        self.callbacks.push((callback, DeliveryReport { result, context }, room));
                         return;
                     }
                 }

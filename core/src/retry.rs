@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use crate::client::inner::ClientInner;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
-use crate::message::{Message, MessageId, Outgoing, RECONSUME_TIMES};
+use crate::message::{Message, MessageId, OutgoingMessage, RECONSUME_TIMES};
 use crate::options::{Options, Resolved};
 use crate::producer::Producer;
 use crate::stats::Counters;
@@ -145,9 +145,9 @@ impl RetryLetters {
         Ok(())
     }
 
-    fn copy_of(&self, message: &Message, times: u32, delay: Duration) -> Outgoing {
+    fn copy_of(&self, message: &Message, times: u32, delay: Duration) -> OutgoingMessage {
         let id = message.id();
-        let mut copy = Outgoing::new(message.payload().clone());
+        let mut copy = OutgoingMessage::new(message.payload().clone());
         copy.key = message.key().map(str::to_owned);
         copy.event_time = message.event_time_ms().filter(|time| *time > 0);
         copy.properties = message.properties().clone();

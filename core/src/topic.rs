@@ -257,7 +257,7 @@ impl FromStr for ServiceUrl {
             };
             let (host, path) = part.find('/').map_or((part, ""), |begin| part.split_at(begin));
             hosts.push(parse_host(host, default_port).map_err(|why| bad(format!("{:?} {why}", shown_host(host))))?);
-            let path = path.strip_suffix('/').unwrap_or(path);
+            let path = path.trim_end_matches('/');
             check_prefix(path).map_err(&bad)?;
             if !path.is_empty() && *prefix.get_or_insert(path) != path {
                 return Err(bad("its hosts have different paths".into()));

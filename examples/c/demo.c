@@ -31,7 +31,7 @@ typedef struct {
     int failed;
 } receipts;
 
-static void on_sent(void *user_data, const stargate_sent *sent)
+static void on_sent(void *user_data, const stargate_delivery_report *sent)
 {
     receipts *counts = user_data;
     if (sent->error == NULL) {

@@ -51,7 +51,7 @@ static void end_when_done(application *app)
     uv_close((uv_handle_t *)&app->patience, NULL);
 }
 
-static void on_sent(void *user_data, const stargate_sent *sent)
+static void on_sent(void *user_data, const stargate_delivery_report *sent)
 {
     application *app = user_data;
 

@@ -30,7 +30,7 @@ static void check(stargate_status status, stargate_error *error)
     exit(1);
 }
 
-static void on_sent(void *user_data, const stargate_sent *sent)
+static void on_sent(void *user_data, const stargate_delivery_report *sent)
 {
     counts *all = user_data;
 

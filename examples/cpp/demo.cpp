@@ -26,7 +26,7 @@ int produce(stargate::client &client, const std::string &topic)
     for (int i = 0; i < messages; i++) {
         producer
             .send_async("message " + std::to_string(i),
-                        [&stored](const stargate::sent &sent) {
+                        [&stored](const stargate::delivery_report &sent) {
                             if (sent.error)
                                 std::cerr << "not stored: " << sent.error->message() << '\n';
                             else

@@ -38,7 +38,7 @@ int run(const std::string &url, const std::string &topic)
     auto consumer = client.open_consumer(topic, "example", {}, limit).value();
     consumer.listen([&](const stargate::message_view &) { handled++; }).value(); // no outcome: acknowledged
     auto producer = client.open_producer(topic, {}, limit).value();
-    const auto on_sent = [&](const stargate::sent &end) {
+    const auto on_sent = [&](const stargate::delivery_report &end) {
         if (end.error)
             std::cerr << "not stored: " << end.error->message() << '\n';
         else

@@ -234,7 +234,7 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
 /// persistent.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative(
+pub unsafe extern "C" fn stargate_consumer_ack_cumulative(
     consumer: *mut stargate_consumer,
     message: *const stargate_message,
     error: *mut *mut stargate_error,
@@ -243,17 +243,17 @@ pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative(
     unsafe {
         enter(error, || {
             let consumer = handle_ops::of(consumer)?;
-            consumer.acknowledge_cumulative(handle::inner(message, "message")?.message())
+            consumer.ack_cumulative(handle::inner(message, "message")?.message())
         })
     }
 }
 
-/// As `stargate_consumer_acknowledge_cumulative` with an id, which may also be one of an earlier consumer of the
+/// As `stargate_consumer_ack_cumulative` with an id, which may also be one of an earlier consumer of the
 /// subscription: what comes at or below it is acknowledged and not handed out.
 ///
 /// Thread-safe. Errors: as there, and STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative_id(
+pub unsafe extern "C" fn stargate_consumer_ack_cumulative_id(
     consumer: *mut stargate_consumer,
     message_id: *const c_char,
     error: *mut *mut stargate_error,
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn stargate_consumer_acknowledge_cumulative_id(
         enter(error, || {
             let consumer = handle_ops::of(consumer)?;
             let id: MessageId = boundary::text(message_id, "message_id")?.parse()?;
-            consumer.acknowledge_cumulative_id(&id)
+            consumer.ack_cumulative_id(&id)
         })
     }
 }

@@ -114,7 +114,7 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
         let pair =
             |first: *const c_char, second: *const c_char, names: [&str; 2]| -> Result<Option<(String, String)>> {
                 let [first, second] = [(first, names[0]), (second, names[1])]
-                    .map(|(text, name)| boundary::optional_text(text, &format!("options.{name}")));
+                    .map(|(text, name)| boundary::optional_text(text, format!("options.{name}")));
                 match (first?, second?) {
                     (Some(first), Some(second)) => Ok(Some((first.to_owned(), second.to_owned()))),
                     (None, None) => Ok(None),

@@ -63,7 +63,7 @@ unsafe extern "C" fn count(times: *mut c_void) {
     unsafe { *times.cast::<u32>() += 1 }
 }
 
-unsafe extern "C" fn on_sent(_: *mut c_void, _: *const stargate_sent) {
+unsafe extern "C" fn on_sent(_: *mut c_void, _: *const stargate_delivery_report) {
     unreachable!("a send that was refused is not called back");
 }
 

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
-use stargate_core::{Error, ErrorKind, Outgoing, Producer, Receipt, Result, Sent, blocking};
+use stargate_core::{DeliveryReport, Error, ErrorKind, OutgoingMessage, Producer, Receipt, Result, blocking};
 
 use crate::client::stargate_client;
 use crate::error::{self, STARGATE_OK, stargate_error, stargate_status};
@@ -66,11 +66,11 @@ unsafe impl Sized_ for stargate_outgoing {
 ///
 /// # Safety
 /// `from` is NULL or begins with its size, and what it points to is valid.
-unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Outgoing> {
+unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<OutgoingMessage> {
     // SAFETY: the caller's promise.
     unsafe {
         let from = boundary::sized(from, parameter)?;
-        let mut message = Outgoing::new(from.payload.get(format_args!("{parameter}.payload"))?.to_vec());
+        let mut message = OutgoingMessage::new(from.payload.get(format_args!("{parameter}.payload"))?.to_vec());
         if let Some(key) = boundary::optional_text(from.key, format_args!("{parameter}.key"))? {
             message = message.key(key);
         }
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn stargate_producer_send(
     }
 }
 
-async fn send(producer: &Producer, message: Outgoing, timeout: Option<Duration>) -> Result<Receipt> {
+async fn send(producer: &Producer, message: OutgoingMessage, timeout: Option<Duration>) -> Result<Receipt> {
     match timeout {
         Some(timeout) => producer.enqueue_within(message, timeout).await?.await,
         None => producer.send(message).await,
@@ -183,7 +183,7 @@ fn id_for_c(receipt: &Receipt) -> Result<*mut c_char> {
 
 /// How a send with a callback ended. All of it lives for the call that it is given to.
 #[repr(C)]
-pub struct stargate_sent {
+pub struct stargate_delivery_report {
     /// The size of this struct in the library that runs; later versions append fields.
     pub struct_size: usize,
     /// Why the message has no receipt, or NULL: the broker has it.
@@ -197,7 +197,8 @@ pub struct stargate_sent {
 }
 
 /// Is told once how a send ended, on the client's callback thread.
-pub type stargate_sent_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, sent: *const stargate_sent)>;
+pub type stargate_delivery_report_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, sent: *const stargate_delivery_report)>;
 
 /// Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
 /// was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn stargate_producer_send_async(
     producer: *mut stargate_producer,
     message: *const stargate_outgoing,
     timeout_ms: i64,
-    on_sent: stargate_sent_fn,
+    on_sent: stargate_delivery_report_fn,
     user_data: *mut c_void,
     destroy: stargate_destroy_fn,
     error: *mut *mut stargate_error,
@@ -226,7 +227,7 @@ pub unsafe extern "C" fn stargate_producer_send_async(
             let message = outgoing(message, "message")?;
             let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
             let timeout = time::timeout(timeout_ms)?;
-            let callback = move |sent: Sent| tell(sent, |sent| on_sent(user_data.get(), sent));
+            let callback = move |sent: DeliveryReport| tell(sent, |sent| on_sent(user_data.get(), sent));
             blocking::wait(producer.send_with(message, callback), timeout).map_err(|error| match error.kind() {
                 ErrorKind::Timeout if timeout_ms == 0 => {
                     let full = "as many messages are in flight as max_pending_msg or max_pending_bytes allow";
@@ -239,7 +240,7 @@ pub unsafe extern "C" fn stargate_producer_send_async(
 }
 
 /// Shows the end of a send to C.
-fn tell(sent: Sent, callback: impl FnOnce(*const stargate_sent)) {
+fn tell(sent: DeliveryReport, callback: impl FnOnce(*const stargate_delivery_report)) {
     let id = match &sent.result {
         Ok(receipt) if !receipt.is_duplicate() => Some(Text::new(receipt.message_id().as_str())),
         _ => None,
@@ -248,8 +249,8 @@ fn tell(sent: Sent, callback: impl FnOnce(*const stargate_sent)) {
     let duplicate = sent.result.as_ref().is_ok_and(Receipt::is_duplicate);
     let error = sent.result.err().map(error::Inner::new);
     let view = |text: &Option<Text>| text.as_ref().map_or(stargate_str::NONE, Text::view);
-    callback(&stargate_sent {
-        struct_size: size_of::<stargate_sent>(),
+    callback(&stargate_delivery_report {
+        struct_size: size_of::<stargate_delivery_report>(),
         error: error.as_ref().map_or(std::ptr::null(), error::Inner::as_ptr),
         message_id: view(&id),
         context: view(&context),
@@ -369,7 +370,7 @@ unsafe fn write_results(outcomes: Vec<Result<Receipt>>, results: *mut stargate_s
 ///
 /// # Safety
 /// `messages` is NULL or has `count` items that begin with their size.
-unsafe fn batch(messages: *const stargate_outgoing, count: usize) -> Result<Vec<Outgoing>> {
+unsafe fn batch(messages: *const stargate_outgoing, count: usize) -> Result<Vec<OutgoingMessage>> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -387,7 +388,7 @@ unsafe fn batch(messages: *const stargate_outgoing, count: usize) -> Result<Vec<
 
 async fn send_all(
     producer: &Producer,
-    messages: Vec<Outgoing>,
+    messages: Vec<OutgoingMessage>,
     timeout: Option<Duration>,
 ) -> Result<Vec<Result<Receipt>>> {
     let Some(timeout) = timeout else { return Ok(producer.send_all(messages).await) };

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use stargate_core::{Options, Outgoing};
+use stargate_core::{Options, OutgoingMessage};
 
 use crate::errors::exception;
 use crate::events::Events;
@@ -21,8 +21,8 @@ pub(crate) type Extras =
     (Option<String>, Option<BTreeMap<String, String>>, Option<i64>, Option<i64>, Option<u64>, Option<Vec<String>>);
 
 /// A message to send. What the caller may change afterwards is copied; large `bytes`, which nobody can change, are kept.
-pub(crate) fn outgoing(payload: &Bound<'_, PyAny>, extras: Option<Extras>) -> PyResult<Outgoing> {
-    let mut message = Outgoing::new(bytes_of(payload)?);
+pub(crate) fn outgoing(payload: &Bound<'_, PyAny>, extras: Option<Extras>) -> PyResult<OutgoingMessage> {
+    let mut message = OutgoingMessage::new(bytes_of(payload)?);
     let Some((key, properties, event_time, deliver_at, deliver_after, clusters)) = extras else {
         return Ok(message);
     };
@@ -48,7 +48,7 @@ pub(crate) fn outgoing(payload: &Bound<'_, PyAny>, extras: Option<Extras>) -> Py
 }
 
 /// One of many messages to send: a payload, or a tuple of a payload and its extras.
-pub(crate) fn outgoing_item(item: &Bound<'_, PyAny>) -> PyResult<Outgoing> {
+pub(crate) fn outgoing_item(item: &Bound<'_, PyAny>) -> PyResult<OutgoingMessage> {
     match item.cast::<PyTuple>() {
         Ok(tuple) => outgoing(&tuple.get_item(0)?, Some(tuple.get_item(1)?.extract()?)),
         Err(_) => outgoing(item, None),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use pyo3::prelude::*;
-use stargate_core::{self as core, ForkSafe, Outgoing, Receipt, Result};
+use stargate_core::{self as core, ForkSafe, OutgoingMessage, Receipt, Result};
 
 use crate::convert::{Extras, options, outgoing, outgoing_item};
 use crate::errors::{exception, timeout as timed_out};
@@ -92,7 +92,7 @@ impl Producer {
         let (told, waiting) = (queue.clone(), future.clone());
         let producer = self.inner.clone();
         start_in_order(py, &self.client, queue, future, async move {
-            let ended = move |sent: core::Sent| told.done(waiting, Box::new(Sent(sent.result)));
+            let ended = move |sent: core::DeliveryReport| told.done(waiting, Box::new(Sent(sent.result)));
             let accepted = match timeout {
                 Some(timeout) => producer.send_inline_within(message, timeout, ended).await,
                 None => producer.send_inline(message, ended).await,
@@ -111,7 +111,7 @@ impl Producer {
         events: &Bound<'_, Events>,
         future: Py<PyAny>,
     ) -> PyResult<Operation> {
-        let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
+        let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
         let (receipts, producer) = (receipts.get().clone(), self.inner.clone());
         start(py, &self.client, events.get().queue(), future.into(), async move {
             nothing(receipts.accept(&producer, first, messages).await)
@@ -234,7 +234,7 @@ pub(crate) fn produce(
     items: Vec<Bound<'_, PyAny>>,
 ) -> PyResult<Vec<Py<PyAny>>> {
     let options = options(py, pairs, None)?;
-    let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
+    let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
     let results = wait(py, core::produce(url, messages, options))?;
     results_of(py, results)
 }
@@ -250,7 +250,7 @@ pub(crate) fn produce_async(
     future: Py<PyAny>,
 ) -> PyResult<Operation> {
     let options = options(py, pairs, None)?;
-    let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<Outgoing>>>()?;
+    let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
     start_alone(py, events.get().queue(), future.into(), async move {
         value(core::produce(&url, messages, options).await, |py, results| {
             Ok(results_of(py, results)?.into_pyobject(py)?.into_any().unbind())
@@ -312,7 +312,7 @@ impl Receipts {
     }
 
     /// Waits until messages are in flight; the first of them has number `first`.
-    async fn accept(&self, producer: &core::Producer, first: usize, messages: Vec<Outgoing>) -> Result<()> {
+    async fn accept(&self, producer: &core::Producer, first: usize, messages: Vec<OutgoingMessage>) -> Result<()> {
         for (index, message) in (first..).zip(messages) {
             let receipts = self.clone();
             let accepted = producer.send_inline(message, move |sent| receipts.set(index, sent.result)).await;

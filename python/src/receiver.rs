@@ -353,15 +353,15 @@ receiver! {
         }
 
         /// Acknowledges a message and all before it.
-        fn acknowledge_cumulative(&self, py: Python<'_>, message: &Bound<'_, Message>) -> PyResult<()> {
+        fn ack_cumulative(&self, py: Python<'_>, message: &Bound<'_, Message>) -> PyResult<()> {
             let message: &core::Message = &message.get().inner;
-            py.detach(|| self.inner.acknowledge_cumulative(message)).map_err(|error| exception(py, &error))
+            py.detach(|| self.inner.ack_cumulative(message)).map_err(|error| exception(py, &error))
         }
 
         /// Acknowledges a message and all before it, by its id.
-        fn acknowledge_cumulative_id(&self, py: Python<'_>, id: &Bound<'_, MessageId>) -> PyResult<()> {
+        fn ack_cumulative_id(&self, py: Python<'_>, id: &Bound<'_, MessageId>) -> PyResult<()> {
             let id = message_of(py, id)?;
-            py.detach(|| self.inner.acknowledge_cumulative_id(id)).map_err(|error| exception(py, &error))
+            py.detach(|| self.inner.ack_cumulative_id(id)).map_err(|error| exception(py, &error))
         }
 
         /// Asks for a message to be delivered again.

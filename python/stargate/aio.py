@@ -394,7 +394,7 @@ class AsyncConsumer(AsyncReceiver):
         ...         async with client.producer("orders") as producer:
         ...             await producer.send_many(["a", "b", "c", "d", "e"])
         ...         await consumer.ack(await consumer.receive(timeout=5))
-        ...         await consumer.acknowledge_cumulative((await consumer.receive_many(2, timeout=5))[-1])
+        ...         await consumer.ack_cumulative((await consumer.receive_many(2, timeout=5))[-1])
         ...         async for message in consumer:
         ...             await consumer.nack(message)  # it comes again
         ...             break
@@ -438,12 +438,12 @@ class AsyncConsumer(AsyncReceiver):
         else:
             self._native.ack(message)
 
-    async def acknowledge_cumulative(self, message: Message | MessageId) -> None:
-        """Acknowledge a message and all before it; see `stargate.Consumer.acknowledge_cumulative`. It does not wait."""
+    async def ack_cumulative(self, message: Message | MessageId) -> None:
+        """Acknowledge a message and all before it; see `stargate.Consumer.ack_cumulative`. It does not wait."""
         if isinstance(message, MessageId):
-            self._native.acknowledge_cumulative_id(message)
+            self._native.ack_cumulative_id(message)
         else:
-            self._native.acknowledge_cumulative(message)
+            self._native.ack_cumulative(message)
 
     async def nack(self, message: Message | MessageId) -> None:
         """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`."""

@@ -283,7 +283,7 @@ class Consumer(Receiver):
         else:
             self._native.ack(message)
 
-    def acknowledge_cumulative(self, message: Message | MessageId) -> None:
+    def ack_cumulative(self, message: Message | MessageId) -> None:
         """Acknowledge a message and all before it; on a partitioned topic, those of its partition.
 
         For exclusive and failover subscriptions of one topic; `InvalidArgumentError` otherwise. What a lost connection
@@ -294,13 +294,13 @@ class Consumer(Receiver):
         Examples:
             >>> ids = producer.send_many([b"a", b"b", b"c"])
             >>> *_, last = consumer.receive_many(3, timeout=5)
-            >>> consumer.acknowledge_cumulative(last)
+            >>> consumer.ack_cumulative(last)
             >>> mock.wait("ack", at_least=3)
         """
         if isinstance(message, MessageId):
-            self._native.acknowledge_cumulative_id(message)
+            self._native.ack_cumulative_id(message)
         else:
-            self._native.acknowledge_cumulative(message)
+            self._native.ack_cumulative(message)
 
     def nack(self, message: Message | MessageId) -> None:
         """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`.

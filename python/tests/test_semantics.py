@@ -100,15 +100,15 @@ def test_a_cumulative_acknowledgement_ends_all_up_to_its_message(client: Client,
     with client.consumer(topic, "s", initial_position="earliest") as consumer:
         send(topic, *numbers(10))
         messages = consumer.receive_many(10, timeout=20)
-        consumer.acknowledge_cumulative(messages[3])
-        consumer.acknowledge_cumulative(messages[6].id)
+        consumer.ack_cumulative(messages[3])
+        consumer.ack_cumulative(messages[6].id)
         eventually(lambda: consumer.stats().acked == 7)
         with pytest.raises(stargate.InvalidArgumentError, match="earliest and latest"):
-            consumer.acknowledge_cumulative(MessageId.latest)
+            consumer.ack_cumulative(MessageId.latest)
     with client.consumer(topic, "s", subscription_type="shared") as consumer:
         assert receive(consumer, 3) == [7, 8, 9]
         with pytest.raises(stargate.InvalidArgumentError, match="exclusive and failover"):
-            consumer.acknowledge_cumulative(messages[9])
+            consumer.ack_cumulative(messages[9])
 
 
 def test_a_message_wanted_later_comes_back_and_goes_to_the_dead_letters_in_the_end(

@@ -130,7 +130,7 @@ BY_TYPE = {
     "stargate_key_fn": "on_key",
     "stargate_key*": "NULL",
     "stargate_state_fn": "on_state",
-    "stargate_sent_fn": "on_sent",
+    "stargate_delivery_report_fn": "on_sent",
     "stargate_topic_fn": "on_topic",
 }
 
@@ -168,7 +168,7 @@ static void on_state(void *data, const stargate_state_change *change)
     (void)data, (void)change;
 }
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     (void)data, (void)sent;
 }

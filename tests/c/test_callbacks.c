@@ -3,7 +3,7 @@
 
 /* ---- destroy runs exactly once ---- */
 
-static void ignore_sent(void *data, const stargate_sent *sent)
+static void ignore_sent(void *data, const stargate_delivery_report *sent)
 {
     (void)data, (void)sent;
 }
@@ -91,7 +91,7 @@ typedef struct {
     counter destroyed;
 } lifetime;
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     lifetime *life = data;
 
@@ -200,7 +200,7 @@ static void handles_destroyed(void *data)
     counter_add(&all->destroyed);
 }
 
-static void close_producer(void *data, const stargate_sent *sent)
+static void close_producer(void *data, const stargate_delivery_report *sent)
 {
     handles *all = data;
     stargate_error *error = NULL;
@@ -226,7 +226,7 @@ TEST(a_producer_may_be_closed_in_its_callback)
     stargate_client_free(all.client);
 }
 
-static void free_producer_and_client(void *data, const stargate_sent *sent)
+static void free_producer_and_client(void *data, const stargate_delivery_report *sent)
 {
     handles *all = data;
 
@@ -385,7 +385,7 @@ TEST(the_client_may_be_freed_first)
     stargate_message_free(message);
 }
 
-static void block(void *data, const stargate_sent *sent)
+static void block(void *data, const stargate_delivery_report *sent)
 {
     (void)sent;
     sleep_ms(2000);

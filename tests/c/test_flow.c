@@ -9,7 +9,7 @@ typedef struct {
     int failed;
 } sending;
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     sending *all = data;
 

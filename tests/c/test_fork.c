@@ -13,7 +13,7 @@ static int32_t acknowledge(void *state, const stargate_message *message)
     return STARGATE_ACK;
 }
 
-static void ignore_sent(void *data, const stargate_sent *sent)
+static void ignore_sent(void *data, const stargate_delivery_report *sent)
 {
     (void)data, (void)sent;
 }

@@ -24,7 +24,7 @@ static int32_t handle(void *state, const stargate_message *message)
     return STARGATE_ACK;
 }
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     CHECK(sent->error == NULL);
     counter_add(data);

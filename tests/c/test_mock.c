@@ -365,7 +365,7 @@ typedef struct {
     int failed;
 } receipts;
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     receipts *all = data;
 

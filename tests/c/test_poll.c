@@ -33,7 +33,7 @@ static void on_state(void *data, const stargate_state_change *change)
     app->states++;
 }
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     application *app = data;
 
@@ -186,7 +186,7 @@ TEST(a_polled_consumer_may_be_closed_in_its_handler_and_its_acknowledgement_coun
     stargate_client_free(client);
 }
 
-static void count_failed(void *data, const stargate_sent *sent)
+static void count_failed(void *data, const stargate_delivery_report *sent)
 {
     CHECK(sent->error != NULL);
     counter_add(data);

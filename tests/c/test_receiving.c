@@ -15,9 +15,9 @@ TEST(a_cumulative_acknowledgement_ends_all_up_to_its_message)
     send_numbers(client, topic, 0, 10);
     for (i = 0; i < 10; i += count)
         OK(stargate_consumer_receive_many(consumer, 10 - i, TIMEOUT_MS, messages + i, &count, &error));
-    OK(stargate_consumer_acknowledge_cumulative(consumer, messages[3], &error));
-    OK(stargate_consumer_acknowledge_cumulative_id(consumer, stargate_message_id(messages[6]).ptr, &error));
-    FAILS(STARGATE_INVALID_ARGUMENT, "message id", stargate_consumer_acknowledge_cumulative_id(consumer, "!", &error));
+    OK(stargate_consumer_ack_cumulative(consumer, messages[3], &error));
+    OK(stargate_consumer_ack_cumulative_id(consumer, stargate_message_id(messages[6]).ptr, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "message id", stargate_consumer_ack_cumulative_id(consumer, "!", &error));
     close_consumer(consumer);
 
     /* What was not acknowledged comes again. A proxy lets go of a consumer a moment after it has closed. */
@@ -31,7 +31,7 @@ TEST(a_cumulative_acknowledgement_ends_all_up_to_its_message)
     for (i = 7; i < 10; i++)
         CHECK(take(shared) == (int)i);
     FAILS(STARGATE_INVALID_ARGUMENT, "exclusive and failover",
-          stargate_consumer_acknowledge_cumulative(shared, messages[9], &error));
+          stargate_consumer_ack_cumulative(shared, messages[9], &error));
     stargate_messages_free(messages, 10);
     close_consumer(shared);
     stargate_client_free(client);

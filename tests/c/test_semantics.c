@@ -312,7 +312,7 @@ TEST(an_unsubscribe_deletes_the_subscription)
 
 /* ---- producers ---- */
 
-static void count_duplicate(void *duplicates, const stargate_sent *sent)
+static void count_duplicate(void *duplicates, const stargate_delivery_report *sent)
 {
     CHECK(sent->error == NULL);
     if (sent->duplicate)

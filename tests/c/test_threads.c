@@ -38,7 +38,7 @@ typedef struct {
     int accepted;
 } told;
 
-static void on_sent(void *data, const stargate_sent *sent)
+static void on_sent(void *data, const stargate_delivery_report *sent)
 {
     CHECK(sent->error == NULL);
     counter_add(&((told *)data)->sent);

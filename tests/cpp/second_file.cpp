@@ -38,7 +38,7 @@ int use_everything(const std::string &url)
     if (!producer || !consumer || !several || !pattern || !reader)
         return 1;
     (void)producer->send("x", stargate::milliseconds(0));
-    (void)producer->send_async("x", [](const stargate::sent &) {}, stargate::milliseconds(0));
+    (void)producer->send_async("x", [](const stargate::delivery_report &) {}, stargate::milliseconds(0));
     (void)producer->send_batch({"x", "y"}, stargate::milliseconds(0));
     (void)consumer->listen([](const stargate::message_view &) { return stargate::outcome::ack; });
     (void)reader->listen_each([](std::uint32_t) {

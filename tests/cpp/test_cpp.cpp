@@ -140,7 +140,7 @@ TEST(a_lambda_is_a_handler_and_ends_with_the_consumer)
         for (int i = 0; i < MESSAGES; i++) {
             producer
                 .send_async(stargate::outgoing(std::to_string(i)).context("c"),
-                            [&, trace = tracer(alive)](const stargate::sent &sent) {
+                            [&, trace = tracer(alive)](const stargate::delivery_report &sent) {
                                 stored += !sent.error && sent.context == "c" && !sent.message_id.empty();
                             })
                 .value();
@@ -217,7 +217,7 @@ TEST(an_exception_in_a_callback_goes_no_further)
     for (int i = 0; i < 2; i++) {
         producer
             .send_async("x",
-                        [&](const stargate::sent &) {
+                        [&](const stargate::delivery_report &) {
                             ++called;
                             throw std::runtime_error("on purpose");
                         })
@@ -233,7 +233,7 @@ TEST(a_callable_that_is_refused_is_released)
     auto client = stargate::client::create("ws://127.0.0.1:9", {{"lazy", "true"}}).value();
     auto producer = client.open_producer("t").value();
     producer.close(limit).value();
-    const auto refused = producer.send_async("x", [&, trace = tracer(alive)](const stargate::sent &) { ++called; });
+    const auto refused = producer.send_async("x", [&, trace = tracer(alive)](const stargate::delivery_report &) { ++called; });
     CHECK(!refused && refused.error().status() == stargate::status::closed);
     CHECK(alive == 0 && called == 0);
 }
@@ -267,7 +267,7 @@ TEST(callbacks_are_polled_where_that_is_wanted)
     int sent = 0; // one thread does it all
     producer
         .send_async("x",
-                    [&, here = std::this_thread::get_id()](const stargate::sent &) {
+                    [&, here = std::this_thread::get_id()](const stargate::delivery_report &) {
                         CHECK(std::this_thread::get_id() == here);
                         sent++;
                     })
@@ -465,7 +465,7 @@ TEST(nothing_thrown_leaves_any_callable)
         CHECK(!client.open_consumer("u", "s", {}, limit)
                    .value()
                    .listen_each([](std::uint32_t) -> void (*)(const stargate::message_view &) { throw 5; }));
-        producer.send_async("x", [&](const stargate::sent &) { ++sent, throw 6; }, limit).value();
+        producer.send_async("x", [&](const stargate::delivery_report &) { ++sent, throw 6; }, limit).value();
         wait_until([&] { return handled > 0 && read > 0 && sent == 1; });
         stargate::options token;
         token.on_token([]() -> std::string { throw 7; });

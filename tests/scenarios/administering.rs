@@ -7,7 +7,7 @@ use stargate_core::admin::{
     BacklogPolicy, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage, TenantInfo,
 };
 use stargate_core::blocking::{Client, Consumer};
-use stargate_core::{ErrorKind, InitialPosition, MessageId, Options, Outgoing, Persistence, SubscriptionType};
+use stargate_core::{ErrorKind, InitialPosition, MessageId, Options, OutgoingMessage, Persistence, SubscriptionType};
 
 use crate::broker::Broker;
 use crate::waiting::{PATIENCE, eventually, unique};
@@ -116,7 +116,7 @@ pub(crate) fn what_is_peeked_at_is_whole_and_stays(broker: &Broker) {
     let topic = broker.topic();
     let consumer = subscribe(&client, &topic);
     let producer = client.producer(&topic, Options::new().name(&unique("maker"))).unwrap();
-    let message = Outgoing::new("payload").key("key").property("a", "b").event_time_ms(1_700_000_000_123);
+    let message = OutgoingMessage::new("payload").key("key").property("a", "b").event_time_ms(1_700_000_000_123);
     let id = producer.send(message, Some(PATIENCE)).unwrap().message_id().clone();
     let peeked = client.admin().peek(&topic, "s", 10).unwrap();
     let [stored] = &peeked[..] else { panic!("{peeked:?}") };
@@ -137,7 +137,8 @@ pub(crate) fn a_batch_is_peeked_at_message_by_message(broker: &Broker) {
     let consumer = subscribe(&client, &topic);
     let batched = Options::new().batch_enabled(true).batch_max_msg(3).batch_max_delay(Duration::from_secs(5));
     let producer = client.producer(&topic, batched).unwrap();
-    let messages = (0..3).map(|n| Outgoing::new(n.to_string()).key(format!("k{n}")).property("n", n.to_string()));
+    let messages =
+        (0..3).map(|n| OutgoingMessage::new(n.to_string()).key(format!("k{n}")).property("n", n.to_string()));
     producer.send_all(messages).unwrap();
     let peeked = client.admin().peek(&topic, "s", 10).unwrap();
     let received = consumer.receive_many(3, PATIENCE).unwrap();

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use stargate_core::admin::TopicStats;
 use stargate_core::blocking::{Client, Consumer, Producer, Reader};
-use stargate_core::{ErrorKind, HandlerResult, InitialPosition, Message, Options, Outcome, Outgoing, SubscriptionType};
+use stargate_core::{
+    ErrorKind, HandlerResult, InitialPosition, Message, Options, Outcome, OutgoingMessage, SubscriptionType,
+};
 
 use waiting::{PATIENCE, unique};
 
@@ -113,7 +115,7 @@ fn send(producer: &Producer, sending: &Arc<Sending>, stop: &AtomicBool) {
         let due = begun + Duration::from_micros(number * 1_000_000 / rate);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let (key, sending) = (format!("key {}", number % KEYS), sending.clone());
-        let message = Outgoing::new(format!("{number:>100}")).key(key.clone());
+        let message = OutgoingMessage::new(format!("{number:>100}")).key(key.clone());
         let accepted = producer.send_with(message, move |sent| match sent.result {
             Ok(_) => {
                 sending.acknowledged.lock().unwrap().entry(key).or_default().insert(number);

@@ -37,9 +37,9 @@ pub(crate) fn a_cumulative_acknowledgement_ends_all_up_to_its_message(broker: &B
         let consumer = client.consumer(&topic, "s", earliest().subscription_type(kind)).unwrap();
         send(&client, &topic, Options::new(), 100);
         let messages = receive(&consumer, 100);
-        consumer.acknowledge_cumulative(&messages[39]).unwrap();
+        consumer.ack_cumulative(&messages[39]).unwrap();
         eventually("forty are acknowledged", || broker.backlog(&topic, "s") == 60);
-        consumer.acknowledge_cumulative_id(messages[79].id()).unwrap();
+        consumer.ack_cumulative_id(messages[79].id()).unwrap();
         eventually("and forty more", || broker.backlog(&topic, "s") == 20);
         assert_eq!((consumer.stats().acked, consumer.stats().unacked), (80, 20));
         // The rest comes again, from where the acknowledgement ended.
@@ -60,9 +60,9 @@ pub(crate) fn a_cumulative_acknowledgement_may_end_within_a_batch(broker: &Broke
     let entries: std::collections::BTreeSet<_> = messages.iter().map(|message| message.id().entry()).collect();
     assert_eq!(entries.len(), 2);
     // The broker frees a batch when all of it is acknowledged.
-    consumer.acknowledge_cumulative(&messages[14]).unwrap();
+    consumer.ack_cumulative(&messages[14]).unwrap();
     eventually("the first batch is acknowledged", || broker.backlog(&topic, "s") == 1);
-    consumer.acknowledge_cumulative(&messages[19]).unwrap();
+    consumer.ack_cumulative(&messages[19]).unwrap();
     eventually("all is acknowledged", || broker.backlog(&topic, "s") == 0);
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn a_cumulative_acknowledgement_is_of_one_partition(broker: &Broker) 
     let messages = receive(&consumer, 60);
     let of = |partition| messages.iter().filter(move |message| message.id().partition() == Some(partition));
     let last = of(0).max_by_key(|message| message.id().clone()).unwrap();
-    consumer.acknowledge_cumulative(last).unwrap();
+    consumer.ack_cumulative(last).unwrap();
     let backlog = |partition: u32| broker.backlog(&format!("{topic}-partition-{partition}"), "s");
     eventually("its partition is acknowledged", || backlog(0) == 0);
     assert_eq!(backlog(1), of(1).count() as u64, "and the other is not");
@@ -87,7 +87,7 @@ pub(crate) fn a_cumulative_acknowledgement_by_an_id_holds_for_what_comes(broker:
     first.close(PATIENCE).unwrap();
     // An application that keeps its own position tells it before it begins.
     let consumer = client.consumer(&topic, "s", earliest().lazy(true)).unwrap();
-    consumer.acknowledge_cumulative_id(&id).unwrap();
+    consumer.ack_cumulative_id(&id).unwrap();
     assert_eq!(receive(&consumer, 3).iter().map(number).collect::<Vec<_>>(), [7, 8, 9]);
     eventually("seven are acknowledged", || broker.backlog(&topic, "s") == 3);
     assert_eq!(consumer.stats().covered, 7);
@@ -101,7 +101,7 @@ pub(crate) fn a_cumulative_acknowledgement_outlives_its_connection(broker: &Brok
     let messages = receive(&consumer, 10);
     line.cut_during(|| {
         eventually("the connection is lost", || consumer.stats().unacked == 0);
-        consumer.acknowledge_cumulative(&messages[5]).unwrap();
+        consumer.ack_cumulative(&messages[5]).unwrap();
     });
     // All ten come again over the next connection; those that are done are not handed out.
     assert_eq!(receive(&consumer, 4).iter().map(number).collect::<Vec<_>>(), [6, 7, 8, 9]);
@@ -114,7 +114,7 @@ pub(crate) fn a_cumulative_acknowledgement_that_cannot_be_is_refused(broker: &Br
     let refused = |consumer: &Consumer, words: &str| {
         send(&client, &consumer.topic().to_string(), Options::new(), 1);
         let message = consumer.receive(Some(PATIENCE)).unwrap();
-        let error = consumer.acknowledge_cumulative(&message).unwrap_err();
+        let error = consumer.ack_cumulative(&message).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(consumer.stats().acked, 0);
@@ -130,5 +130,5 @@ pub(crate) fn a_cumulative_acknowledgement_that_cannot_be_is_refused(broker: &Br
     // What the other clients take for the end of a topic would be everything that ever comes.
     let consumer = client.consumer(&topic, "exclusive", earliest()).unwrap();
     let latest = "CP//////////fxD//////////38=".parse().unwrap();
-    assert_eq!(consumer.acknowledge_cumulative_id(&latest).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(consumer.ack_cumulative_id(&latest).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }

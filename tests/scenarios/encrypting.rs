@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use stargate_core::blocking::Consumer;
 use stargate_core::{
     CompressionType, CryptoFailureAction, CryptoKeyReader, EncryptionKeyInfo, ErrorKind, HandlerResult,
-    InitialPosition, Message, Options, Outcome, Outgoing, PemKeyReader, SubscriptionType,
+    InitialPosition, Message, Options, Outcome, OutgoingMessage, PemKeyReader, SubscriptionType,
 };
 
 use crate::broker::Broker;
@@ -54,7 +54,7 @@ fn texts(messages: &[Message]) -> Vec<String> {
 pub(crate) fn who_has_the_key_reads_all_of_a_message_and_nobody_else_its_payload(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let producer = client.producer(&topic, sealing()).unwrap();
-    let sent = Outgoing::new("one pizza").key("anna").property("size", "l").event_time_ms(1_704_164_645_678);
+    let sent = OutgoingMessage::new("one pizza").key("anna").property("size", "l").event_time_ms(1_704_164_645_678);
     let receipt = producer.send(sent, None).unwrap();
     let message = receive(&client.consumer(&topic, "reader", opening()).unwrap(), 1).remove(0);
     assert_eq!((message.payload().as_ref(), message.key()), (&b"one pizza"[..], Some("anna")));
@@ -260,7 +260,7 @@ pub(crate) fn partitions_and_several_connections_read_what_is_encrypted(broker: 
     let opening = earliest().subscription_type(SubscriptionType::Shared).connections(2).crypto_key_reader(keys);
     let consumer = client.consumer(&topic, "s", opening).unwrap();
     let producer = client.producer(&topic, sealing).unwrap();
-    let messages = (0..60).map(|number| Outgoing::new(number.to_string()).key(number.to_string()));
+    let messages = (0..60).map(|number| OutgoingMessage::new(number.to_string()).key(number.to_string()));
     assert!(producer.send_all(messages).unwrap().iter().all(Result::is_ok));
     let mut seen: Vec<usize> = texts(&receive(&consumer, 60)).iter().map(|text| text.parse().unwrap()).collect();
     seen.sort_unstable();

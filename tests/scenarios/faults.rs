@@ -15,8 +15,8 @@ use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, Consumer, Producer, Reader};
 use stargate_core::mock::{Mock, MockMessage, MockOptions, Op};
 use stargate_core::{
-    Error, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options, Outcome, Result, Sent, Stats,
-    SubscriptionType,
+    DeliveryReport, Error, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options, Outcome, Result,
+    Stats, SubscriptionType,
 };
 
 use waiting::{PATIENCE, eventually, unique};
@@ -169,7 +169,7 @@ fn send(producer: &Producer, numbers: std::ops::Range<usize>) -> Vec<Option<Erro
     let count = numbers.len();
     for number in numbers.clone() {
         let sender = sender.clone();
-        let told = move |sent: Sent| {
+        let told = move |sent: DeliveryReport| {
             let _ = sender.send((number, sent.result.err().map(|error| error.kind())));
         };
         producer.send_with(number.to_string(), told).unwrap();

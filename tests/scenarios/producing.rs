@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use stargate_core::blocking::{Client, produce};
 use stargate_core::{
-    CompressionType, ErrorKind, HandlerResult, HashingScheme, InitialPosition, Message, Options, Outcome, Outgoing,
-    RoutingMode, SubscriptionType, WhenFull,
+    CompressionType, ErrorKind, HandlerResult, HashingScheme, InitialPosition, Message, Options, Outcome,
+    OutgoingMessage, RoutingMode, SubscriptionType, WhenFull,
 };
 
 use crate::broker::Broker;
@@ -52,7 +52,7 @@ pub(crate) fn a_receipt_has_the_id_that_the_consumer_sees(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let consumer = client.consumer(&topic, "s", earliest()).unwrap();
     let producer = client.producer(&topic, Options::new()).unwrap();
-    let receipt = producer.send(Outgoing::new("x").context("mine"), None).unwrap();
+    let receipt = producer.send(OutgoingMessage::new("x").context("mine"), None).unwrap();
     assert_eq!(receipt.context(), Some("mine"));
     let message = consumer.receive(Some(PATIENCE)).unwrap();
     assert_eq!(message.id(), receipt.message_id());
@@ -63,7 +63,7 @@ pub(crate) fn everything_about_a_message_arrives(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let consumer = client.consumer(&topic, "s", earliest()).unwrap();
     let producer = client.producer(&topic, Options::new()).unwrap();
-    let outgoing = Outgoing::new(vec![0, 255, 10])
+    let outgoing = OutgoingMessage::new(vec![0, 255, 10])
         .key("schlüssel \"1\"")
         .property("a", "b\n")
         .property("ü", "")
@@ -89,7 +89,7 @@ pub(crate) fn a_value_goes_as_json_and_what_does_not_fit_is_named(broker: &Broke
     let consumer = client.consumer(&topic, "s", earliest()).unwrap();
     let producer = client.producer(&topic, Options::new()).unwrap();
     let value = (7, vec!["two".to_owned(), "texts".to_owned()]);
-    producer.send(Outgoing::json(&value).unwrap().key("k"), None).unwrap();
+    producer.send(OutgoingMessage::json(&value).unwrap().key("k"), None).unwrap();
     let message = consumer.receive(Some(PATIENCE)).unwrap();
     assert_eq!((message.payload().as_ref(), message.key()), (br#"[7,["two","texts"]]"#.as_slice(), Some("k")));
     assert_eq!(message.json::<(i32, Vec<String>)>().unwrap(), value);
@@ -97,7 +97,7 @@ pub(crate) fn a_value_goes_as_json_and_what_does_not_fit_is_named(broker: &Broke
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(error.to_string().contains(&message.id().to_string()) && error.to_string().contains("sequence"), "{error}");
     let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
-    assert_eq!(Outgoing::json(&no_json).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(OutgoingMessage::json(&no_json).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 pub(crate) fn a_callback_is_told_result_and_context_once(broker: &Broker) {
@@ -106,7 +106,7 @@ pub(crate) fn a_callback_is_told_result_and_context_once(broker: &Broker) {
     let (sender, told) = mpsc::channel();
     for number in 0..100 {
         let sender = sender.clone();
-        let message = Outgoing::new("x").context(number.to_string());
+        let message = OutgoingMessage::new("x").context(number.to_string());
         producer.send_with(message, move |sent| sender.send(sent).unwrap()).unwrap();
     }
     drop(sender);
@@ -162,9 +162,9 @@ pub(crate) fn delayed_messages_wait_on_a_shared_subscription(broker: &Broker) {
     let consumer = client.consumer(&topic, "s", earliest().subscription_type(SubscriptionType::Shared)).unwrap();
     let producer = client.producer(&topic, Options::new()).unwrap();
     let begun = Instant::now();
-    producer.send(Outgoing::new("late").deliver_after(Duration::from_secs(2)), None).unwrap();
+    producer.send(OutgoingMessage::new("late").deliver_after(Duration::from_secs(2)), None).unwrap();
     let at = SystemTime::now() + Duration::from_secs(2);
-    producer.send(Outgoing::new("late too").deliver_at(at), None).unwrap();
+    producer.send(OutgoingMessage::new("late too").deliver_at(at), None).unwrap();
     producer.send("now", None).unwrap();
     assert_eq!(consumer.receive(Some(PATIENCE)).unwrap().payload().as_ref(), b"now");
     assert!(begun.elapsed() < Duration::from_secs(2));

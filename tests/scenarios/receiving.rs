@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use stargate_core::blocking::{Client, Consumer};
 use stargate_core::{
-    ErrorKind, HandlerResult, InitialPosition, Message, Options, Ordering, Outcome, Outgoing, SubscriptionMode,
+    ErrorKind, HandlerResult, InitialPosition, Message, Options, Ordering, Outcome, OutgoingMessage, SubscriptionMode,
     SubscriptionType, TopicName, Topics,
 };
 
@@ -202,7 +202,7 @@ pub(crate) fn poison_goes_to_the_dead_letter_topic(broker: &Broker) {
         shared().negative_ack_delay(Duration::from_millis(100)).max_redeliver_count(2).dead_letter_topic(&dead_letters);
     let consumer = client.consumer(&topic, "s", options).unwrap();
     let producer = client.producer(&topic, Options::new()).unwrap();
-    producer.send(Outgoing::new("poison").key("k").property("a", "b"), None).unwrap();
+    producer.send(OutgoingMessage::new("poison").key("k").property("a", "b"), None).unwrap();
     let mut counts = Vec::new();
     let grave = loop {
         if let Some(message) = consumer.receive_many(1, Duration::from_millis(50)).unwrap().first() {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use stargate_core::blocking::Client;
 use stargate_core::{
-    ErrorKind, HandlerResult, InitialPosition, Message, Options, Outcome, Outgoing, SubscriptionType, TopicName, Topics,
+    ErrorKind, HandlerResult, InitialPosition, Message, Options, Outcome, OutgoingMessage, SubscriptionType, TopicName,
+    Topics,
 };
 
 use crate::broker::Broker;
@@ -24,7 +25,7 @@ fn with_retry() -> Options {
     shared().enable_retry(true)
 }
 
-fn send(client: &Client, topic: &str, message: impl Into<Outgoing>) {
+fn send(client: &Client, topic: &str, message: impl Into<OutgoingMessage>) {
     let producer = client.producer(topic, Options::new()).unwrap();
     producer.send(message, None).unwrap();
     producer.close(PATIENCE).unwrap();
@@ -36,7 +37,7 @@ pub(crate) fn a_message_wanted_later_comes_back_and_goes_to_the_dead_letters_in_
     let graves = client.consumer(format!("{topic}-s-DLQ"), "g", shared()).unwrap();
     let consumer = client.consumer(&topic, "s", with_retry().max_redeliver_count(2)).unwrap();
     let event = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-    send(&client, &topic, Outgoing::new("poison").key("k").property("a", "b").event_time(event));
+    send(&client, &topic, OutgoingMessage::new("poison").key("k").property("a", "b").event_time(event));
     let first = consumer.receive(Some(PATIENCE)).unwrap();
     let origin = format!("{}:{}:-1", first.id().ledger(), first.id().entry());
     let mut message = first;

@@ -105,7 +105,7 @@ pub(crate) fn what_is_in_hand_at_a_seek_changes_nothing_after_it(broker: &Broker
     let consumer = client.consumer(&topic, "s", earliest()).unwrap();
     send(&client, &topic, Options::new(), 0, 5);
     let messages = consumer.receive_many(5, PATIENCE).unwrap();
-    consumer.acknowledge_cumulative(&messages[1]).unwrap();
+    consumer.ack_cumulative(&messages[1]).unwrap();
     consumer.seek(&Position::Earliest).unwrap();
     // Acknowledged late, although they are to come again.
     messages.iter().for_each(|message| consumer.ack(message).unwrap());

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use stargate_core::blocking::{Client, Producer};
-use stargate_core::{HandlerResult, InitialPosition, Message, Options, Outcome, Outgoing};
+use stargate_core::{HandlerResult, InitialPosition, Message, Options, Outcome, OutgoingMessage};
 
 use waiting::{PATIENCE, eventually, unique};
 
@@ -71,7 +71,8 @@ impl Seen {
 fn send(producer: &Producer, name: &str, stop: &AtomicBool, confirmed: &AtomicU64) -> u64 {
     let mut next = 0u64;
     while !stop.load(Ordering::Relaxed) {
-        let lot = (next..next + 50).map(|number| Outgoing::new(format!("{number:>200}")).property("producer", name));
+        let lot =
+            (next..next + 50).map(|number| OutgoingMessage::new(format!("{number:>200}")).property("producer", name));
         for result in producer.send_all(lot).expect("the producer lives") {
             result.expect("every send outlives the outages");
         }

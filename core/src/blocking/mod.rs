@@ -11,9 +11,9 @@ pub use self::admin::{Admin, TopicWalk};
 use crate::admin::Position;
 use crate::consumer::Topics;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Message, MessageId, Outgoing, Receipt};
+use crate::message::{Message, MessageId, OutgoingMessage, Receipt};
 use crate::options::Options;
-use crate::producer::Sent;
+use crate::producer::DeliveryReport;
 use crate::receiver::processors::Handler;
 use crate::runtime::{block_on, deadline_in};
 use crate::stats::Stats;
@@ -74,7 +74,7 @@ impl Client {
 }
 
 /// As [`crate::produce`].
-pub fn produce<M: Into<Outgoing>>(
+pub fn produce<M: Into<OutgoingMessage>>(
     url: &str,
     messages: impl IntoIterator<Item = M>,
     options: Options,
@@ -98,7 +98,7 @@ impl Producer {
     }
 
     /// As [`crate::Producer::send`]; with a timeout, that takes the place of `send_timeout`.
-    pub fn send(&self, message: impl Into<Outgoing>, timeout: Option<Duration>) -> Result<Receipt> {
+    pub fn send(&self, message: impl Into<OutgoingMessage>, timeout: Option<Duration>) -> Result<Receipt> {
         let sent = async {
             match timeout {
                 Some(timeout) => self.0.enqueue_within(message, timeout).await?.await,
@@ -109,12 +109,19 @@ impl Producer {
     }
 
     /// As [`crate::Producer::send_all`].
-    pub fn send_all<M: Into<Outgoing>>(&self, messages: impl IntoIterator<Item = M>) -> Result<Vec<Result<Receipt>>> {
+    pub fn send_all<M: Into<OutgoingMessage>>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<Vec<Result<Receipt>>> {
         wait(async { Ok(self.0.send_all(messages).await) }, None)
     }
 
     /// As [`crate::Producer::send_with`]; blocks while there is no room.
-    pub fn send_with(&self, message: impl Into<Outgoing>, callback: impl FnOnce(Sent) + Send + 'static) -> Result<()> {
+    pub fn send_with(
+        &self,
+        message: impl Into<OutgoingMessage>,
+        callback: impl FnOnce(DeliveryReport) + Send + 'static,
+    ) -> Result<()> {
         wait(self.0.send_with(message, callback), None)
     }
 
@@ -219,14 +226,14 @@ impl Consumer {
         self.0.ack_id(id)
     }
 
-    /// As [`crate::Consumer::acknowledge_cumulative`].
-    pub fn acknowledge_cumulative(&self, message: &Message) -> Result<()> {
-        self.0.acknowledge_cumulative(message)
+    /// As [`crate::Consumer::ack_cumulative`].
+    pub fn ack_cumulative(&self, message: &Message) -> Result<()> {
+        self.0.ack_cumulative(message)
     }
 
-    /// As [`crate::Consumer::acknowledge_cumulative_id`].
-    pub fn acknowledge_cumulative_id(&self, id: &MessageId) -> Result<()> {
-        self.0.acknowledge_cumulative_id(id)
+    /// As [`crate::Consumer::ack_cumulative_id`].
+    pub fn ack_cumulative_id(&self, id: &MessageId) -> Result<()> {
+        self.0.ack_cumulative_id(id)
     }
 
     /// As [`crate::Consumer::nack`].

@@ -367,7 +367,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::WebSocket;
 
     use super::*;
-    use crate::message::Outgoing;
+    use crate::message::OutgoingMessage;
     use crate::net::tcp::Tcp;
     use crate::proto::frame::OpenFrame;
 
@@ -386,7 +386,7 @@ mod tests {
         let texts: Vec<String> = [0, 40, 60, 63, 64, 90, 1_000, 49_000, 49_107, 49_110, 70_000, 900_000]
             .iter()
             .map(|payload| {
-                let message = Outgoing::new(vec![7; *payload]).key("k\u{e9}");
+                let message = OutgoingMessage::new(vec![7; *payload]).key("k\u{e9}");
                 let open = OpenFrame::encode(message, 2_000_000).unwrap();
                 let frame = open.close(12);
                 framed.push(&frame).unwrap();

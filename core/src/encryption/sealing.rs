@@ -13,7 +13,7 @@ use super::data_key::DataKey;
 use super::keys::KeySource;
 use crate::error::Result;
 use crate::log::{Level, Log};
-use crate::message::Outgoing;
+use crate::message::OutgoingMessage;
 use crate::options::Resolved;
 use crate::proto::frame::{ConnectionKey, OpenFrame};
 
@@ -68,7 +68,7 @@ impl Sealer {
     }
 
     /// Encrypts the payload of `message`, and makes its frame.
-    pub(crate) async fn frame(&self, mut message: Outgoing, limit: usize) -> Result<OpenFrame> {
+    pub(crate) async fn frame(&self, mut message: OutgoingMessage, limit: usize) -> Result<OpenFrame> {
         let key = self.key().await?;
         let size = message.payload.len();
         let compressed = self.codec.and_then(|codec| Some((codec, codec.compress(&message.payload)?)));

@@ -111,13 +111,13 @@ fn what_is_left_of_a_batch_at_a_disconnect_comes_again_whole() {
 fn a_cumulative_acknowledgement_within_an_encrypted_batch_leaves_it_whole() {
     let (mock, _client, consumer) = stage(3, options());
     let messages = receive(&consumer, 9);
-    consumer.acknowledge_cumulative(&messages[4]).unwrap();
+    consumer.ack_cumulative(&messages[4]).unwrap();
     assert!(mock.wait("ack", Some("t"), 1, PATIENCE).unwrap());
     assert!(!mock.wait("ack", Some("t"), 2, SOON).unwrap());
     assert_eq!(mock.backlog("t", "s"), Ok(2));
     consumer.ack(&messages[5]).unwrap();
     assert!(mock.wait("ack", Some("t"), 2, PATIENCE).unwrap());
-    consumer.acknowledge_cumulative(&messages[8]).unwrap();
+    consumer.ack_cumulative(&messages[8]).unwrap();
     assert!(mock.wait("ack", Some("t"), 3, PATIENCE).unwrap());
     assert_eq!(mock.backlog("t", "s"), Ok(0));
 }

@@ -8,6 +8,6 @@ mod received;
 
 pub use self::id::MessageId;
 pub(crate) use self::id::varint;
-pub use self::outgoing::{Outgoing, Receipt};
+pub use self::outgoing::{OutgoingMessage, Receipt};
 pub use self::received::Message;
 pub(crate) use self::received::{Origin, RECONSUME_TIMES};

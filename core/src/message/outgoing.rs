@@ -11,15 +11,15 @@ use crate::error::{Error, Result};
 /// A message to send: a payload, and what goes with it.
 ///
 /// ```
-/// use stargate_core::Outgoing;
+/// use stargate_core::OutgoingMessage;
 ///
-/// let bare: Outgoing = "payload".into();
-/// let keyed: Outgoing = ("key", "payload").into();
-/// let full = Outgoing::new("payload").key("key").property("origin", "shop").context("order 17");
+/// let bare: OutgoingMessage = "payload".into();
+/// let keyed: OutgoingMessage = ("key", "payload").into();
+/// let full = OutgoingMessage::new("payload").key("key").property("origin", "shop").context("order 17");
 /// # let _ = (bare, keyed, full);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Outgoing {
+pub struct OutgoingMessage {
     pub(crate) payload: Bytes,
     pub(crate) key: Option<String>,
     pub(crate) properties: BTreeMap<String, String>,
@@ -30,16 +30,18 @@ pub struct Outgoing {
     pub(crate) replication_clusters: Vec<String>,
 }
 
-impl Outgoing {
+impl OutgoingMessage {
     /// A message with this content.
-    pub fn new(payload: impl Into<Bytes>) -> Outgoing {
-        Outgoing { payload: payload.into(), ..Outgoing::default() }
+    pub fn new(payload: impl Into<Bytes>) -> OutgoingMessage {
+        OutgoingMessage { payload: payload.into(), ..OutgoingMessage::default() }
     }
 
     /// A message with a value as JSON; an error when it has no form in JSON, such as a map whose keys are no texts.
-    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Outgoing> {
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<OutgoingMessage> {
         let content = serde_json::to_vec(value);
-        content.map(Outgoing::new).map_err(|error| Error::invalid("the value has no form in JSON").caused_by(error))
+        content
+            .map(OutgoingMessage::new)
+            .map_err(|error| Error::invalid("the value has no form in JSON").caused_by(error))
     }
 
     /// The size of the content in bytes.
@@ -49,63 +51,63 @@ impl Outgoing {
 
     /// The key: decides the partition, and the consumer of a key_shared subscription.
     #[must_use]
-    pub fn key(mut self, key: impl Into<String>) -> Outgoing {
+    pub fn key(mut self, key: impl Into<String>) -> OutgoingMessage {
         self.key = Some(key.into());
         self
     }
 
     /// One property more.
     #[must_use]
-    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Outgoing {
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> OutgoingMessage {
         self.properties.insert(name.into(), value.into());
         self
     }
 
     /// A value of the application that comes back with the receipt. It is not sent.
     #[must_use]
-    pub fn context(mut self, context: impl Into<String>) -> Outgoing {
+    pub fn context(mut self, context: impl Into<String>) -> OutgoingMessage {
         self.context = Some(context.into());
         self
     }
 
     /// The application's time of the event; kept to the millisecond, and not before 1970.
     #[must_use]
-    pub fn event_time(self, time: SystemTime) -> Outgoing {
+    pub fn event_time(self, time: SystemTime) -> OutgoingMessage {
         let millis = to_epoch_millis(time);
         self.event_time_ms(millis)
     }
 
     /// The application's time of the event, in milliseconds since 1970 UTC.
     #[must_use]
-    pub fn event_time_ms(mut self, millis: i64) -> Outgoing {
+    pub fn event_time_ms(mut self, millis: i64) -> OutgoingMessage {
         self.event_time = Some(millis);
         self
     }
 
     /// Deliver not before this time. Works on shared and key_shared subscriptions; the others deliver at once.
     #[must_use]
-    pub fn deliver_at(self, time: SystemTime) -> Outgoing {
+    pub fn deliver_at(self, time: SystemTime) -> OutgoingMessage {
         let millis = to_epoch_millis(time);
         self.deliver_at_ms(millis)
     }
 
     /// Deliver not before this time, in milliseconds since 1970 UTC.
     #[must_use]
-    pub fn deliver_at_ms(mut self, millis: i64) -> Outgoing {
+    pub fn deliver_at_ms(mut self, millis: i64) -> OutgoingMessage {
         self.deliver_at = Some(millis);
         self
     }
 
     /// Deliver this much later. Works on shared and key_shared subscriptions; the others deliver at once.
     #[must_use]
-    pub fn deliver_after(mut self, delay: Duration) -> Outgoing {
+    pub fn deliver_after(mut self, delay: Duration) -> OutgoingMessage {
         self.deliver_after = Some(delay);
         self
     }
 
     /// Replicate to these clusters only.
     #[must_use]
-    pub fn replication_clusters(mut self, clusters: impl IntoIterator<Item = impl Into<String>>) -> Outgoing {
+    pub fn replication_clusters(mut self, clusters: impl IntoIterator<Item = impl Into<String>>) -> OutgoingMessage {
         self.replication_clusters = clusters.into_iter().map(Into::into).collect();
         self
     }
@@ -136,38 +138,38 @@ fn to_epoch_millis(time: SystemTime) -> i64 {
     }
 }
 
-impl From<&str> for Outgoing {
-    fn from(payload: &str) -> Outgoing {
-        Outgoing::new(payload.to_owned())
+impl From<&str> for OutgoingMessage {
+    fn from(payload: &str) -> OutgoingMessage {
+        OutgoingMessage::new(payload.to_owned())
     }
 }
 
-impl From<String> for Outgoing {
-    fn from(payload: String) -> Outgoing {
-        Outgoing::new(payload)
+impl From<String> for OutgoingMessage {
+    fn from(payload: String) -> OutgoingMessage {
+        OutgoingMessage::new(payload)
     }
 }
 
-impl From<&[u8]> for Outgoing {
-    fn from(payload: &[u8]) -> Outgoing {
-        Outgoing::new(payload.to_vec())
+impl From<&[u8]> for OutgoingMessage {
+    fn from(payload: &[u8]) -> OutgoingMessage {
+        OutgoingMessage::new(payload.to_vec())
     }
 }
 
-impl From<Vec<u8>> for Outgoing {
-    fn from(payload: Vec<u8>) -> Outgoing {
-        Outgoing::new(payload)
+impl From<Vec<u8>> for OutgoingMessage {
+    fn from(payload: Vec<u8>) -> OutgoingMessage {
+        OutgoingMessage::new(payload)
     }
 }
 
-impl From<Bytes> for Outgoing {
-    fn from(payload: Bytes) -> Outgoing {
-        Outgoing::new(payload)
+impl From<Bytes> for OutgoingMessage {
+    fn from(payload: Bytes) -> OutgoingMessage {
+        OutgoingMessage::new(payload)
     }
 }
 
-impl<K: Into<String>, P: Into<Outgoing>> From<(K, P)> for Outgoing {
-    fn from((key, payload): (K, P)) -> Outgoing {
+impl<K: Into<String>, P: Into<OutgoingMessage>> From<(K, P)> for OutgoingMessage {
+    fn from((key, payload): (K, P)) -> OutgoingMessage {
         payload.into().key(key)
     }
 }
@@ -204,9 +206,9 @@ mod tests {
 
     #[test]
     fn times_the_wire_cannot_say_are_refused() {
-        assert!(Outgoing::new("x").event_time(UNIX_EPOCH - Duration::from_secs(1)).check().is_err());
-        assert!(Outgoing::new("x").deliver_at_ms(i64::MAX).check().is_err());
-        assert!(Outgoing::new("x").deliver_at_ms(1).deliver_after(Duration::ZERO).check().is_err());
-        assert!(Outgoing::new("x").event_time(SystemTime::now()).check().is_ok());
+        assert!(OutgoingMessage::new("x").event_time(UNIX_EPOCH - Duration::from_secs(1)).check().is_err());
+        assert!(OutgoingMessage::new("x").deliver_at_ms(i64::MAX).check().is_err());
+        assert!(OutgoingMessage::new("x").deliver_at_ms(1).deliver_after(Duration::ZERO).check().is_err());
+        assert!(OutgoingMessage::new("x").event_time(SystemTime::now()).check().is_ok());
     }
 }

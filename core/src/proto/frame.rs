@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::scan::{self, MessageText, ReceiptText};
 use super::time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Message, MessageId, Origin, Outgoing};
+use crate::message::{Message, MessageId, Origin, OutgoingMessage};
 use crate::topic::TopicName;
 
 /// A message to send as far as it is known before its turn: all but its context. The payload becomes text when the
@@ -55,7 +55,7 @@ const MOST_DIGITS: usize = 20;
 
 impl OpenFrame {
     /// Takes `message`, or says that it cannot go into a frame of `limit` bytes.
-    pub(crate) fn encode(message: Outgoing, limit: usize) -> Result<OpenFrame> {
+    pub(crate) fn encode(message: OutgoingMessage, limit: usize) -> Result<OpenFrame> {
         message.check()?;
         let frame = OpenFrame { attributes: attributes(&message), payload: message.payload, key: None };
         let bytes = frame.bytes();
@@ -102,7 +102,7 @@ impl OpenFrame {
 }
 
 /// All of a message but the payload.
-fn attributes(message: &Outgoing) -> String {
+fn attributes(message: &OutgoingMessage) -> String {
     let mut json = String::new();
     if let Some(key) = &message.key {
         json.push_str(r#","key":"#);
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_full_message_is_encoded_as_the_server_reads_it() {
-        let outgoing = Outgoing::new("hello")
+        let outgoing = OutgoingMessage::new("hello")
             .key("k\"1")
             .property("a", "b")
             .context("not on the wire")
@@ -439,23 +439,23 @@ mod tests {
     #[test]
     fn the_largest_frame_is_at_the_limit_and_not_over_it() {
         let largest = (LIMIT - TAIL_BYTES - 14) / 4 * 3;
-        let frame = OpenFrame::encode(Outgoing::new(vec![0; largest]), LIMIT).unwrap();
+        let frame = OpenFrame::encode(OutgoingMessage::new(vec![0; largest]), LIMIT).unwrap();
         assert!(frame.close(u64::MAX).text().len() <= LIMIT);
-        let error = OpenFrame::encode(Outgoing::new(vec![0; largest + 3]), LIMIT).unwrap_err();
+        let error = OpenFrame::encode(OutgoingMessage::new(vec![0; largest + 3]), LIMIT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooBig);
         assert!(error.to_string().contains(&format!("about {largest} bytes")), "{error}");
     }
 
     #[test]
     fn a_frame_of_exactly_the_limit_fits() {
-        let bytes = OpenFrame::encode(Outgoing::new("x"), LIMIT).unwrap().bytes();
-        assert!(OpenFrame::encode(Outgoing::new("x"), bytes).is_ok());
-        assert!(OpenFrame::encode(Outgoing::new("x"), bytes - 1).is_err());
+        let bytes = OpenFrame::encode(OutgoingMessage::new("x"), LIMIT).unwrap().bytes();
+        assert!(OpenFrame::encode(OutgoingMessage::new("x"), bytes).is_ok());
+        assert!(OpenFrame::encode(OutgoingMessage::new("x"), bytes - 1).is_err());
     }
 
     #[test]
     fn no_delay_is_not_on_the_wire() {
-        let outgoing = Outgoing::new("x").deliver_after(Duration::ZERO);
+        let outgoing = OutgoingMessage::new("x").deliver_after(Duration::ZERO);
         assert_eq!(OpenFrame::encode(outgoing, LIMIT).unwrap().close(0).text(), r#"{"payload":"eA==","context":"0"}"#);
     }
 
@@ -676,7 +676,7 @@ mod tests {
             key in prop::option::of("\\PC{0,20}"),
             properties in prop::collection::btree_map("\\PC{0,10}", "\\PC{0,10}", 0..4),
         ) {
-            let mut outgoing = Outgoing::new(payload.clone());
+            let mut outgoing = OutgoingMessage::new(payload.clone());
             outgoing.key = key.clone();
             outgoing.properties = properties.clone();
             let frame = OpenFrame::encode(outgoing, LIMIT).unwrap();

@@ -159,7 +159,7 @@ static void set_number(stargate_options *options, const char *key, uint64_t valu
 static atomic_int ended;
 
 /* On the callback thread: `user_data` is when the message was accepted, for those that are timed. */
-static void on_sent(void *user_data, const stargate_sent *sent)
+static void on_sent(void *user_data, const stargate_delivery_report *sent)
 {
     if (sent->error) {
         fprintf(stderr, "%s\n", stargate_error_message(sent->error).ptr);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::message::Outgoing;
+use crate::message::OutgoingMessage;
 use crate::proto::frame::OpenFrame;
 use crate::proto::producer::{Command, Event, ProducerRole, Resend};
 
@@ -179,7 +179,7 @@ fn after_a_lost_connection_the_next_host_is_tried_and_again_each_before_the_firs
 fn a_second_close_does_not_prolong_the_first() {
     let mut world = World::new(idle(), policy());
     world.connect();
-    let frame = OpenFrame::encode(Outgoing::new("x"), 4096).unwrap();
+    let frame = OpenFrame::encode(OutgoingMessage::new("x"), 4096).unwrap();
     world.command(Command::Send { frame, ticket: 1, hold: (), deadline: None });
     world.written();
     world.session.close(world.now, Duration::from_secs(5));
@@ -241,7 +241,7 @@ fn anything_heard_after_a_ping_keeps_a_connection() {
 fn a_close_waits_for_what_is_in_flight_and_then_for_the_peer() {
     let mut world = World::new(idle(), policy());
     world.connect();
-    let frame = OpenFrame::encode(Outgoing::new("x"), 4096).unwrap();
+    let frame = OpenFrame::encode(OutgoingMessage::new("x"), 4096).unwrap();
     world.command(Command::Send { frame, ticket: 1, hold: (), deadline: None });
     world.session.close(world.now, Duration::from_secs(5));
     world.act();
@@ -260,7 +260,7 @@ fn a_close_ends_in_its_time_whatever_the_peer_does() {
         if connected {
             world.connect();
         }
-        let frame = OpenFrame::encode(Outgoing::new("x"), 4096).unwrap();
+        let frame = OpenFrame::encode(OutgoingMessage::new("x"), 4096).unwrap();
         world.command(Command::Send { frame, ticket: 1, hold: (), deadline: None });
         world.written();
         world.session.close(world.now, Duration::from_secs(5));
@@ -285,7 +285,7 @@ fn a_frame_of_no_protocol_is_reported_and_costs_nothing_else() {
 fn what_is_told_after_the_end_ends_with_its_reason() {
     let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
     world.fail(http(404));
-    let frame = OpenFrame::encode(Outgoing::new("x"), 4096).unwrap();
+    let frame = OpenFrame::encode(OutgoingMessage::new("x"), 4096).unwrap();
     world.command(Command::Send { frame, ticket: 5, hold: (), deadline: None });
     world.command(Command::Flush { ticket: 6 });
     let events = world.events();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::Outgoing;
+use crate::message::OutgoingMessage;
 use crate::proto::frame::{ConnectionKey, OpenFrame};
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
 use crate::query::Query;
@@ -65,12 +65,12 @@ impl Broker {
 }
 
 fn frame(number: u64) -> OpenFrame {
-    OpenFrame::encode(Outgoing::new("x").key(number.to_string()), 4096).unwrap()
+    OpenFrame::encode(OutgoingMessage::new("x").key(number.to_string()), 4096).unwrap()
 }
 
 /// A message that the broker will not have, however often it is sent.
 fn refused_frame(number: u64) -> OpenFrame {
-    OpenFrame::encode(Outgoing::new("x").key(number.to_string()).property("refuse", "me"), 4096).unwrap()
+    OpenFrame::encode(OutgoingMessage::new("x").key(number.to_string()).property("refuse", "me"), 4096).unwrap()
 }
 
 fn world(resend: Resend) -> World<ProducerRole<u64, ()>> {
@@ -416,7 +416,7 @@ fn a_message_that_the_server_closes_the_connection_over_ends_and_the_others_go_o
         world.connect();
         for number in 0..3 {
             let payload = if number == 1 { vec![0; 900] } else { vec![0] };
-            let frame = OpenFrame::encode(Outgoing::new(payload), 4096).unwrap();
+            let frame = OpenFrame::encode(OutgoingMessage::new(payload), 4096).unwrap();
             world.command(Command::Send { frame, ticket: number, hold: (), deadline: None });
         }
         assert_eq!(world.written().len(), 3);
