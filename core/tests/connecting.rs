@@ -136,6 +136,17 @@ fn an_upgrade_may_come_after_a_1xx_and_with_many_headers() {
     }
 }
 
+/// The reason comes later than any reasonable `connect_timeout`, so it is guessed.
+#[test]
+fn a_producer_that_is_kept_waiting_is_told_what_it_may_wait_for() {
+    let client = Client::new(&format!("ws://{}", silent()), Options::new()).unwrap();
+    let soon = || Options::new().connect_timeout(Duration::from_millis(300));
+    let error = client.producer("t", soon()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Timeout && error.to_string().contains("over its backlog quota"), "{error}");
+    let error = client.consumer("t", "s", soon()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Timeout && !error.to_string().contains("quota"), "{error}");
+}
+
 #[test]
 fn the_step_that_is_late_is_named() {
     let soon = || Options::new().connect_timeout(Duration::from_millis(300)).admin_timeout(Duration::from_millis(300));

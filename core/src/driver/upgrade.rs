@@ -28,6 +28,10 @@ use crate::topic::{Host, percent_encode};
 const MAX_PAGE: usize = 64 * 1024;
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
+const PRODUCERS: &str = "/ws/v2/producer/";
+/// The broker refuses such a producer, and the proxy tries again, for minutes and without a word.
+const OVER_QUOTA: &str = "; a producer is kept waiting so while the topic is over its backlog quota";
+
 /// Opens a WebSocket to `path` (query included) on `host`.
 pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<Socket> {
     let outcome = authenticated(&host, &path, &access).await;
@@ -87,7 +91,8 @@ async fn ask(host: &Host, path: &str, access: &Access, authorization: Option<&st
     let headers = access.headers(host, path, authorization, steps).await?;
     let request = request(path, access, headers, &key)?;
     let link = dial(host, &access.dialer, steps).await?;
-    steps.enter(format!("{host} did not answer the WebSocket upgrade"));
+    let quota = if path.contains(PRODUCERS) { OVER_QUOTA } else { "" };
+    steps.enter_with_cause(format!("{host} did not answer the WebSocket upgrade"), quota);
     let (response, link) = exchange(link, request, host, access).await?;
     access.heard(host, path, &response.headers);
     let Some(link) = link else { return Ok(Answer::Other(response)) };

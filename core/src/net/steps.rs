@@ -7,18 +7,30 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The step that runs now, of some work that has a limit of time.
 #[derive(Default)]
-pub(crate) struct Steps(Mutex<String>);
+pub(crate) struct Steps(Mutex<Step>);
+
+#[derive(Default)]
+struct Step {
+    unfinished: String,
+    /// What may keep the other side from finishing it.
+    cause: &'static str,
+}
 
 impl Steps {
     /// Begins a step. `unfinished` says what has not happened when the time is over, such as `a did not answer`.
     pub(crate) fn enter(&self, unfinished: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = unfinished.into();
+        self.enter_with_cause(unfinished, "");
+    }
+
+    /// Begins a step that the other side may not finish for a reason that it does not tell.
+    pub(crate) fn enter_with_cause(&self, unfinished: impl Into<String>, cause: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Step { unfinished: unfinished.into(), cause };
     }
 
     /// What has not happened, with `limit` and the option that sets it.
     pub(crate) fn late(&self, limit: Duration, option: &str) -> Error {
-        let unfinished = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Error::new(ErrorKind::Timeout, format!("{unfinished} within {limit:?} (option {option})"))
+        let Step { unfinished, cause } = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Error::new(ErrorKind::Timeout, format!("{unfinished} within {limit:?} (option {option}){cause}"))
     }
 
     /// Does `work` within `limit`, which is that of the option `connect_timeout`.
