@@ -313,7 +313,7 @@ stargate_status stargate_mock_delete_topic(struct stargate_mock *mock,
  *
  * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
  * "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
- * "send-error:N[:text]", "close[:CODE[:reason]]", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
+ * "send-error:N[:text]", "close[:CODE[:reason]]", "close-empty", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
  * "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "resent", "lost-ack", "no-pong", "stall".
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.

@@ -9,6 +9,7 @@ use crate::admin::{Admin, Position, SubscriptionStats};
 use crate::client::inner::{Child, ClientInner};
 use crate::driver::{Route, SessionCommand};
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Resolved, Roles, SubscriptionMode};
 use crate::outcome::Outcome;
@@ -115,6 +116,14 @@ impl Consumer {
         // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
         let durable = options.subscription_mode == SubscriptionMode::Durable;
         let mut receiver = Receiver::new(client, Arc::new(topic), &options, durable && !one_id);
+        let kind = options.subscription_type.as_str();
+        if options.max_redeliver_count.is_some() && (kind == "exclusive" || kind == "failover") {
+            let why = format!(
+                "max_redeliver_count has no effect on a subscription of type {kind}: the broker counts no redeliveries \
+                 there; use shared or key_shared"
+            );
+            receiver.log.write(Level::Warn, &why);
+        }
         let add = |receiver: &mut Receiver<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
             let settings = Settings {
                 topic: topic.clone(),
@@ -174,6 +183,8 @@ impl Consumer {
             let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
             receiver.sessions[session].send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
             let outcome = answer.await.unwrap_or_else(|_| Err(status::gone()));
+            // One that ended meanwhile says why.
+            receiver.check_alive(session)?;
             tries -= 1;
             if outcome.is_ok() || tries == 0 {
                 return outcome;
@@ -218,6 +229,7 @@ impl Consumer {
     /// Acknowledges a message by its id, as after [`Outcome::Continue`]. It counts when the message was delivered on
     /// the present connection, or was neither batched nor in a partition.
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
+        self.check_partition(id, "acknowledge to")?;
         self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
             Some(batch) => Command::from_batch_outcome(&batch, id, Outcome::Ack, false),
             None => Command::Ack { id: id.clone(), connection: None, finished: false },
@@ -238,6 +250,7 @@ impl Consumer {
     /// As [`Consumer::ack_cumulative`] with an id, which may also be one of an earlier consumer of the
     /// subscription: what comes at or below it is acknowledged and not handed out.
     pub fn ack_cumulative_id(&self, id: &MessageId) -> Result<()> {
+        self.check_partition(id, "acknowledge cumulatively to")?;
         self.acknowledge_through(0, id)
     }
 
@@ -270,6 +283,7 @@ impl Consumer {
 
     /// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
+        self.check_partition(id, "acknowledge to")?;
         self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
             Some(batch) => Command::from_batch_outcome(&batch, id, Outcome::Nack, false),
             None => Command::Nack { id: id.clone(), finished: false },
@@ -323,6 +337,9 @@ impl Consumer {
         };
         if let Some(why) = refused {
             return Err(name(Error::invalid(why)));
+        }
+        if let Position::At(id) | Position::After(id) = to {
+            self.check_partition(id, "seek in")?;
         }
         let mut seeks = receiver.seeks.lock().await;
         *seeks += 1;
@@ -402,6 +419,18 @@ impl Consumer {
         receiver.check_alive(session).map_err(|error| receiver.name(error, operation))
     }
 
+    /// Fails when the consumer can never have been given the id: it consumes another partition. Retry letters have a topic of
+    /// their own.
+    fn check_partition(&self, id: &MessageId, operation: &str) -> Result<()> {
+        let receiver = &self.inner.receiver;
+        match &self.inner.topics[..] {
+            [topic] if receiver.retry.is_none() => {
+                topic.check_partition(id).map_err(|error| receiver.name(error, operation))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn each_session(&self, command: impl Fn(usize) -> Command<Ticket>) -> Result<()> {
         for session in 0..self.inner.receiver.sessions.len() {
             self.check_alive(session, "acknowledge to")?;
@@ -430,6 +459,7 @@ impl Consumer {
     /// then goes on.
     pub async fn unsubscribe(&self, timeout: Duration) -> Result<()> {
         let receiver = &self.inner.receiver;
+        self.check_alive(0, "unsubscribe from")?;
         let retry = usize::from(receiver.retry.is_some());
         let own = receiver.sessions.len() - retry;
         let asked = async {
@@ -443,7 +473,6 @@ impl Consumer {
             // The copies for later are of no use to anybody else.
             if retry > 0 { self.delete_subscription(own, 1).await } else { Ok(()) }
         };
-        self.inner.receiver.client.runtime.check_fork()?;
         let timed = {
             let _inside = self.inner.receiver.client.runtime.handle().map(|handle| handle.enter());
             tokio::time::timeout(timeout, asked)

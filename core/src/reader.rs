@@ -62,6 +62,9 @@ impl Reader {
                 topic.partition(0)
             )));
         }
+        if let Ok(id) = start.parse() {
+            topic.check_partition(&id)?;
+        }
         let parts = topic.parts(partitions);
         // The broker begins with the message of the id, which the proxy drops and does not ask another one for. With a window
         // of one nothing would come ever after.
@@ -281,6 +284,9 @@ impl Inner {
         let receiver = &self.receiver;
         let name = |error| receiver.name(error, "seek in");
         receiver.check_alive(0).map_err(name)?;
+        if let (Position::At(id) | Position::After(id), [part]) = (to, &self.parts[..]) {
+            part.check_partition(id).map_err(name)?;
+        }
         let admin = Admin::new(&receiver.client);
         let mut moves = Vec::new();
         for (session, part) in self.parts.iter().enumerate() {
@@ -299,7 +305,10 @@ impl Inner {
             moves.push((session, target));
         }
         if moves.is_empty() {
-            return Err(name(Error::invalid("the id is of a partition that the topic does not have")));
+            let (Position::At(id) | Position::After(id)) = to else { return Ok(()) };
+            let partition = id.partition().map_or("no partition".to_owned(), |index| format!("partition {index}"));
+            let why = format!("message id {id} is of {partition}, and the topic has {} partitions", self.parts.len());
+            return Err(name(Error::invalid(why)));
         }
         for (session, target) in moves {
             let position = match &target {

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use stargate_core::blocking::Client;
+use stargate_core::blocking::{Client, Consumer};
 use stargate_core::{Error, ErrorKind, HandlerResult, Message, Options, Outcome, SubscriptionType};
 
 use crate::broker::Broker;
@@ -141,6 +141,11 @@ pub(crate) fn a_closed_handle_says_so(broker: &Broker) {
     producer.close(PATIENCE).unwrap();
     let error = producer.send("x", None).unwrap_err();
     assert_names(&error, ErrorKind::Closed, &["send to", &topic]);
+    for ends in [|consumer: &Consumer| consumer.close(PATIENCE), |consumer: &Consumer| consumer.unsubscribe(PATIENCE)] {
+        let ended = client.consumer(&topic, "ended", Options::new()).unwrap();
+        ends(&ended).unwrap();
+        assert_names(&ended.unsubscribe(PATIENCE).unwrap_err(), ErrorKind::Closed, &["unsubscribe from", &topic]);
+    }
     client.close(PATIENCE).unwrap();
     assert_eq!(consumer.receive(None).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(client.producer(&topic, Options::new()).unwrap_err().kind(), ErrorKind::Closed);

@@ -15,8 +15,8 @@ use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, Consumer, Producer, Reader};
 use stargate_core::mock::{Mock, MockMessage, MockOptions, Op};
 use stargate_core::{
-    DeliveryReport, Error, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options, Outcome, Result,
-    Stats, SubscriptionType,
+    DeliveryReport, Error, ErrorKind, HandlerResult, InitialPosition, Level, Message, OnDisconnect, Options, Outcome,
+    Result, Stats, SubscriptionType,
 };
 
 use waiting::{PATIENCE, eventually, unique};
@@ -97,11 +97,12 @@ fn client(mock: &Mock, fault: &str) -> Client {
 }
 
 /// Faults after which the connection is gone, and those that a ping finds.
-const BREAKS: [&str; 12] = [
+const BREAKS: [&str; 13] = [
     "close:1000",
     "close:1001",
     "close:1003",
     "close:1006",
+    "close-empty",
     "close:1009",
     "close:1011",
     "close:4000",
@@ -1261,4 +1262,35 @@ fn however_many_handles_are_silent_a_client_asks_ten_times_a_second() {
     let (left, begun) = (mock.count(Op::Http, None).unwrap(), Instant::now());
     std::thread::sleep(Duration::from_secs(1));
     assert!(mock.count(Op::Http, None).unwrap() - left <= 2, "after {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_close_frame_is_reported_as_what_it_is() {
+    let mock = mock();
+    for (fault, expected) in [
+        ("close-empty", "closed the connection with an empty close frame"),
+        ("close:1011:", "closed the connection (1011); next attempt"),
+        ("close:1001:bye", "(1001) (an idle connection, or a server that shuts down): bye"),
+        ("close:0:x", "(0) (a code that no close frame may carry): x"),
+        ("close:1005:", "(1005) (a code that no close frame may carry); next attempt"),
+        ("close:1006:y", "(1006) (a code that no close frame may carry): y"),
+        ("close:1015:z", "(1015) (a code that no close frame may carry): z"),
+        ("close:2999:z", "(2999) (a code that no close frame may carry): z"),
+        ("close:65535:z", "(65535) (a code that no close frame may carry): z"),
+        ("close:4999:own", "(4999): own"),
+        ("drop-after", "ended the connection without a close frame"),
+    ] {
+        let (topic, lines) = (topic(PLAIN), Arc::new(Mutex::new(Vec::new())));
+        let told = lines.clone();
+        let log = move |_: Level, _: &str, text: &str| told.lock().unwrap().push(text.to_owned());
+        mock.fault("connect", Some(&topic), fault, 1).unwrap();
+        let options = Options::new().backoff_min(Duration::from_millis(1)).log_sink(log);
+        let _reader = client(&mock, fault).reader(&topic, options).unwrap();
+        let is_told = || lines.lock().unwrap().iter().any(|line| line.contains(expected));
+        let until = Instant::now() + PATIENCE;
+        while !is_told() {
+            assert!(Instant::now() < until, "{fault}: {:?}", lines.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

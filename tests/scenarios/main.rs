@@ -68,6 +68,7 @@ scenarios! {
         receiving_has_a_timeout_and_takes_many
         pull_mode_never_has_more_in_hand_than_its_window
         poison_goes_to_the_dead_letter_topic
+        a_count_of_redeliveries_that_has_no_effect_is_warned_of
         shared_consumers_split_the_messages
         a_failover_consumer_takes_over
         an_unsubscribe_deletes_the_subscription
@@ -140,6 +141,7 @@ scenarios! {
         what_is_in_hand_at_a_seek_changes_nothing_after_it
         a_handler_starts_over_after_a_seek
         a_seek_that_cannot_be_is_refused
+        an_id_of_another_partition_is_refused_by_name
         a_reader_goes_to_any_place
         a_reader_reads_until_it_is_caught_up
         who_reads_to_the_end_is_told_when_another_takes_the_last_message

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use stargate_core::blocking::{Client, Consumer};
 use stargate_core::{
-    ErrorKind, HandlerResult, InitialPosition, Message, Options, Ordering, Outcome, OutgoingMessage, SubscriptionMode,
-    SubscriptionType, TopicName, Topics,
+    ErrorKind, HandlerResult, InitialPosition, Level, Message, Options, Ordering, Outcome, OutgoingMessage,
+    SubscriptionMode, SubscriptionType, TopicName, Topics,
 };
 
 use crate::broker::Broker;
@@ -218,6 +218,32 @@ pub(crate) fn poison_goes_to_the_dead_letter_topic(broker: &Broker) {
     assert_eq!((grave.payload().as_ref(), grave.key()), (b"poison".as_slice(), Some("k")));
     assert_eq!(grave.properties()["a"], "b");
     assert!(grave.properties().contains_key("REAL_TOPIC"), "{:?}", grave.properties());
+}
+
+pub(crate) fn a_count_of_redeliveries_that_has_no_effect_is_warned_of(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    for (kind, word) in [
+        (None, Some("exclusive")),
+        (Some(SubscriptionType::Failover), Some("failover")),
+        (Some(SubscriptionType::Shared), None),
+        (Some(SubscriptionType::KeyShared), None),
+    ] {
+        let warnings: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told = warnings.clone();
+        let log = move |level: Level, _: &str, text: &str| {
+            if level == Level::Warn {
+                told.lock().unwrap().push(text.to_owned());
+            }
+        };
+        let options = Options::new().max_redeliver_count(3).log_sink(log);
+        let options = kind.map_or(options.clone(), |kind| options.subscription_type(kind));
+        client.consumer(&topic, &unique("s"), options).unwrap().close(PATIENCE).unwrap();
+        let warnings = warnings.lock().unwrap();
+        assert_eq!(warnings.len(), usize::from(word.is_some()), "{kind:?}: {warnings:?}");
+        for (warning, word) in warnings.iter().zip(word) {
+            assert!(warning.contains("max_redeliver_count") && warning.contains(word), "{warning}");
+        }
+    }
 }
 
 pub(crate) fn shared_consumers_split_the_messages(broker: &Broker) {

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, Consumer, Reader};
 use stargate_core::{
-    ErrorKind, HandlerResult, InitialPosition, Level, Message, Options, Outcome, SubscriptionMode, SubscriptionType,
-    TopicName, Topics,
+    ErrorKind, HandlerResult, InitialPosition, Level, Message, MessageId, Options, Outcome, SubscriptionMode,
+    SubscriptionType, TopicName, Topics,
 };
 
 use crate::broker::Broker;
@@ -156,6 +156,61 @@ pub(crate) fn a_seek_that_cannot_be_is_refused(broker: &Broker) {
     refused(&several, &Position::At(message.id().clone()), "which of several");
     several.seek(&Position::Earliest).unwrap();
     assert_eq!(take(&several, 1).remove(0).id(), message.id());
+}
+
+pub(crate) fn an_id_of_another_partition_is_refused_by_name(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.partitioned_topic(2));
+    let [first, second] = [0, 1].map(|index| format!("{topic}-partition-{index}"));
+    let producer = client.producer(&first, Options::new()).unwrap();
+    producer.send("x", Some(PATIENCE)).unwrap();
+    // The receipt of a producer of one partition does not name it; a delivery does.
+    let id = client.reader(&first, from_start()).unwrap().receive(Some(PATIENCE)).unwrap().id().clone();
+    let refused = |result: stargate_core::Result<()>| {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("of partition 0") && text.contains("-partition-1 is partition 1"), "{text}");
+    };
+    assert_eq!(id.partition(), Some(0), "{id:?}");
+    let consumer = client.consumer(&second, "s", earliest()).unwrap();
+    let reader = client.reader(&second, from_start()).unwrap();
+    for to in [Position::At(id.clone()), Position::After(id.clone())] {
+        refused(consumer.seek(&to));
+        refused(reader.seek(&to));
+        refused(client.admin().seek(&second, "s", &to));
+        refused(client.admin().create_subscription(&second, "new", &to));
+    }
+    refused(client.reader(&second, Options::new().starting_message(id.as_str())).map(drop));
+    refused(consumer.ack_id(&id));
+    refused(consumer.nack_id(&id));
+    refused(consumer.ack_cumulative_id(&id));
+    refused(client.admin().read_entry(&second, &id).map(drop));
+    refused(client.admin().expire_messages_until(&second, "s", &id).map(drop));
+
+    let whole = client.reader(&topic, from_start()).unwrap();
+    for (index, words) in [(7, "of partition 7"), (-1, "of no partition")] {
+        let other = MessageId::from_bytes(&other_partition(&id, index)).unwrap();
+        let error = whole.seek(&Position::At(other)).unwrap_err();
+        assert!(error.to_string().contains(words) && error.to_string().contains("2 partitions"), "{error}");
+    }
+}
+
+/// The bytes of an id with another partition in it, or with none.
+fn other_partition(id: &MessageId, index: i32) -> Vec<u8> {
+    let mut bytes = vec![8];
+    for (field, value) in [(None, id.ledger()), (Some(16), id.entry())] {
+        bytes.extend(field);
+        let mut rest = value;
+        while rest > 127 {
+            bytes.push(rest as u8 | 128);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+    }
+    if index >= 0 {
+        bytes.extend([24, index as u8]);
+    }
+    bytes
 }
 
 pub(crate) fn a_reader_goes_to_any_place(broker: &Broker) {

@@ -45,6 +45,9 @@ impl Admin {
         subscription: &str,
         begin: &Position,
     ) -> Result<()> {
+        if let Position::At(id) | Position::After(id) = begin {
+            check_partition(&topic, id)?;
+        }
         let body = match begin {
             Position::Earliest => json!("earliest"),
             Position::Latest => json!("latest"),
@@ -122,6 +125,7 @@ impl Admin {
         subscription: &str,
         id: &MessageId,
     ) -> Result<bool> {
+        check_partition(&topic, id)?;
         let call = self.call_of("expire messages of", Method::POST, topic, subscription, "/expireMessages")?;
         begun(call.body(&id_body(id, false)).done().await)
     }
@@ -240,8 +244,14 @@ fn is_past_the_end(error: &Error) -> bool {
 /// An id of a partition is one of a position in that partition's own topic.
 fn of_partition(topic: &str, id: &MessageId) -> Result<String> {
     let name: TopicName = topic.parse()?;
+    name.check_partition(id)?;
     Ok(match id.partition() {
         Some(index) if name.partition_index().is_none() => name.partition(index).to_string(),
         _ => name.to_string(),
     })
+}
+
+/// Fails when the id is of another partition than the topic.
+pub(super) fn check_partition(topic: impl AsRef<str>, id: &MessageId) -> Result<()> {
+    topic.as_ref().parse::<TopicName>()?.check_partition(id)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::messages::StoredMessage;
 use super::namespaces::namespace_path;
 use super::stats::{InternalStats, TopicStats};
+use super::subscriptions::check_partition;
 use super::{Admin, Call, JsonId, keeps_raw, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
@@ -185,6 +186,7 @@ impl Admin {
     /// The messages of the entry that holds a message: itself, or the batch that it is in. Not for topics with
     /// partitions, but for each of them.
     pub async fn read_entry(&self, topic: impl AsRef<str>, id: &MessageId) -> Result<Vec<StoredMessage>> {
+        check_partition(&topic, id)?;
         let rest = format!("/ledger/{}/entry/{}", id.ledger(), id.entry());
         self.call_topic("read a message of", Method::GET, topic, &rest)?.stored().await
     }

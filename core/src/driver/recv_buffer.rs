@@ -4,12 +4,16 @@
 //! (pings, pongs, the close frame, messages in several parts, and all that RFC 6455 forbids) is lent to the crate byte by
 //! byte, which makes of it what it would have made without this.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::str::Utf8Error;
 
 /// The room for what arrives, at the least and unless a single frame needs more.
 const MIN_CAPACITY: usize = 4 * 1024;
 const MAX_CAPACITY: usize = 256 * 1024;
+
+/// The longest close frame: two bytes of header and a payload of at most 125 (RFC 6455, 5.5).
+const CLOSE_FRAME_BYTES: usize = 127;
 
 /// Who is to read what comes next.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) struct RecvBuffer {
     fragmented: bool,
     /// Longer texts are the crate's, which refuses them.
     limit: usize,
+    /// What the crate was given of the close frame; `None` before that comes.
+    close_frame: Option<Vec<u8>>,
 }
 
 impl RecvBuffer {
@@ -55,6 +61,7 @@ impl RecvBuffer {
             passthrough: 0,
             fragmented: false,
             limit,
+            close_frame: None,
         }
     }
 
@@ -78,8 +85,10 @@ impl RecvBuffer {
             return if self.end - from >= length { Next::Text(from..from + length) } else { Next::NeedMore };
         }
         let (last, operation) = (first & 0x80 != 0, first & 0x0f);
-        if operation < 8 {
-            self.fragmented = !last;
+        match operation {
+            8 if self.close_frame.is_none() => self.close_frame = Some(Vec::new()),
+            0..8 => self.fragmented = !last,
+            _ => {}
         }
         header += if masked { 4 } else { 0 };
         self.passthrough = length.saturating_add(header as u64);
@@ -96,10 +105,21 @@ impl RecvBuffer {
     pub(crate) fn copy_passthrough(&mut self, room: &mut [u8]) -> usize {
         let own = usize::try_from(self.passthrough).unwrap_or(usize::MAX);
         let bytes = own.min(self.end - self.start).min(room.len());
-        room[..bytes].copy_from_slice(&self.buffer[self.start..self.start + bytes]);
+        let copied = &self.buffer[self.start..self.start + bytes];
+        room[..bytes].copy_from_slice(copied);
+        if let Some(close_frame) = self.close_frame.as_mut().filter(|frame| frame.len() < CLOSE_FRAME_BYTES) {
+            close_frame.extend_from_slice(copied);
+        }
         self.start += bytes;
         self.passthrough -= bytes as u64;
         bytes
+    }
+
+    /// The code and the reason of the close frame as the server wrote them. The crate replaces codes that are not allowed.
+    pub(crate) fn close_frame(&self) -> Option<(u16, Cow<'_, str>)> {
+        let [_, _, high, low, reason @ ..] = self.close_frame.as_deref()? else { return None };
+        let reason = &reason[..reason.len().min(CLOSE_FRAME_BYTES - 4)];
+        Some((u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason)))
     }
 
     /// Where what arrives next is to be put; never empty.
@@ -222,6 +242,28 @@ mod tests {
             }
             assert!(passthrough == other, "{:?}", &other[..4]);
             assert_eq!(take_texts(&mut buffer), ["after"]);
+        }
+    }
+
+    #[test]
+    fn a_close_frame_is_kept_as_it_was_written_however_it_arrives() {
+        for (payload, expected) in [
+            (&b"\x03\xeebye"[..], Some((1006, "bye".into()))),
+            (b"\x00\x00", Some((0, "".into()))),
+            (b"\x03\xe8\xff", Some((1000, "\u{fffd}".into()))),
+            (b"x", None),
+            (b"", None),
+        ] {
+            let bytes = [frame(0x89, b"ping"), frame(0x88, payload), frame(0x81, b"after")].concat();
+            for piece in [1, 3, 1_000] {
+                let mut recv = RecvBuffer::new(Vec::new(), LIMIT);
+                for arriving in bytes.chunks(piece) {
+                    recv.spare_capacity_mut()[..arriving.len()].copy_from_slice(arriving);
+                    recv.advance(arriving.len());
+                    while recv.next() == Next::Passthrough && recv.copy_passthrough(&mut [0; 2]) > 0 {}
+                }
+                assert_eq!(recv.close_frame(), expected, "{payload:?} by {piece}");
+            }
         }
     }
 

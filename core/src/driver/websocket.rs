@@ -198,7 +198,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
                 },
                 Next::NeedMore => match ready!(self.0.get_mut().poll_fill(cx)) {
                     Ok(true) => {}
-                    Ok(false) => return Poll::Ready(Incoming::End(closed(None))),
+                    Ok(false) => return Poll::Ready(Incoming::End(cut_off())),
                     Err(error) => return Poll::Ready(Incoming::End(broken(error.into()))),
                 },
             }
@@ -211,7 +211,12 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
 
     /// The next that is not a text in one part.
     fn poll_passthrough(&mut self, cx: &mut Context<'_>) -> Poll<Incoming<'static>> {
-        Pin::new(&mut self.0).poll_next(cx).map(incoming)
+        let next = ready!(Pin::new(&mut self.0).poll_next(cx));
+        if let (Some(Ok(Message::Close(Some(_)))), Some((code, reason))) = (&next, self.0.get_ref().recv.close_frame())
+        {
+            return Poll::Ready(Incoming::End(closed_with(code, &reason)));
+        }
+        Poll::Ready(incoming(next))
     }
 
     /// Whether there is room for one more frame.
@@ -268,22 +273,35 @@ fn incoming(next: Option<tungstenite::Result<Message>>) -> Incoming<'static> {
         Some(Ok(Message::Close(frame))) => Incoming::End(closed(frame)),
         Some(Ok(_)) => Incoming::Other,
         Some(Err(error)) => Incoming::End(broken(error)),
-        None => Incoming::End(closed(None)),
+        None => Incoming::End(cut_off()),
     }
 }
 
+/// There was no close frame.
+fn cut_off() -> Error {
+    Error::new(ErrorKind::Connect, "the server ended the connection without a close frame")
+}
+
+/// There was one; `None` when it was empty.
 fn closed(frame: Option<CloseFrame>) -> Error {
-    let Some(frame) = frame else {
-        return Error::new(ErrorKind::Connect, "the server ended the connection without a close frame");
-    };
-    let code = u16::from(frame.code);
+    match frame {
+        Some(frame) => closed_with(frame.code.into(), frame.reason.as_str()),
+        None => Error::new(
+            ErrorKind::Connect,
+            "the server closed the connection with an empty close frame: no code, no reason",
+        ),
+    }
+}
+
+fn closed_with(code: u16, reason: &str) -> Error {
     let hint = match code {
         1001 => " (an idle connection, or a server that shuts down)",
         1009 => " (a message over the server's limit)",
+        _ if !CloseCode::from(code).is_allowed() => " (a code that no close frame may carry)",
         _ => "",
     };
-    let reason = frame.reason.as_str();
-    Error::new(ErrorKind::Connect, format!("the server closed the connection ({code}){hint}: {reason}"))
+    let reason_given = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    Error::new(ErrorKind::Connect, format!("the server closed the connection ({code}){hint}{reason_given}"))
         .with_broker_text(reason)
         .with_close_code(code)
 }
@@ -291,8 +309,8 @@ fn closed(frame: Option<CloseFrame>) -> Error {
 fn broken(error: tungstenite::Error) -> Error {
     use tungstenite::Error as Ws;
     match error {
-        Ws::ConnectionClosed | Ws::AlreadyClosed => closed(None),
-        Ws::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => closed(None),
+        Ws::ConnectionClosed | Ws::AlreadyClosed => cut_off(),
+        Ws::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => cut_off(),
         Ws::Io(error) => io_error("the connection broke", error),
         Ws::Capacity(error) => Error::new(
             ErrorKind::Protocol,
@@ -337,6 +355,11 @@ pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
         }
     }
 
+    fn replaced(error: &Error) -> bool {
+        let by_the_crate = error.close_code() == Some(1002) && error.broker_text() == Some("Protocol violation");
+        by_the_crate || error.close_code().is_some_and(|code| !CloseCode::from(code).is_allowed())
+    }
+
     /// True at the end.
     fn note(heard: &mut Vec<String>, incoming: Incoming<'_>) -> bool {
         let ends = matches!(incoming, Incoming::End(_));
@@ -344,6 +367,8 @@ pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
             Incoming::Text(text) => format!("text {text}"),
             Incoming::Pong => "pong".to_owned(),
             Incoming::Other => "other".to_owned(),
+            // The crate alone has a code of its own in place of one that is not allowed.
+            Incoming::End(error) if replaced(&error) => "closed with a code that is not allowed".to_owned(),
             Incoming::Malformed(error) | Incoming::End(error) => format!("{error:?}"),
         });
         ends

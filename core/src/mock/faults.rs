@@ -87,6 +87,8 @@ pub enum Fault {
     SendError(u8, Option<String>),
     /// `close[:CODE[:reason]]`: do nothing but close with this code (1011 unless given).
     Close(u16, String),
+    /// `close-empty`: do nothing but close with a close frame that has no code.
+    CloseEmpty,
     /// `drop`: do nothing and end the TCP connection without a close frame.
     Drop,
     /// `drop-after`: do it, but end the TCP connection without a reply and without a close frame.
@@ -138,7 +140,7 @@ impl FromStr for Fault {
             "http" => Fault::Http(number("a status", first, 300..=599)? as u16, second.map(str::to_owned)),
             "send-error" => Fault::SendError(number("an error", first, 0..=255)? as u8, second.map(str::to_owned)),
             "close" => {
-                let code = first.map_or(Ok(1011), |_| number("a close code", first, 1000..=4999))?;
+                let code = first.map_or(Ok(1011), |_| number("a close code", first, 0..=65_535))?;
                 Fault::Close(code as u16, second.unwrap_or("scripted fault").to_owned())
             }
             "delay" if second.is_none() => {
@@ -159,7 +161,8 @@ impl FromStr for Fault {
     }
 }
 
-const SIMPLE: [(&str, Fault); 14] = [
+const SIMPLE: [(&str, Fault); 15] = [
+    ("close-empty", Fault::CloseEmpty),
     ("drop", Fault::Drop),
     ("drop-after", Fault::DropAfter),
     ("reset", Fault::Reset),
@@ -184,7 +187,7 @@ impl Fault {
             _ if op == Op::Disconnect => false,
             Fault::Http(..) => matches!(op, Op::Connect | Op::Http),
             Fault::SendError(..) | Fault::NoContext | Fault::WrongContext | Fault::Resent => op == Op::Send,
-            Fault::Close(..) | Fault::NoPong => op != Op::Http,
+            Fault::Close(..) | Fault::CloseEmpty | Fault::NoPong => op != Op::Http,
             Fault::Duplicate => replies && op != Op::Close,
             Fault::Binary => matches!(op, Op::Send | Op::Receive | Op::EndOfTopic),
             Fault::NoReceipt => replies,

@@ -13,7 +13,7 @@ pub(super) enum End {
     /// With a close frame, and without what was still to be sent: a violation, an uncaught exception.
     Close(Option<u16>, String),
     /// With a close frame, after what was still to be sent.
-    FlushAndClose(u16, String),
+    FlushAndClose(Option<u16>, String),
     /// Without a close frame, and without what was still to be sent.
     Drop,
     /// Without a close frame, after what was still to be sent.
@@ -51,7 +51,8 @@ impl Outbox {
     /// A fault that strikes before anything is done. `true`: nothing is to be done.
     pub(super) fn strike(&mut self, fault: Option<&Fault>) -> bool {
         match fault {
-            Some(Fault::Close(code, reason)) => self.end(End::FlushAndClose(*code, reason.clone())),
+            Some(Fault::Close(code, reason)) => self.end(End::FlushAndClose(Some(*code), reason.clone())),
+            Some(Fault::CloseEmpty) => self.end(End::FlushAndClose(None, String::new())),
             Some(Fault::Drop) => self.end(End::FlushAndDrop),
             Some(Fault::Reset) => self.end(End::Reset),
             Some(Fault::Stall) => self.stalled = true,

@@ -293,7 +293,8 @@ async fn upgrade(
     };
     let mut outbox = Outbox::default();
     match &fault {
-        Some(Fault::Close(code, reason)) => outbox.end(End::FlushAndClose(*code, reason.clone())),
+        Some(Fault::Close(code, reason)) => outbox.end(End::FlushAndClose(Some(*code), reason.clone())),
+        Some(Fault::CloseEmpty) => outbox.end(End::FlushAndClose(None, String::new())),
         Some(Fault::DropAfter) => outbox.end(End::FlushAndDrop),
         Some(Fault::NoPong) => outbox.no_pong = true,
         _ => {}

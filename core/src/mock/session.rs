@@ -93,7 +93,7 @@ pub(super) async fn run(
         if now.saturating_duration_since(active) >= idle {
             let ms = idle.as_millis();
             let reason = format!("java.util.concurrent.TimeoutException: Idle timeout expired: {ms}/{ms} ms");
-            break if outbox.stalled { End::Drop } else { End::FlushAndClose(1001, reason) };
+            break if outbox.stalled { End::Drop } else { End::FlushAndClose(Some(1001), reason) };
         }
         let mut next = active + idle;
         if let Some(every) = shared.options.ping_interval.filter(|_| !outbox.stalled) {
@@ -152,7 +152,7 @@ async fn finish(end: End, mut stream: Box<dyn Io>, mut outbox: Outbox) {
             outbox.pending.clear();
             frames::encode_close(&mut outbox.pending, code, &reason);
         }
-        End::FlushAndClose(code, reason) => frames::encode_close(&mut outbox.pending, Some(code), &reason),
+        End::FlushAndClose(code, reason) => frames::encode_close(&mut outbox.pending, code, &reason),
         End::FlushAndDrop => {}
     }
     let held = outbox.hold.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
@@ -216,10 +216,10 @@ fn on_message(shared: &Shared, conn: u64, role: &mut Role, message: Incoming, ou
                 Some(Fault::DropAfter) => outbox.end(End::FlushAndDrop),
                 Some(Fault::Delay(by)) => {
                     outbox.hold(by);
-                    outbox.end(End::FlushAndClose(code.unwrap_or(1000), reason));
+                    outbox.end(End::FlushAndClose(Some(code.unwrap_or(1000)), reason));
                 }
                 _ => match code {
-                    Some(code) => outbox.end(End::FlushAndClose(code, reason)),
+                    Some(code) => outbox.end(End::FlushAndClose(Some(code), reason)),
                     None => outbox.end(End::Close(None, reason)),
                 },
             }

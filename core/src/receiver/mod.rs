@@ -84,7 +84,7 @@ pub(crate) struct Receiver<C> {
     told_left: AtomicBool,
     pub(crate) processor_count: usize,
     comes_again: bool,
-    log: Log,
+    pub(crate) log: Log,
 }
 
 impl<C: IntoCommand> Receiver<C> {
