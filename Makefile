@@ -53,6 +53,7 @@ lint: tools-lint $(VENV)/ready
 	$(PYTHON) python/tools/generate_admin.py --check
 	$(PYTHON) ffi-c/install/third_party.py --check
 	$(PYTHON) tests/bench/charts.py --check
+	$(PYTHON) tests/prose.py
 
 fmt: $(VENV)/ready
 	cargo fmt --all

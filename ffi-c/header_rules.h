@@ -67,8 +67,8 @@
  *      thread at a time, and that nobody may use a handle or an error while it is freed, or after.
  *
  * Time
- *      timeout_ms is in milliseconds on a clock that is never set: -1 waits for ever, 0 does not wait. Everything that can
- *      block has one. Points in time are milliseconds since 1970 UTC.
+ *      timeout_ms is in milliseconds on a clock that is never set: -1 waits without limit, 0 does not wait. Everything
+ *      that can block has one. Points in time are milliseconds since 1970 UTC.
  *
  * Fork
  *      Handles belong to the process that opened them. In a child after fork() every call on them gives STARGATE_FORKED,

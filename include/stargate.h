@@ -67,8 +67,8 @@
  *      thread at a time, and that nobody may use a handle or an error while it is freed, or after.
  *
  * Time
- *      timeout_ms is in milliseconds on a clock that is never set: -1 waits for ever, 0 does not wait. Everything that can
- *      block has one. Points in time are milliseconds since 1970 UTC.
+ *      timeout_ms is in milliseconds on a clock that is never set: -1 waits without limit, 0 does not wait. Everything
+ *      that can block has one. Points in time are milliseconds since 1970 UTC.
  *
  * Fork
  *      Handles belong to the process that opened them. In a child after fork() every call on them gives STARGATE_FORKED,
@@ -199,7 +199,7 @@ typedef struct stargate_consumer stargate_consumer;
 /**
  * Why a call failed: what was being done, to which topic, and every cause that is known.
  *
- * Whoever got it through a `stargate_error **` frees it; one that a callback is given lives for that call.
+ * The caller that received it through a `stargate_error **` frees it; one passed to a callback lives for that call.
  */
 typedef struct stargate_error stargate_error;
 
@@ -215,7 +215,7 @@ typedef struct stargate_key stargate_key;
 typedef struct stargate_message stargate_message;
 
 /**
- * A set of options, for a client or for what it opens. Whoever is given it copies it, so one set serves many calls and
+ * A set of options, for a client or for what it opens. Functions that take it copy it, so one set serves many calls and
  * may be freed right after them. Not for two threads at once.
  */
 typedef struct stargate_options stargate_options;
@@ -412,7 +412,7 @@ typedef struct stargate_state_change {
 } stargate_state_change;
 
 /**
- * Is told of changes of state, on the client's callback thread.
+ * Receives changes of state, on the client's callback thread.
  */
 typedef void (*stargate_state_fn)(void *user_data, const struct stargate_state_change *change);
 
@@ -495,7 +495,7 @@ typedef struct stargate_delivery_report {
 } stargate_delivery_report;
 
 /**
- * Is told once how a send ended, on the client's callback thread.
+ * Receives the outcome of a send, once, on the client's callback thread.
  */
 typedef void (*stargate_delivery_report_fn)(void *user_data,
                                             const struct stargate_delivery_report *sent);
@@ -609,7 +609,7 @@ typedef struct stargate_send_result {
 #define STARGATE_WOULD_DEADLOCK -14
 
 /**
- * A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted.
+ * A key of end-to-end encryption could not be fetched or used, or a payload could not be encrypted or decrypted.
  */
 #define STARGATE_CRYPTO -15
 
@@ -629,7 +629,7 @@ extern "C" {
 /**
  * The version of the library that runs, such as "0.1.0". Compare with `STARGATE_VERSION`.
  *
- * Thread-safe. The text lives for ever.
+ * Thread-safe. The text is never freed.
  */
 const char *stargate_version(void);
 
@@ -656,7 +656,7 @@ void stargate_string_free(char *string);
 /**
  * The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
  *
- * Thread-safe. The text lives for ever.
+ * Thread-safe. The text is never freed.
  */
 const char *stargate_status_name(stargate_status status);
 
@@ -760,7 +760,7 @@ void stargate_options_free(struct stargate_options *options);
  * Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
  * of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
  *
- * Thread-safe. The text lives for ever.
+ * Thread-safe. The text is never freed.
  */
 struct stargate_str stargate_options_describe(void);
 
@@ -1138,8 +1138,8 @@ stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Acknowledges a message. It does not wait: nothing answers an acknowledgement, and one that is lost with its connection
- * means that the message comes again. The message still has to be freed.
+ * Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its connection,
+ * the message is redelivered. The message still has to be freed.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1158,9 +1158,9 @@ stargate_status stargate_consumer_ack_id(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Acknowledges a message and all before it that this consumer was given; on a partitioned topic, those of its partition.
- * For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more comes again, is
- * acknowledged then, and is not handed out. It costs one frame for each message, as acknowledging each of them would. The
+ * Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its partition.
+ * For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
+ * redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of them would. The
  * message still has to be freed.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
@@ -1214,8 +1214,8 @@ stargate_status stargate_consumer_reconsume_later(struct stargate_consumer *cons
                                                   struct stargate_error **error);
 
 /**
- * Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
- * base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+ * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+ * base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
  * Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several topics
  * move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
  *
@@ -1419,8 +1419,8 @@ stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
                                                 struct stargate_error **error);
 
 /**
- * Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
- * base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+ * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+ * base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
  * On a partitioned topic an id moves its partition.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
@@ -1484,7 +1484,7 @@ stargate_status stargate_reader_mark_end(struct stargate_reader *reader,
  *
  * Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet.
  * Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is not
- * set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` goes on behind it.
+ * set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` skips it.
  *
  * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_CLOSED,
  * STARGATE_INVALID_ARGUMENT, or what ended the reader.
@@ -1869,7 +1869,7 @@ stargate_status stargate_key_set(struct stargate_key *key,
                                  struct stargate_error **error);
 
 /**
- * Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
+ * Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the function
  * that is asked for the private key: a version, for instance.
  *
  * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.

@@ -50,7 +50,7 @@ namespace stargate {
 
 using milliseconds = std::chrono::milliseconds;
 
-/// Waits for ever; for an open or a send: as long as the options connect_timeout and send_timeout allow.
+/// Waits without limit; for an open or a send: as long as the options connect_timeout and send_timeout allow.
 inline constexpr milliseconds forever{-1};
 
 /// What went wrong; the numbers of stargate_status.

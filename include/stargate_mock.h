@@ -299,7 +299,7 @@ stargate_status stargate_mock_terminate(struct stargate_mock *mock,
                                         stargate_error **error);
 
 /**
- * Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+ * Deletes a topic by force. Connected clients are not notified, and the next message to it creates it again.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
@@ -309,7 +309,7 @@ stargate_status stargate_mock_delete_topic(struct stargate_mock *mock,
 
 /**
  * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
- * SIZE_MAX is for ever.
+ * SIZE_MAX means without limit.
  *
  * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
  * "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",

@@ -88,7 +88,11 @@ def docstrings(text: str) -> Iterator[Line]:
 
 PLACES = [
     (markdown, ("*.md",)),
-    (comments, ("ffi-c/header_rules.h", "ffi-c/mock_rules.h", "include/*.hpp")),
+    (docstrings, ("python/stargate/*.py", "python/stargate/*.pyi")),
+    (
+        comments,
+        ("core/src/*.rs", "ffi-c/src/*.rs", "python/src/*.rs", "ffi-c/*_rules.h", "include/*.h", "include/*.hpp"),
+    ),
 ]
 
 

@@ -34,7 +34,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// The thread, from the first job to the close; or whoever polls, while it does.
+    /// The thread, from the first job to the close; or the one that polls, while it does.
     thread: Option<ThreadId>,
     running: bool,
     closed: bool,
@@ -76,8 +76,8 @@ impl Callbacks {
         self.shared.wake_fd.as_ref().map(WakeFd::fd)
     }
 
-    /// Runs the callbacks that are due, on this thread, and waits for the first of them until `deadline` (`None` is for
-    /// ever); how many ran. What becomes due meanwhile is for the next time, so that this ends.
+    /// Runs the callbacks that are due, on this thread, and waits for the first of them until `deadline` (`None`: without
+    /// limit); how many ran. What becomes due meanwhile is for the next time, so that this ends.
     pub(crate) fn poll(&self, deadline: Option<Instant>) -> Result<usize> {
         let Some(wake_fd) = &self.shared.wake_fd else {
             return Err(Error::invalid(
@@ -111,7 +111,7 @@ impl Callbacks {
         Ok(due)
     }
 
-    /// Where callbacks are polled, whoever waits for them runs them itself, unless somebody else is at it.
+    /// Where callbacks are polled, a caller that waits for them runs them itself, unless another one does.
     fn serve_if_polled(&self) {
         while self.is_polled() && matches!(self.poll(Some(Instant::now())), Ok(served) if served > 0) {}
     }

@@ -1,4 +1,4 @@
-//! The states of a connection, and what a state listener is told of them.
+//! The states of a connection, and what a state listener receives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ pub enum ConnectionState {
     Closed = 3,
     /// Ended by an error that does not heal.
     Failed = 4,
-    /// Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (the
-    /// error tells, of kind `Broker`).
+    /// Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (see the
+    /// error, of kind `Broker`).
     Stalled = 5,
 }
 
@@ -39,7 +39,7 @@ impl ConnectionState {
     }
 }
 
-/// What a state listener is told.
+/// What a state listener receives.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StateChange {

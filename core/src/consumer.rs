@@ -40,7 +40,7 @@ pub enum Topics {
 }
 
 /// Takes part in a subscription. Cheap to clone; when the last clone is dropped its connections are dropped too, and
-/// what is not acknowledged is delivered again to whoever comes.
+/// what is not acknowledged is delivered again to other consumers.
 #[derive(Clone)]
 pub struct Consumer {
     inner: Arc<Inner>,
@@ -218,8 +218,8 @@ impl Consumer {
         self.inner.receiver.listen(init)
     }
 
-    /// Acknowledges a message. Nothing answers an acknowledgement on this API: one that is lost with the connection
-    /// means that the message comes again. Fails only when the consumer has ended.
+    /// Acknowledges a message. This API does not answer acknowledgements: if one is lost with the connection,
+    /// the message is redelivered. Fails only when the consumer has ended.
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
         self.inner.receiver.tell_lazily(message.origin.session, Command::from_outcome(message, Outcome::Ack, false));
@@ -239,7 +239,7 @@ impl Consumer {
     /// Acknowledges a message and all before it that this consumer was given. On a partitioned topic that means the
     /// messages of its partition. For exclusive and failover subscriptions of one topic; an error otherwise.
     ///
-    /// What a lost connection did not carry any more comes again, is acknowledged then, and is not handed out (counted in
+    /// What a lost connection did not carry any more is redelivered, acknowledged then, and not delivered (counted in
     /// [`Stats::covered`]). The WebSocket API has no such acknowledgement, so it costs one frame for each message, as
     /// [`Consumer::ack`] of each of them would. With several processors it also says so of messages that another
     /// handler is still working on.
@@ -315,9 +315,9 @@ impl Consumer {
 
     /// Moves the subscription: the next message is the one at `to`. Uses Pulsar's REST API.
     ///
-    /// When it returns, nothing of before is handed out any more, the connections begin anew, and what the application
-    /// still does with messages of before, acknowledgements too, changes nothing. Other consumers of the subscription
-    /// are moved with it; what they were given may come again.
+    /// Once it returns, no message from before the seek is delivered and the connections are re-established. What the
+    /// application still does with messages from before, acknowledgements too, changes nothing. Other consumers of the subscription
+    /// are moved with it; what they received may be redelivered.
     ///
     /// A batch comes whole: at any message of it begins with its first. On a partitioned topic an id moves its partition. With several topics all of them move, and only to
     /// [`Earliest`](Position::Earliest), [`Latest`](Position::Latest) or a [`Time`](Position::Time); a consumer of a pattern
@@ -507,7 +507,7 @@ impl TombstoneWatched for Inner {
         &self.receiver
     }
 
-    /// Only where it is the first message that the subscription has not acknowledged, so that going on behind it leaves out
+    /// Only where it is the first message that the subscription has not acknowledged, so that skipping it leaves out
     /// nothing else; and where nobody but this consumer can have been given it, since others read it well.
     async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
         let own = self.receiver.sessions.len() - usize::from(self.receiver.retry.is_some());

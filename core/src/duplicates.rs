@@ -11,7 +11,7 @@ use crate::options::{InitialPosition, Resolved};
 use crate::proto::producer::DOUBT;
 use crate::topic::TopicName;
 
-/// How many entries, the newest first, are looked at for one of the producer's.
+/// How many entries, the newest first, are searched for one of the producer's.
 const DEPTH: usize = 1000;
 
 /// How long a broker that cannot answer is left alone, for a topic may be on its way from one to another.

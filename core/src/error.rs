@@ -46,7 +46,7 @@ pub enum ErrorKind {
     Forked = -13,
     /// Waiting here could never end, because this very thread would have to do the work waited for.
     WouldDeadlock = -14,
-    /// A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted.
+    /// A key of end-to-end encryption could not be fetched or used, or a payload could not be encrypted or decrypted.
     Crypto = -15,
     /// A fault of the library itself, or a panic in a callback.
     Internal = -99,

@@ -173,7 +173,7 @@ impl Http {
         Err(Failure::Final(Error::new(ErrorKind::Protocol, round)))
     }
 
-    /// Sends a request; once more when the server did not accept the credential and another one can be had.
+    /// Sends a request; once more when the server did not accept the credential and another one is available.
     async fn exchange(
         &self,
         host: &Host,

@@ -459,12 +459,12 @@ struct ProducerSink {
     commands: WeakCommandSender<Command<Ticket, Room>>,
     /// With `effectively_once` only.
     duplicates: Option<Duplicates>,
-    /// Receipts that are told together when a lot of frames has been read, so that whoever waits wakes up once for all.
+    /// Receipts that are reported together when a batch of frames has been read, so that a waiting task wakes up once.
     futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
     inline: Vec<(SendCallback, DeliveryReport)>,
     callbacks: Vec<(SendCallback, DeliveryReport, Option<Room>)>,
     jobs: Vec<Job>,
-    /// The room that goes free with them.
+    /// The room that is released with them.
     room: Option<Room>,
     topic: Arc<TopicName>,
     messages: Arc<Semaphore>,
@@ -497,7 +497,7 @@ impl ProducerSink {
     }
 
     /// Has the callbacks run. A message that is done with and not told yet still takes room, so that callbacks that are
-    /// slower than the broker slow the sender down; that of a few goes free with the first of them, so that the sender is
+    /// slower than the broker slow the sender down; that of a few is released with the first of them, so that the sender is
     /// not woken for each.
     fn call_back(&mut self) {
         for lot in self.callbacks.chunks_mut(CALLBACK_BATCH) {

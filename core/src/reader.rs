@@ -123,8 +123,8 @@ impl Reader {
         self.inner.receiver.is_end_of_topic().await
     }
 
-    /// Goes to another place in the topic: the next message is the one at `to`. When it returns, nothing of before is handed
-    /// out any more. On a partitioned topic an id moves its partition and leaves the others where they are.
+    /// Moves to another position in the topic: the next message is the one at `to`. Once it returns, no message from before
+    /// is delivered any more. On a partitioned topic an id moves its partition and leaves the others where they are.
     ///
     /// [`Latest`](Position::Latest) and [`Time`](Position::Time) use Pulsar's REST API.
     pub async fn seek(&self, to: &Position) -> Result<()> {
@@ -180,7 +180,7 @@ impl Reader {
     ///
     /// Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet. It
     /// fails, after the messages of the others, where the server's delivery stopped at a message without a value (a
-    /// tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] goes on behind it.
+    /// tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] skips it.
     pub async fn receive_before_end(&self) -> Result<Option<Message>> {
         let receiver = &self.inner.receiver;
         loop {
@@ -343,7 +343,7 @@ impl Inner {
         Ok(next)
     }
 
-    /// Nothing is stored any more between a place and `last`: whoever is at the place and waits for it waits in vain.
+    /// Nothing is stored any more between a position and `last`: a reader at the position would wait for it without end.
     fn nothing_comes(&self, session: usize, position: &ReadPosition, last: Option<&MessageId>) {
         if let Some(end) = self.ends().get_mut(session)
             && end.as_ref().is_some_and(|end| last.is_none_or(|last| end <= last))

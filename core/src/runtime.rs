@@ -209,7 +209,7 @@ impl Drop for Runtime {
     }
 }
 
-/// Runs `future` on this thread until it is done, or until `timeout` has passed; `None` waits for ever.
+/// Runs `future` on this thread until it is done, or until `timeout` has passed; `None` waits without limit.
 ///
 /// It needs no runtime on the calling thread and works inside anybody's. On a thread of the private runtime it would
 /// stop the very work it waits for, so there it is an error.
@@ -253,7 +253,7 @@ pub(crate) fn block_on<T>(
     }
 }
 
-/// The moment after `timeout` from now; a time too long to be counted is as good as for ever.
+/// The moment after `timeout` from now; a time too long to be counted means without limit.
 pub(crate) fn deadline_in(timeout: std::time::Duration) -> std::time::Instant {
     const LONG: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);
     std::time::Instant::now() + timeout.min(LONG)

@@ -11,7 +11,7 @@ use crate::message::MessageId;
 pub enum Persistence {
     /// Stored until every subscription has acknowledged them.
     Persistent,
-    /// Handed to whoever is connected, and forgotten.
+    /// Delivered to connected consumers, and forgotten.
     NonPersistent,
 }
 

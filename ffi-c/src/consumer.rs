@@ -187,8 +187,8 @@ pub unsafe extern "C" fn stargate_consumer_listen(
     unsafe { receiving::listen(consumer, handler, user_data, destroy, error) }
 }
 
-/// Acknowledges a message. It does not wait: nothing answers an acknowledgement, and one that is lost with its connection
-/// means that the message comes again. The message still has to be freed.
+/// Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its connection,
+/// the message is redelivered. The message still has to be freed.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -226,9 +226,9 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
     }
 }
 
-/// Acknowledges a message and all before it that this consumer was given; on a partitioned topic, those of its partition.
-/// For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more comes again, is
-/// acknowledged then, and is not handed out. It costs one frame for each message, as acknowledging each of them would. The
+/// Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its partition.
+/// For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
+/// redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of them would. The
 /// message still has to be freed.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
@@ -332,8 +332,8 @@ pub unsafe extern "C" fn stargate_consumer_reconsume_later(
     }
 }
 
-/// Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
-/// base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+/// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+/// base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
 /// Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several topics
 /// move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
 ///

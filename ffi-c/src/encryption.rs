@@ -62,7 +62,7 @@ pub unsafe extern "C" fn stargate_key_set(
     }
 }
 
-/// Adds one entry to the metadata of a public key. They go with each message, not encrypted, and are told to the function
+/// Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the function
 /// that is asked for the private key: a version, for instance.
 ///
 /// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.

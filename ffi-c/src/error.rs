@@ -48,7 +48,7 @@ pub const STARGATE_TOPIC_TERMINATED: stargate_status = -12;
 pub const STARGATE_FORKED: stargate_status = -13;
 /// Waiting here could never end, because this very thread would have to do the work waited for.
 pub const STARGATE_WOULD_DEADLOCK: stargate_status = -14;
-/// A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted.
+/// A key of end-to-end encryption could not be fetched or used, or a payload could not be encrypted or decrypted.
 pub const STARGATE_CRYPTO: stargate_status = -15;
 /// A fault of the library itself, or a callback that broke its contract.
 pub const STARGATE_INTERNAL: stargate_status = -99;
@@ -89,7 +89,7 @@ const _: () = {
 
 /// The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
 ///
-/// Thread-safe. The text lives for ever.
+/// Thread-safe. The text is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn stargate_status_name(status: stargate_status) -> *const c_char {
     let found = STATUSES.iter().find(|(number, _, _)| *number == status).map(|(_, _, name)| *name);
@@ -99,7 +99,7 @@ pub extern "C" fn stargate_status_name(status: stargate_status) -> *const c_char
 
 /// Why a call failed: what was being done, to which topic, and every cause that is known.
 ///
-/// Whoever got it through a `stargate_error **` frees it; one that a callback is given lives for that call.
+/// The caller that received it through a `stargate_error **` frees it; one passed to a callback lives for that call.
 pub struct stargate_error {
     _private: [u8; 0],
 }

@@ -505,7 +505,7 @@ pub unsafe extern "C" fn stargate_mock_terminate(
     unsafe { enter(error, || live(mock)?.terminate(boundary::text(topic, "topic")?).map_err(failed)) }
 }
 
-/// Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+/// Deletes a topic by force. Connected clients are not notified, and the next message to it creates it again.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -519,7 +519,7 @@ pub unsafe extern "C" fn stargate_mock_delete_topic(
 }
 
 /// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
-/// SIZE_MAX is for ever.
+/// SIZE_MAX means without limit.
 ///
 /// Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
 /// "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",

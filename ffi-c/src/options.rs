@@ -12,7 +12,7 @@ use crate::util::handle::{self, Handle};
 use crate::util::user_data::UserData;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
 
-/// A set of options, for a client or for what it opens. Whoever is given it copies it, so one set serves many calls and
+/// A set of options, for a client or for what it opens. Functions that take it copy it, so one set serves many calls and
 /// may be freed right after them. Not for two threads at once.
 pub struct stargate_options {
     _private: [u8; 0],
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn stargate_options_free(options: *mut stargate_options) {
 /// Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
 /// of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
 ///
-/// Thread-safe. The text lives for ever.
+/// Thread-safe. The text is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn stargate_options_describe() -> stargate_str {
     static TEXT: OnceBox<Text> = OnceBox::new();
@@ -342,7 +342,7 @@ pub struct stargate_state_change {
     pub retry_in_ms: i64,
 }
 
-/// Is told of changes of state, on the client's callback thread.
+/// Receives changes of state, on the client's callback thread.
 pub type stargate_state_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, change: *const stargate_state_change)>;
 
 /// Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it

@@ -196,7 +196,7 @@ pub struct stargate_delivery_report {
     pub duplicate: i32,
 }
 
-/// Is told once how a send ended, on the client's callback thread.
+/// Receives the outcome of a send, once, on the client's callback thread.
 pub type stargate_delivery_report_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, sent: *const stargate_delivery_report)>;
 

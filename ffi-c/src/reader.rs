@@ -122,8 +122,8 @@ pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
     unsafe { receiving::is_end_of_topic(reader, timeout_ms, out, error) }
 }
 
-/// Goes to another place in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
-/// base64, or with `after` 1 the one behind that message. When it returns, nothing of before is handed out any more.
+/// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
+/// base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
 /// On a partitioned topic an id moves its partition.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn stargate_reader_mark_end(
 ///
 /// Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet.
 /// Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is not
-/// set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` goes on behind it.
+/// set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` skips it.
 ///
 /// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_CLOSED,
 /// STARGATE_INVALID_ARGUMENT, or what ended the reader.

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 /// The version of the library that runs, such as "0.1.0". Compare with `STARGATE_VERSION`.
 ///
-/// Thread-safe. The text lives for ever.
+/// Thread-safe. The text is never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn stargate_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()

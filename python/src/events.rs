@@ -289,7 +289,7 @@ impl Events {
         taken.map(|(events, lost)| tell(py, events, lost)).transpose()
     }
 
-    /// Tells `future` that everything has been told that is in the queue now.
+    /// Completes `future` once everything in the queue now has been reported.
     fn mark(&self, py: Python<'_>, future: Py<PyAny>) {
         if self.queue.is_ours() {
             let queue = self.queue();

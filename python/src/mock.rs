@@ -217,7 +217,7 @@ impl MockBroker {
         self.attempt(py, |mock| mock.delete_topic(topic))
     }
 
-    /// Scripts a fault; no count is for ever.
+    /// Scripts a fault; no count means without limit.
     fn fault(&self, py: Python<'_>, op: &str, fault: &str, topic: Option<&str>, count: Option<usize>) -> PyResult<()> {
         self.attempt(py, |mock| mock.fault(op, topic, fault, count.unwrap_or(usize::MAX)))
     }

@@ -258,7 +258,7 @@ pub(crate) fn produce_async(
     })
 }
 
-/// An id or an exception for each message. A fork is told as an exception of the whole, since it is no message's fault.
+/// An id or an exception for each message. A fork raises an exception for the whole, since it is no message's fault.
 fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<PyAny>>> {
     let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
     if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {
@@ -277,7 +277,7 @@ fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<
 const MAX_BATCH: usize = 64;
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
-/// The results of many sends. Whoever waits for them is woken once, with the last, and not with each.
+/// The results of many sends. A waiting caller is woken once, with the last, and not with each.
 #[pyclass(frozen, module = "stargate._native")]
 #[derive(Clone)]
 pub(crate) struct Receipts(Arc<Mutex<Gathered>>);

@@ -246,7 +246,7 @@ macro_rules! receiver {
                 self.inner.count_handler_error();
             }
 
-            /// Ends the waits of handlers and of receives; outcomes can still be told.
+            /// Ends the waits of handlers and of receives; outcomes can still be reported.
             fn stop_work(&self, py: Python<'_>) {
                 if self.inner.is_ours() {
                     py.detach(|| self.inner.stop_work());

@@ -62,7 +62,7 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, future: impl Future<Output = Result<
     done.ok_or_else(|| invalid(py, "a wait without a limit ended without an outcome"))
 }
 
-/// Seconds as Python gives them; `None` waits for ever.
+/// Seconds as Python gives them; `None` waits without limit.
 pub(crate) fn limit(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else { return Ok(None) };
     if seconds == f64::INFINITY {

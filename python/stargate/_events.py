@@ -82,7 +82,7 @@ class _Mark:
 
 
 def catch_up() -> None:
-    """Wait until Python has been told what the library has to tell now, so that futures of what has ended are set.
+    """Wait until all events of the library so far have reached Python, so that futures of what has ended are set.
 
     Not for long: a callback of the application may keep the thread, and wait for who waits here.
     """

@@ -392,8 +392,8 @@ class Admin:
     def delete_topic(self, topic: str, *, force: bool = False) -> None:
         """Delete a topic with all its partitions, messages and subscriptions.
 
-        One that somebody is connected to raises `BusyError`, unless `force` disconnects them; whoever connects again
-        makes the topic anew, where brokers make topics by themselves.
+        One that somebody is connected to raises `BusyError`, unless `force` disconnects them. A client that reconnects
+        creates the topic again, where brokers create topics by themselves.
         """
         self._ask("delete_topic", topic, _flag(force))
 
@@ -492,8 +492,8 @@ class Admin:
     def delete_subscription(self, topic: str, subscription: str, *, force: bool = False) -> None:
         """Delete a subscription.
 
-        One with consumers raises `BusyError`, unless `force` disconnects them; those of this library connect again, and
-        make it anew.
+        One with consumers raises `BusyError`, unless `force` disconnects them; those of this library reconnect and
+        create it again.
         """
         self._ask("delete_subscription", topic, subscription, _flag(force))
 

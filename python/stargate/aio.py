@@ -248,7 +248,7 @@ class AsyncReceiver(_Handle):
         return self._received.topic()
 
     async def receive(self, timeout: Seconds | None = None) -> Message:
-        """Wait for the next message, for `timeout` seconds or for ever; raise `TimeoutError` when none came.
+        """Wait for the next message, for `timeout` seconds or without limit; raise `TimeoutError` when none came.
 
         A receive that is cancelled loses no message: the next one gets it.
         """
@@ -396,7 +396,7 @@ class AsyncConsumer(AsyncReceiver):
         ...         await consumer.ack(await consumer.receive(timeout=5))
         ...         await consumer.ack_cumulative((await consumer.receive_many(2, timeout=5))[-1])
         ...         async for message in consumer:
-        ...             await consumer.nack(message)  # it comes again
+        ...             await consumer.nack(message)  # it is redelivered
         ...             break
         ...         print(await consumer.is_end_of_topic(timeout=5), consumer.stats().received > 3)
         ...         await consumer.unsubscribe(timeout=5)

@@ -184,7 +184,7 @@ class WouldDeadlockError(StargateError):
 
 
 class CryptoError(StargateError):
-    """A key of end-to-end encryption could not be had or used, or a payload could not be encrypted or decrypted."""
+    """A key of end-to-end encryption could not be fetched or used, or a payload could not be encrypted or decrypted."""
 
     code = -15
 

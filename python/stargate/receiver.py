@@ -37,7 +37,7 @@ class Receiver(Handle):
         return self._received.topic()
 
     def receive(self, timeout: Seconds | None = None) -> Message:
-        """Wait for the next message, for `timeout` seconds or for ever; raise `TimeoutError` when none came.
+        """Wait for the next message, for `timeout` seconds or without limit; raise `TimeoutError` when none came.
 
         Examples:
             >>> message_id = producer.send(b"one pizza")
@@ -152,7 +152,7 @@ class Receiver(Handle):
         """Go to another place in the topic: the next message is the one at `to`, or with `after` the one behind it.
 
         `to` is a message id, `MessageId.earliest` or `latest`, or a time: the first message that was published then or
-        later. When it returns, nothing of before is handed out any more. On a partitioned topic an id moves its
+        later. Once it returns, no message from before is delivered. On a partitioned topic an id moves its
         partition. A consumer moves its subscription, and with it the other consumers of that; several topics move to
         the ends and times only, and a pattern, or a subscription that is not durable, cannot. Uses Pulsar's REST API.
 
@@ -267,8 +267,8 @@ class Consumer(Receiver):
     def ack(self, message: Message | MessageId) -> None:
         """Acknowledge a message, or one by its id.
 
-        Nothing answers an acknowledgement on this API: one that is lost with the connection means that the message
-        comes again. By its id it counts when the present connection delivered the message, or when the message was
+        This API does not answer acknowledgements: if one is lost with the connection, the message
+        is redelivered. By its id it counts when the present connection delivered the message, or when the message was
         neither batched nor in a partition.
 
         Examples:
@@ -287,7 +287,7 @@ class Consumer(Receiver):
         """Acknowledge a message and all before it; on a partitioned topic, those of its partition.
 
         For exclusive and failover subscriptions of one topic; `InvalidArgumentError` otherwise. What a lost connection
-        did not carry any more comes again, is acknowledged then, and is not handed out (`Stats.covered`). An id may
+        did not carry any more is redelivered, acknowledged then, and not delivered (`Stats.covered`). An id may
         also be one of an earlier consumer of the subscription. It costs one frame for each message, as `ack` of each
         of them would. With several processors it also says so of messages that another handler is still working on.
 
@@ -395,7 +395,7 @@ class Reader(Receiver):
 
         Uses Pulsar's REST API, to know where the end is. Where the server's delivery stopped at a message without a
         value (a tombstone) and the option `skip_tombstones` is not set, it raises `BrokerError`, which names it; `seek`
-        goes on behind it.
+        skips it.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b"])

@@ -15,7 +15,7 @@ ConnectionState = Literal["connecting", "connected", "disconnected", "closed", "
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What a function given as `on_state` is told."""
+    """What a function given as `on_state` receives."""
 
     state: ConnectionState
     """The new state."""
@@ -58,7 +58,7 @@ class Stats:
     acks_dropped: int
     """Acknowledgements that were not sent, because they could no longer count."""
     covered: int
-    """Messages that came again at or below a cumulative acknowledgement: acknowledged at once, and not handed out."""
+    """Messages redelivered at or below a cumulative acknowledgement: acknowledged at once, and not delivered."""
     undecryptable: int
     """Messages received that could not be decrypted."""
     redelivered: int

@@ -326,7 +326,7 @@ class MockBroker(Handle):
         self._native.terminate(topic)
 
     def delete_topic(self, topic: str) -> None:
-        """Delete a topic by force. Nobody connected is told, and the next message to it creates it anew.
+        """Delete a topic by force. Connected clients are not notified, and the next message to it creates it again.
 
         Examples:
             >>> message_id = mock.publish("orders", b"one pizza")
@@ -337,7 +337,7 @@ class MockBroker(Handle):
     # what goes wrong
 
     def fault(self, op: Operation, fault: str, topic: str | None = None, count: int | None = 1) -> None:
-        """Script a fault for the next `count` times that `op` happens on `topic`; `None` is for ever, and on any topic.
+        """Script a fault for the next `count` times that `op` happens on `topic`; `None`: without limit, on any topic.
 
         Faults come first in, first out. The table of operations and faults is in `docs/testing.md`; names that do not
         exist, and faults that mean nothing at an operation, raise `InvalidArgumentError` with those that do. For the
@@ -508,7 +508,7 @@ class MockBroker(Handle):
         return self._closed
 
     def close(self) -> None:
-        """End the broker and every connection to it. What it held can still be looked at.
+        """End the broker and every connection to it. What it held can still be read.
 
         Examples:
             >>> from stargate.testing import MockBroker

@@ -345,7 +345,7 @@ mod tests {
     use crate::client::Client;
     use crate::options::Options;
 
-    /// Whoever awaits on a runtime of several threads needs it.
+    /// Awaiting on a runtime of several threads needs it.
     #[test]
     fn futures_may_move_between_threads() {
         fn sendable(_: impl Send) {}

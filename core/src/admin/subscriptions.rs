@@ -77,7 +77,7 @@ impl Admin {
     }
 
     /// Deletes a subscription. One with consumers is [`ErrorKind::Busy`], unless `force` disconnects them; those of this
-    /// library connect again, and make it anew.
+    /// library reconnect and create it again.
     pub async fn delete_subscription(&self, topic: impl AsRef<str>, subscription: &str, force: bool) -> Result<()> {
         self.call_of("delete", Method::DELETE, topic, subscription, &format!("?force={force}"))?.done().await
     }

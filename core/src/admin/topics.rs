@@ -106,7 +106,7 @@ impl Admin {
     }
 
     /// Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
-    /// [`ErrorKind::Busy`], unless `force` disconnects them; whoever connects again makes the topic anew, where brokers
+    /// [`ErrorKind::Busy`], unless `force` disconnects them; a client that reconnects creates the topic again, where brokers
     /// make topics by themselves.
     pub async fn delete_topic(&self, topic: impl AsRef<str>, force: bool) -> Result<()> {
         let call = |rest: &str| self.call_topic("delete", Method::DELETE, &topic, &format!("{rest}?force={force}"));
@@ -265,7 +265,7 @@ pub struct TopicWalk {
 
 impl TopicWalk {
     /// The full name of the next topic, each partition by itself; `None` when that was all. After an error the next call
-    /// goes on behind what could not be listed. What is deleted meanwhile is left out.
+    /// continues after what could not be listed. What is deleted meanwhile is left out.
     pub async fn next(&mut self) -> Option<Result<String>> {
         loop {
             if let Some(topic) = self.topics.pop_front() {

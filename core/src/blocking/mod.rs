@@ -1,6 +1,6 @@
 //! The same handles without futures: each call blocks its thread, within the time it is given.
 //!
-//! A timeout of `None` waits for ever. When the time is over the error is [`ErrorKind::Timeout`]; for a send, the
+//! A timeout of `None` waits without limit. When the time is over the error is [`ErrorKind::Timeout`]; for a send, the
 //! message stays in flight then and may still be stored. Inside a callback or a handler every call may be used.
 
 mod admin;

@@ -1,6 +1,6 @@
 //! When to read again: frames that come one by one are left in the socket for a moment, and read together.
 //!
-//! The server writes each frame by itself. A client that reads each at once is woken for each, and wakes whoever waits for
+//! The server writes each frame by itself. A client that reads each at once is woken for each, and wakes the task that waits for
 //! it each time: on a machine that both share that takes more from the server than it gains. So in a stream of frames
 //! reading rests after each lot: for a millisecond, or until half of what the server may send before it waits for us is
 //! there, or plenty. It does not where anybody would wait for it: not after a silence, and not when little is expected.

@@ -1,7 +1,7 @@
 //! End-to-end encryption: what the broker and the proxy carry and cannot read (PIP-290).
 //!
-//! A producer encrypts each payload with a data key of its own, AES-256-GCM, and the data key with the public key of whoever
-//! may read, by RSA-OAEP or ECIES; the encrypted data key is told to the proxy when the producer connects, and comes with each message.
+//! A producer encrypts each payload with a data key of its own, AES-256-GCM, and the data key with the public key of each
+//! reader, by RSA-OAEP or ECIES; the proxy receives the encrypted data key when the producer connects, and sends it with each message.
 //! The form is that of Pulsar's other clients, so either end can be one of them. `docs/encryption.md` is the user's page.
 
 mod compression;

@@ -23,12 +23,12 @@ use crate::stats::Counters;
 
 /// How long a data key that is not used is kept; as the other clients do it.
 const KEPT: Duration = Duration::from_secs(4 * 3600);
-/// How long a data key that could not be had is not asked for again, so that a backlog under it asks once.
+/// How long a data key that could not be fetched is not requested again, so that a backlog under it asks once.
 const KEPT_FAILURE: Duration = Duration::from_secs(5);
 /// Most data keys kept; each producer has its own.
 const MOST_KEPT: usize = 1_000;
 
-/// Opens what the frames of one session bring. The driver asks it before it reads on, so while a key is being had nothing
+/// Opens what the frames of one session bring. The driver asks it before it reads on, so while a key is being fetched nothing
 /// more is read, and the order is kept.
 pub(crate) struct Opener {
     keys: KeySource,
@@ -56,7 +56,7 @@ type Asking = Pin<Box<dyn Future<Output = (Vec<u8>, Result<DataKey>)> + Send>>;
 enum Opened {
     Whole(Bytes),
     Batch(Vec<Single>),
-    /// This key has to be had first.
+    /// This key has to be fetched first.
     Unknown(WrappedKey),
 }
 
@@ -93,7 +93,7 @@ impl Opener {
         std::mem::take(&mut self.waiting).len()
     }
 
-    /// Opens what can be opened; true while a key is being had.
+    /// Opens what can be opened; true while a key is being fetched.
     pub(crate) fn poll(&mut self, cx: &mut Waking<'_>, opened: &mut Vec<Message>) -> bool {
         loop {
             if let Some(asking) = &mut self.asking {
@@ -148,7 +148,7 @@ impl Opener {
         }
     }
 
-    /// The text, or a key that has to be had. A message may be encrypted for several readers, and any key will do.
+    /// Returns the text, or a key that has to be fetched. A message may be encrypted for several readers, and any key will do.
     fn decrypt(&mut self, context: &mut Context, payload: &[u8]) -> Result<std::result::Result<Vec<u8>, WrappedKey>> {
         let now = Instant::now();
         let mut why = failed("it comes with no key");

@@ -19,7 +19,7 @@ use crate::proto::frame::{ConnectionKey, OpenFrame};
 
 /// Random nonces may repeat one day; after so many messages that is still as good as impossible (one in 2^37).
 const MESSAGES_A_KEY: u64 = 1 << 30;
-/// How soon a new data key is tried for again when the public key could not be had.
+/// How soon a new data key is tried again when the public key could not be fetched.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Encrypts the messages of a producer. Its data key is renewed after a while, as the other clients do it.

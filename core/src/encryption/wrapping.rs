@@ -12,7 +12,7 @@ use super::elliptic::{self, Curve};
 use super::failed;
 use crate::error::{Error, Result};
 
-/// `bytes` for whoever has the private half of the key in `pem`.
+/// Encrypts `bytes` for the holder of the private half of the key in `pem`.
 pub(super) fn wrap(pem: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
     let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
         .map_err(|_| unusable("expected PEM with the section PUBLIC KEY, as `openssl pkey -pubout` writes it"))?;

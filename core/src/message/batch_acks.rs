@@ -13,7 +13,7 @@ pub(crate) struct Batch {
     pub(crate) connection: u64,
     state: Mutex<State>,
     session: usize,
-    /// Where it is found until the broker is told about it.
+    /// Where it is found until it is reported to the broker.
     batches: Weak<Batches>,
 }
 
@@ -21,11 +21,11 @@ pub(crate) struct Batch {
 struct State {
     acked: Vec<bool>,
     left: usize,
-    /// The whole frame comes again.
+    /// The whole frame is redelivered.
     nacked: bool,
 }
 
-/// What the broker is to be told.
+/// What to report to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BatchAck {
     /// Nothing yet, or nothing any more.
@@ -91,7 +91,7 @@ impl Batch {
         }
     }
 
-    /// The message with this index is to come again, and with it the whole frame.
+    /// Has the message with this index redelivered, and with it the whole frame.
     pub(crate) fn nack(&self, index: usize) -> BatchAck {
         let mut state = self.state();
         if state.nacked || state.acked.get(index).is_none_or(|acked| *acked) {

@@ -43,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) connection: u64,
     /// The size of the frame, for the bound of the queue.
     pub(crate) frame_bytes: usize,
-    /// It was taken once and put back: the connection has been told already that it is finished.
+    /// It was taken once and put back: the connection already knows that it is finished.
     pub(crate) permit_returned: bool,
     /// It came in one frame behind another message, which stands for the frame.
     pub(crate) in_same_frame: bool,

@@ -35,7 +35,7 @@ pub enum Op {
     EndOfTopic,
     /// `http`: a request to the REST API.
     Http,
-    /// `disconnect`: a WebSocket session is over, whoever ended it. Logged and waited for, never faulted.
+    /// `disconnect`: a WebSocket session is over, ended by either side. Logged and waited for, never faulted.
     Disconnect,
 }
 

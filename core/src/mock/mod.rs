@@ -162,7 +162,7 @@ fn as_base64<S: Serializer>(payload: &Option<Vec<u8>>, serializer: S) -> Result<
     payload.as_ref().map(|payload| STANDARD.encode(payload)).serialize(serializer)
 }
 
-/// Why a topic cannot be had; the proxy's words for it are meant for clients.
+/// Why a topic is not available, in the proxy's words.
 fn missing(broker: &topics::Broker, topic: &str) -> MockError {
     let namespace = names::namespace_of(topic);
     match broker.namespaces.contains_key(namespace) {
@@ -390,7 +390,7 @@ impl Mock {
         }
     }
 
-    /// Deletes a topic by force. Nobody connected is told, and the next message to it creates it anew.
+    /// Deletes a topic by force. Connected clients are not notified, and the next message to it creates it again.
     pub fn delete_topic(&self, topic: &str) -> Result<(), MockError> {
         let topic = full_name(topic)?;
         match self.shared.broker(|broker, _| broker.delete(&topic)) {
@@ -413,7 +413,7 @@ impl Mock {
     // what goes wrong
 
     /// Scripts a fault for the next `count` times that `op` happens on `topic` (`None`: on any), first in first out;
-    /// `usize::MAX` is for ever. See [`Op`] and [`Fault`] for the names. For the operation `http` the topic is a path.
+    /// `usize::MAX` means without limit. See [`Op`] and [`Fault`] for the names. For the operation `http` the topic is a path.
     ///
     /// ```
     /// # use stargate_core::mock::{Mock, MockOptions};

@@ -1,4 +1,4 @@
-//! What a session is to send, and how it goes wrong where it was told to.
+//! What a session is to send, and the faults scripted for it.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub(super) enum End {
     Reset,
 }
 
-/// What a session is to send, and what it was told to do wrong.
+/// What a session is to send, and the faults scripted for it.
 #[derive(Default)]
 pub(super) struct Outbox {
     pub(super) pending: BytesMut,

@@ -1,4 +1,4 @@
-//! One WebSocket connection: reads frames, writes frames, keeps time, and goes wrong where it was told to.
+//! One WebSocket connection: reads frames, writes frames, keeps time, and fails where a fault is scripted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

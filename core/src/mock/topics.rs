@@ -199,7 +199,7 @@ impl Broker {
         }
     }
 
-    /// Forgets a topic; whoever is connected to it hears nothing any more.
+    /// Forgets a topic; clients connected to it receive nothing any more.
     pub(super) fn delete(&mut self, topic: &str) -> bool {
         let partitions = self.partitioned.remove(topic);
         for index in 0..partitions.unwrap_or(0) {

@@ -15,7 +15,7 @@ use crate::topic::Host;
 /// How long an attempt has to itself before the next address is tried beside it.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Connects to one of the addresses of `host`, which is looked up each time.
+/// Connects to one of the addresses of `host`, which is resolved each time.
 pub(crate) async fn connect(host: &Host, steps: &Steps) -> Result<TcpStream> {
     let addresses = look_up(host, steps).await?;
     let shown = match addresses[..] {

@@ -1,4 +1,4 @@
-//! A TCP socket that can be told not to announce every packet.
+//! A TCP socket that can be configured not to announce every packet.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -20,7 +20,7 @@ impl Tcp {
         Tcp { stream, low_water: 1 }
     }
 
-    /// In a rest the system announces nothing that arrives, unless it is `plenty`; whoever reads finds it all the same.
+    /// During a pause the system announces nothing that arrives, unless it is `plenty`; a read still returns it.
     pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
         // A power of two, so that it seldom changes.
         let low_water = low_water.map_or(1, |bytes| 1 << bytes.max(1).ilog2());

@@ -72,7 +72,7 @@ choices! {
     }
     /// What becomes of a message that cannot be decrypted.
     CryptoFailureAction {
-        /// It is not delivered, and comes again.
+        /// It is not delivered, and is redelivered later.
         Fail = "fail" ("FAIL"),
         /// It is acknowledged and dropped.
         Discard = "discard" ("DISCARD"),

@@ -24,12 +24,12 @@ use crate::topic::TopicName;
 const STALL_AFTER: Duration = Duration::from_secs(10);
 /// How long acknowledgements may take to go out after all handles were dropped.
 const PARTING: Duration = Duration::from_secs(1);
-/// Most acknowledgements kept for the next connection; more of them only mean more messages that come again.
+/// Most acknowledgements kept for the next connection; more of them only mean more redelivered messages.
 const MOST_TRAVELLING: usize = 10_000;
 /// How many ids acknowledged without a message are remembered, so that an id given twice is sent once.
 const REMEMBERED: usize = 100;
 
-/// What a consumer is told to do. `T` is the caller's token for a question, given back with its answer.
+/// Commands to a consumer. `T` is the caller's token for a question, given back with its answer.
 pub(crate) enum Command<T> {
     /// The connection of the message is known when it came from a message, and not when it came from a stored id.
     /// `finished` when it also ends the handling of the message.
@@ -38,7 +38,7 @@ pub(crate) enum Command<T> {
         connection: Option<u64>,
         finished: bool,
     },
-    /// Acknowledges all that was delivered up to this message, and what comes again of it.
+    /// Acknowledges all that was delivered up to this message, and what of it is redelivered.
     AckCumulative {
         id: MessageId,
     },
@@ -54,7 +54,7 @@ pub(crate) enum Command<T> {
     Permit {
         messages: usize,
     },
-    /// The place in the topic was moved: nothing of before counts any more, and a new connection brings what follows.
+    /// The place in the topic was moved: nothing from before counts any more, and a new connection delivers what follows.
     Restart {
         ticket: T,
     },
@@ -210,7 +210,7 @@ impl<T> ConsumerRole<T> {
         self.counters.acked.add(1);
     }
 
-    /// A message came again that is still unacknowledged: after `ack_timeout`, after a negative acknowledgement of another one
+    /// A message was redelivered that is still unacknowledged: after `ack_timeout`, after a negative acknowledgement of another one
     /// on an exclusive subscription, or after an unload. The server counts both deliveries against its window, and one
     /// acknowledgement gives one place back. An acknowledgement of the id before all messages gives back the other: the server
     /// counts it, and the broker finds nothing to acknowledge.

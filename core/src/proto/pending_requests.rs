@@ -21,7 +21,7 @@ enum Stage {
     Sent,
 }
 
-/// `T` is the token of whoever asked.
+/// `T` is the caller's token.
 #[derive(Debug)]
 pub(crate) struct PendingRequests<T> {
     entries: VecDeque<(T, Request, Stage)>,

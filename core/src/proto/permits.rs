@@ -15,7 +15,7 @@ impl Permits {
         Permits { window: window.max(1), granted: 0, in_hand: 0 }
     }
 
-    /// A new connection knows nothing of the permits of the last one.
+    /// A new connection has none of the permits of the last one.
     pub(crate) fn connected(&mut self) {
         self.granted = 0;
     }

@@ -14,7 +14,7 @@ use crate::message::MessageId;
 use crate::query::Query;
 use crate::stats::Counters;
 
-/// What a producer is told to do. `T` is the caller's token for a message, given back with its outcome; `H` is the room it
+/// Commands to a producer. `T` is the caller's token for a message, given back with its outcome; `H` is the room it
 /// takes, held until nothing is kept of it.
 pub(crate) enum Command<T, H> {
     Send {
@@ -82,7 +82,7 @@ struct Entry<T, H> {
     /// Empty once it has ended.
     frame: OpenFrame,
     hold: Option<H>,
-    /// Taken when the outcome is told; an entry can outlive that, see [`ProducerRole::tick`].
+    /// Taken when the outcome is reported; an entry can outlive that, see [`ProducerRole::tick`].
     ticket: Option<T>,
     /// Written on the present connection.
     written: bool,
@@ -177,7 +177,7 @@ impl<T, H> ProducerRole<T, H> {
         matches!(self.resend, Resend::Numbered { .. })
     }
 
-    /// Ends a message. With `kept` its outcome is told, and it is still sent again for the sake of its number.
+    /// Ends a message. With `kept` its outcome is reported, and it is still sent again for the sake of its number.
     fn end(&mut self, index: usize, outcome: Result<Stored>, kept: bool) {
         let numbered = self.numbered();
         let Some(entry) = self.entries.get_mut(index) else { return };
@@ -266,7 +266,7 @@ impl<T, H> ProducerRole<T, H> {
     }
 
     /// When the server closed the connection over a message that is too big for it, that message ends: sent again, it
-    /// would do the same for ever. The others are sent again.
+    /// would do the same each time. The others are sent again.
     fn end_too_big(&mut self, why: &Error) {
         if why.close_code() != Some(1009) {
             return;

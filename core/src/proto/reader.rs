@@ -16,14 +16,14 @@ use crate::query::Query;
 use crate::stats::Counters;
 use crate::topic::TopicName;
 
-/// What a reader is told to do. `T` is the caller's token for a question, given back with its answer.
+/// Commands to a reader. `T` is the caller's token for a question, given back with its answer.
 pub(crate) enum Command<T> {
     /// The application has taken or handled this message.
     Finished {
         id: MessageId,
         connection: u64,
     },
-    /// Begin anew, at `earliest`, `latest` or after an id.
+    /// Starts again at `earliest`, `latest` or after an id.
     Restart {
         position: String,
         ticket: T,

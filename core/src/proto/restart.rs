@@ -2,11 +2,11 @@
 
 #[derive(Debug)]
 pub(crate) struct Restart<T> {
-    /// Whom to tell that nothing of before comes any more.
+    /// The callers to notify that nothing from before arrives any more.
     tickets: Vec<T>,
-    /// The connection is still one of before, or the attempt under way may be.
+    /// The connection is still an earlier one, or the attempt under way may be.
     wanted: bool,
-    /// The last connection of before, 0 for none.
+    /// The last connection before, 0 for none.
     pub(crate) last: u64,
 }
 
@@ -15,7 +15,7 @@ impl<T> Restart<T> {
         Restart { tickets: Vec::new(), wanted: false, last: 0 }
     }
 
-    /// Begins during or after `connection`; when there is none now, returns at once who asked and the last connection of
+    /// Begins during or after `connection`; when there is none now, returns at once the caller and the last connection
     /// before.
     pub(crate) fn begin(&mut self, ticket: T, connection: u64, connected: bool) -> Option<(T, u64)> {
         self.wanted = true;
@@ -33,7 +33,7 @@ impl<T> Restart<T> {
         self.wanted.then_some("to begin at another place")
     }
 
-    /// The connection is gone; returns all who asked, each with the last connection of before.
+    /// The connection is gone; returns all callers, each with the last connection before.
     pub(crate) fn disconnected(&mut self) -> impl Iterator<Item = (T, u64)> {
         self.wanted = false;
         let last = self.last;

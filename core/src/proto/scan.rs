@@ -1,7 +1,7 @@
 //! Reads the frames of a server that writes them as Pulsar does: these keys in this order, no spaces, no escapes.
 //!
 //! Anything else is `None` here and read by the JSON parser, so that a frame is understood or refused in the same way
-//! whoever reads it; a property test and a fuzz target hold the two against each other. Most of the time that the parser
+//! by both; a property test and a fuzz target hold the two against each other. Most of the time that the parser
 //! needs is not spent at all here.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl<'a> Rest<'a> {
         (self.0 == "}").then_some(())
     }
 
-    /// Up to the next quote. Whoever calls it refuses a backslash and control characters in some other way.
+    /// Up to the next quote. The caller refuses a backslash and control characters in some other way.
     fn unchecked(&mut self) -> Option<&'a str> {
         let end = memchr(b'"', self.0.as_bytes())?;
         let (text, rest) = (&self.0[..end], &self.0[end + 1..]);

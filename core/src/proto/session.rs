@@ -132,7 +132,7 @@ pub(crate) enum Change {
         /// It was given up because a new one is wanted.
         intended: bool,
     },
-    /// The end; `unfinished` when something was still in flight, all of which has been told.
+    /// The end; `unfinished` when something was still in flight, all of which has been reported.
     Ended {
         error: Option<Error>,
         unfinished: bool,

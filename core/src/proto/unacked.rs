@@ -19,7 +19,7 @@ pub(crate) struct Unacked {
     /// The sum of those numbers.
     frames: usize,
     /// Where the application acknowledged everything up to: the last place of each partition. It outlives connections,
-    /// because what they did not carry any more comes again.
+    /// because what they did not carry any more is redelivered.
     through: BTreeMap<Option<u32>, OrderKey>,
 }
 
@@ -77,12 +77,12 @@ impl Unacked {
         (further || !taken.is_empty()).then_some(taken)
     }
 
-    /// What was said to be done may come again, because the application wants it so.
+    /// Allows what was acknowledged to be redelivered, because the application asked for it.
     pub(crate) fn forget_through(&mut self) {
         self.through.clear();
     }
 
-    /// The connection is gone, and what it delivered comes again.
+    /// The connection is gone, and what it delivered is redelivered.
     pub(crate) fn disconnected(&mut self) {
         self.delivered.clear();
         self.frames = 0;

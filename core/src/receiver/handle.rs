@@ -54,7 +54,7 @@ macro_rules! receiver_methods {
             Ok((self.inner.receiver.processor_count, self.inner.receiver.inbox.lanes()))
         }
 
-        /// Waits for one to `max` messages of a lane; dropping the future loses nothing. The connection is told of each
+        /// Waits for one to `max` messages of a lane; dropping the future loses nothing. The connection is notified of each
         /// when it is settled, so what is taken counts as unfinished until then.
         pub async fn take_work(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
             self.inner.receiver.take_work(lane, max).await
@@ -72,7 +72,7 @@ macro_rules! receiver_methods {
             self.inner.receiver.inbox.count_handler_error();
         }
 
-        /// Delivers no more: whoever waits in `take_work` or receives gets the error that the handle is closed. The
+        /// Delivers no more: a caller in `take_work` or a receive gets the error that the handle is closed. The
         /// connection stays, for the outcomes of what was taken, until the handle is closed.
         pub fn stop_work(&self) {
             if self.is_ours() {

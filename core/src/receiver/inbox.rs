@@ -1,4 +1,4 @@
-//! Received messages on their way to the application: a bounded queue between the socket and whoever takes them.
+//! Received messages on their way to the application: a bounded queue between the socket and their takers.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};

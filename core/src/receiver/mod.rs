@@ -48,9 +48,9 @@ pub(crate) enum Ticket {
     Restarted(oneshot::Sender<Result<u64>>, bool),
 }
 
-/// What a session of either kind can be told.
+/// A command to a session of either kind.
 pub(crate) trait IntoCommand: Send + 'static {
-    /// The application has taken these messages of one session; what the session is told, one after the other.
+    /// The application has taken these messages of one session; the commands to the session, one after the other.
     fn on_taken(messages: &[Message]) -> impl Iterator<Item = Self>;
     /// A handler has decided about a message.
     fn on_outcome(message: &Message, outcome: Outcome) -> Self;
@@ -59,7 +59,7 @@ pub(crate) trait IntoCommand: Send + 'static {
     const TRACKS_POSITION: bool;
 }
 
-/// The sessions of a consumer or reader, `C` being what they can be told.
+/// The sessions of a consumer or reader, `C` being their command.
 pub(crate) struct Receiver<C> {
     pub(crate) client: Arc<ClientInner>,
     pub(crate) topic: Arc<TopicName>,
@@ -127,7 +127,7 @@ impl<C: IntoCommand> Receiver<C> {
         }
     }
 
-    /// Starts one more session, with the number that `role` was made for; `topic` is told to those who hear of its state.
+    /// Starts one more session, with the number that `role` was made for; listeners of its state receive `topic`.
     pub(crate) fn add<R>(&mut self, topic: &Arc<TopicName>, role: R, route: Route, options: &Resolved)
     where
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
@@ -175,15 +175,15 @@ impl<C: IntoCommand> Receiver<C> {
         error.during(operation).on_topic(&self.topic.to_string())
     }
 
-    /// Whether a session can still be told anything.
+    /// Returns whether a session still accepts commands.
     pub(crate) fn check_alive(&self, session: usize) -> Result<()> {
         self.client.runtime.check_fork()?;
         let ended = self.status.get(session).and_then(|status| status.borrow().ended.clone());
         ended.map_or(Ok(()), Err)
     }
 
-    /// Tells a session what became of a message; nothing is lost by telling one that has ended, since its messages come
-    /// again. It need not be woken for each: acknowledgements go out in lots.
+    /// Tells a session what became of a message; nothing is lost by telling one that has ended, since its messages are
+    /// redelivered. It need not be woken for each: acknowledgements leave in batches.
     pub(crate) fn tell_lazily(&self, session: usize, command: C) {
         if let Some(commands) = self.sessions.get(session) {
             let _ = commands.send_lazily(command);
@@ -197,7 +197,7 @@ impl<C: IntoCommand> Receiver<C> {
         }
     }
 
-    /// Asks every session of the topic; whoever is not told any more has ended.
+    /// Asks every session of the topic; a session that does not answer has ended.
     pub(crate) fn questions<T>(
         &self,
         question: impl Fn(oneshot::Sender<Result<T>>) -> C,
@@ -347,7 +347,7 @@ impl<C: IntoCommand> Receiver<C> {
         Ok(())
     }
 
-    /// Has a session begin anew: when this returns, nothing of before is handed out any more, but for what was put back,
+    /// Has a session start again: once this returns, nothing from before is delivered any more, but for what was put back,
     /// where that stays.
     pub(crate) async fn restart(
         &self,
@@ -432,7 +432,7 @@ fn reach<C: IntoCommand>(positions: &ReadPositions, messages: &[Message]) {
 }
 
 /// Tells the session of a message what became of it. One that is wanted later counts as unfinished until its copy is
-/// stored, and comes again if it could not be.
+/// stored, and is redelivered if it could not be.
 fn settle<C: IntoCommand>(
     sessions: &[CommandSender<C>],
     retry: Option<&Arc<RetryLetters>>,

@@ -33,7 +33,7 @@ impl ReadPosition {
 #[derive(Debug, Default)]
 struct Session {
     position: ReadPosition,
-    /// Messages of this connection and earlier ones are of before a seek.
+    /// Messages of this connection and earlier ones are from before a seek.
     before: u64,
     /// The tombstone at which the server's delivery stopped, and which is not passed over.
     stopped: Option<Error>,
@@ -78,7 +78,7 @@ impl ReadPositions {
         });
     }
 
-    /// A session went to another place; what of before is still taken moves nothing.
+    /// A session went to another place; messages from before that are still taken move nothing.
     pub(super) fn restarted(&self, session: usize, position: ReadPosition, before: u64) {
         self.change(session, |session| *session = Session { position, before, stopped: None });
     }
@@ -96,7 +96,7 @@ impl ReadPositions {
         self.sessions().get(session).and_then(|session| session.stopped.clone())
     }
 
-    /// Whoever looked elsewhere for what a wait is for, says that it may have come.
+    /// Reports that what a wait is for may have arrived, after a search elsewhere.
     pub(crate) fn wake(&self) {
         self.moved.notify_waiters();
     }

@@ -1,7 +1,7 @@
 //! Looks for the message over which the proxy fell.
 //!
 //! The proxy's delivery stops for good at a message without a value, a tombstone, which only native clients send, and
-//! nothing on the connection tells. So when a handle has been silent for a while, what comes next in the topic is looked at.
+//! nothing on the connection tells. So when a handle has been silent for a while, the client checks what comes next in the topic.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
@@ -50,7 +50,7 @@ pub(crate) trait TombstoneWatched: Send + Sync + Sized + 'static {
     fn skip_past(self: &Arc<Self>, tombstone: MessageId) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Watches a handle for as long as it lives, if so wanted. Nothing is kept alive meanwhile.
+/// Watches a handle for as long as it lives, if configured. Nothing is kept alive meanwhile.
 pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
     let interval = options.tombstone_check_interval;
     if interval.is_zero() {
@@ -87,7 +87,7 @@ pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
     });
 }
 
-/// What a handle had received when it was looked at last.
+/// What a handle had received at its last check.
 #[derive(Default)]
 struct Silence {
     received: u64,
@@ -108,7 +108,7 @@ impl Silence {
     }
 }
 
-/// Looks, tells and, if so wanted, passes over; whether anything was passed over.
+/// Reports tombstones and skips them if configured; returns whether it skipped any.
 async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<bool> {
     let receiver = handle.receiver();
     let seeks = *receiver.seeks.lock().await;

@@ -1,4 +1,4 @@
-//! `timeout_ms` of C: -1 waits for ever, 0 does not wait.
+//! `timeout_ms` of C: -1 waits without limit, 0 does not wait.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,10 +6,10 @@ use stargate_core::{ErrorKind, Result};
 
 use crate::util::boundary::{count, invalid};
 
-/// For what cannot wait for ever: as good as that, and small enough to be added to any clock.
+/// For calls that need a limit: as good as none, and small enough to be added to any clock.
 const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// `None` is for ever.
+/// `None` is without limit.
 pub(crate) fn timeout(timeout_ms: i64) -> Result<Option<Duration>> {
     match u64::try_from(timeout_ms) {
         Ok(millis) => Ok(Some(Duration::from_millis(millis).min(AGES))),

@@ -87,7 +87,7 @@ impl Issuer {
         }
     }
 
-    /// Returns where tokens are to be had.
+    /// Returns the URL that issues tokens.
     async fn endpoint(&self, identity: &Identity, steps: &Steps) -> Result<IssuerUrl> {
         if let Some(endpoint) = self.settings.token_endpoint.clone().or_else(|| self.discovered().clone()) {
             return Ok(endpoint);

@@ -107,7 +107,7 @@ impl TokenCache {
         })
     }
 
-    /// Takes note that a server refused `token`. Returns whether another one may be had.
+    /// Takes note that a server refused `token`. Returns whether another one may be available.
     pub(super) fn rejected(&self, token: &str) -> bool {
         let mut state = self.state();
         match &state.held {

@@ -116,7 +116,7 @@ pub(super) struct Settings {
     pub(super) audience: Option<String>,
     pub(super) scope: Option<String>,
     pub(super) method: OAuth2AuthMethod,
-    /// Absent where it cannot be had and all addresses are plain.
+    /// Absent where there is none and all addresses are plain.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) timeout: Duration,
     pub(super) allow_http: bool,
