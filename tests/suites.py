@@ -83,6 +83,8 @@ IGNORED = ["--", "--ignored"]
 CLUSTER = ["--brokers", "2", "--bookies", "3", "--proxies", "2"]
 ON_CLUSTER = [sys.executable, "tests/pulsar/pulsar.py", "run", *CLUSTER, "--"]
 REAL_TESTS = ["--test", "scenarios", "--test", "replay", "--test", "security"]
+# A broker of its own, with an OAuth2 issuer.
+OAUTH2 = [sys.executable, "tests/pulsar/pulsar.py", "run", "--basic", "--oauth2", "--"]
 # Messages from and to the official client, with the pytest settings of the wheel.
 INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q"]
 
@@ -102,6 +104,7 @@ SUITES = [
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
     Suite("cluster", [*ON_CLUSTER, *ON_REAL, "--test", "cluster", *IGNORED, "--test-threads", "1"], cargo_counts),
+    Suite("oauth2", [*OAUTH2, *ON_REAL, "--test", "oauth2", *IGNORED, "--test-threads", "1"], cargo_counts),
     Suite("demo-mock", [sys.executable, "tests/demo.py", "--release"], lambda text: demo_counts(text)),
     Suite("rust-real", [*ON_REAL, *REAL_TESTS, *IGNORED], cargo_counts, True),
     Suite("small", ["sh", "-c", SMALL], check_counts, True),

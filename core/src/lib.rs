@@ -52,6 +52,11 @@ pub struct Readme;
 #[doc = include_str!("../../docs/encryption.md")]
 pub struct Encryption;
 
+/// And that of the page on OAuth2.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/oauth2.md")]
+pub struct OAuth2;
+
 pub mod admin;
 mod auth;
 #[cfg(feature = "benching")]

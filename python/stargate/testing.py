@@ -177,7 +177,9 @@ class MockBroker(Handle):
             _several(token),
             _several(forbidden_token),
             [] if user is None else [user],
-            None if client is None else (*client, oauth2_audience, seconds(oauth2_token_life, "oauth2_token_life")),
+            None
+            if client is None
+            else (*client, oauth2_audience, seconds(oauth2_token_life, "oauth2_token_life") or 0.0),
             tls,
             max_text_size,
             seconds(idle_timeout, "idle_timeout"),

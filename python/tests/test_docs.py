@@ -24,7 +24,10 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in the source tre
 
 
 def programs() -> list[str]:
-    pages = [*(DOCS / f"{name}.md" for name in ("index", "python", "encryption")), *sorted(DOCS.glob("guides/*.md"))]
+    pages = [
+        *(DOCS / f"{name}.md" for name in ("index", "python", "encryption", "oauth2")),
+        *sorted(DOCS.glob("guides/*.md")),
+    ]
     pages.append(TESTS.parent / "README.md")
     # Those in tabs are indented.
     found = [re.findall(r"^ *```python\n(.*?)```", page.read_text(), re.S | re.M) for page in pages if page.exists()]

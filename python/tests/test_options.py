@@ -35,6 +35,8 @@ def test_every_option_can_be_given_its_default() -> None:
             value = default == "true"
         elif row["type"] == "int":
             value = int(default)
+        elif row["type"] == "float":
+            value = float(default)
         assert _convert.option_pairs({row["key"]: value}) == [(row["key"], default)]
 
 

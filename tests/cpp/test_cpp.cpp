@@ -440,6 +440,25 @@ TEST(a_mock_is_as_its_options_say)
     CHECK(!stargate::mock::start(options));
 }
 
+TEST(a_mock_is_an_issuer_and_has_users)
+{
+    stargate::mock_options options;
+    options.basic_user = "mario";
+    options.basic_password = "pizza";
+    options.oauth2_client_id = "shop";
+    options.oauth2_client_secret = "hush";
+    auto mock = stargate::mock::start(options).value();
+    const auto sends = [&](const stargate::options &with) {
+        auto client = stargate::client::create(mock.url(), with).value();
+        return client.open_producer("t", {}, limit).value().send("x", limit).has_value();
+    };
+    CHECK(sends({{"basic_user", "mario"}, {"basic_password", "pizza"}}));
+    CHECK(sends({{"oauth2_issuer_url", mock.oauth2_issuer_url()},
+                 {"oauth2_client_id", "shop"},
+                 {"oauth2_client_secret", "hush"}}));
+    CHECK(stargate::client::create(mock.url()).value().open_producer("t", {}, limit).error().http_status() == 401);
+}
+
 TEST(nothing_thrown_leaves_any_callable)
 {
     // An int is no std::exception; each kind of callable throws one, and the process goes on.

@@ -6,6 +6,7 @@ The folder holds `state.json` (what was asked for, and the ports), `data/`, `sec
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import socket
@@ -15,15 +16,16 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import credentials
+import issuer
 import processes
-from toolchain import HERE, VERSION, PulsarError, find_jars, find_java, find_openssl, locked
+from toolchain import HERE, VERSION, PulsarError, find_extra_jars, find_jars, find_java, find_openssl, locked
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 120.0
@@ -41,11 +43,14 @@ _OPENED_MODULES = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a broker shall offer. With `jwt` or `mtls` it asks every client, on its plain ports too, who it is."""
+    """What a broker shall offer. With `jwt`, `mtls` or `basic` each client must say who it is, on plain ports too."""
 
     tls: bool = False
     jwt: bool = False
     mtls: bool = False
+    basic: bool = False
+    oauth2: bool = False
+    """With an issuer of its own. The broker's own identity is then a user of `basic`."""
     proxies: int = 0
     brokers: int = 0
     """Brokers of a cluster; 0 is a standalone broker."""
@@ -61,16 +66,20 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.mtls and not self.tls:
             raise PulsarError("client certificates (--mtls) need --tls")
+        if self.oauth2 and not self.basic:
+            raise PulsarError("an OAuth2 issuer (--oauth2) needs --basic, for the broker's own identity")
+        if self.oauth2 and self.version != VERSION:
+            raise PulsarError(f"an OAuth2 issuer (--oauth2) goes with Pulsar {VERSION} only")
         if self.proxies and (self.tls or self.authenticates):
-            raise PulsarError("proxies are plain: --proxies does not go with --tls, --jwt or --mtls")
+            raise PulsarError("proxies are plain: --proxies does not go with --tls, --jwt, --mtls or --basic")
         if self.brokers and (self.tls or self.authenticates):
-            raise PulsarError("a cluster is plain: --brokers does not go with --tls, --jwt or --mtls")
+            raise PulsarError("a cluster is plain: --brokers does not go with --tls, --jwt, --mtls or --basic")
         if self.bookies < 1 or (self.bookies > 1 and not self.brokers):
             raise PulsarError("--bookies is one or more, and goes with --brokers")
 
     @property
     def authenticates(self) -> bool:
-        return self.jwt or self.mtls
+        return self.jwt or self.mtls or self.basic
 
 
 @dataclass
@@ -95,7 +104,7 @@ class Broker:
         A folder that holds something other than what an earlier broker left is refused: what it holds is overwritten.
         """
         find_java()
-        if wanted.tls:
+        if wanted.tls or wanted.basic:
             find_openssl()
         find_jars(wanted.version)
         temporary = folder is None
@@ -128,10 +137,13 @@ class Broker:
 
     @classmethod
     def _port_names(cls, wanted: Wanted) -> list[str]:
-        return ["http", "pulsar", "bookkeeper"] + (["https", "pulsar+ssl"] if wanted.tls else [])
+        names = ["http", "pulsar", "bookkeeper"] + (["https", "pulsar+ssl"] if wanted.tls else [])
+        return names + (["issuer"] if wanted.oauth2 else [])
 
     def start(self) -> None:
-        """Start broker and proxies. Returns at once: see `wait_until_ready`."""
+        """Start issuer, broker and proxies. Returns at once: see `wait_until_ready`."""
+        if self.wanted.oauth2:
+            self.start_issuer()
         self.start_broker()
         for index in range(len(self.proxy_ports)):
             self.start_proxy(index)
@@ -163,6 +175,8 @@ class Broker:
 
     def wait_until_ready(self) -> None:
         """Wait until the broker is healthy, its default namespace is there, and every proxy answers."""
+        if self.wanted.oauth2:
+            self._wait_for("issuer", partial(self._listens, self.ports["issuer"]))
         # The namespace comes last in Pulsar's own start, after the broker already called itself healthy.
         for path in ("/admin/v2/brokers/health", "/admin/v2/namespaces/public/default"):
             self._wait_for("broker", partial(self._answers_200, path))
@@ -179,6 +193,8 @@ class Broker:
         token = self._security()["tokens"]["admin"] if self.wanted.jwt and token is None else token
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        elif self.wanted.basic and token is None:
+            headers["Authorization"] = credentials.basic(credentials.SUPERUSER)
         context = None
         if self.wanted.tls:
             context = ssl.create_default_context(cafile=self.folder / "security" / "ca.pem")
@@ -199,8 +215,17 @@ class Broker:
             with error:
                 return error.code, error.read()
 
+    def _listens(self, port: int) -> bool:
+        with socket.create_connection((HOST, port), timeout=5):
+            return True
+
     def _answers_200(self, path: str) -> bool:
         return self.admin("GET", path)[0] == 200
+
+    def start_issuer(self) -> None:
+        """Start the OAuth2 issuer on its port."""
+        variables = issuer.environment(self.ports["issuer"])
+        self._launch("issuer", issuer.MAIN_CLASS, [], issuer.MEMORY, issuer.class_path(), variables)
 
     # ---- proxies: WebSocket servers beside the broker's own, to fail over between ----
 
@@ -256,6 +281,14 @@ class Broker:
         variables = {variable: about[key] for variable, key in names.items() if key in about}
         for kind, token in about.get("tokens", {}).items():
             variables["TOKEN" + _suffix(kind)] = token
+        for user, password in about.get("passwords", {}).items():
+            variables["PASSWORD" + _suffix(user)] = password
+        for name, issuer_url in about.get("issuers", {}).items():
+            variables["ISSUER" + ("" if name == "pulsar" else f"_{name.upper()}")] = issuer_url
+        for name, secret in about.get("client_secrets", {}).items():
+            variables["CLIENT_SECRET" + _suffix(name)] = secret
+        if self.wanted.oauth2:
+            variables["ISSUER_PID"] = str(about["issuer_pid"])
         for kind, files in about.get("client_certs", {}).items():
             variables["CLIENT_CERT" + _suffix(kind)] = files["cert"]
             variables["CLIENT_KEY" + _suffix(kind)] = files["key"]
@@ -271,6 +304,11 @@ class Broker:
             answer |= {"ca_file": str(folder / "ca.pem"), "server_cert_dir": str(folder)}
         if self.wanted.jwt:
             answer["tokens"] = credentials.tokens(folder)
+        if self.wanted.basic:
+            answer["passwords"] = credentials.PASSWORDS
+        if self.wanted.oauth2:
+            answer |= {"issuers": issuer.urls(self.ports["issuer"]), "client_secrets": issuer.SECRETS}
+            answer["issuer_pid"] = next(iter(processes.find(self.folder, "issuer")), None)
         if self.wanted.mtls:
             answer["client_certs"] = credentials.client_certificates(folder)
         return answer
@@ -322,6 +360,15 @@ class Broker:
             providers.append("org.apache.pulsar.broker.authentication.AuthenticationProviderToken")
             token = credentials.tokens(security)["admin"]
             own_identity = ("org.apache.pulsar.client.impl.auth.AuthenticationToken", f"token:{token}")
+        if self.wanted.basic:
+            credentials.make_users(security)
+            settings["basicAuthConf"] = (security / credentials.USERS).as_uri()
+            providers.append("org.apache.pulsar.broker.authentication.AuthenticationProviderBasic")
+            user = {"userId": credentials.SUPERUSER, "password": credentials.PASSWORDS[credentials.SUPERUSER]}
+            own_identity = ("org.apache.pulsar.client.impl.auth.AuthenticationBasic", json.dumps(user))
+        if self.wanted.oauth2:
+            settings |= issuer.broker_settings(self.ports["issuer"])
+            providers.append("org.apache.pulsar.broker.authentication.oidc.AuthenticationProviderOpenID")
         if providers:
             settings |= {
                 "authenticationEnabled": "true",
@@ -360,14 +407,22 @@ class Broker:
 
     # ---- processes ----
 
-    def _launch(self, part: str, main_class: str, arguments: Sequence[object], memory: str) -> None:
+    def _launch(
+        self,
+        part: str,
+        main_class: str,
+        arguments: Sequence[object],
+        memory: str,
+        class_path: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         command = [find_java(), processes.mark(self.folder, part)]
         command += [f"-Xmx{memory}", f"-XX:MaxDirectMemorySize={memory}", "-Dio.netty.tryReflectionSetAccessible=true"]
         # What a killed JVM leaves in temporary folders (RocksDB's library, 13 MB each time) goes with our own.
         command += [f"-Djava.io.tmpdir={self.folder}/tmp", "-XX:-UsePerfData"]
         command += [f"-Dstargate.log={self.folder}/log/{part}.log"]
         command += [f"--add-opens={module}=ALL-UNNAMED" for module in _OPENED_MODULES]
-        command += ["-cp", f"{HERE / 'conf'}:{find_jars(self.wanted.version)}/*", main_class, *map(str, arguments)]
+        command += ["-cp", class_path or self._class_path(), main_class, *map(str, arguments)]
         # The lock keeps a restart and a stop apart: after a stop nothing may be started any more.
         with locked(self.folder / "lock"):
             if not (self.folder / "state.json").exists():
@@ -378,11 +433,16 @@ class Broker:
                 self._started[part] = subprocess.Popen(
                     command,
                     cwd=self.folder,
+                    env={**os.environ, **(variables or {})},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     start_new_session=True,
                 )
+
+    def _class_path(self) -> str:
+        extra = f":{find_extra_jars('oidc')}/*" if self.wanted.oauth2 else ""
+        return f"{HERE / 'conf'}:{find_jars(self.wanted.version)}/*{extra}"
 
     def _kill(self, part: str) -> None:
         with locked(self.folder / "lock"):

@@ -8,6 +8,7 @@ The folder then holds, in PEM with PKCS#8 keys:
     expired.pem, expired.key  a client that is `admin` until yesterday
     foreign.pem, foreign.key  a client that says `admin`, of an authority the broker does not know
     token.key                 the secret that signs tokens
+    users                     users of HTTP Basic authentication, as `htpasswd` writes them
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from toolchain import PulsarError, find_openssl
 SUPERUSER = "admin"
 OTHER = "other"
 TOKEN_KEY = "token.key"
+USERS = "users"
+PASSWORDS = {SUPERUSER: "password of admin", OTHER: "password of other"}
 
 _LEAF = ("basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature,keyEncipherment")
 _AUTHORITY = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
@@ -60,6 +63,23 @@ def tokens(folder: Path) -> dict[str, str]:
         "expired": _token({"sub": SUPERUSER, "exp": an_hour_ago}, key),
         "wrong": _token({"sub": SUPERUSER}, key[::-1]),
     }
+
+
+def make_users(folder: Path) -> None:
+    """Write the file with the users, their passwords hashed as Apache does."""
+    lines = []
+    for user, password in PASSWORDS.items():
+        command = [find_openssl(), "passwd", "-apr1", password]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise PulsarError(f"openssl could not hash the password of {user}: {done.stderr.strip()}")
+        lines.append(f"{user}:{done.stdout.strip()}\n")
+    (folder / USERS).write_text("".join(lines))
+
+
+def basic(user: str) -> str:
+    """The value of an `Authorization` header."""
+    return "Basic " + base64.b64encode(f"{user}:{PASSWORDS[user]}".encode()).decode()
 
 
 def client_certificates(folder: Path) -> dict[str, dict[str, str]]:

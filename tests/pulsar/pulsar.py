@@ -16,6 +16,7 @@
     pulsar.py kill-bookie I --state DIR     kill -9 of bookie I of a cluster; start-bookie starts it again
 
 WANTED: --tls (wss and https ports besides the plain ones), --jwt (tokens), --mtls (client certificates, needs --tls),
+--basic (users with passwords), --oauth2 (an OAuth2 issuer, needs --basic),
 --proxies N (WebSocket proxies of their own, for failover), --brokers N and --bookies M (a cluster with a ZooKeeper
 instead of a standalone broker), --version V (of Pulsar), --memory SIZE and --set KEY=VALUE (more of it, and settings
 of the broker's configuration). Authentication holds for the whole broker, its plain ports too. So a test of both worlds
@@ -37,6 +38,11 @@ PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PUL
     PULSAR_CLIENT_CERT_OTHER, PULSAR_CLIENT_KEY_OTHER       role `other`
     PULSAR_CLIENT_CERT_EXPIRED, PULSAR_CLIENT_KEY_EXPIRED   of the superuser, until yesterday
     PULSAR_CLIENT_CERT_FOREIGN, PULSAR_CLIENT_KEY_FOREIGN   of an authority that the broker refuses
+    PULSAR_PASSWORD, PULSAR_PASSWORD_OTHER                  of the users `admin` and `other`      with --basic
+    PULSAR_ISSUER, PULSAR_ISSUER_BRIEF                      http://..., whose tokens are valid for an hour and for 4 s;
+                                                            their audience is `pulsar`            with --oauth2
+    PULSAR_CLIENT_SECRET, PULSAR_CLIENT_SECRET_OTHER        of the clients `admin` and `other`    with --oauth2
+    PULSAR_ISSUER_PID                                       the process of the issuer             with --oauth2
     PULSAR_PROXY_URLS                                       ws://..., comma separated             with --proxies
     PULSAR_BROKER_URLS                                      ws://..., comma separated             with --brokers
     PULSAR_VERSION                                          such as 4.0.8
@@ -246,6 +252,8 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
         tls=arguments.tls,
         jwt=arguments.jwt,
         mtls=arguments.mtls,
+        basic=arguments.basic,
+        oauth2=arguments.oauth2,
         proxies=arguments.proxies,
         brokers=arguments.brokers,
         bookies=arguments.bookies,
@@ -278,6 +286,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     wanted.add_argument("--tls", action="store_true", help="TLS ports besides the plain ones")
     wanted.add_argument("--jwt", action="store_true", help="authenticate by token")
     wanted.add_argument("--mtls", action="store_true", help="authenticate by client certificate (needs --tls)")
+    wanted.add_argument("--basic", action="store_true", help="authenticate by user and password")
+    wanted.add_argument("--oauth2", action="store_true", help="authenticate by token of an issuer (needs --basic)")
     wanted.add_argument("--proxies", type=int, default=0, metavar="N", help="WebSocket proxies of their own")
     wanted.add_argument("--brokers", type=int, default=0, metavar="N", help="a cluster of N brokers")
     wanted.add_argument("--bookies", type=int, default=1, metavar="M", help="bookies of the cluster")

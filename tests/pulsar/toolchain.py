@@ -66,15 +66,27 @@ def find_openssl() -> str:
 
 
 def find_jars(version: str = VERSION) -> Path:
-    """The folder with the jars of a version. Maven fills it the first time, and again when the pom changes.
+    """The folder with the jars of a version of Pulsar."""
+    if version not in VERSIONS:
+        raise PulsarError(f"there is no Pulsar {version} here: one of {', '.join(VERSIONS)}")
+    what = f"Pulsar {version} (about 230 MB"
+    if version == VERSION:
+        return _resolved(what, "lib", "pom.xml")
+    return _resolved(what, f"lib-{version}", f"pom-{version}.xml", with_newer_maven=True)
+
+
+def find_extra_jars(name: str) -> Path:
+    """The folder with the jars of `oidc`, which a broker needs for OAuth2 tokens, or of the `issuer` of such tokens."""
+    return _resolved(f"{name} (about 20 MB", f"lib-{name}", f"pom-{name}.xml")
+
+
+def _resolved(what: str, folder: str, pom_name: str, with_newer_maven: bool = False) -> Path:
+    """The folder with the jars of a pom. Maven fills it the first time, and again when the pom changes.
 
     Maven writes to a folder beside it, renamed when complete, so that a killed run leaves nothing that looks usable.
     The copy of the pom among the jars says what they were resolved from. Of two runs at once the second waits.
     """
-    if version not in VERSIONS:
-        raise PulsarError(f"there is no Pulsar {version} here: one of {', '.join(VERSIONS)}")
-    pom = HERE / ("pom.xml" if version == VERSION else f"pom-{version}.xml")
-    jars = CACHE / ("lib" if version == VERSION else f"lib-{version}")
+    pom, jars = HERE / pom_name, CACHE / folder
     if _are_current(jars, pom):
         return jars
     maven = _find("mvn", "`apt install maven`")
@@ -82,15 +94,14 @@ def find_jars(version: str = VERSION) -> Path:
     with locked(CACHE / "lock") as lock:
         if _are_current(jars, pom):
             return jars
-        print(f"pulsar: resolving the jars of Pulsar {version} with Maven (about 230 MB, once)", file=sys.stderr)
-        partial = jars.with_suffix(".partial")
+        print(f"pulsar: resolving the jars of {what}, once) with Maven", file=sys.stderr)
+        partial = CACHE / f"{folder}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        if version != VERSION:
+        if with_newer_maven:
             maven = _newer_maven(maven, lock)
-        collect = ["-Daether.dependencyCollector.impl=bf"] if version != VERSION else []
-        _run_maven(
-            [maven, "-f", str(pom), *collect, "dependency:copy-dependencies", f"-DoutputDirectory={partial}"], lock
-        )
+        collect = ["-Daether.dependencyCollector.impl=bf"] if with_newer_maven else []
+        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
+        _run_maven([maven, "-f", str(pom), *collect, *goal], lock)
         shutil.copy(pom, partial / pom.name)
         shutil.rmtree(jars, ignore_errors=True)
         partial.rename(jars)

@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stargate_core::blocking::{Client, produce};
-use stargate_core::mock::{Mock, MockOAuth2, MockOptions, Op};
+use stargate_core::mock::{Mock, MockOAuth2, MockOptions, MockTls, Op};
 use stargate_core::{
-    Component, ComponentConfig, Error, ErrorKind, InitialPosition, Level, OAuth2AuthMethod, Options, Result,
-    Supervisor, SupervisorConfig,
+    Error, ErrorKind, InitialPosition, Level, OAuth2AuthMethod, Options, Result, Supervisor, SupervisorConfig,
 };
 
 use issuer::{Scripted, answer};
@@ -173,7 +172,6 @@ fn supervisors_and_ad_hoc_producing_take_oauth2() {
     assert!(!format!("{config:?}").contains("s3cret"));
     let supervisor = stargate_core::blocking::wait(Supervisor::start(config), Some(PATIENCE)).unwrap();
     stargate_core::blocking::wait(supervisor.close(PATIENCE), Some(PATIENCE)).unwrap();
-    let _ = (Component::Producer, ComponentConfig::new("t".parse().unwrap()));
 }
 
 #[test]
@@ -338,6 +336,37 @@ fn an_issuer_that_does_not_answer_is_named_and_not_the_server() {
     assert_refused(&error, ErrorKind::Connect, &["OAuth2 issuer", nobody, "refused"]);
     let error = open(&mock, oauth2(&mock).oauth2_issuer_url(&mock.http_url().replace("http", "https"))).unwrap_err();
     assert_refused(&error, ErrorKind::Connect, &["OAuth2 issuer https://"]);
+}
+
+#[test]
+fn an_issuer_over_tls_is_verified_by_its_own_authorities() {
+    let key = |name: &str| format!("{}/../tests/keys/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let tls = MockTls {
+        certificates: key("server.pem").into(),
+        key: key("server.key.pem").into(),
+        client_ca: Some(key("ca.pem").into()),
+    };
+    let settings = Some(MockOAuth2 { audience: Some("pulsar".into()), ..MockOAuth2::new("client 7", SECRET) });
+    let mock = Mock::start(MockOptions { tls: Some(tls), oauth2: settings, ..MockOptions::default() }).unwrap();
+    let right = || oauth2(&mock).tls_ca_file(&key("ca.pem")).oauth2_ca_file(&key("ca.pem"));
+    exchange(&Client::new(&mock.url(), right()).unwrap()).unwrap();
+    for options in [oauth2(&mock).tls_ca_file(&key("ca.pem")), oauth2(&mock).tls_insecure(true)] {
+        let error = open(&mock, options).unwrap_err();
+        let words = ["OAuth2 issuer https://", "certificate is not accepted", "oauth2_ca_file"];
+        assert_refused(&error, ErrorKind::Authentication, &words);
+        assert!(!error.to_string().contains("tls_ca_file"), "{error}");
+    }
+    // With a certificate no secret is sent.
+    let certified = quick()
+        .oauth2_issuer_url(&mock.oauth2_issuer_url())
+        .oauth2_client_id("client 7")
+        .oauth2_audience("pulsar")
+        .oauth2_auth_method(OAuth2AuthMethod::TlsClientAuth)
+        .oauth2_ca_file(&key("ca.pem"))
+        .tls_ca_file(&key("ca.pem"))
+        .tls_cert_file(&key("client.pem"))
+        .tls_key_file(&key("client.key.pem"));
+    exchange(&Client::new(&mock.url(), certified).unwrap()).unwrap();
 }
 
 #[test]

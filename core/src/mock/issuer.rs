@@ -17,19 +17,25 @@ const METADATA: &str = "/oauth2/.well-known/openid-configuration";
 const TOKEN: &str = "/oauth2/token";
 
 /// Answers a request to the issuer; `None` for one to another path.
-pub(super) fn answer(settings: &MockOAuth2, origin: &str, now_ms: u64, request: &Request) -> Option<Response> {
+pub(super) fn answer(
+    settings: &MockOAuth2,
+    origin: &str,
+    now_ms: u64,
+    request: &Request,
+    certified: bool,
+) -> Option<Response> {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", METADATA) => {
             let metadata = json!({ "issuer": format!("{origin}{PATH}"), "token_endpoint": format!("{origin}{TOKEN}") });
             Some(Response::new(200, "application/json", wire::json(&metadata)))
         }
-        ("POST", TOKEN) => Some(token(settings, now_ms, request)),
+        ("POST", TOKEN) => Some(token(settings, now_ms, request, certified)),
         (_, METADATA | TOKEN) => Some(Response::page(405, "Method Not Allowed", &request.path)),
         _ => None,
     }
 }
 
-fn token(settings: &MockOAuth2, now_ms: u64, request: &Request) -> Response {
+fn token(settings: &MockOAuth2, now_ms: u64, request: &Request, certified: bool) -> Response {
     let form = form(&request.body);
     let field = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     if field("grant_type") != Some("client_credentials") {
@@ -39,7 +45,12 @@ fn token(settings: &MockOAuth2, now_ms: u64, request: &Request) -> Response {
     let by_header = by_header.and_then(|(id, secret)| Some((url_decode(&id)?, url_decode(&secret)?)));
     let by_form = || Some((field("client_id")?.to_owned(), field("client_secret")?.to_owned()));
     let shown = by_header.or_else(by_form);
-    if shown != Some((settings.client_id.clone(), settings.client_secret.clone())) {
+    let is_known = match shown {
+        Some((id, secret)) => id == settings.client_id && secret == settings.client_secret,
+        // `tls_client_auth` of RFC 8705
+        None => certified && field("client_id") == Some(&settings.client_id),
+    };
+    if !is_known {
         return refuse(401, "invalid_client", "unknown client, or wrong secret");
     }
     let life = settings.token_life.as_millis() as u64;

@@ -187,7 +187,9 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
 fn rest(shared: &Shared, request: &Request, certified: bool) -> Response {
     let now = shared.clock.now_ms();
     let settings = shared.options.oauth2.as_ref();
-    if let Some(response) = settings.and_then(|settings| issuer::answer(settings, &shared.http_url(), now, request)) {
+    if let Some(response) =
+        settings.and_then(|settings| issuer::answer(settings, &shared.http_url(), now, request, certified))
+    {
         return response;
     }
     match credentials::check(&shared.options, now, request, certified) {
