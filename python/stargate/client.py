@@ -232,5 +232,20 @@ def topics_of(topic: Topics) -> tuple[list[str], bool]:
     if isinstance(topic, str):
         return [topic], False
     if isinstance(topic, re.Pattern):
-        return [topic.pattern], True
+        return [_java_pattern(topic)], True
     return list(topic), False
+
+
+def _java_pattern(pattern: re.Pattern[str]) -> str:
+    """Give a compiled pattern as the broker reads it: its flags stand before the name of the topic."""
+    if pattern.flags & re.VERBOSE:
+        raise InvalidArgumentError(
+            "topic: the broker's patterns have no re.VERBOSE; write it without spaces and comments"
+        )
+    text = re.sub(r"^\(\?[aimsu]+\)", "", pattern.pattern)
+    flags = "".join(letter for flag, letter in ((re.I, "i"), (re.M, "m"), (re.S, "s")) if pattern.flags & flag)
+    if not flags:
+        return text
+    namespace = re.match(r"(?:[a-z-]+://)?[^/]+/[^/]+/", text)
+    at = namespace.end() if namespace else 0
+    return f"{text[:at]}(?{flags}){text[at:]}"

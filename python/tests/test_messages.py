@@ -14,6 +14,8 @@ import pytest
 import stargate
 from conftest import Sender
 from stargate import ACK, CONTINUE, NACK, Client, MessageHandler, MessageId, OutgoingMessage
+from stargate.client import topics_of
+from stargate.errors import InvalidArgumentError
 
 
 def test_ten_thousand_messages_reach_a_handler_in_order(client: Client, topic: str, send: Sender) -> None:
@@ -445,3 +447,15 @@ def test_closing_without_flush_does_not_wait(client: Client, topic: str) -> None
     assert error is None or isinstance(error, stargate.StargateError)
     with pytest.raises(stargate.ClosedError):
         producer.send(b"y")
+
+
+def test_the_flags_of_a_compiled_pattern_go_to_the_broker_or_are_refused() -> None:
+    for pattern, sent in [
+        (re.compile("orders-.*", re.IGNORECASE), "(?i)orders-.*"),
+        (re.compile("(?i)orders-.*"), "(?i)orders-.*"),
+        (re.compile("persistent://a/b/c.*", re.I | re.S), "persistent://a/b/(?is)c.*"),
+        (re.compile("a/b/c.*"), "a/b/c.*"),
+    ]:
+        assert topics_of(pattern) == ([sent], True)
+    with pytest.raises(InvalidArgumentError, match=r"re\.VERBOSE"):
+        topics_of(re.compile("orders", re.X))
