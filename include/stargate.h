@@ -318,12 +318,12 @@ typedef struct stargate_handler {
 typedef void (*stargate_destroy_fn)(void *user_data);
 
 /**
- * Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is none.
- * `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count` entries that
- * came with the message. All of it lives for the call.
+ * Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is
+ * none. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count`
+ * entries that came with the message. All of it lives for the call.
  *
- * It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each new
- * data key, a private key when a message comes under a data key that is not known yet.
+ * It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each
+ * new data key, a private key when a message comes under a data key that is not known yet.
  */
 typedef stargate_status (*stargate_key_fn)(void *user_data,
                                            int32_t half,
@@ -634,8 +634,8 @@ extern "C" {
 const char *stargate_version(void);
 
 /**
- * Whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run with
- * this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
+ * Checks whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run
+ * with this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
  *
  * Thread-safe. It never ends the process.
  */
@@ -1100,8 +1100,8 @@ stargate_status stargate_consumer_open_pattern(struct stargate_client *client,
  * Waits for the next message, which is then the caller's to free and to acknowledge. Nothing within `timeout_ms` gives
  * STARGATE_TIMEOUT, and no error object.
  *
- * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
- * what ended the consumer.
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
+ * or what ended the consumer.
  */
 stargate_status stargate_consumer_receive(struct stargate_consumer *consumer,
                                           int64_t timeout_ms,
@@ -1138,8 +1138,8 @@ stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its connection,
- * the message is redelivered. The message still has to be freed.
+ * Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its
+ * connection, the message is redelivered. The message still has to be freed.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1148,8 +1148,8 @@ stargate_status stargate_consumer_ack(struct stargate_consumer *consumer,
                                       struct stargate_error **error);
 
 /**
- * Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the present
- * connection, or was neither batched nor in a partition.
+ * Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the
+ * present connection, or was neither batched nor in a partition.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1158,10 +1158,10 @@ stargate_status stargate_consumer_ack_id(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its partition.
- * For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
- * redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of them would. The
- * message still has to be freed.
+ * Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its
+ * partition. For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
+ * redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of
+ * them would. The message still has to be freed.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
  * persistent.
@@ -1181,7 +1181,7 @@ stargate_status stargate_consumer_ack_cumulative_id(struct stargate_consumer *co
                                                     struct stargate_error **error);
 
 /**
- * Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.
+ * Requests redelivery of a message, after the option negative_ack_delay. The message still has to be freed.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1190,7 +1190,7 @@ stargate_status stargate_consumer_nack(struct stargate_consumer *consumer,
                                        struct stargate_error **error);
 
 /**
- * Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
+ * Requests redelivery of a message by its id; counts when the present connection delivered it.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1199,11 +1199,11 @@ stargate_status stargate_consumer_nack_id(struct stargate_consumer *consumer,
                                           struct stargate_error **error);
 
 /**
- * Has a message again after `delay_ms`: stores a copy in the retry letter topic, which this consumer consumes too, and
- * acknowledges the message when the copy is stored. Needs the option enable_retry. A message that came back
- * max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead. After an error the
- * message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and the message acknowledged
- * then. The message still has to be freed.
+ * Schedules redelivery of a message after `delay_ms`: stores a copy in the retry letter topic, which this consumer
+ * consumes too, and acknowledges the message when the copy is stored. Needs the option enable_retry. A message that
+ * came back max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead.
+ * After an error the message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and
+ * the message acknowledged then. The message still has to be freed.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT without that option, and those of a send.
  */
@@ -1214,10 +1214,10 @@ stargate_status stargate_consumer_reconsume_later(struct stargate_consumer *cons
                                                   struct stargate_error **error);
 
 /**
- * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
- * base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
- * Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several topics
- * move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
+ * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
+ * id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
+ * Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several
+ * topics move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1238,8 +1238,8 @@ stargate_status stargate_consumer_seek_time(struct stargate_consumer *consumer,
                                             struct stargate_error **error);
 
 /**
- * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
- * `stargate_string_free`.
+ * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
+ * for `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1249,8 +1249,8 @@ stargate_status stargate_consumer_last_message_ids_json(struct stargate_consumer
                                                         struct stargate_error **error);
 
 /**
- * How many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up. It is the
- * broker's count, in which a batch is one. Not for patterns.
+ * Returns how many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up.
+ * It is the broker's count, in which a batch is one. Not for patterns.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1260,7 +1260,8 @@ stargate_status stargate_consumer_backlog(struct stargate_consumer *consumer,
                                           struct stargate_error **error);
 
 /**
- * With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each connection.
+ * With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each
+ * connection.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1269,8 +1270,8 @@ stargate_status stargate_consumer_permit(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this one
- * goes on.
+ * Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this
+ * one goes on.
  *
  * Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
@@ -1279,7 +1280,7 @@ stargate_status stargate_consumer_unsubscribe(struct stargate_consumer *consumer
                                               struct stargate_error **error);
 
 /**
- * Whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
+ * Checks whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
  *
  * Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
@@ -1289,7 +1290,8 @@ stargate_status stargate_consumer_is_end_of_topic(struct stargate_consumer *cons
                                                   struct stargate_error **error);
 
 /**
- * The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it. `ptr` is NULL for NULL.
+ * The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it.
+ * `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the consumer.
  */
@@ -1340,8 +1342,8 @@ stargate_status stargate_consumer_close(struct stargate_consumer *consumer,
                                         struct stargate_error **error);
 
 /**
- * Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
- * does nothing.
+ * Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else.
+ * NULL does nothing.
  *
  * Thread-safe; may be called in the handler itself, for which it then does not wait.
  */
@@ -1368,11 +1370,11 @@ stargate_status stargate_reader_open(struct stargate_client *client,
                                      struct stargate_error **error);
 
 /**
- * Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives
- * STARGATE_TIMEOUT, and no error object.
+ * Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives STARGATE_TIMEOUT,
+ * and no error object.
  *
- * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
- * what ended the reader.
+ * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
+ * or what ended the reader.
  */
 stargate_status stargate_reader_receive(struct stargate_reader *reader,
                                         int64_t timeout_ms,
@@ -1409,7 +1411,7 @@ stargate_status stargate_reader_listen(struct stargate_reader *reader,
                                        struct stargate_error **error);
 
 /**
- * Whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
+ * Checks whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
  *
  * Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
@@ -1419,9 +1421,9 @@ stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
                                                 struct stargate_error **error);
 
 /**
- * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
- * base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
- * On a partitioned topic an id moves its partition.
+ * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
+ * id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered. On
+ * a partitioned topic an id moves its partition.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1442,8 +1444,8 @@ stargate_status stargate_reader_seek_time(struct stargate_reader *reader,
                                           struct stargate_error **error);
 
 /**
- * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
- * `stargate_string_free`.
+ * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
+ * for `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1453,7 +1455,7 @@ stargate_status stargate_reader_last_message_ids_json(struct stargate_reader *re
                                                       struct stargate_error **error);
 
 /**
- * Whether there is a message that the application has not taken yet: `*out` is 1 or 0.
+ * Checks whether there is a message that the application has not taken yet: `*out` is 1 or 0.
  *
  * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1465,26 +1467,24 @@ stargate_status stargate_reader_has_message_available(struct stargate_reader *re
 /**
  * Marks where the topic ends now, to read up to there:
  *
- *     stargate_reader_mark_end(reader, 10000, &error);
- *     while (stargate_reader_receive_before_end(reader, -1, &message, &error) == STARGATE_OK && message != NULL) {
- *         ...
- *         stargate_message_free(message);
- *     }
+ * stargate_reader_mark_end(reader, 10000, &error); while (stargate_reader_receive_before_end(reader, -1, &message,
+ * &error) == STARGATE_OK && message != NULL) { ... stargate_message_free(message); }
  *
- * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST API.
+ * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST
+ * API.
  */
 stargate_status stargate_reader_mark_end(struct stargate_reader *reader,
                                          int64_t timeout_ms,
                                          struct stargate_error **error);
 
 /**
- * Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to free;
- * STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within `timeout_ms`
- * gives STARGATE_TIMEOUT, and no error object.
+ * Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to
+ * free; STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within
+ * `timeout_ms` gives STARGATE_TIMEOUT, and no error object.
  *
- * Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet.
- * Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is not
- * set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` skips it.
+ * On a partitioned topic, messages after the mark of one partition may arrive while others have not reached theirs.
+ * Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is
+ * not set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` skips it.
  *
  * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_CLOSED,
  * STARGATE_INVALID_ARGUMENT, or what ended the reader.
@@ -1495,8 +1495,8 @@ stargate_status stargate_reader_receive_before_end(struct stargate_reader *reade
                                                    struct stargate_error **error);
 
 /**
- * Whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It asks
- * nobody. 1 without a mark, and for NULL.
+ * Checks whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It
+ * asks nobody. 1 without a mark, and for NULL.
  *
  * Thread-safe.
  */
@@ -1598,7 +1598,7 @@ struct stargate_str stargate_message_property(const struct stargate_message *mes
                                               const char *key);
 
 /**
- * How many properties it has; 0 for NULL.
+ * Returns how many properties it has; 0 for NULL.
  *
  * Thread-safe.
  */
@@ -1630,23 +1630,24 @@ int64_t stargate_message_publish_time_ms(const struct stargate_message *message)
 int64_t stargate_message_event_time_ms(const struct stargate_message *message);
 
 /**
- * How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+ * Returns how often it was delivered before. The broker counts on shared and key_shared subscriptions only.
  *
  * Thread-safe.
  */
 uint32_t stargate_message_redelivery_count(const struct stargate_message *message);
 
 /**
- * How often the application has had it again from the retry letter topic; see `stargate_consumer_reconsume_later`.
+ * Returns how often the application has had it again from the retry letter topic; see
+ * `stargate_consumer_reconsume_later`.
  *
  * Thread-safe.
  */
 uint32_t stargate_message_reconsume_times(const struct stargate_message *message);
 
 /**
- * What a handler returns to have the message again after `delay_ms` (below 0 counts as 0), as
- * `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer needs
- * the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
+ * Returns the outcome with which a handler schedules redelivery after `delay_ms` (below 0 counts as 0), as
+ * `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer
+ * needs the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
  *
  * Thread-safe. Always STARGATE_RECONSUME_LATER.
  */
@@ -1654,31 +1655,33 @@ int32_t stargate_message_reconsume_later(const struct stargate_message *message,
                                          int64_t delay_ms);
 
 /**
- * How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it on:
- * to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL otherwise.
+ * Returns how the payload was encrypted, in the server's JSON, for a message that arrived encrypted, where the server
+ * passes it on: to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL
+ * otherwise.
  *
  * Thread-safe. A view of the message.
  */
 struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
 
 /**
- * 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets such messages through.
+ * 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets
+ * such messages through.
  *
  * Thread-safe.
  */
 int32_t stargate_message_is_encrypted(const struct stargate_message *message);
 
 /**
- * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for
- * NULL.
+ * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL
+ * for NULL.
  *
  * Thread-safe.
  */
 struct stargate_message *stargate_message_clone(const struct stargate_message *message);
 
 /**
- * Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does not
- * acknowledge.
+ * Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does
+ * not acknowledge.
  *
  * Thread-safe.
  */
@@ -1705,8 +1708,8 @@ stargate_status stargate_message_id_compare(const char *left,
                                             struct stargate_error **error);
 
 /**
- * What a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last two are -1
- * where there is none. Each of the four may be NULL when it is not wanted.
+ * Returns what a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last
+ * two are -1 where there is none. Each of the four may be NULL when it is not wanted.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1725,17 +1728,16 @@ stargate_status stargate_message_id_parts(const char *message_id,
 /**
  * Starts a supervisor from JSON:
  *
- *     {"name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20000,
- *      "producer": {"tenant": "public", "namespace": "default", "topic": "orders", "send_timeout": 5000},
- *      "consumer": [{"topic": "persistent://public/default/orders", "subscription": "billing",
- *                    "query_params": {"subscription_type": "shared"}}]}
+ * {"name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20000, "producer": {"tenant":
+ * "public", "namespace": "default", "topic": "orders", "send_timeout": 5000}, "consumer": [{"topic":
+ * "persistent://public/default/orders", "subscription": "billing", "query_params": {"subscription_type": "shared"}}]}
  *
  * `producer`, `consumer` and `reader` are one object or a list. Everything that is not a name or a host is an option.
  * `options`, those of connections, are what the JSON does not say: functions among them; NULL for none. When one
  * component cannot be opened, none stays.
  *
- * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this name,
- * and those of `stargate_producer_open`.
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this
+ * name, and those of `stargate_producer_open`.
  */
 stargate_status stargate_supervisor_start(const char *json,
                                           const struct stargate_options *options,
@@ -1744,7 +1746,7 @@ stargate_status stargate_supervisor_start(const char *json,
                                           struct stargate_error **error);
 
 /**
- * Gives the running supervisor of this name, to be freed like the one that was started.
+ * Returns the running supervisor of this name, to be freed like the one that was started.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND.
  */
@@ -1778,8 +1780,8 @@ stargate_status stargate_supervisor_add_consumer(struct stargate_supervisor *sup
                                                  struct stargate_error **error);
 
 /**
- * Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at its
- * `starting_message` again.
+ * Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at
+ * its `starting_message` again.
  *
  * Thread-safe; blocks. Errors: as `stargate_supervisor_add_consumer`.
  */
@@ -1792,8 +1794,8 @@ stargate_status stargate_supervisor_add_reader(struct stargate_supervisor *super
                                                struct stargate_error **error);
 
 /**
- * Gives the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in the
- * supervisor.
+ * Returns the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in
+ * the supervisor.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
  */
@@ -1803,11 +1805,11 @@ stargate_status stargate_supervisor_producer(struct stargate_supervisor *supervi
                                              struct stargate_error **error);
 
 /**
- * Gives the consumer of a topic and subscription, as it is now; see `stargate_supervisor_producer`. `subscription` may be
- * NULL when the topic has one consumer.
+ * Returns the consumer of a topic and subscription, as it is now; see `stargate_supervisor_producer`. `subscription`
+ * may be NULL when the topic has one consumer.
  *
- * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer which
- * stays down.
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer
+ * which stays down.
  */
 stargate_status stargate_supervisor_consumer(struct stargate_supervisor *supervisor,
                                              const char *topic,
@@ -1816,7 +1818,7 @@ stargate_status stargate_supervisor_consumer(struct stargate_supervisor *supervi
                                              struct stargate_error **error);
 
 /**
- * Gives the reader of a topic, as it is now; see `stargate_supervisor_producer`.
+ * Returns the reader of a topic, as it is now; see `stargate_supervisor_producer`.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader which stays down.
  */
@@ -1826,8 +1828,8 @@ stargate_status stargate_supervisor_reader(struct stargate_supervisor *superviso
                                            struct stargate_error **error);
 
 /**
- * Gives what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of consumers,
- * `subscription`; for `stargate_string_free`.
+ * Returns what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of
+ * consumers, `subscription`; for `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -1858,8 +1860,9 @@ void stargate_supervisor_free(struct stargate_supervisor *supervisor);
  * @{ */
 
 /**
- * Gives a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a passphrase
- * `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has been used.
+ * Returns a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a
+ * passphrase `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has
+ * been used.
  *
  * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -1869,8 +1872,8 @@ stargate_status stargate_key_set(struct stargate_key *key,
                                  struct stargate_error **error);
 
 /**
- * Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the function
- * that is asked for the private key: a version, for instance.
+ * Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the
+ * function that is asked for the private key: a version, for instance.
  *
  * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
  */
@@ -1918,7 +1921,7 @@ stargate_status stargate_admin_request(struct stargate_client *client,
  * @{ */
 
 /**
- * How many texts there are; 0 for NULL.
+ * Returns how many texts there are; 0 for NULL.
  *
  * Thread-safe.
  */
@@ -1990,7 +1993,7 @@ stargate_status stargate_admin_tenants(struct stargate_client *client,
                                        struct stargate_error **error);
 
 /**
- * What a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
+ * Returns what a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2156,7 +2159,7 @@ stargate_status stargate_admin_set_message_ttl(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * Whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
+ * Checks whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2167,7 +2170,7 @@ stargate_status stargate_admin_deduplication(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * Lets the broker drop messages that a producer sent before, or with 0 not.
+ * Enables (1) or disables (0) deduplication: the broker drops messages that a producer sent before.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2205,7 +2208,7 @@ stargate_status stargate_admin_set_backlog_quota(struct stargate_client *client,
                                                  struct stargate_error **error);
 
 /**
- * Lets the broker's default hold again for "retention", "message_ttl", "deduplication", "destination_storage" or
+ * Restores the broker's default for "retention", "message_ttl", "deduplication", "destination_storage" or
  * "message_age" (the last two are backlog quotas).
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2303,7 +2306,7 @@ stargate_status stargate_admin_grow_partitions(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * How many partitions a topic has, 0 for one without.
+ * Returns how many partitions a topic has, 0 for one without.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2348,7 +2351,7 @@ stargate_status stargate_admin_compact_topic(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * How far a compaction is, in JSON: status and lastError. Of a topic with partitions each is to be asked by itself.
+ * Returns how far a compaction is, in JSON: status and lastError. For a partitioned topic, query each partition.
  * For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2360,7 +2363,7 @@ stargate_status stargate_admin_compaction_status(struct stargate_client *client,
                                                  struct stargate_error **error);
 
 /**
- * Lets the broker close a topic; the next use loads it again, maybe on another broker.
+ * Unloads a topic from its broker; the next use loads it again, maybe on another broker.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2476,7 +2479,7 @@ stargate_status stargate_admin_seek_time(struct stargate_client *client,
                                          struct stargate_error **error);
 
 /**
- * Lets a subscription pass over its next entries; a batch is one. Not for topics with partitions.
+ * Skips the next entries of a subscription; a batch is one. Not for topics with partitions.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2488,7 +2491,7 @@ stargate_status stargate_admin_skip(struct stargate_client *client,
                                     struct stargate_error **error);
 
 /**
- * Lets a subscription pass over everything that is stored.
+ * Skips everything that is stored, for a subscription.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2568,7 +2571,7 @@ stargate_status stargate_admin_set_subscription_properties(struct stargate_clien
  * @{ */
 
 /**
- * The id of the last message; NULL when the topic has none. Of a topic with partitions each is to be asked by itself.
+ * The id of the last message; NULL when the topic has none. For a partitioned topic, query each partition.
  * For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2637,8 +2640,8 @@ stargate_status stargate_admin_peek(struct stargate_client *client,
                                     struct stargate_error **error);
 
 /**
- * The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay as
- * they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
+ * The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay
+ * as they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
  * partitions, but for each of them.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2671,7 +2674,7 @@ stargate_status stargate_admin_topic_stats(struct stargate_client *client,
                                            struct stargate_error **error);
 
 /**
- * How the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
+ * Returns how the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2682,7 +2685,7 @@ stargate_status stargate_admin_internal_stats(struct stargate_client *client,
                                               struct stargate_error **error);
 
 /**
- * Lets the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
+ * Has the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
  * messages, aborted and others. That can take long. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.

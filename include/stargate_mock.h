@@ -190,18 +190,18 @@ stargate_str stargate_mock_url(const struct stargate_mock *mock);
 stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
 
 /**
- * The URL of the OAuth2 issuer that it is with the option oauth2_client_id, "http://127.0.0.1:PORT/oauth2", for the option
- * oauth2_issuer_url of a client. `ptr` is NULL for NULL.
+ * The URL of the OAuth2 issuer that it is with the option oauth2_client_id, "http://127.0.0.1:PORT/oauth2", for the
+ * option oauth2_issuer_url of a client. `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the mock.
  */
 stargate_str stargate_mock_oauth2_issuer_url(const struct stargate_mock *mock);
 
 /**
- * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload whose
- * ptr is NULL is none at all, a tombstone, which only native clients can send: an empty one has a ptr. The topic is created
- * if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is its id, for
- * `stargate_string_free`.
+ * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload
+ * whose ptr is NULL is none at all, a tombstone, which only native clients can send: an empty one has a ptr. The topic
+ * is created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is
+ * its id, for `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
  * terminated).
@@ -213,8 +213,8 @@ stargate_status stargate_mock_publish(struct stargate_mock *mock,
                                       stargate_error **error);
 
 /**
- * Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on this
- * thread and before it returns. Their number goes to `*count`. `visit` and `count` may be NULL.
+ * Calls `visit` for everything that a topic holds, acknowledged or not, partition after partition and in order, on
+ * this thread and before it returns. Their number goes to `*count`. `visit` and `count` may be NULL.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND for a topic that nobody created or used.
  */
@@ -226,9 +226,9 @@ stargate_status stargate_mock_messages(struct stargate_mock *mock,
                                        stargate_error **error);
 
 /**
- * The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload" (in
- * base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms", "producer_name",
- * "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+ * The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload"
+ * (in base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms",
+ * "producer_name", "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
@@ -238,7 +238,7 @@ stargate_status stargate_mock_messages_json(struct stargate_mock *mock,
                                             stargate_error **error);
 
 /**
- * How many messages (a batch counts as one) a subscription has not acknowledged.
+ * Returns how many messages (a batch counts as one) a subscription has not acknowledged.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
@@ -280,7 +280,7 @@ stargate_status stargate_mock_create_subscription(struct stargate_mock *mock,
                                                   stargate_error **error);
 
 /**
- * Whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+ * Checks whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND.
  */
@@ -311,10 +311,11 @@ stargate_status stargate_mock_delete_topic(struct stargate_mock *mock,
  * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
  * SIZE_MAX means without limit.
  *
- * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic", and
- * "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
- * "send-error:N[:text]", "close[:CODE[:reason]]", "close-empty", "drop", "drop-after", "reset", "half-frame", "garbage", "binary",
- * "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "resent", "lost-ack", "no-pong", "stall".
+ * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic",
+ * and "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
+ * "send-error:N[:text]", "close[:CODE[:reason]]", "close-empty", "drop", "drop-after", "reset", "half-frame",
+ * "garbage", "binary", "delay:MS", "no-context", "wrong-context", "no-receipt", "duplicate", "resent", "lost-ack",
+ * "no-pong", "stall".
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -326,7 +327,7 @@ stargate_status stargate_mock_fault(struct stargate_mock *mock,
                                     stargate_error **error);
 
 /**
- * How many faults have not happened yet; 0 for NULL.
+ * Returns how many faults have not happened yet; 0 for NULL.
  *
  * Thread-safe.
  */
@@ -350,8 +351,8 @@ stargate_status stargate_mock_set_up(struct stargate_mock *mock,
                                      stargate_error **error);
 
 /**
- * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how many
- * they were.
+ * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how
+ * many they were.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -361,15 +362,15 @@ stargate_status stargate_mock_drop_connections(struct stargate_mock *mock,
                                                stargate_error **error);
 
 /**
- * How many WebSocket connections are open; 0 for NULL.
+ * Returns how many WebSocket connections are open; 0 for NULL.
  *
  * Thread-safe.
  */
 size_t stargate_mock_connections(const struct stargate_mock *mock);
 
 /**
- * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on any)
- * since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
+ * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on
+ * any) since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
  */
@@ -381,7 +382,8 @@ stargate_status stargate_mock_wait(struct stargate_mock *mock,
                                    stargate_error **error);
 
 /**
- * How often `op` has happened on `topic` (NULL: on any) since the start or the last `stargate_mock_clear_requests`.
+ * Returns how often `op` has happened on `topic` (NULL: on any) since the start or the last
+ * `stargate_mock_clear_requests`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -392,9 +394,10 @@ stargate_status stargate_mock_count(struct stargate_mock *mock,
                                     stargate_error **error);
 
 /**
- * What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an array
- * of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin), "connection"
- * (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an acknowledgement ...).
+ * What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an
+ * array of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin),
+ * "connection" (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an
+ * acknowledgement ...).
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */

@@ -137,8 +137,8 @@ pub unsafe extern "C" fn stargate_consumer_open_pattern(
 /// Waits for the next message, which is then the caller's to free and to acknowledge. Nothing within `timeout_ms` gives
 /// STARGATE_TIMEOUT, and no error object.
 ///
-/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
-/// what ended the consumer.
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
+/// or what ended the consumer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_receive(
     consumer: *mut stargate_consumer,
@@ -187,8 +187,8 @@ pub unsafe extern "C" fn stargate_consumer_listen(
     unsafe { receiving::listen(consumer, handler, user_data, destroy, error) }
 }
 
-/// Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its connection,
-/// the message is redelivered. The message still has to be freed.
+/// Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its
+/// connection, the message is redelivered. The message still has to be freed.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -206,8 +206,8 @@ pub unsafe extern "C" fn stargate_consumer_ack(
     }
 }
 
-/// Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the present
-/// connection, or was neither batched nor in a partition.
+/// Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the
+/// present connection, or was neither batched nor in a partition.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]
@@ -226,10 +226,10 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
     }
 }
 
-/// Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its partition.
-/// For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
-/// redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of them would. The
-/// message still has to be freed.
+/// Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its
+/// partition. For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
+/// redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of
+/// them would. The message still has to be freed.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
 /// persistent.
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn stargate_consumer_ack_cumulative_id(
     }
 }
 
-/// Asks for a message to be delivered again, after the option negative_ack_delay. The message still has to be freed.
+/// Requests redelivery of a message, after the option negative_ack_delay. The message still has to be freed.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn stargate_consumer_nack(
     }
 }
 
-/// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
+/// Requests redelivery of a message by its id; counts when the present connection delivered it.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]
@@ -305,11 +305,11 @@ pub unsafe extern "C" fn stargate_consumer_nack_id(
     }
 }
 
-/// Has a message again after `delay_ms`: stores a copy in the retry letter topic, which this consumer consumes too, and
-/// acknowledges the message when the copy is stored. Needs the option enable_retry. A message that came back
-/// max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead. After an error the
-/// message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and the message acknowledged
-/// then. The message still has to be freed.
+/// Schedules redelivery of a message after `delay_ms`: stores a copy in the retry letter topic, which this consumer
+/// consumes too, and acknowledges the message when the copy is stored. Needs the option enable_retry. A message that
+/// came back max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead.
+/// After an error the message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and
+/// the message acknowledged then. The message still has to be freed.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT without that option, and those of a send.
 #[unsafe(no_mangle)]
@@ -332,10 +332,10 @@ pub unsafe extern "C" fn stargate_consumer_reconsume_later(
     }
 }
 
-/// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
-/// base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
-/// Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several topics
-/// move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
+/// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
+/// id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
+/// Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several
+/// topics move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -364,8 +364,8 @@ pub unsafe extern "C" fn stargate_consumer_seek_time(
     unsafe { seek::seek_time(consumer, time_ms, timeout_ms, error) }
 }
 
-/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
-/// `stargate_string_free`.
+/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
+/// for `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -379,8 +379,8 @@ pub unsafe extern "C" fn stargate_consumer_last_message_ids_json(
     unsafe { seek::last_message_ids_json(consumer, timeout_ms, out, error) }
 }
 
-/// How many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up. It is the
-/// broker's count, in which a batch is one. Not for patterns.
+/// Returns how many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up.
+/// It is the broker's count, in which a batch is one. Not for patterns.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -401,7 +401,8 @@ pub unsafe extern "C" fn stargate_consumer_backlog(
     }
 }
 
-/// With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each connection.
+/// With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each
+/// connection.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -414,8 +415,8 @@ pub unsafe extern "C" fn stargate_consumer_permit(
     unsafe { enter(error, || handle_ops::of(consumer)?.permit(messages)) }
 }
 
-/// Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this one
-/// goes on.
+/// Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this
+/// one goes on.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
@@ -433,7 +434,7 @@ pub unsafe extern "C" fn stargate_consumer_unsubscribe(
     }
 }
 
-/// Whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
+/// Checks whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
 ///
 /// Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
@@ -447,7 +448,8 @@ pub unsafe extern "C" fn stargate_consumer_is_end_of_topic(
     unsafe { receiving::is_end_of_topic(consumer, timeout_ms, out, error) }
 }
 
-/// The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it. `ptr` is NULL for NULL.
+/// The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it.
+/// `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the consumer.
 #[unsafe(no_mangle)]
@@ -521,8 +523,8 @@ pub unsafe extern "C" fn stargate_consumer_close(
     unsafe { handle_ops::close(consumer, timeout_ms, error) }
 }
 
-/// Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
-/// does nothing.
+/// Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else.
+/// NULL does nothing.
 ///
 /// Thread-safe; may be called in the handler itself, for which it then does not wait.
 #[unsafe(no_mangle)]

@@ -41,8 +41,9 @@ unsafe fn given<'a>(key: *mut stargate_key) -> Result<&'a mut Given> {
     unsafe { key.cast::<Given>().as_mut() }.ok_or_else(|| invalid("key is NULL"))
 }
 
-/// Gives a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a passphrase
-/// `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has been used.
+/// Returns a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a
+/// passphrase `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has
+/// been used.
 ///
 /// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -62,8 +63,8 @@ pub unsafe extern "C" fn stargate_key_set(
     }
 }
 
-/// Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the function
-/// that is asked for the private key: a version, for instance.
+/// Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the
+/// function that is asked for the private key: a version, for instance.
 ///
 /// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
 #[unsafe(no_mangle)]
@@ -83,12 +84,12 @@ pub unsafe extern "C" fn stargate_key_add_metadata(
     }
 }
 
-/// Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is none.
-/// `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count` entries that
-/// came with the message. All of it lives for the call.
+/// Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is
+/// none. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count`
+/// entries that came with the message. All of it lives for the call.
 ///
-/// It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each new
-/// data key, a private key when a message comes under a data key that is not known yet.
+/// It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each
+/// new data key, a private key when a message comes under a data key that is not known yet.
 pub type stargate_key_fn = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,

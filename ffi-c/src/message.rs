@@ -161,7 +161,7 @@ pub unsafe extern "C" fn stargate_message_property(
     }
 }
 
-/// How many properties it has; 0 for NULL.
+/// Returns how many properties it has; 0 for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -215,7 +215,7 @@ pub unsafe extern "C" fn stargate_message_event_time_ms(message: *const stargate
     unsafe { read(message, 0, |inner| inner.message.event_time_ms()) }
 }
 
-/// How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+/// Returns how often it was delivered before. The broker counts on shared and key_shared subscriptions only.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -224,7 +224,8 @@ pub unsafe extern "C" fn stargate_message_redelivery_count(message: *const starg
     unsafe { read(message, 0, |inner| Some(inner.message.redelivery_count())) }
 }
 
-/// How often the application has had it again from the retry letter topic; see `stargate_consumer_reconsume_later`.
+/// Returns how often the application has had it again from the retry letter topic; see
+/// `stargate_consumer_reconsume_later`.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -233,9 +234,9 @@ pub unsafe extern "C" fn stargate_message_reconsume_times(message: *const starga
     unsafe { read(message, 0, |inner| Some(inner.message.reconsume_times())) }
 }
 
-/// What a handler returns to have the message again after `delay_ms` (below 0 counts as 0), as
-/// `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer needs
-/// the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
+/// Returns the outcome with which a handler schedules redelivery after `delay_ms` (below 0 counts as 0), as
+/// `stargate_consumer_reconsume_later` does: `return stargate_message_reconsume_later(message, 60000);`. The consumer
+/// needs the option enable_retry; without it, and when the copy cannot be stored, it is as STARGATE_NACK.
 ///
 /// Thread-safe. Always STARGATE_RECONSUME_LATER.
 #[unsafe(no_mangle)]
@@ -249,8 +250,9 @@ pub unsafe extern "C" fn stargate_message_reconsume_later(message: *const starga
     }
 }
 
-/// How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it on:
-/// to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL otherwise.
+/// Returns how the payload was encrypted, in the server's JSON, for a message that arrived encrypted, where the server
+/// passes it on: to consumers with a key of their own, or with the option crypto_failure_action=consume. `ptr` is NULL
+/// otherwise.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -263,7 +265,8 @@ pub unsafe extern "C" fn stargate_message_encryption_context(message: *const sta
     unsafe { read(message, stargate_str::NONE, part) }
 }
 
-/// 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets such messages through.
+/// 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets
+/// such messages through.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -272,8 +275,8 @@ pub unsafe extern "C" fn stargate_message_is_encrypted(message: *const stargate_
     unsafe { read(message, 0, |inner| Some(inner.message.is_encrypted().into())) }
 }
 
-/// A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL for
-/// NULL.
+/// A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL
+/// for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -282,8 +285,8 @@ pub unsafe extern "C" fn stargate_message_clone(message: *const stargate_message
     unsafe { read(message, std::ptr::null_mut(), |inner| Some(into_raw(inner.message.clone().into_owned()))) }
 }
 
-/// Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does not
-/// acknowledge.
+/// Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does
+/// not acknowledge.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -334,8 +337,8 @@ pub unsafe extern "C" fn stargate_message_id_compare(
     }
 }
 
-/// What a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last two are -1
-/// where there is none. Each of the four may be NULL when it is not wanted.
+/// Returns what a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last
+/// two are -1 where there is none. Each of the four may be NULL when it is not wanted.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]

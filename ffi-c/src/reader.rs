@@ -55,11 +55,11 @@ pub unsafe extern "C" fn stargate_reader_open(
     }
 }
 
-/// Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives
-/// STARGATE_TIMEOUT, and no error object.
+/// Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives STARGATE_TIMEOUT,
+/// and no error object.
 ///
-/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT, or
-/// what ended the reader.
+/// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
+/// or what ended the reader.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_receive(
     reader: *mut stargate_reader,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn stargate_reader_listen(
     unsafe { receiving::listen(reader, handler, user_data, destroy, error) }
 }
 
-/// Whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
+/// Checks whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
 ///
 /// Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
@@ -122,9 +122,9 @@ pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
     unsafe { receiving::is_end_of_topic(reader, timeout_ms, out, error) }
 }
 
-/// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message id in
-/// base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
-/// On a partitioned topic an id moves its partition.
+/// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
+/// id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered. On
+/// a partitioned topic an id moves its partition.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -153,8 +153,8 @@ pub unsafe extern "C" fn stargate_reader_seek_time(
     unsafe { seek::seek_time(reader, time_ms, timeout_ms, error) }
 }
 
-/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out` for
-/// `stargate_string_free`.
+/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
+/// for `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn stargate_reader_last_message_ids_json(
     unsafe { seek::last_message_ids_json(reader, timeout_ms, out, error) }
 }
 
-/// Whether there is a message that the application has not taken yet: `*out` is 1 or 0.
+/// Checks whether there is a message that the application has not taken yet: `*out` is 1 or 0.
 ///
 /// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -191,13 +191,11 @@ pub unsafe extern "C" fn stargate_reader_has_message_available(
 
 /// Marks where the topic ends now, to read up to there:
 ///
-///     stargate_reader_mark_end(reader, 10000, &error);
-///     while (stargate_reader_receive_before_end(reader, -1, &message, &error) == STARGATE_OK && message != NULL) {
-///         ...
-///         stargate_message_free(message);
-///     }
+/// stargate_reader_mark_end(reader, 10000, &error); while (stargate_reader_receive_before_end(reader, -1, &message,
+/// &error) == STARGATE_OK && message != NULL) { ... stargate_message_free(message); }
 ///
-/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST API.
+/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST
+/// API.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_mark_end(
     reader: *mut stargate_reader,
@@ -208,13 +206,13 @@ pub unsafe extern "C" fn stargate_reader_mark_end(
     unsafe { enter(error, || blocking::wait(handle_ops::of(reader)?.mark_end(), time::timeout(timeout_ms)?)) }
 }
 
-/// Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to free;
-/// STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within `timeout_ms`
-/// gives STARGATE_TIMEOUT, and no error object.
+/// Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to
+/// free; STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within
+/// `timeout_ms` gives STARGATE_TIMEOUT, and no error object.
 ///
-/// Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet.
-/// Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is not
-/// set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` skips it.
+/// On a partitioned topic, messages after the mark of one partition may arrive while others have not reached theirs.
+/// Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is
+/// not set, the error is STARGATE_BROKER and names it; `stargate_reader_seek` skips it.
 ///
 /// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_CLOSED,
 /// STARGATE_INVALID_ARGUMENT, or what ended the reader.
@@ -238,8 +236,8 @@ pub unsafe extern "C" fn stargate_reader_receive_before_end(
     }
 }
 
-/// Whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It asks
-/// nobody. 1 without a mark, and for NULL.
+/// Checks whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It
+/// asks nobody. 1 without a mark, and for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

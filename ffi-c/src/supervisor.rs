@@ -32,17 +32,16 @@ unsafe impl Handle for stargate_supervisor {
 
 /// Starts a supervisor from JSON:
 ///
-///     {"name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20000,
-///      "producer": {"tenant": "public", "namespace": "default", "topic": "orders", "send_timeout": 5000},
-///      "consumer": [{"topic": "persistent://public/default/orders", "subscription": "billing",
-///                    "query_params": {"subscription_type": "shared"}}]}
+/// {"name": "shop", "host": ["localhost:8080"], "protocol": "ws", "ping_interval": 20000, "producer": {"tenant":
+/// "public", "namespace": "default", "topic": "orders", "send_timeout": 5000}, "consumer": [{"topic":
+/// "persistent://public/default/orders", "subscription": "billing", "query_params": {"subscription_type": "shared"}}]}
 ///
 /// `producer`, `consumer` and `reader` are one object or a list. Everything that is not a name or a host is an option.
 /// `options`, those of connections, are what the JSON does not say: functions among them; NULL for none. When one
 /// component cannot be opened, none stays.
 ///
-/// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this name,
-/// and those of `stargate_producer_open`.
+/// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this
+/// name, and those of `stargate_producer_open`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_supervisor_start(
     json: *const c_char,
@@ -68,7 +67,7 @@ pub unsafe extern "C" fn stargate_supervisor_start(
     }
 }
 
-/// Gives the running supervisor of this name, to be freed like the one that was started.
+/// Returns the running supervisor of this name, to be freed like the one that was started.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND.
 #[unsafe(no_mangle)]
@@ -135,8 +134,8 @@ pub unsafe extern "C" fn stargate_supervisor_add_consumer(
     }
 }
 
-/// Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at its
-/// `starting_message` again.
+/// Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at
+/// its `starting_message` again.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_supervisor_add_consumer`.
 #[unsafe(no_mangle)]
@@ -182,8 +181,8 @@ unsafe fn key(
     }
 }
 
-/// Gives the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in the
-/// supervisor.
+/// Returns the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in
+/// the supervisor.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
 #[unsafe(no_mangle)]
@@ -205,11 +204,11 @@ pub unsafe extern "C" fn stargate_supervisor_producer(
     }
 }
 
-/// Gives the consumer of a topic and subscription, as it is now; see `stargate_supervisor_producer`. `subscription` may be
-/// NULL when the topic has one consumer.
+/// Returns the consumer of a topic and subscription, as it is now; see `stargate_supervisor_producer`. `subscription`
+/// may be NULL when the topic has one consumer.
 ///
-/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer which
-/// stays down.
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer
+/// which stays down.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_supervisor_consumer(
     supervisor: *mut stargate_supervisor,
@@ -230,7 +229,7 @@ pub unsafe extern "C" fn stargate_supervisor_consumer(
     }
 }
 
-/// Gives the reader of a topic, as it is now; see `stargate_supervisor_producer`.
+/// Returns the reader of a topic, as it is now; see `stargate_supervisor_producer`.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader which stays down.
 #[unsafe(no_mangle)]
@@ -252,8 +251,8 @@ pub unsafe extern "C" fn stargate_supervisor_reader(
     }
 }
 
-/// Gives what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of consumers,
-/// `subscription`; for `stargate_string_free`.
+/// Returns what a supervisor holds, as a JSON array of objects with `supervisor`, `component`, `topic` and, of
+/// consumers, `subscription`; for `stargate_string_free`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]

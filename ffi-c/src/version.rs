@@ -10,8 +10,8 @@ pub extern "C" fn stargate_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// Whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run with
-/// this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
+/// Checks whether a program compiled with a header of version `header_version` (pass `STARGATE_VERSION_NUMBER`) can run
+/// with this library: 1 if so, 0 if not. Before 1.0 a new minor version breaks, from 1.0 on a new major one.
 ///
 /// Thread-safe. It never ends the process.
 #[unsafe(no_mangle)]

@@ -33,7 +33,7 @@ _LONGEST = 1e12
 
 
 def seconds(value: Seconds | None, name: str = "timeout") -> float | None:
-    """Give a time in seconds; `None` stays `None`, which waits without limit."""
+    """Return a time in seconds; `None` stays `None`, which waits without limit."""
     if value is None:
         return None
     length = value.total_seconds() if isinstance(value, timedelta) else number(name, value, _A_TIME)
@@ -46,7 +46,7 @@ _A_TIME = "seconds as a number or a timedelta"
 
 
 def number(name: str, value: object, expected: str = "a number") -> float:
-    """Give a number that is finite; texts and booleans are none."""
+    """Return a number that is finite; texts and booleans are none."""
     try:
         if not isinstance(value, str | bytes | bytearray | bool):
             given = float(value)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def number(name: str, value: object, expected: str = "a number") -> float:
 
 
 def count(name: str, value: object, least: int = 0) -> int:
-    """Give a whole number of `least` or more that fits into 32 bits."""
+    """Return a whole number of `least` or more that fits into 32 bits."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
         raise InvalidArgumentError(f"{name}: expected a whole number from {least} to {_MOST}, got {value!r}")
     return value
@@ -68,7 +68,7 @@ _MOST = 2**32 - 1
 
 
 def text(name: str, value: object) -> str:
-    """Give a text."""
+    """Return a text."""
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{name}: expected a str, got {value!r}")
     return value
@@ -82,7 +82,7 @@ def extras(
     deliver_after: Seconds | None,
     replication_clusters: Iterable[str] | None,
 ) -> Extras | None:
-    """Give what goes with a payload; `None` if nothing does."""
+    """Return what goes with a payload; `None` if nothing does."""
     given = (key, properties, event_time, deliver_at, deliver_after, replication_clusters)
     if all(value is None for value in given):
         return None
@@ -112,7 +112,7 @@ def _names(name: str, given: object) -> list[str]:
 
 
 def epoch_millis(name: str, value: datetime | float | None) -> int | None:
-    """Give a time in milliseconds since 1970 UTC; `None` stays `None`."""
+    """Return a time in milliseconds since 1970 UTC; `None` stays `None`."""
     if value is None:
         return None
     if isinstance(value, datetime):
@@ -132,7 +132,7 @@ _LAST_MILLIS = 253_402_300_799_999
 
 
 def place(to: MessageId | datetime | float, after: bool) -> tuple[str, bool, int | None]:
-    """Give a place in a topic as the native half takes it."""
+    """Return a place in a topic as the native half takes it."""
     if isinstance(to, MessageId):
         return to._starting(), after, None
     if after:
@@ -152,7 +152,7 @@ def _millis(name: str, value: Seconds | None) -> int | None:
 
 @cache
 def option_table() -> dict[str, dict[str, Any]]:
-    """Give the core's table of options, by key and by each other word for a key."""
+    """Return the core's table of options, by key and by each other word for a key."""
     table: dict[str, dict[str, Any]] = {}
     for row in json.loads(_native.describe_options()):
         for key in (row["key"], *row["aliases"]):
@@ -195,7 +195,7 @@ def _option_text(key: str, value: object) -> str:  # noqa: PLR0911 - one return 
 
 
 def lines_of(supplier: Callable[[], Headers]) -> Callable[[], str]:
-    """Give a function that gives what `supplier` gives as the core takes it."""
+    """Return a function that gives what `supplier` gives as the core takes it."""
     return lambda: header_lines(supplier())
 
 

@@ -64,7 +64,7 @@ _live: weakref.WeakSet[Closable] = weakref.WeakSet()
 
 
 def events() -> _native.Events:
-    """Give the queue of this process for futures, log records and changes of state."""
+    """Return the queue of this process for futures, log records and changes of state."""
     return _dispatcher("stargate-events").queue
 
 
@@ -94,12 +94,12 @@ def catch_up() -> None:
 
 
 def tokens() -> _native.Events:
-    """Give the queue for tokens: on a thread of its own, since a connection waits for the answer."""
+    """Return the queue for tokens: on a thread of its own, since a connection waits for the answer."""
     return _dispatcher("stargate-tokens").queue
 
 
 def keys() -> _native.Events:
-    """Give the queue for keys of encryption: on a thread of its own, since somebody waits for the answer."""
+    """Return the queue for keys of encryption: on a thread of its own, since somebody waits for the answer."""
     return _dispatcher("stargate-keys").queue
 
 

@@ -66,7 +66,7 @@ def registry_key(
     persistence: Literal["persistent", "non-persistent"] = "persistent",
     subscription: str | None = None,
 ) -> RegistryKey:
-    """Give the key of what the supervisor `name` holds for a topic.
+    """Return the key of what the supervisor `name` holds for a topic.
 
     Examples:
         >>> print(stargate.registry_key("public", "default", "orders", component="reader"))
@@ -140,7 +140,7 @@ class Registry(Generic[H]):
 
     @classmethod
     def find(cls, name: str = "default") -> Self:
-        """Give the running supervisor of this name; raise `NotFoundError` if there is none of this class."""
+        """Return the running supervisor of this name; raise `NotFoundError` if there is none of this class."""
         found = _supervisors.get(name)
         if found is None or found._pid != os.getpid():
             raise NotFoundError(f"there is no supervisor {name!r}")
@@ -154,7 +154,7 @@ class Registry(Generic[H]):
         return self._name
 
     def keys(self) -> list[RegistryKey]:
-        """Give the keys of all that it holds."""
+        """Return the keys of all that it holds."""
         with self._guard:
             return sorted(self._parts, key=str)
 
@@ -251,7 +251,7 @@ class Registry(Generic[H]):
 def listener(
     part: Part[Any], failed: Callable[[RegistryKey, int, StargateError], object]
 ) -> Callable[[StateChange], None]:
-    """Give the `on_state` of one opening of a part.
+    """Return the `on_state` of one opening of a part.
 
     It must not lead to the handle: the handle holds it, in the native half, where the collector does not look.
     """
@@ -299,7 +299,7 @@ def _url(fields: dict[str, Any]) -> str | None:
 
 
 def _hosts(host: object) -> list[str]:
-    """Give the hosts of `"name:port"`, `{"name": port}`, `("name", port)`, or a list of these."""
+    """Return the hosts of `"name:port"`, `{"name": port}`, `("name", port)`, or a list of these."""
     if isinstance(host, str) and host:
         return [host]
     if isinstance(host, Mapping) and host:

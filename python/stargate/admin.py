@@ -210,12 +210,12 @@ class Admin:
         return _answer(self._ask("request", method, path, body))
 
     def clusters(self) -> list[str]:
-        """Give the names of the clusters that this one knows, its own included."""
+        """Return the names of the clusters that this one knows, its own included."""
         found: list[str] = json.loads(self._ask("clusters"))
         return found
 
     def broker_version(self) -> str:
-        """Give the version of Pulsar that a broker runs."""
+        """Return the version of Pulsar that a broker runs."""
         found: str = json.loads(self._ask("broker_version"))
         return found
 
@@ -224,12 +224,12 @@ class Admin:
         self._ask("check_health")
 
     def tenants(self) -> list[str]:
-        """Give the names of the tenants."""
+        """Return the names of the tenants."""
         found: list[str] = json.loads(self._ask("tenants"))
         return found
 
     def tenant(self, name: str) -> TenantInfo:
-        """Give what a tenant is allowed."""
+        """Return what a tenant is allowed."""
         return TenantInfo._from_json(self._ask("tenant", name))
 
     def create_tenant(self, name: str, info: TenantInfo | None = None) -> None:
@@ -250,12 +250,12 @@ class Admin:
         return found
 
     def namespaces(self, tenant: str) -> list[str]:
-        """Give the names of a tenant's namespaces. It is one answer of the broker, however many."""
+        """Return the names of a tenant's namespaces. It is one answer of the broker, however many."""
         found: list[str] = json.loads(self._ask("namespaces", tenant))
         return found
 
     def namespace_policies(self, namespace: str) -> NamespacePolicies:
-        """Give what is set for a namespace."""
+        """Return what is set for a namespace."""
         return NamespacePolicies._from_json(self._ask("namespace_policies", namespace))
 
     def create_namespace(self, namespace: str, bundles: int | None = None) -> None:
@@ -272,7 +272,7 @@ class Admin:
         return found
 
     def retention(self, namespace: str) -> Retention | None:
-        """Give the retention that is set."""
+        """Return the retention that is set."""
         return _retention(self._ask("retention", namespace))
 
     def set_retention(self, namespace: str, retention: Retention) -> None:
@@ -289,7 +289,7 @@ class Admin:
         self._ask("remove_retention", namespace)
 
     def message_ttl(self, namespace: str) -> float | None:
-        """Give the time to live that is set, in seconds."""
+        """Return the time to live that is set, in seconds."""
         return _seconds_or_none(self._ask("message_ttl", namespace))
 
     def set_message_ttl(self, namespace: str, ttl: Seconds) -> None:
@@ -314,7 +314,7 @@ class Admin:
         self._ask("remove_deduplication", namespace)
 
     def backlog_quotas(self, namespace: str) -> list[BacklogQuota]:
-        """Give the backlog quotas that are set."""
+        """Return the backlog quotas that are set."""
         return _quotas(self._ask("backlog_quotas", namespace))
 
     def set_backlog_quota(self, namespace: str, quota: BacklogQuota) -> None:
@@ -326,7 +326,7 @@ class Admin:
         self._ask("remove_backlog_quota", namespace, kind)
 
     def topics(self, namespace: str, *, persistent: bool = True) -> list[str]:
-        """Give the full names of the topics of a namespace, each partition by itself, in no order.
+        """Return the full names of the topics of a namespace, each partition by itself, in no order.
 
         With `persistent=False`, those that the broker does not store. It is one answer of the broker, however many
         there are; `walk_topics` takes the namespaces of a tenant, or of all, one by one.
@@ -335,12 +335,12 @@ class Admin:
         return found
 
     def partitioned_topics(self, namespace: str, *, persistent: bool = True) -> list[str]:
-        """Give the full names of the topics with partitions of a namespace."""
+        """Return the full names of the topics with partitions of a namespace."""
         found: list[str] = json.loads(self._ask("partitioned_topics", namespace, _flag(persistent)))
         return found
 
     def walk_topics(self, tenant: str | None = None) -> Iterator[str]:
-        """Give all topics of a tenant, or of all tenants, each partition by itself.
+        """Return all topics of a tenant, or of all tenants, each partition by itself.
 
         It asks for the next namespace when the topics of one have been taken. What is deleted meanwhile is left out.
         """
@@ -385,7 +385,7 @@ class Admin:
         self._ask("grow_partitions", topic, _number("partitions", partitions))
 
     def partitions(self, topic: str) -> int:
-        """Give how many partitions a topic has, 0 for one without; raise `NotFoundError` when it does not exist."""
+        """Return how many partitions a topic has, 0 for one without; raise `NotFoundError` when it does not exist."""
         found: int = json.loads(self._ask("partitions", topic))
         return found
 
@@ -414,7 +414,7 @@ class Admin:
         self._ask("compact_topic", topic)
 
     def compaction_status(self, topic: str) -> CompactionStatus:
-        """Give how far a compaction is. Of a topic with partitions each is to be asked by itself."""
+        """Return how far a compaction is. Of a topic with partitions each is to be asked by itself."""
         return CompactionStatus._from_json(self._ask("compaction_status", topic))
 
     def unload_topic(self, topic: str) -> None:
@@ -429,42 +429,42 @@ class Admin:
         self._ask("truncate_topic", topic)
 
     def topic_stats(self, topic: str) -> TopicStats:
-        """Give the statistics of a topic; of one with partitions those of all together, and of each."""
+        """Return the statistics of a topic; of one with partitions those of all together, and of each."""
         return TopicStats._from_json(self._ask("topic_stats", topic))
 
     def internal_stats(self, topic: str) -> InternalStats:
-        """Give how the broker stores a topic, or each of its partitions."""
+        """Return how the broker stores a topic, or each of its partitions."""
         return InternalStats._from_json(self._ask("internal_stats", topic))
 
     def last_message_id(self, topic: str) -> MessageId | None:
-        """Give the id of the last message; `None` when the topic has none.
+        """Return the id of the last message; `None` when the topic has none.
 
         Not for topics with partitions, but for each.
         """
         return _first(self._ask("last_message_id", topic))
 
     def message_id_at(self, topic: str, time: datetime | float) -> MessageId | None:
-        """Give the id of the first message that was published at `time` or later.
+        """Return the id of the first message that was published at `time` or later.
 
         If there is none, of the place after the last one. Not for topics with partitions, but for each.
         """
         return _first(self._ask("message_id_at", topic, _time("time", time)))
 
     def read_entry(self, topic: str, message_id: MessageId) -> list[StoredMessage]:
-        """Give the messages of the entry that holds a message: itself, or the batch that it is in."""
+        """Return the messages of the entry that holds a message: itself, or the batch that it is in."""
         return _stored(self._ask("read_entry", topic, message_id.to_base64()))
 
     def examine_message(
         self, topic: str, start: Literal["earliest", "latest"] = "latest", position: int = 1
     ) -> list[StoredMessage] | None:
-        """Give the messages of the entry at `position`, counted from 1 at the first or the last that is stored.
+        """Return the messages of the entry at `position`, counted from 1 at the first or the last that is stored.
 
         `None` when the topic has none. Not for topics with partitions, but for each.
         """
         return _stored_or_none(self._ask("examine_message", topic, start, _number("position", position)))
 
     def subscriptions(self, topic: str) -> list[str]:
-        """Give the names of the subscriptions of a topic, of all its partitions together."""
+        """Return the names of the subscriptions of a topic, of all its partitions together."""
         found: list[str] = json.loads(self._ask("subscriptions", topic))
         return found
 
@@ -507,11 +507,11 @@ class Admin:
         self._ask("seek", topic, subscription, _position("to", to, after))
 
     def skip(self, topic: str, subscription: str, count: int) -> None:
-        """Let a subscription pass over its next `count` entries; a batch is one. Not for topics with partitions."""
+        """Skip, for a subscription, its next `count` entries; a batch is one. Not for topics with partitions."""
         self._ask("skip", topic, subscription, _number("count", count))
 
     def skip_all(self, topic: str, subscription: str) -> None:
-        """Let a subscription pass over everything that is stored."""
+        """Skip, for a subscription, everything that is stored."""
         self._ask("skip_all", topic, subscription)
 
     def expire_messages(self, topic: str, subscription: str, older_than: Seconds) -> bool:
@@ -536,18 +536,18 @@ class Admin:
         return found
 
     def peek_entry(self, topic: str, subscription: str, position: int) -> list[StoredMessage] | None:
-        """Give the messages of the entry at `position` among those that a subscription has not acknowledged.
+        """Return the messages of the entry at `position` among those that a subscription has not acknowledged.
 
         It is counted from 1. They stay as they are. `None` past the end. Not for topics with partitions, but for each.
         """
         return _stored_or_none(self._ask("peek_entry", topic, subscription, _number("position", position)))
 
     def peek(self, topic: str, subscription: str, count: int = 1) -> list[StoredMessage]:
-        """Give the next messages that a subscription has not acknowledged, and leave them; one request an entry."""
+        """Return the next messages that a subscription has not acknowledged, and leave them; one request an entry."""
         return _stored(self._ask("peek", topic, subscription, _number("count", count)))
 
     def subscription_properties(self, topic: str, subscription: str) -> dict[str, str]:
-        """Give the properties of a subscription."""
+        """Return the properties of a subscription."""
         found: dict[str, str] = json.loads(self._ask("subscription_properties", topic, subscription))
         return found
 

@@ -35,7 +35,7 @@ class Answer:
     """The body, mostly JSON."""
 
     def json(self) -> Any:
-        """Give the body as what its JSON says; `None` for an empty one.
+        """Return the body as what its JSON says; `None` for an empty one.
 
         Examples:
             >>> client.admin().request("GET", "clusters").json()

@@ -203,7 +203,7 @@ class AsyncProducer(_Handle):
         return self._native.is_connected()
 
     def stats(self) -> Stats:
-        """Give the counters."""
+        """Return the counters."""
         return Stats._from_json(self._native.stats())
 
     async def close(self, timeout: Seconds = 10.0, *, flush: bool = True) -> None:
@@ -338,7 +338,7 @@ class AsyncReceiver(_Handle):
         await self._client._bound().run(self._received.seek_async, *place(to, after))
 
     async def last_message_ids(self) -> Sequence[MessageId]:
-        """Give the ids of the last messages of the topic, one for each partition that has any."""
+        """Return the ids of the last messages of the topic, one for each partition that has any."""
         ids: list[MessageId] = await self._client._bound().run(self._received.last_message_ids_async)
         return ids
 
@@ -353,7 +353,7 @@ class AsyncReceiver(_Handle):
         return self._received.is_connected()
 
     def stats(self) -> Stats:
-        """Give the counters."""
+        """Return the counters."""
         return Stats._from_json(self._received.stats())
 
     async def close(self, timeout: Seconds = 10.0) -> None:
@@ -458,7 +458,7 @@ class AsyncConsumer(AsyncReceiver):
         await self._client._bound().run(self._native.reconsume_later_async, message, length)
 
     async def backlog(self) -> int:
-        """Give the number of messages that the subscription has not acknowledged; see `stargate.Consumer.backlog`."""
+        """Return the number of messages that the subscription has not acknowledged; see `stargate.Consumer.backlog`."""
         count: int = await self._client._bound().run(self._native.backlog_async)
         return count
 
@@ -583,7 +583,7 @@ class AsyncClient(_Handle):
         return self._closed
 
     def stats(self) -> Stats:
-        """Give the counters of all that was opened through it, what is closed included."""
+        """Return the counters of all that was opened through it, what is closed included."""
         return Stats._from_json(self._native.stats())
 
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Opening[AsyncProducer]:
@@ -668,7 +668,7 @@ class AsyncClient(_Handle):
                 raise outcome
 
     def _bound(self) -> Bridge:
-        """Give the bridge to the loop that runs, which is always the same."""
+        """Return the bridge to the loop that runs, which is always the same."""
         if self._bridge is None:
             self._bridge = Bridge()
         else:

@@ -132,12 +132,12 @@ class AsyncAdmin:
         return _answer(await self._ask("request", method, path, body))
 
     async def clusters(self) -> list[str]:
-        """Give the names of the clusters that this one knows, its own included."""
+        """Return the names of the clusters that this one knows, its own included."""
         found: list[str] = json.loads(await self._ask("clusters"))
         return found
 
     async def broker_version(self) -> str:
-        """Give the version of Pulsar that a broker runs."""
+        """Return the version of Pulsar that a broker runs."""
         found: str = json.loads(await self._ask("broker_version"))
         return found
 
@@ -146,12 +146,12 @@ class AsyncAdmin:
         await self._ask("check_health")
 
     async def tenants(self) -> list[str]:
-        """Give the names of the tenants."""
+        """Return the names of the tenants."""
         found: list[str] = json.loads(await self._ask("tenants"))
         return found
 
     async def tenant(self, name: str) -> TenantInfo:
-        """Give what a tenant is allowed."""
+        """Return what a tenant is allowed."""
         return TenantInfo._from_json(await self._ask("tenant", name))
 
     async def create_tenant(self, name: str, info: TenantInfo | None = None) -> None:
@@ -172,12 +172,12 @@ class AsyncAdmin:
         return found
 
     async def namespaces(self, tenant: str) -> list[str]:
-        """Give the names of a tenant's namespaces. It is one answer of the broker, however many."""
+        """Return the names of a tenant's namespaces. It is one answer of the broker, however many."""
         found: list[str] = json.loads(await self._ask("namespaces", tenant))
         return found
 
     async def namespace_policies(self, namespace: str) -> NamespacePolicies:
-        """Give what is set for a namespace."""
+        """Return what is set for a namespace."""
         return NamespacePolicies._from_json(await self._ask("namespace_policies", namespace))
 
     async def create_namespace(self, namespace: str, bundles: int | None = None) -> None:
@@ -194,7 +194,7 @@ class AsyncAdmin:
         return found
 
     async def retention(self, namespace: str) -> Retention | None:
-        """Give the retention that is set."""
+        """Return the retention that is set."""
         return _retention(await self._ask("retention", namespace))
 
     async def set_retention(self, namespace: str, retention: Retention) -> None:
@@ -211,7 +211,7 @@ class AsyncAdmin:
         await self._ask("remove_retention", namespace)
 
     async def message_ttl(self, namespace: str) -> float | None:
-        """Give the time to live that is set, in seconds."""
+        """Return the time to live that is set, in seconds."""
         return _seconds_or_none(await self._ask("message_ttl", namespace))
 
     async def set_message_ttl(self, namespace: str, ttl: Seconds) -> None:
@@ -236,7 +236,7 @@ class AsyncAdmin:
         await self._ask("remove_deduplication", namespace)
 
     async def backlog_quotas(self, namespace: str) -> list[BacklogQuota]:
-        """Give the backlog quotas that are set."""
+        """Return the backlog quotas that are set."""
         return _quotas(await self._ask("backlog_quotas", namespace))
 
     async def set_backlog_quota(self, namespace: str, quota: BacklogQuota) -> None:
@@ -248,7 +248,7 @@ class AsyncAdmin:
         await self._ask("remove_backlog_quota", namespace, kind)
 
     async def topics(self, namespace: str, *, persistent: bool = True) -> list[str]:
-        """Give the full names of the topics of a namespace, each partition by itself, in no order.
+        """Return the full names of the topics of a namespace, each partition by itself, in no order.
 
         With `persistent=False`, those that the broker does not store. It is one answer of the broker, however many
         there are; `walk_topics` takes the namespaces of a tenant, or of all, one by one.
@@ -257,12 +257,12 @@ class AsyncAdmin:
         return found
 
     async def partitioned_topics(self, namespace: str, *, persistent: bool = True) -> list[str]:
-        """Give the full names of the topics with partitions of a namespace."""
+        """Return the full names of the topics with partitions of a namespace."""
         found: list[str] = json.loads(await self._ask("partitioned_topics", namespace, _flag(persistent)))
         return found
 
     async def walk_topics(self, tenant: str | None = None) -> AsyncIterator[str]:
-        """Give all topics of a tenant, or of all tenants, each partition by itself.
+        """Return all topics of a tenant, or of all tenants, each partition by itself.
 
         It asks for the next namespace when the topics of one have been taken. What is deleted meanwhile is left out.
         """
@@ -307,7 +307,7 @@ class AsyncAdmin:
         await self._ask("grow_partitions", topic, _number("partitions", partitions))
 
     async def partitions(self, topic: str) -> int:
-        """Give how many partitions a topic has, 0 for one without; raise `NotFoundError` when it does not exist."""
+        """Return how many partitions a topic has, 0 for one without; raise `NotFoundError` when it does not exist."""
         found: int = json.loads(await self._ask("partitions", topic))
         return found
 
@@ -336,7 +336,7 @@ class AsyncAdmin:
         await self._ask("compact_topic", topic)
 
     async def compaction_status(self, topic: str) -> CompactionStatus:
-        """Give how far a compaction is. Of a topic with partitions each is to be asked by itself."""
+        """Return how far a compaction is. Of a topic with partitions each is to be asked by itself."""
         return CompactionStatus._from_json(await self._ask("compaction_status", topic))
 
     async def unload_topic(self, topic: str) -> None:
@@ -351,42 +351,42 @@ class AsyncAdmin:
         await self._ask("truncate_topic", topic)
 
     async def topic_stats(self, topic: str) -> TopicStats:
-        """Give the statistics of a topic; of one with partitions those of all together, and of each."""
+        """Return the statistics of a topic; of one with partitions those of all together, and of each."""
         return TopicStats._from_json(await self._ask("topic_stats", topic))
 
     async def internal_stats(self, topic: str) -> InternalStats:
-        """Give how the broker stores a topic, or each of its partitions."""
+        """Return how the broker stores a topic, or each of its partitions."""
         return InternalStats._from_json(await self._ask("internal_stats", topic))
 
     async def last_message_id(self, topic: str) -> MessageId | None:
-        """Give the id of the last message; `None` when the topic has none.
+        """Return the id of the last message; `None` when the topic has none.
 
         Not for topics with partitions, but for each.
         """
         return _first(await self._ask("last_message_id", topic))
 
     async def message_id_at(self, topic: str, time: datetime | float) -> MessageId | None:
-        """Give the id of the first message that was published at `time` or later.
+        """Return the id of the first message that was published at `time` or later.
 
         If there is none, of the place after the last one. Not for topics with partitions, but for each.
         """
         return _first(await self._ask("message_id_at", topic, _time("time", time)))
 
     async def read_entry(self, topic: str, message_id: MessageId) -> list[StoredMessage]:
-        """Give the messages of the entry that holds a message: itself, or the batch that it is in."""
+        """Return the messages of the entry that holds a message: itself, or the batch that it is in."""
         return _stored(await self._ask("read_entry", topic, message_id.to_base64()))
 
     async def examine_message(
         self, topic: str, start: Literal["earliest", "latest"] = "latest", position: int = 1
     ) -> list[StoredMessage] | None:
-        """Give the messages of the entry at `position`, counted from 1 at the first or the last that is stored.
+        """Return the messages of the entry at `position`, counted from 1 at the first or the last that is stored.
 
         `None` when the topic has none. Not for topics with partitions, but for each.
         """
         return _stored_or_none(await self._ask("examine_message", topic, start, _number("position", position)))
 
     async def subscriptions(self, topic: str) -> list[str]:
-        """Give the names of the subscriptions of a topic, of all its partitions together."""
+        """Return the names of the subscriptions of a topic, of all its partitions together."""
         found: list[str] = json.loads(await self._ask("subscriptions", topic))
         return found
 
@@ -429,11 +429,11 @@ class AsyncAdmin:
         await self._ask("seek", topic, subscription, _position("to", to, after))
 
     async def skip(self, topic: str, subscription: str, count: int) -> None:
-        """Let a subscription pass over its next `count` entries; a batch is one. Not for topics with partitions."""
+        """Skip, for a subscription, its next `count` entries; a batch is one. Not for topics with partitions."""
         await self._ask("skip", topic, subscription, _number("count", count))
 
     async def skip_all(self, topic: str, subscription: str) -> None:
-        """Let a subscription pass over everything that is stored."""
+        """Skip, for a subscription, everything that is stored."""
         await self._ask("skip_all", topic, subscription)
 
     async def expire_messages(self, topic: str, subscription: str, older_than: Seconds) -> bool:
@@ -458,18 +458,18 @@ class AsyncAdmin:
         return found
 
     async def peek_entry(self, topic: str, subscription: str, position: int) -> list[StoredMessage] | None:
-        """Give the messages of the entry at `position` among those that a subscription has not acknowledged.
+        """Return the messages of the entry at `position` among those that a subscription has not acknowledged.
 
         It is counted from 1. They stay as they are. `None` past the end. Not for topics with partitions, but for each.
         """
         return _stored_or_none(await self._ask("peek_entry", topic, subscription, _number("position", position)))
 
     async def peek(self, topic: str, subscription: str, count: int = 1) -> list[StoredMessage]:
-        """Give the next messages that a subscription has not acknowledged, and leave them; one request an entry."""
+        """Return the next messages that a subscription has not acknowledged, and leave them; one request an entry."""
         return _stored(await self._ask("peek", topic, subscription, _number("count", count)))
 
     async def subscription_properties(self, topic: str, subscription: str) -> dict[str, str]:
-        """Give the properties of a subscription."""
+        """Return the properties of a subscription."""
         found: dict[str, str] = json.loads(await self._ask("subscription_properties", topic, subscription))
         return found
 

@@ -95,15 +95,15 @@ class AsyncSupervisor(Registry[_Handle]):
         return part.key
 
     def producer(self, key: RegistryKey) -> AsyncProducer:
-        """Give the producer under a key, as it is now; see `stargate.Supervisor.producer`."""
+        """Return the producer under a key, as it is now; see `stargate.Supervisor.producer`."""
         return self._find(key, "producer", AsyncProducer)
 
     def consumer(self, key: RegistryKey) -> AsyncConsumer:
-        """Give the consumer under a key, as it is now; see `producer`."""
+        """Return the consumer under a key, as it is now; see `producer`."""
         return self._find(key, "consumer", AsyncConsumer)
 
     def reader(self, key: RegistryKey) -> AsyncReader:
-        """Give the reader under a key, as it is now; see `producer`."""
+        """Return the reader under a key, as it is now; see `producer`."""
         return self._find(key, "reader", AsyncReader)
 
     async def close(self, timeout: Seconds = 10.0) -> None:

@@ -30,12 +30,14 @@ Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
 
 
 class Client(Handle):
-    """The way to a Pulsar cluster. Making one opens no connection; each producer, consumer and reader has its own.
+    """A client of a Pulsar cluster. Creating one opens no connection; each producer, consumer and reader has its own.
 
-    `url` is `ws://host:port` or `wss://host:port`, with several hosts after commas. The options are
-    `ConnectionOptions`; whatever the client opens inherits them. `token_supplier` is asked for a token at each connect,
-    on a thread of stargate; it takes the place of `auth_token`. `headers_supplier` is asked for headers, a mapping or pairs
-    of names and values, at each connect and each request to the REST API. May be used by many threads at once.
+    `url` is `ws://host:port` or `wss://host:port`; separate several hosts by commas. The options are
+    `ConnectionOptions`; everything that the client opens inherits them. Many threads may use a client at once.
+
+    `token_supplier` returns a token. It is called at each connect, on a thread of stargate, and replaces `auth_token`.
+    `headers_supplier` returns headers, a mapping or pairs of names and values. It is called at each connect and at each
+    request to the REST API.
 
     Examples:
         >>> with stargate.Client("ws://localhost:8080") as client, client.producer("orders") as producer:
@@ -69,7 +71,7 @@ class Client(Handle):
         return self._closed
 
     def stats(self) -> Stats:
-        """Give the counters of all that was opened through it, what is closed included.
+        """Return the counters of all that was opened through it, what is closed included.
 
         Examples:
             >>> producer.send(b"x").ledger >= 0
@@ -209,7 +211,7 @@ _Keys: TypeAlias = "tuple[_native.Events, CryptoKeyReader] | None"
 
 
 def split_keys(options: Mapping[str, Any]) -> tuple[_Keys, dict[str, Any]]:
-    """Give the key reader of end-to-end encryption, and the other options."""
+    """Return the key reader of end-to-end encryption, and the other options."""
     rest = dict(options)
     reader = rest.pop("crypto_key_reader", None)
     if reader is None:
@@ -221,7 +223,7 @@ def split_keys(options: Mapping[str, Any]) -> tuple[_Keys, dict[str, Any]]:
 
 
 def split_options(options: Mapping[str, Any]) -> tuple[list[tuple[str, str]], _Listener]:
-    """Give the options of the table as texts, and the listener."""
+    """Return the options of the table as texts, and the listener."""
     rest = dict(options)
     listener = rest.pop("on_state", None)
     return option_pairs(rest), None if listener is None else (_events.events(), listener)
@@ -237,7 +239,7 @@ def topics_of(topic: Topics) -> tuple[list[str], bool]:
 
 
 def _java_pattern(pattern: re.Pattern[str]) -> str:
-    """Give a compiled pattern as the broker reads it: its flags stand before the name of the topic."""
+    """Return a compiled pattern as the broker reads it: its flags stand before the name of the topic."""
     if pattern.flags & re.VERBOSE:
         raise InvalidArgumentError(
             "topic: the broker's patterns have no re.VERBOSE; write it without spaces and comments"

@@ -58,11 +58,11 @@ class CryptoKeyReader(Protocol):
     """
 
     def public_key(self, name: str, /) -> EncryptionKeyInfo:
-        """Give the public key to encrypt with; asked when a producer is opened, and at each new data key."""
+        """Return the public key to encrypt with; asked when a producer is opened, and at each new data key."""
         ...
 
     def private_key(self, name: str, metadata: dict[str, str], /) -> EncryptionKeyInfo:
-        """Give the private key to read with, by the name and the metadata that came with a message."""
+        """Return the private key to read with, by the name and the metadata that came with a message."""
         ...
 
 
@@ -87,11 +87,11 @@ class PemKeyReader:
         self._private: dict[str, Pem] = dict(private_keys or {})
 
     def public_key(self, name: str, /) -> EncryptionKeyInfo:
-        """Give the public key of this name."""
+        """Return the public key of this name."""
         return _read(self._public, name, "public")
 
     def private_key(self, name: str, metadata: dict[str, str], /) -> EncryptionKeyInfo:  # noqa: ARG002
-        """Give the private key of this name, whatever the metadata."""
+        """Return the private key of this name, whatever the metadata."""
         return _read(self._private, name, "private")
 
     def __repr__(self) -> str:

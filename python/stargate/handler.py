@@ -120,7 +120,7 @@ class _Function(MessageHandler):
 def maker(
     handler: Any, base: type | tuple[type, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[], tuple[Any, Any]]:
-    """Give the function that makes the handler of one processor, and with it what its `init` returned.
+    """Return the function that makes the handler of one processor, and with it what its `init` returned.
 
     `base` is what classes of handlers inherit from.
     """
@@ -275,7 +275,7 @@ def settle(native: _native.Consumer | _native.Reader, message: Message, decision
 
 
 def checked(outcome: object) -> Decision:
-    """Give the outcome that a handler returned, or raise."""
+    """Return the outcome that a handler returned, or raise."""
     if outcome is None:
         return ACK
     if isinstance(outcome, Decision):

@@ -62,7 +62,7 @@ def packed_all(
 
 
 def packed(message: Payload | OutgoingMessage) -> Payload | tuple[Payload, Extras]:
-    """Give a message as the native half takes it."""
+    """Return a message as the native half takes it."""
     return message._packed() if isinstance(message, OutgoingMessage) else message
 
 
@@ -194,7 +194,7 @@ class Producer(Handle):
         return self._native.is_connected()
 
     def stats(self) -> Stats:
-        """Give the counters.
+        """Return the counters.
 
         Examples:
             >>> ids = producer.send_many([b"one", b"two"])
@@ -263,7 +263,7 @@ def produce(
 def produce_arguments(
     url: str, messages: Payload | OutgoingMessage | Iterable[Payload | OutgoingMessage], options: ProducerOptions
 ) -> tuple[str, list[tuple[str, str]], list[Payload | tuple[Payload, Extras]]]:
-    """Give the arguments of `produce` as the native half takes them."""
+    """Return the arguments of `produce` as the native half takes them."""
     if isinstance(messages, _ONE):
         messages = [messages]
     if options.get("on_state") is not None:

@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def pulsar_mock(request: pytest.FixtureRequest) -> Iterator[MockBroker]:
-    """Give a mock Pulsar broker of the test's own (`stargate.testing.MockBroker`), and end it after the test.
+    """Return a mock Pulsar broker of the test's own (`stargate.testing.MockBroker`), and end it after the test.
 
     It is no coroutine and has a thread of its own, so tests of every kind of asyncio plugin can use it too.
     """

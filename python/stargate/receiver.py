@@ -168,7 +168,7 @@ class Receiver(Handle):
         self._received.seek(*place(to, after))
 
     def last_message_ids(self) -> Sequence[MessageId]:
-        """Give the ids of the last messages of the topic, one for each partition that has any.
+        """Return the ids of the last messages of the topic, one for each partition that has any.
 
         Uses Pulsar's REST API.
 
@@ -195,7 +195,7 @@ class Receiver(Handle):
         return self._received.is_connected()
 
     def stats(self) -> Stats:
-        """Give the counters.
+        """Return the counters.
 
         Examples:
             >>> consumer.stats().received
@@ -335,7 +335,7 @@ class Consumer(Receiver):
         self._native.reconsume_later(message, seconds(ReconsumeLater(delay).delay) or 0.0)
 
     def backlog(self) -> int:
-        """Give the number of messages that the subscription has not acknowledged, those in hand included.
+        """Return the number of messages that the subscription has not acknowledged, those in hand included.
 
         0 is caught up. It is the broker's count, in which a batch is one. Not for a pattern. Uses Pulsar's REST API.
 

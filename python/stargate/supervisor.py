@@ -109,18 +109,18 @@ class Supervisor(Registry[_Handle]):
         return part.key
 
     def producer(self, key: RegistryKey) -> Producer:
-        """Give the producer under a key, as it is now; after a restart it is another one.
+        """Return the producer under a key, as it is now; after a restart it is another one.
 
         Raise `NotFoundError`, or the error of a producer that is down.
         """
         return self._find(key, "producer", Producer)
 
     def consumer(self, key: RegistryKey) -> Consumer:
-        """Give the consumer under a key, as it is now; see `producer`."""
+        """Return the consumer under a key, as it is now; see `producer`."""
         return self._find(key, "consumer", Consumer)
 
     def reader(self, key: RegistryKey) -> Reader:
-        """Give the reader under a key, as it is now; see `producer`."""
+        """Return the reader under a key, as it is now; see `producer`."""
         return self._find(key, "reader", Reader)
 
     def close(self, timeout: Seconds = 10.0) -> None:

@@ -250,7 +250,7 @@ class MockBroker(Handle):
         return MessageId.from_base64(self._native.publish(topic, batch))
 
     def messages(self, topic: str) -> list[StoredMessage]:
-        """Give everything that a topic holds, acknowledged or not: partition after partition, in order.
+        """Return everything that a topic holds, acknowledged or not: partition after partition, in order.
 
         Raise `NotFoundError` for a topic that nobody has created or used.
 
@@ -478,7 +478,7 @@ class MockBroker(Handle):
         return self._native.count(op, topic)
 
     def requests(self, op: Operation | None = None) -> list[Request]:
-        """Give what clients did and got, in order; at most the last 100,000. With `op`, only those.
+        """Return what clients did and got, in order; at most the last 100,000. With `op`, only those.
 
         Examples:
             >>> [request.role for request in mock.requests("connect")]

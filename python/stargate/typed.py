@@ -46,7 +46,7 @@ class _MisfitError(Exception):
 
 
 def encode(value: object) -> bytes:
-    """Give a value as JSON in UTF-8; `InvalidArgumentError` names what has no form in JSON.
+    """Return a value as JSON in UTF-8; `InvalidArgumentError` names what has no form in JSON.
 
     Examples:
         >>> from dataclasses import dataclass
@@ -120,7 +120,7 @@ def _dump(model: Any) -> bytes:
 
 
 def _plain(value: Any, where: str) -> Any:  # noqa: PLR0911 -- one for each type
-    """Give a value as what `json` knows."""
+    """Return a value as what `json` knows."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -172,7 +172,7 @@ def _misfit(where: str, kind: object, value: object) -> NoReturn:
 
 
 def _build(value: Any, kind: Any, where: str) -> Any:  # noqa: PLR0911, PLR0912 -- one for each type
-    """Give what `json` read as a value of a type."""
+    """Return what `json` read as a value of a type."""
     origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin is Any or origin is object:
         return value

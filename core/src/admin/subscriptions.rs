@@ -101,12 +101,12 @@ impl Admin {
         }
     }
 
-    /// Lets a subscription pass over its next `count` entries; a batch is one entry. Not for topics with partitions.
+    /// Skips the next `count` entries of a subscription; a batch is one entry. Not for topics with partitions.
     pub async fn skip(&self, topic: impl AsRef<str>, subscription: &str, count: u64) -> Result<()> {
         self.call_of("skip", Method::POST, topic, subscription, &format!("/skip/{count}"))?.done().await
     }
 
-    /// Lets a subscription pass over everything that is stored.
+    /// Skips everything that is stored, for a subscription.
     pub async fn skip_all(&self, topic: impl AsRef<str>, subscription: &str) -> Result<()> {
         self.call_of("skip all", Method::POST, topic, subscription, "/skip_all")?.done().await
     }
@@ -192,7 +192,7 @@ impl Admin {
         call.body(&json!(properties)).done().await
     }
 
-    /// Lets the broker read the backlog of a subscription and count what is in it; that can take long, and reads from
+    /// Has the broker read the backlog of a subscription and count what is in it; that can take long, and reads from
     /// storage what is old. Not for topics with partitions, but for each of them.
     pub async fn analyze_backlog(&self, topic: impl AsRef<str>, subscription: &str) -> Result<BacklogAnalysis> {
         let call = self.call_of("analyze the backlog of", Method::POST, topic, subscription, "/analyzeBacklog")?;

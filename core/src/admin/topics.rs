@@ -132,7 +132,7 @@ impl Admin {
         self.call_topic("compact", Method::PUT, topic, "/compaction")?.done().await
     }
 
-    /// How far a compaction is. Of a topic with partitions each is to be asked by itself.
+    /// How far a compaction is. For a partitioned topic, query each partition.
     pub async fn compaction_status(&self, topic: impl AsRef<str>) -> Result<CompactionStatus> {
         self.call_topic("ask for the compaction of", Method::GET, topic, "/compaction")?.with_raw().await
     }
@@ -176,7 +176,7 @@ impl Admin {
     }
 
     /// The id of the first message that was published at `time` or later; if there is none, of the place after the last
-    /// message. Of a topic with partitions each is to be asked by itself.
+    /// message. For a partitioned topic, query each partition.
     pub async fn message_id_at(&self, topic: impl AsRef<str>, time: SystemTime) -> Result<Option<MessageId>> {
         let rest = format!("/messageid/{}", millis(time));
         let call = self.call_topic("look for a time in", Method::GET, topic, &rest)?;

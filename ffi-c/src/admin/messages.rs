@@ -16,7 +16,7 @@ pub(super) fn id_text(id: Option<MessageId>) -> Option<String> {
     id.map(|id| id.as_str().to_owned())
 }
 
-/// The id of the last message; NULL when the topic has none. Of a topic with partitions each is to be asked by itself.
+/// The id of the last message; NULL when the topic has none. For a partitioned topic, query each partition.
 /// For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn stargate_admin_peek(
     }
 }
 
-/// The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay as
-/// they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
+/// The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay
+/// as they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
 /// partitions, but for each of them.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.

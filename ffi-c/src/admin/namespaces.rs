@@ -202,7 +202,7 @@ pub unsafe extern "C" fn stargate_admin_set_message_ttl(
     }
 }
 
-/// Whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
+/// Checks whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn stargate_admin_deduplication(
     }
 }
 
-/// Lets the broker drop messages that a producer sent before, or with 0 not.
+/// Enables (1) or disables (0) deduplication: the broker drops messages that a producer sent before.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -293,7 +293,7 @@ pub unsafe extern "C" fn stargate_admin_set_backlog_quota(
     }
 }
 
-/// Lets the broker's default hold again for "retention", "message_ttl", "deduplication", "destination_storage" or
+/// Restores the broker's default for "retention", "message_ttl", "deduplication", "destination_storage" or
 /// "message_age" (the last two are backlog quotas).
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.

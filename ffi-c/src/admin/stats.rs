@@ -27,7 +27,7 @@ pub unsafe extern "C" fn stargate_admin_topic_stats(
     }
 }
 
-/// How the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
+/// Returns how the broker stores a topic, or each of its partitions, in the broker's JSON. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn stargate_admin_internal_stats(
     }
 }
 
-/// Lets the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
+/// Has the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
 /// messages, aborted and others. That can take long. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.

@@ -14,7 +14,7 @@ unsafe impl Handle for stargate_strings {
     type Inner = Vec<Option<Text>>;
 }
 
-/// How many texts there are; 0 for NULL.
+/// Returns how many texts there are; 0 for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

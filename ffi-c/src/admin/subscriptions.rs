@@ -142,7 +142,7 @@ pub unsafe extern "C" fn stargate_admin_seek_time(
     }
 }
 
-/// Lets a subscription pass over its next entries; a batch is one. Not for topics with partitions.
+/// Skips the next entries of a subscription; a batch is one. Not for topics with partitions.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn stargate_admin_skip(
     }
 }
 
-/// Lets a subscription pass over everything that is stored.
+/// Skips everything that is stored, for a subscription.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn stargate_admin_tenants(
     unsafe { call::names(client, timeout_ms, out, error, async |admin| admin.tenants().await) }
 }
 
-/// What a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
+/// Returns what a tenant is allowed, in JSON: adminRoles and allowedClusters. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

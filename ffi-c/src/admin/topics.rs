@@ -146,7 +146,7 @@ pub unsafe extern "C" fn stargate_admin_grow_partitions(
     }
 }
 
-/// How many partitions a topic has, 0 for one without.
+/// Returns how many partitions a topic has, 0 for one without.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn stargate_admin_compact_topic(
     unsafe { call::done(client, timeout_ms, error, async |admin| admin.compact_topic(text(topic, "topic")?).await) }
 }
 
-/// How far a compaction is, in JSON: status and lastError. Of a topic with partitions each is to be asked by itself.
+/// Returns how far a compaction is, in JSON: status and lastError. For a partitioned topic, query each partition.
 /// For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -239,7 +239,7 @@ pub unsafe extern "C" fn stargate_admin_compaction_status(
     }
 }
 
-/// Lets the broker close a topic; the next use loads it again, maybe on another broker.
+/// Unloads a topic from its broker; the next use loads it again, maybe on another broker.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
