@@ -63,12 +63,6 @@ DIFFERENCES = (
         ),
     ),
     Difference(
-        "`initial_position=earliest` for a new subscription",
-        "the proxy ignores it; make the subscription with `create_subscription` first",
-        ("3.0.0",),
-        ("the_initial_position_is_earliest_or_latest",),
-    ),
-    Difference(
         "namespace backlog quotas, examining a message by its place, some errors of the REST API",
         "the broker answers differently",
         ("3.0.0",),

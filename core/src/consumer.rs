@@ -9,6 +9,7 @@ use crate::admin::{Admin, Position, SubscriptionStats};
 use crate::client::inner::{Child, ClientInner};
 use crate::driver::{Route, SessionCommand};
 use crate::error::{Error, ErrorKind, Result};
+use crate::initial_position;
 use crate::log::Level;
 use crate::message::{Message, MessageId};
 use crate::options::{Options, Resolved, Roles, SubscriptionMode};
@@ -72,8 +73,18 @@ impl Consumer {
             Topics::Pattern(pattern) => pattern.clone(),
         };
         let named = |error: Error| error.during("open consumer").on_topic(&shown);
+        let resolved = client.options_for(options, Roles::CONSUMER).map_err(named)?;
+        // A lazy consumer does not wait for the REST API either.
+        if !resolved.lazy && !subscription.is_empty() {
+            let stored: Vec<&TopicName> = match &topics {
+                Topics::One(topic) => vec![topic],
+                Topics::Several(topics) => topics.iter().collect(),
+                Topics::Pattern(_) => Vec::new(),
+            };
+            initial_position::ensure(client, &stored, subscription, &resolved).await.map_err(named)?;
+        }
         let consumer = Consumer::spawn(client, topics, subscription, options).map_err(named)?;
-        if !options.or(&client.options).resolve().lazy {
+        if !resolved.lazy {
             status::connected(&consumer.inner.receiver.status).await.map_err(named)?;
         }
         Ok(consumer)

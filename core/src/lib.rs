@@ -78,6 +78,7 @@ pub mod fuzzing;
 mod headers;
 mod headers_supplier;
 mod http;
+mod initial_position;
 mod limiter;
 mod log;
 mod message;

@@ -113,6 +113,7 @@ impl MockBroker {
             idle_timeout: limit(py, idle_timeout)?.unwrap_or(Duration::MAX),
             ping_interval: limit(py, ping_interval)?,
             auto_create_topics: auto_create,
+            ..MockOptions::default()
         };
         let started = py.detach(|| Mock::start(options)).map_err(|error| not_started(py, &error))?;
         Ok(MockBroker { inner: ForkSafe::new(started) })

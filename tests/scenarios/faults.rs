@@ -4,6 +4,7 @@
 //! Tables of cases on the mock broker; each case has a topic of its own, and a table fails with the names of all cases
 //! that do.
 
+mod old_proxy;
 mod waiting;
 
 use std::collections::BTreeSet;

@@ -20,6 +20,7 @@ usage: stargate-mock [options]
   --tls-cert FILE --tls-key FILE serve TLS with this certificate and key, in PEM
   --tls-client-ca FILE           accept client certificates of this CA in place of a token
   --max-text-size BYTES          close with 1009 above this size (default 1048576)
+  --pulsar-version VERSION       the Pulsar it plays (default 4.0.8); before 4 with what its proxies lack
   --idle-timeout MS              close with 1001 after this long without traffic (default 300000)
   --partitioned TOPIC=N          create a partitioned topic; may be repeated
   --deduplication NAMESPACE      drop duplicates in this namespace, such as public/default; may be repeated
@@ -123,6 +124,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--tls-key" => key = Some(PathBuf::from(value()?)),
             "--tls-client-ca" => client_ca = Some(PathBuf::from(value()?)),
             "--max-text-size" => options.max_text_size = number(value()?)? as usize,
+            "--pulsar-version" => options.version = value()?,
             "--idle-timeout" => options.idle_timeout = std::time::Duration::from_millis(number(value()?)?),
             "--partitioned" => {
                 let text = value()?;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::sync::OnceCell;
+
 use crate::auth::{Credentials, plugin};
 use crate::callbacks::Callbacks;
 use crate::driver::Route;
@@ -40,6 +42,8 @@ pub(crate) struct ClientInner {
     pub(crate) jar: Arc<Jar>,
     /// At which its handles look for tombstones.
     pub(crate) limiter: Arc<RateLimiter>,
+    /// The version of Pulsar, once the REST API was asked for it; `None` if it did not tell.
+    pub(crate) broker_version: OnceCell<Option<String>>,
     children: Mutex<Vec<Weak<dyn Child>>>,
     totals: Mutex<Totals>,
     closed: AtomicBool,
@@ -65,6 +69,7 @@ impl ClientInner {
                 false => Callbacks::new(Log::new("client", options.log.clone())),
             },
             limiter: Arc::default(),
+            broker_version: OnceCell::new(),
             children: Mutex::default(),
             totals: Mutex::default(),
             closed: AtomicBool::new(false),

@@ -48,6 +48,10 @@ pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
             "{server} refused the connection ({status}) without a reason, as a broker does when the topic does not exist \
              and topics are not created on their own (allowAutoTopicCreation)"
         ),
+        _ if reason.contains("cryptoKeyReaderFactoryClassName") => format!(
+            "{server} refused the connection ({status}): {sentence} (encryption_key needs a WebSocket proxy of Pulsar 4.0; \
+             encryption_keys needs a key reader in the proxy)"
+        ),
         _ => format!("{server} refused the connection ({status}): {sentence}{explanation}"),
     };
     let error = Error::new(kind, text).with_http_status(status).with_broker_text(reason);

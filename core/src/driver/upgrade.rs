@@ -74,6 +74,7 @@ async fn upgrade(
         };
         match response.status {
             307 | 308 => (host, path) = access.trust.follow(&host, &response)?,
+            404 if path.contains("/ws/v3/") => return Err(refused(&response, SEVERAL_TOPICS)),
             status => return Err(refused(&response, &access.auth.explain(status))),
         }
     }
@@ -104,6 +105,10 @@ async fn ask(host: &Host, path: &str, access: &Access, authorization: Option<&st
     let socket = Socket::new(link.io.into_inner(), link.read_buf.to_vec(), access.max_frame_bytes).await;
     Ok(Answer::Switched(Box::new(socket)))
 }
+
+/// What a proxy that does not know the path of a consumer of several topics cannot say.
+const SEVERAL_TOPICS: &str = " (several topics or a pattern on one consumer need a WebSocket proxy of Pulsar 4.0; with an \
+                              older one, open a consumer for each topic)";
 
 type Request = hyper::Request<String>;
 

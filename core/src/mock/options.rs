@@ -32,6 +32,9 @@ pub struct MockOptions {
     pub idle_timeout: Duration,
     /// Pulsar's `webSocketPingDurationSeconds`; `None`, the default, is never.
     pub ping_interval: Option<Duration>,
+    /// The version of Pulsar it plays. Before 4 it has neither several topics on one consumer, nor encryption by clients, nor
+    /// the initial position of a subscription, as the WebSocket proxies of Pulsar 3.0.0.
+    pub version: String,
     /// Pulsar's `allowAutoTopicCreation`: whether connecting to a missing topic creates it.
     pub auto_create_topics: bool,
 }
@@ -48,8 +51,16 @@ impl Default for MockOptions {
             max_text_size: 1_048_576,
             idle_timeout: Duration::from_secs(300),
             ping_interval: None,
+            version: "4.0.8".to_owned(),
             auto_create_topics: true,
         }
+    }
+}
+
+impl MockOptions {
+    /// Whether it plays a Pulsar before 4.
+    pub(super) fn is_old(&self) -> bool {
+        self.version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < 4)
     }
 }
 
@@ -66,6 +77,7 @@ impl fmt::Debug for MockOptions {
             .field("max_text_size", &self.max_text_size)
             .field("idle_timeout", &self.idle_timeout)
             .field("ping_interval", &self.ping_interval)
+            .field("version", &self.version)
             .field("auto_create_topics", &self.auto_create_topics)
             .finish()
     }

@@ -272,7 +272,7 @@ async fn upgrade(
     if let Some(refusal) = credentials::check(&shared.options, shared.clock.now_ms(), request, certified) {
         return refuse(refusal.status, &refusal.reason);
     }
-    let Some(wanted) = upgrade::parse(request) else { return refuse(404, "Not Found") };
+    let Some(wanted) = upgrade::parse(request, shared.options.is_old()) else { return refuse(404, "Not Found") };
     let is_upgrade = request.header_has("Connection", "upgrade") && request.header_has("Upgrade", "websocket");
     if request.method != "GET" || !is_upgrade {
         return refuse(405, "HTTP method GET is not supported by this URL");

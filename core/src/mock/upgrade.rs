@@ -91,13 +91,15 @@ pub(super) fn label(path: &str) -> (&'static str, String) {
 }
 
 /// `None` where there is no such endpoint.
-pub(super) fn parse(request: &Request) -> Option<Result<Wanted, Refusal>> {
+pub(super) fn parse(request: &Request, old: bool) -> Option<Result<Wanted, Refusal>> {
     let parts: Vec<&str> = request.path.split('/').collect();
     match parts.as_slice() {
-        ["", "ws", "v2", "producer", ..] => Some(producer(request, &parts).map(Wanted::Producer)),
-        ["", "ws", "v2", "consumer", ..] => Some(consumer(request, &parts).map(Wanted::Consumer)),
+        ["", "ws", "v2", "producer", ..] => Some(producer(request, &parts, old).map(Wanted::Producer)),
+        ["", "ws", "v2", "consumer", ..] => Some(consumer(request, &parts, old).map(Wanted::Consumer)),
         ["", "ws", "v2", "reader", ..] => Some(reader(request, &parts).map(Wanted::Reader)),
-        ["", "ws", "v3", "consumer", subscription, ..] => Some(many(request, subscription).map(Wanted::Consumer)),
+        ["", "ws", "v3", "consumer", subscription, ..] if !old => {
+            Some(many(request, subscription).map(Wanted::Consumer))
+        }
         _ => None,
     }
 }
@@ -154,7 +156,7 @@ fn at_least(request: &Request, name: &str, least: i32, otherwise: &str) -> Resul
     }
 }
 
-fn producer(request: &Request, parts: &[&str]) -> Result<ProducerWanted, Refusal> {
+fn producer(request: &Request, parts: &[&str], old: bool) -> Result<ProducerWanted, Refusal> {
     let topic = topic_of(parts, parts.get(7..).unwrap_or_default())?;
     let name = request.parameter("producerName").map(str::to_owned);
     if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
@@ -192,7 +194,8 @@ fn producer(request: &Request, parts: &[&str]) -> Result<ProducerWanted, Refusal
     }
     let mut encryption_keys = None;
     if let Some(keys) = request.parameter("encryptionKeys") {
-        encryption_keys = from_base64(keys).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let by_client = from_base64(keys).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        encryption_keys = by_client.filter(|_| !old);
         if encryption_keys.is_none() {
             let text = "Can't add encryption key without configuring cryptoKeyReaderFactoryClassName";
             return Err(Refusal::new(500, format!("Failed to create producer/consumer: {text}")));
@@ -202,10 +205,14 @@ fn producer(request: &Request, parts: &[&str]) -> Result<ProducerWanted, Refusal
     Ok(ProducerWanted { topic, name, initial_sequence, batching, round_robin, murmur, encryption_keys })
 }
 
-fn consumer(request: &Request, parts: &[&str]) -> Result<ConsumerWanted, Refusal> {
+fn consumer(request: &Request, parts: &[&str], old: bool) -> Result<ConsumerWanted, Refusal> {
     let topic = topic_of(parts, parts.get(7..8).unwrap_or_default())?;
     let &[_, _, _, _, _, _, _, _, subscription] = parts else { return Err(invalid("Invalid topic name format")) };
-    consumer_of(request, Interest::Topics(vec![topic.clone()]), topic, subscription)
+    let mut wanted = consumer_of(request, Interest::Topics(vec![topic.clone()]), topic, subscription)?;
+    if old {
+        wanted.start = Start::Latest;
+    }
+    Ok(wanted)
 }
 
 fn many(request: &Request, subscription: &str) -> Result<ConsumerWanted, Refusal> {

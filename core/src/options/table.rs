@@ -250,7 +250,8 @@ table! {
     subscription_type: SubscriptionType = SubscriptionType::KIND, "exclusive", &[(CONSUMER, "subscriptionType")], CONSUMER;
     /// Whether the subscription outlives its consumers.
     subscription_mode: SubscriptionMode = SubscriptionMode::KIND, "durable", &[(CONSUMER, "subscriptionMode")], CONSUMER;
-    /// Where the subscription starts if it does not exist yet.
+    /// Where the subscription starts if it does not exist yet. Proxies before Pulsar 4.0 ignore it: there the client creates
+    /// the subscription through the REST API first, unless the consumer is `lazy`.
     initial_position: InitialPosition = InitialPosition::KIND, "latest", &[(CONSUMER, Query::INITIAL_POSITION)], CONSUMER;
     /// How long a message may stay unacknowledged before the server redelivers it. 0 never redelivers.
     ack_timeout: Duration = millis_or_off(1_000, I32), "0", &[(CONSUMER, "ackTimeoutMillis")], CONSUMER;

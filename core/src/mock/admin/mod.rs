@@ -25,7 +25,7 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
     let method = request.method.as_str();
     shared.broker(|broker, now| match (method, rest) {
         ("GET", ["brokers", "health"]) => Response::new(200, "text/plain", "ok"),
-        ("GET", ["brokers", "version"]) => Response::new(200, "text/plain", "4.0.8"),
+        ("GET", ["brokers", "version"]) => Response::new(200, "text/plain", shared.options.version.clone()),
         ("GET", ["clusters"]) => ok(json!(["standalone"])),
         (_, ["tenants", rest @ ..]) => namespaces::tenants(broker, request, rest),
         (_, ["namespaces", rest @ ..]) => namespaces::namespaces(broker, request, rest),
