@@ -49,6 +49,8 @@ pub struct StateChange {
     pub topic: Arc<TopicName>,
     /// The host of the connection, as `name:port`.
     pub host: String,
+    /// The proxy of the connection, such as `http://squid:3128`, without its user; `None` for a direct one.
+    pub proxy: Option<String>,
     /// Which of the handle's connections it is; 0 when it has one.
     pub session: usize,
     /// Why, for [`ConnectionState::Disconnected`], [`ConnectionState::Failed`] and [`ConnectionState::Stalled`].

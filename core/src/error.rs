@@ -224,6 +224,11 @@ impl Error {
         self.edit(|inner| inner.lasting = true)
     }
 
+    /// Whether another attempt would end in the same way, though errors of this kind may pass.
+    pub(crate) fn is_final(&self) -> bool {
+        self.0.lasting
+    }
+
     pub(crate) fn close_code(&self) -> Option<u16> {
         self.0.close_code
     }

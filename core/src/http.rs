@@ -22,6 +22,7 @@ pub(crate) use crate::net::http1::Response;
 use crate::net::http1::{self, broken};
 use crate::net::steps::Steps;
 use crate::options::Resolved;
+use crate::proxy::Protocol;
 use crate::runtime::Runtime;
 use crate::topic::{Host, ServiceUrl};
 
@@ -82,7 +83,7 @@ impl Http {
             .map(|url| url.parse().map_err(|error: Error| Error::invalid("option \"admin_url\"").caused_by(error)))
             .transpose()?;
         let url = own.as_ref().unwrap_or(service);
-        let mut access = Access::new(url, credentials, jar, options)?;
+        let mut access = Access::new(url, credentials, jar, options, Protocol::Http)?;
         access.trust.add(service);
         Ok(Http {
             runtime,

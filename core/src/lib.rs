@@ -90,6 +90,7 @@ pub mod options;
 mod outcome;
 mod producer;
 mod proto;
+mod proxy;
 mod query;
 mod reader;
 mod receiver;

@@ -40,7 +40,7 @@ pub async fn produce<M: Into<OutgoingMessage>>(
     for (name, value) in &url.parameters {
         all.set_parameter(name, value).map_err(named)?;
     }
-    let client = Client::new(&url.service.to_string(), Options::new()).map_err(named)?;
+    let client = Client::new(&url.service.to_string(), all.of_connection()).map_err(named)?;
     let producer = client.producer(url.topic.to_string(), all).await?;
     let results = producer.send_all(messages).await;
     // Everything has its result, so there is nothing left to lose with the connection.

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use crate::admin::Admin;
 use crate::callbacks::Job;
 use crate::client::inner::{Child, ClientInner};
-use crate::driver::{CommandSender, Driver, EventSink, SessionCommand, WeakCommandSender};
+use crate::driver::{CommandSender, Driver, EventSink, Route, SessionCommand, WeakCommandSender};
 use crate::duplicates::Duplicates;
 use crate::encryption::Sealer;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,7 +27,7 @@ use crate::query::Query;
 use crate::runtime::deadline_in;
 use crate::stats::{Counters, Stats};
 use crate::status::{self, Reporter, Status};
-use crate::topic::{Endpoint, Host, TopicName};
+use crate::topic::{Endpoint, TopicName};
 
 /// Sends messages to one topic. Cheap to clone; when the last clone is dropped without [`Producer::close`], what is in
 /// flight ends with [`ErrorKind::OutcomeUnknown`].
@@ -546,14 +546,14 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
         }
     }
 
-    fn handle_change(&mut self, change: Change, hosts: &[Host]) {
+    fn handle_change(&mut self, change: Change, route: &Route) {
         if matches!(change, Change::Ended { .. }) {
             self.messages.close();
             self.bytes.close();
             // Whoever hears of the end has heard of every message before.
             self.flush();
         }
-        self.reporter.changed(change, hosts);
+        self.reporter.changed(change, route);
     }
 
     fn flush(&mut self) {

@@ -1,5 +1,6 @@
 //! The state of the sessions of a handle, for those who wait for it, listen to it or read it in a log.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,12 +8,13 @@ use tokio::sync::watch;
 
 use crate::client::inner::ClientInner;
 use crate::connection_state::{ConnectionState, StateChange, StateListener};
+use crate::driver::Route;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::options::Resolved;
 use crate::proto::session::Change;
 use crate::stats::Counters;
-use crate::topic::{Host, TopicName};
+use crate::topic::TopicName;
 
 /// What is known of a session.
 #[derive(Debug, Clone)]
@@ -22,6 +24,30 @@ pub(crate) struct Status {
     pub(crate) ended: Option<Error>,
     /// Something was still in flight when it ended.
     pub(crate) unfinished: bool,
+}
+
+/// Where a connection leads, and through which proxy.
+#[derive(Debug, Default)]
+struct Place {
+    host: String,
+    proxy: Option<String>,
+}
+
+impl Place {
+    fn of(route: &Route, index: usize) -> Place {
+        let Some(host) = route.hosts.get(index) else { return Place::default() };
+        let proxy = route.access.dialer.via.proxies.choose(host).ok().flatten().map(ToString::to_string);
+        Place { host: host.to_string(), proxy }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.proxy {
+            Some(proxy) => write!(f, "{} through {proxy}", self.host),
+            None => f.write_str(&self.host),
+        }
+    }
 }
 
 /// Tells the world about one session.
@@ -61,25 +87,25 @@ impl Reporter {
         &self.client.callbacks
     }
 
-    pub(crate) fn changed(&self, change: Change, hosts: &[Host]) {
-        let host = |index: usize| hosts.get(index).map(ToString::to_string).unwrap_or_default();
+    pub(crate) fn changed(&self, change: Change, route: &Route) {
+        let place = |index: usize| Place::of(route, index);
         match change {
             Change::Connecting { host: index } => {
-                self.log.write(Level::Debug, &format!("connecting to {}", host(index)));
-                self.tell(ConnectionState::Connecting, host(index), None, None);
+                self.log.write(Level::Debug, &format!("connecting to {}", place(index)));
+                self.tell(ConnectionState::Connecting, place(index), None, None);
             }
             Change::Connected { host: index, connection } => {
                 self.counters.connections.add(1);
                 if connection > 1 {
                     self.counters.reconnects.add(1);
                 }
-                self.log.write(Level::Info, &format!("connected to {}", host(index)));
-                self.tell(ConnectionState::Connected, host(index), None, None);
+                self.log.write(Level::Info, &format!("connected to {}", place(index)));
+                self.tell(ConnectionState::Connected, place(index), None, None);
             }
             Change::Disconnected { host: index, error, retry_in, intended } => {
                 let level = if intended { Level::Info } else { Level::Warn };
-                self.log.write(level, &format!("{}: {error}; next attempt in {retry_in:?}", host(index)));
-                self.tell(ConnectionState::Disconnected, host(index), Some(error), Some(retry_in));
+                self.log.write(level, &format!("{}: {error}; next attempt in {retry_in:?}", place(index)));
+                self.tell(ConnectionState::Disconnected, place(index), Some(error), Some(retry_in));
             }
             Change::Ended { error, unfinished } => {
                 let state = match &error {
@@ -94,7 +120,7 @@ impl Reporter {
                 };
                 let ended = Some(error.clone().unwrap_or_else(Error::closed));
                 // Before the status: whoever waits for that may let no callback in after it.
-                self.notify(state, String::new(), error, None);
+                self.notify(state, Place::default(), error, None);
                 self.status.send_replace(Status { state, ended, unfinished });
             }
             Change::Malformed { error } => {
@@ -108,14 +134,14 @@ impl Reporter {
     pub(crate) fn stalled(&self, unacked: usize) {
         let text = format!("the server sends no more: {unacked} messages are delivered and not acknowledged");
         self.log.write(Level::Warn, &text);
-        self.notify(ConnectionState::Stalled, String::new(), Some(Error::new(ErrorKind::Timeout, text)), None);
+        self.notify(ConnectionState::Stalled, Place::default(), Some(Error::new(ErrorKind::Timeout, text)), None);
     }
 
     /// The server's delivery stopped for good at a message without a value.
     pub(crate) fn fell(&self, text: &str) {
         self.counters.tombstones.add(1);
         self.log.write(Level::Error, text);
-        self.notify(ConnectionState::Stalled, String::new(), Some(Error::new(ErrorKind::Broker, text)), None);
+        self.notify(ConnectionState::Stalled, Place::default(), Some(Error::new(ErrorKind::Broker, text)), None);
     }
 
     pub(crate) fn ponged(&self, at: SystemTime) {
@@ -123,15 +149,21 @@ impl Reporter {
         self.counters.last_pong_ms.set(millis);
     }
 
-    fn tell(&self, state: ConnectionState, host: String, error: Option<Error>, retry_in: Option<Duration>) {
+    fn tell(&self, state: ConnectionState, place: Place, error: Option<Error>, retry_in: Option<Duration>) {
         self.status.send_modify(|status| status.state = state);
-        self.notify(state, host, error, retry_in);
+        self.notify(state, place, error, retry_in);
     }
 
-    fn notify(&self, state: ConnectionState, host: String, error: Option<Error>, retry_in: Option<Duration>) {
+    fn notify(
+        &self,
+        state: ConnectionState,
+        Place { host, proxy }: Place,
+        error: Option<Error>,
+        retry_in: Option<Duration>,
+    ) {
         if let Some(listener) = self.listener.clone() {
             let (topic, session) = (self.topic.clone(), self.session);
-            let change = StateChange { state, topic, host, session, error, retry_in };
+            let change = StateChange { state, topic, host, proxy, session, error, retry_in };
             self.client.callbacks.run(move || listener(&change));
         }
     }

@@ -18,22 +18,44 @@ type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCe
 
 /// The TLS configuration that `options` ask for. Files are read here once; what is wrong with them is said at once.
 pub(crate) fn client_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
+    let mut config = identified(trusting(trusted(options)?)?, options)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The TLS configuration for an `https://` proxy, to which the client's certificate is not shown.
+pub(crate) fn proxy_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
+    let roots = match Pem::of("proxy_ca", &None, &options.proxy_ca_file)? {
+        Some(pem) => Some(roots_from(&pem)?),
+        None => trusted(options)?,
+    };
+    let mut config = trusting(roots)?.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The authorities that the servers' certificates are verified with; `None` with `tls_insecure`.
+fn trusted(options: &Resolved) -> Result<Option<RootCertStore>> {
+    if options.tls_insecure {
+        return Ok(None);
+    }
+    match Pem::of("tls_ca", &options.tls_ca, &options.tls_ca_file)? {
+        Some(pem) => roots_from(&pem).map(Some),
+        None => system_roots().map(|roots| Some(roots.clone())),
+    }
+}
+
+/// A configuration that trusts what `roots` vouch for; without any, everything.
+fn trusting(roots: Option<RootCertStore>) -> Result<Builder> {
     // The provider is passed on: a library must neither rely on nor install the default of the process.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::invalid("TLS could not be set up").caused_by(error))?;
-    let builder = if options.tls_insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverything(provider)))
-    } else {
-        builder.with_root_certificates(match Pem::of("tls_ca", &options.tls_ca, &options.tls_ca_file)? {
-            Some(pem) => roots_from(&pem)?,
-            None => system_roots()?.clone(),
-        })
-    };
-    let mut config = identified(builder, options)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(match roots {
+        Some(roots) => builder.with_root_certificates(roots),
+        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverything(provider))),
+    })
 }
 
 /// The TLS configuration for an OAuth2 issuer, whose authorities are its own. `tls_insecure` does not apply to it, since it
@@ -43,10 +65,7 @@ pub(crate) fn issuer_config(options: &Resolved, with_certificate: bool) -> Resul
         Some(pem) => roots_from(&pem)?,
         None => system_roots()?.clone(),
     };
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::invalid("TLS could not be set up").caused_by(error))?
-        .with_root_certificates(roots);
+    let builder = trusting(Some(roots))?;
     let mut config = match with_certificate {
         true => identified(builder, options)?,
         false => builder.with_no_client_auth(),

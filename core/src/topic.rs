@@ -205,12 +205,20 @@ impl Host {
 
     /// The value of the `Host` header, in which the scheme's own port is left out.
     pub(crate) fn authority(&self, tls: bool) -> String {
-        let name = self.name_without_zone();
-        let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
         match (tls, self.port) {
-            (true, 443) | (false, 80) => name,
-            (_, port) => format!("{name}:{port}"),
+            (true, 443) | (false, 80) => self.bracketed(),
+            _ => self.with_port(),
         }
+    }
+
+    /// Name and port, as CONNECT names a target.
+    pub(crate) fn with_port(&self) -> String {
+        format!("{}:{}", self.bracketed(), self.port)
+    }
+
+    fn bracketed(&self) -> String {
+        let name = self.name_without_zone();
+        if name.contains(':') { format!("[{name}]") } else { name.to_owned() }
     }
 }
 
@@ -312,7 +320,8 @@ fn shown_host(host: &str) -> &str {
     host.split(['?', '#']).next().unwrap_or_default()
 }
 
-fn parse_host(text: &str, default_port: u16) -> std::result::Result<Host, String> {
+/// A host of a URL, `name[:port]`, IPv6 addresses in brackets; or what is wrong with it.
+pub(crate) fn parse_host(text: &str, default_port: u16) -> std::result::Result<Host, String> {
     let not_a_host = || "is not a host".to_owned();
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
@@ -362,7 +371,13 @@ pub(crate) fn percent_encode(text: &str) -> String {
     encoded
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+/// What a part of a query says: `+` is a space.
+fn form_decode(text: &str) -> Option<String> {
+    percent_decode(&text.replace('+', " "))
+}
+
+/// What percent escapes stand for; `None` for a `%` that begins none, and for what is not UTF-8.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -375,7 +390,6 @@ fn percent_decode(text: &str) -> Option<String> {
                 bytes.push(u8::from_str_radix(hex, 16).ok().filter(|_| digits)?);
                 rest = &rest[2..];
             }
-            b'+' => bytes.push(b' '),
             other => bytes.push(other),
         }
     }
@@ -446,7 +460,7 @@ impl FromStr for ProducerUrl {
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((percent_decode(name)?, percent_decode(value)?))
+                Some((form_decode(name)?, form_decode(value)?))
             })
             .collect();
         let parameters = parameters.ok_or_else(|| bad("its query has a bad percent escape"))?;

@@ -17,9 +17,11 @@ use crate::encryption::KeySource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Http;
 use crate::limiter::RateLimiter;
-use crate::log::Log;
+use crate::log::{Level, Log};
+use crate::net::dial::Via;
 use crate::options::{Options, Resolved, Roles};
 use crate::proto::session::Policy;
+use crate::proxy::{Environment, Protocol, Proxies};
 use crate::runtime::{Runtime, deadline_in};
 use crate::stats::{Counters, Totals};
 use crate::topic::{Endpoint, ServiceUrl};
@@ -34,6 +36,8 @@ pub(crate) trait Child: Send + Sync {
 pub(crate) struct ClientInner {
     pub(crate) url: ServiceUrl,
     pub(crate) options: Options,
+    /// For WebSockets.
+    proxies: Proxies,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) callbacks: Callbacks,
     pub(crate) http: Arc<Http>,
@@ -54,14 +58,19 @@ impl ClientInner {
     pub(crate) fn new(url: &str, options: Options) -> Result<ClientInner> {
         let url: ServiceUrl = url.parse()?;
         options.check(Roles::CONNECTION)?;
-        let options = plugin::expand(options)?;
+        let mut options = plugin::expand(options)?;
         options.check(Roles::CONNECTION)?;
+        options.environment = Some(Arc::new(Environment::read()));
+        let resolved = options.clone().resolve();
+        let proxies = Via::new(&resolved, Protocol::WebSocket, url.is_tls())?.proxies;
+        proxies.check(url.hosts())?;
+        report(&url, &proxies, &Log::new("client", options.log.clone()));
         let credentials = Credentials::new(Log::new("client", options.log.clone()));
         let jar: Arc<Jar> = Arc::default();
         let runtime = Runtime::shared()?;
         Ok(ClientInner {
             // Files are looked at now, when somebody is there to read the error.
-            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &jar, &options.clone().resolve())?),
+            http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &jar, &resolved)?),
             jar,
             runtime,
             callbacks: match options.polled {
@@ -76,6 +85,7 @@ impl ClientInner {
             credentials,
             url,
             options,
+            proxies,
         })
     }
 
@@ -142,6 +152,11 @@ impl ClientInner {
         Ok(merged.resolve())
     }
 
+    /// The proxy of the first host that is reached through one.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.url.hosts().iter().find_map(|host| self.proxies.choose(host).ok().flatten()).map(ToString::to_string)
+    }
+
     /// Waits, until `deadline`, for the callbacks that are due already; whether they have run.
     pub(crate) async fn callbacks_passed(&self, deadline: Instant) -> bool {
         let Some(runtime) = self.runtime.handle() else { return true };
@@ -155,7 +170,7 @@ impl ClientInner {
     pub(crate) fn route(&self, endpoint: Endpoint, options: &Resolved, role: Roles) -> Result<Route> {
         Ok(Route {
             hosts: self.url.hosts().to_vec(),
-            access: Access::new(&self.url, &self.credentials, &self.jar, options)?,
+            access: Access::new(&self.url, &self.credentials, &self.jar, options, Protocol::WebSocket)?,
             endpoint,
             query: options.given.query(role),
         })
@@ -180,5 +195,18 @@ impl ClientInner {
             // Randomly keyed, which is all the randomness that jitter needs.
             seed: RandomState::new().hash_one(session),
         }
+    }
+}
+
+/// Writes to the log which hosts are reached through a proxy.
+fn report(url: &ServiceUrl, proxies: &Proxies, log: &Log) {
+    for host in url.hosts() {
+        if let Ok(Some(proxy)) = proxies.choose(host) {
+            log.write(Level::Info, &format!("{host} is reached through the proxy {proxy} ({})", proxy.source));
+        }
+    }
+    if let [_, ..] = proxies.ignored() {
+        let list = proxies.ignored().join(", ");
+        log.write(Level::Warn, &format!("entries of the variable no_proxy that mean nothing here: {list}"));
     }
 }

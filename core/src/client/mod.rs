@@ -53,6 +53,13 @@ impl Client {
         &self.inner.url
     }
 
+    /// The proxy through which the WebSockets of this client go, such as `http://squid:3128`, without its user and password;
+    /// `None` if every host is reached directly. Of several hosts some may be reached directly and some not; a
+    /// [`StateChange`](crate::StateChange) has the proxy of each connection.
+    pub fn proxy(&self) -> Option<String> {
+        self.inner.proxy()
+    }
+
     /// Opens a producer, and waits for its connection unless `lazy` is set.
     ///
     /// The error is that of the first attempt: a host that does not answer, a missing namespace, a name in use, or an

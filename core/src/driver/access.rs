@@ -13,9 +13,10 @@ use crate::auth::{Auth, Credentials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::Headers;
 use crate::net::USER_AGENT as OURSELVES;
-use crate::net::dial::Dialer;
+use crate::net::dial::{Dialer, Via};
 use crate::net::steps::Steps;
 use crate::options::{AuthTokenIn, Resolved};
+use crate::proxy::Protocol;
 use crate::topic::{Host, ServiceUrl};
 
 /// Selects the broker's provider of authentication.
@@ -46,12 +47,16 @@ impl Access {
         credentials: &Credentials,
         jar: &Arc<Jar>,
         options: &Resolved,
+        protocol: Protocol,
     ) -> Result<Access> {
+        let via = Via::new(options, protocol, url.is_tls())?;
+        via.proxies.check(url.hosts())?;
         let bad = |key: &str, error: &dyn std::fmt::Display| Error::invalid(format!("option {key:?}: {error}"));
         let server_name = options.tls_server_name.clone().map(ServerName::try_from).transpose();
         let method_name = options.auth_method_name.clone().map(HeaderValue::try_from).transpose();
         Ok(Access {
             dialer: Dialer {
+                via,
                 tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
                 server_name: server_name.map_err(|error| bad("tls_server_name", &error))?,
                 is_gateway: !url.prefix().is_empty(),

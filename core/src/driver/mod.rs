@@ -42,7 +42,7 @@ pub(crate) trait EventSink<E>: Send + 'static {
     /// what has been decrypted in the meantime.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
     fn handle_event(&mut self, event: E);
-    fn handle_change(&mut self, change: Change, hosts: &[Host]);
+    fn handle_change(&mut self, change: Change, route: &Route);
     /// The connection is gone. Discards what the application has not seen and the broker redelivers; returns how many
     /// messages that are.
     fn handle_disconnected(&mut self) -> usize {
@@ -291,7 +291,7 @@ where
             self.sink.handle_event(event);
         }
         while let Some(change) = self.session.poll_change() {
-            self.sink.handle_change(change, &self.route.hosts);
+            self.sink.handle_change(change, &self.route);
         }
         self.sink.flush();
     }

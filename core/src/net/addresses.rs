@@ -37,7 +37,8 @@ pub(crate) async fn connect(host: &Host, steps: &Steps) -> Result<TcpStream> {
     })
 }
 
-async fn look_up(host: &Host, steps: &Steps) -> Result<Vec<SocketAddr>> {
+/// The addresses of `host`, in the order in which to try them.
+pub(super) async fn look_up(host: &Host, steps: &Steps) -> Result<Vec<SocketAddr>> {
     steps.enter(format!("the look-up of the name {} did not end", host.name));
     let unknown = |error| Error::new(ErrorKind::Connect, format!("{host} could not be looked up")).caused_by(error);
     let found = lookup_host((host.name.as_str(), host.port)).await.map_err(unknown)?;

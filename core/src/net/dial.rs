@@ -1,6 +1,7 @@
-//! From a host to a connection: TCP, TLS. Whatever goes to a server (WebSockets, REST, OAuth2) goes through here.
+//! From a host to a connection: TCP, a tunnel if there is a proxy, TLS. Whatever goes to a server (WebSockets, REST, OAuth2) goes through here.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -11,12 +12,35 @@ use super::link::Link;
 use super::steps::Steps;
 use super::tcp::Tcp;
 use super::tls_errors::io_error;
+use super::tunnel;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Resolved;
+use crate::proxy::{Protocol, Proxies, Proxy, Scheme};
 use crate::topic::Host;
+
+/// Through which proxies hosts are reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Via {
+    pub(crate) proxies: Proxies,
+    /// For the connection to an `https://` proxy.
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Via {
+    /// What `options`, and the environment if they leave it to that, say about `protocol`, with TLS or without.
+    pub(crate) fn new(options: &Resolved, protocol: Protocol, tls: bool) -> Result<Via> {
+        let environment = options.given.environment.clone().unwrap_or_default();
+        let exceptions = options.no_proxy.as_deref();
+        let proxies = Proxies::new(&options.proxy, exceptions, &environment, protocol, tls)?;
+        let tls = proxies.need_tls().then(|| crate::tls::proxy_config(options)).transpose()?;
+        Ok(Via { proxies, tls })
+    }
+}
 
 /// How hosts are dialed.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
+    pub(crate) via: Via,
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     /// The name to ask for and to verify, instead of the host's.
     pub(crate) server_name: Option<ServerName<'static>>,
@@ -26,7 +50,11 @@ pub(crate) struct Dialer {
 
 /// Opens a connection to `host`, and asks nothing of it yet. It has no limit of time of its own.
 pub(crate) async fn dial(host: &Host, dialer: &Dialer, steps: &Steps) -> Result<Link> {
-    let link = connect(host, steps).await.map_err(|error| hinted(error, host, dialer))?;
+    let link = match dialer.via.proxies.choose(host)? {
+        Some(proxy) => through(proxy, host, &dialer.via, steps).await,
+        None => connect(host, steps).await,
+    };
+    let link = link.map_err(|error| hinted(error, host, dialer))?;
     match &dialer.tls {
         Some(config) => secure(link, host, dialer.server_name.as_ref(), config, steps).await,
         None => Ok(link),
@@ -47,6 +75,38 @@ async fn connect(host: &Host, steps: &Steps) -> Result<Link> {
     let failed = |error| Error::new(ErrorKind::Connect, format!("{host} could not be reached")).caused_by(error);
     stream.set_nodelay(true).map_err(failed)?;
     Ok(Link::Plain(Tcp::new(stream)))
+}
+
+/// A tunnel through `proxy`. A `socks5://` proxy is given each address of the host in turn.
+async fn through(proxy: &Proxy, host: &Host, via: &Via, steps: &Steps) -> Result<Link> {
+    if proxy.scheme != Scheme::Socks5 {
+        return tunnel(proxy, host, None, via, steps).await;
+    }
+    let addresses = addresses::look_up(host, steps)
+        .await
+        .map_err(|error| error.adding("; with socks5h:// the proxy looks it up"))?;
+    let mut outcome = Err(Error::new(ErrorKind::Connect, format!("{host} has no address")));
+    for address in addresses {
+        outcome = tunnel(proxy, host, Some(address), via, steps).await;
+        if outcome.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Connect) {
+            break;
+        }
+    }
+    outcome
+}
+
+async fn tunnel(proxy: &Proxy, host: &Host, address: Option<SocketAddr>, via: &Via, steps: &Steps) -> Result<Link> {
+    let aside = format!(" (the proxy of {}, for {host})", proxy.source);
+    steps.remark(&aside);
+    let mut link = connect(&proxy.host, steps).await.map_err(|error| error.adding(&aside))?;
+    if let Some(config) = via.tls.as_ref().filter(|_| proxy.scheme == Scheme::Https) {
+        let aside = format!(" (the proxy of {}, for {host}; its CA is named by proxy_ca_file)", proxy.source);
+        link = secure(link, &proxy.host, None, config, steps).await.map_err(|error| error.adding(&aside))?;
+    }
+    steps.remark("");
+    steps.enter(format!("the proxy {proxy} did not open a tunnel to {host}"));
+    let early = tunnel::open(&mut link, proxy, host, address).await?;
+    Ok(link.behind(early))
 }
 
 /// TLS with `host` over `link`.

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
@@ -14,13 +15,30 @@ pub(crate) enum Link {
     Plain(Tcp),
     /// TLS over another link.
     Tls(Box<TlsStream<Link>>),
+    /// Behind bytes that were read too early.
+    Ahead(Box<Ahead>),
+}
+
+/// Bytes of a link that were read before it was anybody's, and the link.
+pub(crate) struct Ahead {
+    bytes: Bytes,
+    link: Link,
 }
 
 impl Link {
+    /// The link with `bytes` before what it still brings.
+    pub(super) fn behind(self, bytes: Vec<u8>) -> Link {
+        match bytes.is_empty() {
+            true => self,
+            false => Link::Ahead(Box::new(Ahead { bytes: bytes.into(), link: self })),
+        }
+    }
+
     pub(crate) fn tcp(&mut self) -> &mut Tcp {
         match self {
             Link::Plain(tcp) => tcp,
             Link::Tls(stream) => stream.get_mut().0.tcp(),
+            Link::Ahead(ahead) => ahead.link.tcp(),
         }
     }
 }
@@ -30,12 +48,23 @@ macro_rules! delegate {
         match $self.get_mut() {
             Link::Plain($stream) => $call,
             Link::Tls($stream) => $call,
+            Link::Ahead(ahead) => {
+                let $stream = &mut ahead.link;
+                $call
+            }
         }
     };
 }
 
 impl AsyncRead for Link {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Link::Ahead(ahead) = &mut *self
+            && !ahead.bytes.is_empty()
+        {
+            let count = ahead.bytes.len().min(buffer.remaining());
+            buffer.put_slice(&ahead.bytes.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         delegate!(self, stream => Pin::new(stream).poll_read(cx, buffer))
     }
 }

@@ -7,5 +7,6 @@ pub(crate) mod link;
 pub(crate) mod steps;
 pub(crate) mod tcp;
 pub(crate) mod tls_errors;
+mod tunnel;
 
 pub(crate) const USER_AGENT: &str = concat!("stargate/", env!("CARGO_PKG_VERSION"));

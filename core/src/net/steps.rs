@@ -1,6 +1,6 @@
 //! What is being waited for, so that an error about the time can name it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +14,8 @@ struct Step {
     unfinished: String,
     /// What may keep the other side from finishing it.
     cause: &'static str,
+    /// What this step and the next ones are part of.
+    aside: String,
 }
 
 impl Steps {
@@ -24,13 +26,23 @@ impl Steps {
 
     /// Begins a step that the other side may not finish for a reason that it does not tell.
     pub(crate) fn enter_with_cause(&self, unfinished: impl Into<String>, cause: &'static str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Step { unfinished: unfinished.into(), cause };
+        let mut step = self.step();
+        (step.unfinished, step.cause) = (unfinished.into(), cause);
+    }
+
+    /// Adds `aside` to what has not happened, in all steps until another one is set.
+    pub(crate) fn remark(&self, aside: impl Into<String>) {
+        self.step().aside = aside.into();
     }
 
     /// What has not happened, with `limit` and the option that sets it.
     pub(crate) fn late(&self, limit: Duration, option: &str) -> Error {
-        let Step { unfinished, cause } = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Error::new(ErrorKind::Timeout, format!("{unfinished} within {limit:?} (option {option}){cause}"))
+        let Step { unfinished, cause, aside } = &*self.step();
+        Error::new(ErrorKind::Timeout, format!("{unfinished}{aside} within {limit:?} (option {option}){cause}"))
+    }
+
+    fn step(&self) -> MutexGuard<'_, Step> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does `work` within `limit`, which is that of the option `connect_timeout`.

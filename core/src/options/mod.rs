@@ -20,6 +20,7 @@ use crate::crypto_key_reader::CryptoKeyReader;
 use crate::error::{Error, Result};
 use crate::headers_supplier::HeadersSupplier;
 use crate::log::LogSink;
+use crate::proxy::Environment;
 use crate::query::Query;
 use crate::token_supplier::TokenSupplier;
 
@@ -54,6 +55,8 @@ pub struct Options {
     pub(crate) crypto_key_reader: Option<Arc<dyn CryptoKeyReader>>,
     pub(crate) on_state: Option<StateListener>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
+    /// The variables that name proxies, as they were when the client was made.
+    pub(crate) environment: Option<Arc<Environment>>,
     pub(crate) polled: bool,
 }
 
@@ -180,12 +183,13 @@ impl Options {
         merged.headers_supplier = merged.headers_supplier.or_else(|| base.headers_supplier.clone());
         merged.on_state = merged.on_state.or_else(|| base.on_state.clone());
         merged.log = merged.log.or_else(|| base.log.clone());
+        merged.environment = merged.environment.or_else(|| base.environment.clone());
         merged
     }
 
     /// What of it says how to connect, for a handle that another one opens.
     pub(crate) fn of_connection(&self) -> Options {
-        let mut kept = Options { on_state: None, polled: false, ..self.clone() };
+        let mut kept = Options { on_state: None, crypto_key_reader: None, polled: false, ..self.clone() };
         kept.values.retain(|key, _| find(key).is_ok_and(|spec| spec.roles.intersects(Roles::CONNECTION)));
         kept
     }
@@ -341,6 +345,7 @@ impl fmt::Debug for Options {
                     let names = lines.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
                     map.entry(key, &names.collect::<Vec<_>>())
                 }
+                Value::Text(text) if key == &"proxy" => map.entry(key, &crate::proxy::shown(text)),
                 // A `data:` URL in place of a file holds what the file would.
                 Value::Text(text) if secret || text.starts_with("data:") => map.entry(key, &"(secret)"),
                 Value::Text(text) => map.entry(key, text),
@@ -367,9 +372,9 @@ mod tests {
 
     #[test]
     fn a_key_that_is_near_to_none_says_where_all_are() {
-        let error = Options::new().set("nonsense", "1").unwrap_err();
+        let error = Options::new().set("gibberish", "1").unwrap_err();
         assert!(
-            error.to_string().ends_with("there is no option \"nonsense\"; docs/configuration.md has all"),
+            error.to_string().ends_with("there is no option \"gibberish\"; docs/configuration.md has all"),
             "{error}"
         );
     }

@@ -86,6 +86,10 @@ pub enum Kind {
     Choice(&'static [(&'static str, &'static str)]),
     /// `earliest`, `latest` or a message id in base64.
     Position,
+    /// `env`, `none` or the address of a proxy, of which no password is printed.
+    Proxy,
+    /// Domains, addresses and networks; an empty list is one.
+    Hosts,
 }
 
 impl Kind {
@@ -107,6 +111,8 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Kind::Position => "earliest, latest or a message id in base64".into(),
+            Kind::Proxy => "env, none or the address of a proxy".into(),
+            Kind::Hosts => "domains, addresses or networks, separated by commas".into(),
         }
     }
 
@@ -129,6 +135,8 @@ impl Kind {
             Kind::Path => "path",
             Kind::Choice(_) => "choice",
             Kind::Position => "position",
+            Kind::Proxy => "secret",
+            Kind::Hosts => "text",
         }
     }
 }
@@ -292,6 +300,8 @@ pub(super) fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
 
 pub(super) fn check(spec: &OptionSpec, value: &Value) -> Result<()> {
     let good = match (spec.kind, value) {
+        (Kind::Proxy, Value::Text(text)) => return crate::proxy::check_setting(text),
+        (Kind::Hosts, Value::Text(text)) => return crate::proxy::check_bypass(text),
         (Kind::Bool, Value::Bool(_)) => true,
         (Kind::Int { min, max }, Value::Int(number)) => (min..=max).contains(number),
         (Kind::Float { min, max }, Value::Float(number)) => (min..=max).contains(number),

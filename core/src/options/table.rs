@@ -169,7 +169,16 @@ table! {
     tls_server_name: str = Kind::Text, "", &[], CONNECTION;
     /// Accept any server certificate. An attacker on the path can then read and change everything.
     tls_insecure: bool = Kind::Bool, "false", &[], CONNECTION;
-    /// How long one attempt to connect may take, including name resolution, TLS and upgrade. The server answers the
+    /// The proxy that connections go through: `http://`, `https://`, `socks5://` or `socks5h://` followed by
+    /// `[user[:password]@]host[:port]`; `none` for no proxy; `env` for the variables `https_proxy`, `http_proxy` and
+    /// `all_proxy`. The proxy resolves names, except with `socks5`.
+    proxy: str = Kind::Proxy, "env", &[], CONNECTION;
+    /// Hosts to reach without the proxy, separated by commas: domains, addresses and networks such as `10.0.0.0/8`, each
+    /// with an optional `:port`, or `*`. When not given, and `proxy` is `env`, the variable `no_proxy` applies.
+    no_proxy: str = Kind::Hosts, "", &[], CONNECTION;
+    /// PEM file with the certificate authorities to trust for an `https://` proxy, instead of those for the servers.
+    proxy_ca_file: str = Kind::Path, "", &[], CONNECTION;
+    /// How long one attempt to connect may take, including name resolution, proxy, TLS and upgrade. The server answers the
     /// upgrade only after it has created the producer, consumer or reader.
     connect_timeout: Duration = millis(1, 600_000), "30000", &[], CONNECTION;
     /// Open at once and connect in the background, instead of failing when the first attempt fails.

@@ -339,7 +339,7 @@ impl<R: Role> Session<R> {
         let terminated = error.kind() == ErrorKind::TopicTerminated;
         // A 409 is a place that is taken, or a schema that does not fit.
         let unfit = error.http_status() == Some(409) && error.kind() != ErrorKind::Busy;
-        terminated || unfit || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
+        terminated || unfit || error.is_final() || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
     }
 
     /// One error for the failures of all hosts. One that may pass gives the kind, or else the last.

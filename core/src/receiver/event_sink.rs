@@ -5,14 +5,13 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use super::Ticket;
-use crate::driver::EventSink;
+use crate::driver::{EventSink, Route};
 use crate::encryption::Opener;
 use crate::message::Message;
 use crate::proto::consumer::Event;
 use crate::proto::session::Change;
 use crate::receiver::inbox::Inbox;
 use crate::status::{self, Reporter};
-use crate::topic::Host;
 
 pub(super) struct ReceiverSink {
     reporter: Arc<Reporter>,
@@ -97,7 +96,7 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
         }
     }
 
-    fn handle_change(&mut self, change: Change, hosts: &[Host]) {
+    fn handle_change(&mut self, change: Change, route: &Route) {
         if let Change::Ended { error, .. } = &change {
             self.inbox.push(&mut self.arrived);
             self.ended = true;
@@ -106,7 +105,7 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
                 None => self.inbox.end_session(),
             }
         }
-        self.reporter.changed(change, hosts);
+        self.reporter.changed(change, route);
     }
 
     fn handle_disconnected(&mut self) -> usize {

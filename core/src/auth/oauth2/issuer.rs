@@ -173,10 +173,12 @@ impl Issuer {
         };
         let unreachable = |error: Error| {
             let why = in_terms_of_an_issuer(&error.to_string());
-            Error::new(error.kind(), format!("the OAuth2 issuer {url} could not be reached: {why}"))
+            let unreached = Error::new(error.kind(), format!("the OAuth2 issuer {url} could not be reached: {why}"));
+            if error.is_final() { unreached.not_retriable() } else { unreached }
         };
-        let link =
-            dial(&url.host, &Dialer { tls, server_name: None, is_gateway: false }, steps).await.map_err(unreachable)?;
+        let via = self.settings.via[usize::from(url.tls)].clone();
+        let dialer = Dialer { via, tls, server_name: None, is_gateway: false };
+        let link = dial(&url.host, &dialer, steps).await.map_err(unreachable)?;
         steps.enter(format!("the OAuth2 issuer {url} did not answer"));
         let broken = |error| unreachable(broken(&url.host, url.tls, error));
         let (mut sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(broken)?;

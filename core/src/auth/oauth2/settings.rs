@@ -9,7 +9,9 @@ use hyper::Uri;
 
 use super::key_file::{Identity, KeyFile};
 use crate::error::{Error, Result};
+use crate::net::dial::Via;
 use crate::options::{OAuth2AuthMethod, Resolved};
+use crate::proxy::Protocol;
 use crate::tls;
 use crate::topic::Host;
 
@@ -118,6 +120,8 @@ pub(super) struct Settings {
     pub(super) method: OAuth2AuthMethod,
     /// Absent where there is none and all addresses are plain.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    /// The way to an `http://` address, and to an `https://` one.
+    pub(super) via: [Via; 2],
     pub(super) timeout: Duration,
     pub(super) allow_http: bool,
 }
@@ -155,6 +159,7 @@ impl Settings {
         Ok(Settings {
             // A machine without trust roots can still ask an issuer on itself.
             tls: if is_plain { tls.ok() } else { Some(tls?) },
+            via: [Via::new(options, Protocol::Http, false)?, Via::new(options, Protocol::Http, true)?],
             issuer,
             token_endpoint,
             well_known_path,
