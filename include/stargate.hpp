@@ -1,18 +1,18 @@
 /*
  * stargate.hpp: stargate in C++17, header only, over the C library (link with -lstargate).
  *
- *     stargate::client client = stargate::client::create("ws://localhost:8080").value();
- *     stargate::consumer consumer = client.open_consumer("orders", "billing").value();
+ *     stargate::client client("ws://localhost:8080");
+ *     stargate::consumer consumer = client.open_consumer("orders", "billing");
  *     consumer.listen([](const stargate::message_view &message) {
  *         std::cout << message.payload() << '\n';
  *         return stargate::outcome::ack;
- *     }).value();
- *     stargate::producer producer = client.open_producer("orders").value();
- *     producer.send("one pizza").value();
+ *     });
+ *     stargate::producer producer = client.open_producer("orders");
+ *     std::cout << producer.send("one pizza") << '\n';
  *
- * Every call that can fail gives a result<T>, which holds a value or an error and throws nothing: `if (result)`, then
- * `*result` or `result.error()`. Its twin that throws is `.value()`: the value, or stargate::exception. The header
- * works with -fno-exceptions, where value() ends the program instead.
+ * Every call that can fail throws stargate::exception. Its twin `try_...` throws nothing and returns a result<T>, which
+ * holds a value or an error: `if (result)`, then `*result` or `result.error()`. The header works with -fno-exceptions,
+ * where the calls that throw end the program instead.
  *
  * Handles are move-only, and close when they go out of scope, without waiting for receipts; call close() first to wait.
  * Callables given to the library are kept until their last call has ended. An exception that leaves one goes no
@@ -33,6 +33,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -220,7 +221,7 @@ private:
     bool retriable_ = false;
 };
 
-/// What value() throws.
+/// What calls that fail throw; the twins `try_...` return the error instead.
 class exception : public std::exception {
 public:
     explicit exception(stargate::error error) : error_(std::make_shared<stargate::error>(std::move(error))) {}
@@ -231,6 +232,63 @@ public:
 private:
     std::shared_ptr<const stargate::error> error_; // so that copying the exception cannot throw
 };
+
+/// The name of a status, as in C: STARGATE_TIMEOUT.
+inline std::ostream &operator<<(std::ostream &out, status status)
+{
+    return out << stargate_status_name(static_cast<stargate_status>(status));
+}
+inline std::ostream &operator<<(std::ostream &out, outcome outcome)
+{
+    switch (outcome) {
+    case outcome::ack:
+        return out << "ack";
+    case outcome::continue_:
+        return out << "continue";
+    case outcome::nack:
+        return out << "nack";
+    case outcome::reconsume_later:
+        return out << "reconsume_later";
+    }
+    return out << static_cast<std::int32_t>(outcome);
+}
+inline std::ostream &operator<<(std::ostream &out, log_level level)
+{
+    switch (level) {
+    case log_level::error:
+        return out << "error";
+    case log_level::warn:
+        return out << "warn";
+    case log_level::info:
+        return out << "info";
+    case log_level::debug:
+        return out << "debug";
+    }
+    return out << static_cast<std::int32_t>(level);
+}
+inline std::ostream &operator<<(std::ostream &out, connection_state state)
+{
+    switch (state) {
+    case connection_state::connecting:
+        return out << "connecting";
+    case connection_state::connected:
+        return out << "connected";
+    case connection_state::disconnected:
+        return out << "disconnected";
+    case connection_state::closed:
+        return out << "closed";
+    case connection_state::failed:
+        return out << "failed";
+    case connection_state::stalled:
+        return out << "stalled";
+    }
+    return out << static_cast<std::int32_t>(state);
+}
+/// The whole story on one line.
+inline std::ostream &operator<<(std::ostream &out, const error &error)
+{
+    return out << error.message();
+}
 
 namespace detail {
 
@@ -362,7 +420,7 @@ result<Handle> open(Call &&call)
 } // namespace detail
 
 /// Compares message ids by the positions that they name: below, at or above 0.
-inline result<int> compare_message_ids(const std::string &left, const std::string &right)
+inline result<int> try_compare_message_ids(const std::string &left, const std::string &right)
 {
     std::int32_t order = 0;
     auto failed = detail::failure([&](stargate_error **error) {
@@ -371,6 +429,11 @@ inline result<int> compare_message_ids(const std::string &left, const std::strin
     if (failed)
         return std::move(*failed);
     return static_cast<int>(order);
+}
+/// As try_compare_message_ids, but throws.
+inline int compare_message_ids(const std::string &left, const std::string &right)
+{
+    return try_compare_message_ids(left, right).value();
 }
 
 /// What a message id names.
@@ -383,8 +446,18 @@ struct message_position {
     std::optional<std::uint32_t> batch_index;
 };
 
+/// ledger:entry:partition:batch_index, with -1 for what does not apply.
+inline std::ostream &operator<<(std::ostream &out, const message_position &position)
+{
+    const auto index = [](const std::optional<std::uint32_t> &given) {
+        return given ? static_cast<std::int64_t>(*given) : -1;
+    };
+    return out << position.ledger << ':' << position.entry << ':' << index(position.partition) << ':'
+               << index(position.batch_index);
+}
+
 /// Where the message of an id is stored.
-inline result<message_position> position_of(const std::string &message_id)
+inline result<message_position> try_position_of(const std::string &message_id)
 {
     message_position position{};
     std::int32_t partition = -1, batch_index = -1;
@@ -399,6 +472,11 @@ inline result<message_position> position_of(const std::string &message_id)
     if (batch_index >= 0)
         position.batch_index = static_cast<std::uint32_t>(batch_index);
     return position;
+}
+/// As try_position_of, but throws.
+inline message_position position_of(const std::string &message_id)
+{
+    return try_position_of(message_id).value();
 }
 
 /// A received message that somebody else owns, as a handler is given it; it lives for that call.
@@ -663,15 +741,16 @@ public:
         });
     }
 
-    /// Asks `headers()` for headers, a std::string of "Name: value" a line, at each connect and each request to the REST
-    /// API. An exception fails the attempt.
+    /// Asks `headers()` for headers, a std::string of "Name: value" a line, at each connect and each request to the
+    /// REST API. An exception fails the attempt.
     template <class F>
     options &on_headers(F &&headers)
     {
         using Kept = std::decay_t<F>;
         void *kept = detail::keep(std::forward<F>(headers));
         return note([&](stargate_error **error) {
-            return stargate_options_on_headers(raw_.get(), detail::write_text<Kept>, kept, detail::release<Kept>, error);
+            return stargate_options_on_headers(raw_.get(), detail::write_text<Kept>, kept, detail::release<Kept>,
+                                               error);
         });
     }
 
@@ -733,6 +812,12 @@ struct receipt {
     std::string message_id;
 };
 
+/// The message id, or "duplicate".
+inline std::ostream &operator<<(std::ostream &out, const receipt &receipt)
+{
+    return receipt.message_id.empty() ? out << "duplicate" : out << receipt.message_id;
+}
+
 /// How a send with a callback ended; its texts live for the call.
 struct delivery_report {
     /// Why there is no receipt.
@@ -741,6 +826,14 @@ struct delivery_report {
     std::optional<std::string_view> context;
     bool duplicate;
 };
+
+/// The error, or the message id, or "duplicate".
+inline std::ostream &operator<<(std::ostream &out, const delivery_report &report)
+{
+    if (report.error)
+        return out << *report.error;
+    return report.duplicate ? out << "duplicate" : out << report.message_id;
+}
 
 namespace detail {
 
@@ -790,7 +883,9 @@ public:
     explicit producer(stargate_producer *owned) noexcept : raw_(owned, stargate_producer_free) {}
 
     /// Sends a message and waits for its receipt.
-    result<receipt> send(const outgoing &message, milliseconds timeout = forever)
+    receipt send(const outgoing &message, milliseconds timeout = forever) { return try_send(message, timeout).value(); }
+    /// As send, with a result in place of an exception.
+    result<receipt> try_send(const outgoing &message, milliseconds timeout = forever)
     {
         const detail::raw_outgoing raw(message);
         auto id = detail::text_of([&](char **text, stargate_error **error) {
@@ -801,17 +896,23 @@ public:
         return receipt{*std::move(id)};
     }
 
-    /// Accepts a message, and calls `on_sent(const delivery_report &)` once with its end, on the client's callback thread. After
-    /// an error it is not called. `timeout` is that of the wait for room.
+    /// Accepts a message, and calls `on_sent(const delivery_report &)` once with its end, on the client's callback
+    /// thread. After an error it is not called. `timeout` is that of the wait for room.
     template <class F>
-    result<void> send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
+    void send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
+    {
+        try_send_async(message, std::forward<F>(on_sent), timeout).value();
+    }
+    /// As send_async, with a result in place of an exception.
+    template <class F>
+    result<void> try_send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {
         using Kept = std::decay_t<F>;
         const auto trampoline = [](void *kept, const stargate_delivery_report *from) noexcept {
             detail::guarded(
                 [&] {
-                    delivery_report end{std::nullopt, detail::view(from->message_id), detail::optional_view(from->context),
-                             from->duplicate != 0};
+                    delivery_report end{std::nullopt, detail::view(from->message_id),
+                                        detail::optional_view(from->context), from->duplicate != 0};
                     if (from->error != nullptr)
                         end.error = stargate::error(stargate_error_status(from->error), from->error);
                     (*static_cast<Kept *>(kept))(static_cast<const delivery_report &>(end));
@@ -836,12 +937,16 @@ public:
     }
 
     /// Waits until every message accepted before has ended.
-    result<void> flush(milliseconds timeout = forever)
+    void flush(milliseconds timeout = forever) { try_flush(timeout).value(); }
+    /// As flush, with a result in place of an exception.
+    result<void> try_flush(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_producer_flush(raw_.get(), timeout.count(), error); });
     }
-    result<void> wait_connected(milliseconds timeout = forever)
+    void wait_connected(milliseconds timeout = forever) { try_wait_connected(timeout).value(); }
+    /// As wait_connected, with a result in place of an exception.
+    result<void> try_wait_connected(milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_producer_wait_connected(raw_.get(), timeout.count(), error);
@@ -851,13 +956,17 @@ public:
     std::string_view topic() const noexcept { return detail::view(stargate_producer_topic(raw_.get())); }
     bool is_connected() const noexcept { return stargate_producer_is_connected(raw_.get()) != 0; }
     /// The counters as a JSON object.
-    result<std::string> stats_json() const
+    std::string stats_json() const { return try_stats_json().value(); }
+    /// As stats_json, with a result in place of an exception.
+    result<std::string> try_stats_json() const
     {
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_producer_stats_json(raw_.get(), text, error); });
     }
     /// Waits for the receipts and callbacks of what was accepted, and closes.
-    result<void> close(milliseconds timeout = forever)
+    void close(milliseconds timeout = forever) { try_close(timeout).value(); }
+    /// As close, with a result in place of an exception.
+    result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_producer_close(raw_.get(), timeout.count(), error); });
@@ -969,7 +1078,9 @@ public:
     using handle = typename Functions::handle;
 
     /// Waits for the next message; none when nothing came in time.
-    result<std::optional<message>> receive(milliseconds timeout = forever)
+    std::optional<message> receive(milliseconds timeout = forever) { return try_receive(timeout).value(); }
+    /// As receive, with a result in place of an exception.
+    result<std::optional<message>> try_receive(milliseconds timeout = forever)
     {
         stargate_message *raw = nullptr;
         auto failed = failure(
@@ -982,7 +1093,12 @@ public:
     }
 
     /// Waits for the next message, and takes up to `max` that are there; none when nothing came in time.
-    result<std::vector<message>> receive_many(std::size_t max, milliseconds timeout = forever)
+    std::vector<message> receive_many(std::size_t max, milliseconds timeout = forever)
+    {
+        return try_receive_many(max, timeout).value();
+    }
+    /// As receive_many, with a result in place of an exception.
+    result<std::vector<message>> try_receive_many(std::size_t max, milliseconds timeout = forever)
     {
         std::vector<stargate_message *> raw(max);
         std::size_t count = 0;
@@ -1001,7 +1117,13 @@ public:
     /// Runs `init(std::uint32_t processor)` on the thread of each processor, and what it returns, which is called as
     /// `(const message_view &) -> outcome` (or void, to acknowledge), on each of that processor's messages.
     template <class Init>
-    result<void> listen_each(Init &&init)
+    void listen_each(Init &&init)
+    {
+        try_listen_each(std::forward<Init>(init)).value();
+    }
+    /// As listen_each, with a result in place of an exception.
+    template <class Init>
+    result<void> try_listen_each(Init &&init)
     {
         using Kept = std::decay_t<Init>;
         const stargate_handler handler = processor<Kept>::table();
@@ -1014,13 +1136,21 @@ public:
     /// Runs `handle(const message_view &) -> outcome` (or void, to acknowledge) on every message. With the option
     /// processors above 1 several threads call it at once.
     template <class F>
-    result<void> listen(F &&handle)
+    void listen(F &&handle)
     {
-        return listen_each(for_each_processor(std::forward<F>(handle)));
+        try_listen(std::forward<F>(handle)).value();
+    }
+    /// As listen, with a result in place of an exception.
+    template <class F>
+    result<void> try_listen(F &&handle)
+    {
+        return try_listen_each(for_each_processor(std::forward<F>(handle)));
     }
 
     /// Whether the topic was terminated and nothing is left of it.
-    result<bool> is_end_of_topic(milliseconds timeout = forever)
+    bool is_end_of_topic(milliseconds timeout = forever) { return try_is_end_of_topic(timeout).value(); }
+    /// As is_end_of_topic, with a result in place of an exception.
+    result<bool> try_is_end_of_topic(milliseconds timeout = forever)
     {
         std::int32_t end = 0;
         auto failed = failure([&](stargate_error **error) {
@@ -1030,7 +1160,9 @@ public:
             return std::move(*failed);
         return end != 0;
     }
-    result<void> wait_connected(milliseconds timeout = forever)
+    void wait_connected(milliseconds timeout = forever) { try_wait_connected(timeout).value(); }
+    /// As wait_connected, with a result in place of an exception.
+    result<void> try_wait_connected(milliseconds timeout = forever)
     {
         return attempt(
             [&](stargate_error **error) { return Functions::wait_connected(raw_.get(), timeout.count(), error); });
@@ -1040,13 +1172,17 @@ public:
     /// Whether it is connected now, with all of its connections.
     bool is_connected() const noexcept { return Functions::is_connected(raw_.get()) != 0; }
     /// The counters as a JSON object.
-    result<std::string> stats_json() const
+    std::string stats_json() const { return try_stats_json().value(); }
+    /// As stats_json, with a result in place of an exception.
+    result<std::string> try_stats_json() const
     {
         return text_of(
             [&](char **text, stargate_error **error) { return Functions::stats_json(raw_.get(), text, error); });
     }
     /// Lets handlers finish what they have, and closes. After success no handler runs.
-    result<void> close(milliseconds timeout = forever)
+    void close(milliseconds timeout = forever) { try_close(timeout).value(); }
+    /// As close, with a result in place of an exception.
+    result<void> try_close(milliseconds timeout = forever)
     {
         return attempt([&](stargate_error **error) { return Functions::close(raw_.get(), timeout.count(), error); });
     }
@@ -1069,43 +1205,59 @@ public:
     std::string_view subscription() const noexcept { return detail::view(stargate_consumer_subscription(get())); }
 
     /// Acknowledges a message.
-    result<void> ack(const message_view &message)
+    void ack(const message_view &message) { try_ack(message).value(); }
+    /// As ack, with a result in place of an exception.
+    result<void> try_ack(const message_view &message)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack(get(), message.get(), error); });
     }
     /// Acknowledges a message by its id, as after outcome::continue_.
-    result<void> ack(const std::string &message_id)
+    void ack(const std::string &message_id) { try_ack(message_id).value(); }
+    /// As ack, with a result in place of an exception.
+    result<void> try_ack(const std::string &message_id)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack_id(get(), message_id.c_str(), error); });
     }
     /// Acknowledges a message and all before it; see stargate_consumer_ack_cumulative.
-    result<void> ack_cumulative(const message_view &message) const
+    void ack_cumulative(const message_view &message) const { try_ack_cumulative(message).value(); }
+    /// As ack_cumulative, with a result in place of an exception.
+    result<void> try_ack_cumulative(const message_view &message) const
     {
-        return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_ack_cumulative(get(), message.get(), error);
-        });
+        return detail::attempt(
+            [&](stargate_error **error) { return stargate_consumer_ack_cumulative(get(), message.get(), error); });
     }
-    result<void> ack_cumulative(const std::string &message_id) const
+    void ack_cumulative(const std::string &message_id) const { try_ack_cumulative(message_id).value(); }
+    /// As ack_cumulative, with a result in place of an exception.
+    result<void> try_ack_cumulative(const std::string &message_id) const
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_consumer_ack_cumulative_id(get(), message_id.c_str(), error);
         });
     }
     /// Asks for a message to be delivered again, after the option negative_ack_delay.
-    result<void> nack(const message_view &message)
+    void nack(const message_view &message) { try_nack(message).value(); }
+    /// As nack, with a result in place of an exception.
+    result<void> try_nack(const message_view &message)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_nack(get(), message.get(), error); });
     }
-    result<void> nack(const std::string &message_id)
+    void nack(const std::string &message_id) { try_nack(message_id).value(); }
+    /// As nack, with a result in place of an exception.
+    result<void> try_nack(const std::string &message_id)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_nack_id(get(), message_id.c_str(), error); });
     }
     /// Has a message again after `delay`, from the retry letter topic; see stargate_consumer_reconsume_later.
-    result<void> reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
+    void reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
+    {
+        try_reconsume_later(message, delay, timeout).value();
+    }
+    /// As reconsume_later, with a result in place of an exception.
+    result<void> try_reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), timeout.count(), error);
@@ -1113,28 +1265,42 @@ public:
     }
     /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see
     /// stargate_consumer_seek.
-    result<void> seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    void seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    {
+        try_seek(position, after, timeout).value();
+    }
+    /// As seek, with a result in place of an exception.
+    result<void> try_seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_consumer_seek(get(), position.c_str(), after, timeout.count(), error);
         });
     }
     /// To the first message that was published at that time (milliseconds since 1970 UTC) or later.
-    result<void> seek_time(std::int64_t time_ms, milliseconds timeout = forever)
+    void seek_time(std::int64_t time_ms, milliseconds timeout = forever) { try_seek_time(time_ms, timeout).value(); }
+    /// As seek_time, with a result in place of an exception.
+    result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_consumer_seek_time(get(), time_ms, timeout.count(), error);
         });
     }
     /// The ids of the last messages, one for each partition that has any, as a JSON array.
-    result<std::string> last_message_ids_json(milliseconds timeout = forever)
+    std::string last_message_ids_json(milliseconds timeout = forever)
+    {
+        return try_last_message_ids_json(timeout).value();
+    }
+    /// As last_message_ids_json, with a result in place of an exception.
+    result<std::string> try_last_message_ids_json(milliseconds timeout = forever)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
             return stargate_consumer_last_message_ids_json(get(), timeout.count(), text, error);
         });
     }
     /// How many messages the subscription has not acknowledged; see stargate_consumer_backlog.
-    result<std::uint64_t> backlog(milliseconds timeout = forever)
+    std::uint64_t backlog(milliseconds timeout = forever) { return try_backlog(timeout).value(); }
+    /// As backlog, with a result in place of an exception.
+    result<std::uint64_t> try_backlog(milliseconds timeout = forever)
     {
         std::uint64_t count = 0;
         auto failed = detail::failure(
@@ -1144,13 +1310,17 @@ public:
         return count;
     }
     /// In pull mode, asks for so many messages more.
-    result<void> permit(std::uint32_t messages)
+    void permit(std::uint32_t messages) { try_permit(messages).value(); }
+    /// As permit, with a result in place of an exception.
+    result<void> try_permit(std::uint32_t messages)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_permit(get(), messages, error); });
     }
     /// Deletes the subscription and closes the consumer.
-    result<void> unsubscribe(milliseconds timeout = forever)
+    void unsubscribe(milliseconds timeout = forever) { try_unsubscribe(timeout).value(); }
+    /// As unsubscribe, with a result in place of an exception.
+    result<void> try_unsubscribe(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_unsubscribe(get(), timeout.count(), error); });
@@ -1163,27 +1333,41 @@ public:
     explicit reader(stargate_reader *owned) noexcept : receiver(owned) {}
 
     /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see stargate_reader_seek.
-    result<void> seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    void seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    {
+        try_seek(position, after, timeout).value();
+    }
+    /// As seek, with a result in place of an exception.
+    result<void> try_seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_reader_seek(get(), position.c_str(), after, timeout.count(), error);
         });
     }
     /// To the first message that was published at that time (milliseconds since 1970 UTC) or later.
-    result<void> seek_time(std::int64_t time_ms, milliseconds timeout = forever)
+    void seek_time(std::int64_t time_ms, milliseconds timeout = forever) { try_seek_time(time_ms, timeout).value(); }
+    /// As seek_time, with a result in place of an exception.
+    result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_reader_seek_time(get(), time_ms, timeout.count(), error); });
     }
     /// The ids of the last messages, one for each partition that has any, as a JSON array.
-    result<std::string> last_message_ids_json(milliseconds timeout = forever)
+    std::string last_message_ids_json(milliseconds timeout = forever)
+    {
+        return try_last_message_ids_json(timeout).value();
+    }
+    /// As last_message_ids_json, with a result in place of an exception.
+    result<std::string> try_last_message_ids_json(milliseconds timeout = forever)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
             return stargate_reader_last_message_ids_json(get(), timeout.count(), text, error);
         });
     }
     /// Whether there is a message that the application has not taken yet.
-    result<bool> has_message_available(milliseconds timeout = forever)
+    bool has_message_available(milliseconds timeout = forever) { return try_has_message_available(timeout).value(); }
+    /// As has_message_available, with a result in place of an exception.
+    result<bool> try_has_message_available(milliseconds timeout = forever)
     {
         std::int32_t available = 0;
         auto failed = detail::failure([&](stargate_error **error) {
@@ -1194,14 +1378,21 @@ public:
         return available != 0;
     }
     /// Marks where the topic ends now, for receive_before_end.
-    result<void> mark_end(milliseconds timeout = forever)
+    void mark_end(milliseconds timeout = forever) { try_mark_end(timeout).value(); }
+    /// As mark_end, with a result in place of an exception.
+    result<void> try_mark_end(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_reader_mark_end(get(), timeout.count(), error); });
     }
     /// Waits for the next message before the end that was marked; none when all up to there was taken. Nothing in time
     /// is the error timeout. See stargate_reader_receive_before_end.
-    result<std::optional<message>> receive_before_end(milliseconds timeout = forever)
+    std::optional<message> receive_before_end(milliseconds timeout = forever)
+    {
+        return try_receive_before_end(timeout).value();
+    }
+    /// As receive_before_end, with a result in place of an exception.
+    result<std::optional<message>> try_receive_before_end(milliseconds timeout = forever)
     {
         stargate_message *raw = nullptr;
         auto failed = detail::failure([&](stargate_error **error) {
@@ -1218,23 +1409,36 @@ public:
 class client {
 public:
     /// A client for the servers at `url` ("ws://host:port", several hosts after commas). It does not connect.
-    static result<client> create(const std::string &url, const options &options = {})
+    explicit client(const std::string &url, const options &options = {}) : client(try_create(url, options).value()) {}
+    /// As the constructor, with a result in place of an exception.
+    static result<client> try_create(const std::string &url, const options &options = {})
     {
         return open<client, stargate_client>(options, [&](stargate_client **out, stargate_error **error) {
             return stargate_client_new(url.c_str(), options.get(), out, error);
         });
     }
 
-    result<producer> open_producer(const std::string &topic, const options &options = {},
-                                   milliseconds timeout = forever)
+    producer open_producer(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    {
+        return try_open_producer(topic, options, timeout).value();
+    }
+    /// As open_producer, with a result in place of an exception.
+    result<producer> try_open_producer(const std::string &topic, const options &options = {},
+                                       milliseconds timeout = forever)
     {
         return open<producer, stargate_producer>(options, [&](stargate_producer **out, stargate_error **error) {
             return stargate_producer_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
         });
     }
 
-    result<consumer> open_consumer(const std::string &topic, const std::string &subscription,
-                                   const options &options = {}, milliseconds timeout = forever)
+    consumer open_consumer(const std::string &topic, const std::string &subscription, const options &options = {},
+                           milliseconds timeout = forever)
+    {
+        return try_open_consumer(topic, subscription, options, timeout).value();
+    }
+    /// As open_consumer, with a result in place of an exception.
+    result<consumer> try_open_consumer(const std::string &topic, const std::string &subscription,
+                                       const options &options = {}, milliseconds timeout = forever)
     {
         return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
             return stargate_consumer_open(get(), topic.c_str(), subscription.c_str(), options.get(), timeout.count(),
@@ -1243,8 +1447,14 @@ public:
     }
 
     /// A consumer of several topics, on one connection.
-    result<consumer> open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
-                                   const options &options = {}, milliseconds timeout = forever)
+    consumer open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
+                           const options &options = {}, milliseconds timeout = forever)
+    {
+        return try_open_consumer(topics, subscription, options, timeout).value();
+    }
+    /// As open_consumer, with a result in place of an exception.
+    result<consumer> try_open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
+                                       const options &options = {}, milliseconds timeout = forever)
     {
         std::vector<const char *> names;
         for (const auto &topic : topics)
@@ -1256,8 +1466,14 @@ public:
     }
 
     /// A consumer of every persistent topic whose full name matches a regular expression.
-    result<consumer> open_pattern(const std::string &pattern, const std::string &subscription,
-                                  const options &options = {}, milliseconds timeout = forever)
+    consumer open_pattern(const std::string &pattern, const std::string &subscription, const options &options = {},
+                          milliseconds timeout = forever)
+    {
+        return try_open_pattern(pattern, subscription, options, timeout).value();
+    }
+    /// As open_pattern, with a result in place of an exception.
+    result<consumer> try_open_pattern(const std::string &pattern, const std::string &subscription,
+                                      const options &options = {}, milliseconds timeout = forever)
     {
         return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
             return stargate_consumer_open_pattern(get(), pattern.c_str(), subscription.c_str(), options.get(),
@@ -1265,7 +1481,13 @@ public:
         });
     }
 
-    result<reader> open_reader(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    reader open_reader(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    {
+        return try_open_reader(topic, options, timeout).value();
+    }
+    /// As open_reader, with a result in place of an exception.
+    result<reader> try_open_reader(const std::string &topic, const options &options = {},
+                                   milliseconds timeout = forever)
     {
         return open<reader, stargate_reader>(options, [&](stargate_reader **out, stargate_error **error) {
             return stargate_reader_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
@@ -1273,7 +1495,9 @@ public:
     }
 
     /// Closes everything that was opened through this client. After success no callback runs any more.
-    result<void> close(milliseconds timeout = forever)
+    void close(milliseconds timeout = forever) { try_close(timeout).value(); }
+    /// As close, with a result in place of an exception.
+    result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_client_close(get(), timeout.count(), error); });
@@ -1281,7 +1505,9 @@ public:
 
     /// With options::poll_callbacks, runs the callbacks that are due, waiting for the first at most for `timeout`; how
     /// many.
-    result<std::size_t> poll(milliseconds timeout)
+    std::size_t poll(milliseconds timeout) { return try_poll(timeout).value(); }
+    /// As poll, with a result in place of an exception.
+    result<std::size_t> try_poll(milliseconds timeout)
     {
         std::size_t served = 0;
         auto failed = detail::failure(
@@ -1292,7 +1518,9 @@ public:
     }
 
     /// With options::poll_callbacks, a descriptor that is readable while callbacks are due. It is the client's.
-    result<int> event_fd() const
+    int event_fd() const { return try_event_fd().value(); }
+    /// As event_fd, with a result in place of an exception.
+    result<int> try_event_fd() const
     {
         std::int32_t descriptor = -1;
         auto failed = detail::failure(
@@ -1303,7 +1531,9 @@ public:
     }
 
     /// The counters of all that was opened through this client, as a JSON object.
-    result<std::string> stats_json() const
+    std::string stats_json() const { return try_stats_json().value(); }
+    /// As stats_json, with a result in place of an exception.
+    result<std::string> try_stats_json() const
     {
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_client_stats_json(get(), text, error); });
@@ -1329,8 +1559,13 @@ class supervisor {
 public:
     /// Starts a supervisor from JSON (see stargate_supervisor_start); `options` are those of connections that the JSON
     /// does not say.
-    static result<supervisor> start(const std::string &json, const options &options = {},
-                                    milliseconds timeout = forever)
+    static supervisor start(const std::string &json, const options &options = {}, milliseconds timeout = forever)
+    {
+        return try_start(json, options, timeout).value();
+    }
+    /// As start, with a result in place of an exception.
+    static result<supervisor> try_start(const std::string &json, const options &options = {},
+                                        milliseconds timeout = forever)
     {
         if (options.mistake())
             return *options.mistake();
@@ -1340,14 +1575,21 @@ public:
     }
 
     /// The running supervisor of this name.
-    static result<supervisor> find(const std::string &name)
+    static supervisor find(const std::string &name) { return try_find(name).value(); }
+    /// As find, with a result in place of an exception.
+    static result<supervisor> try_find(const std::string &name)
     {
         return detail::open<supervisor, stargate_supervisor>([&](stargate_supervisor **out, stargate_error **error) {
             return stargate_supervisor_find(name.c_str(), out, error);
         });
     }
 
-    result<void> add_producer(const std::string &json, milliseconds timeout = forever)
+    void add_producer(const std::string &json, milliseconds timeout = forever)
+    {
+        try_add_producer(json, timeout).value();
+    }
+    /// As add_producer, with a result in place of an exception.
+    result<void> try_add_producer(const std::string &json, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_supervisor_add_producer(get(), json.c_str(), timeout.count(), error);
@@ -1355,57 +1597,99 @@ public:
     }
 
     /// A consumer to receive from.
-    result<void> add_consumer(const std::string &json, milliseconds timeout = forever)
+    void add_consumer(const std::string &json, milliseconds timeout = forever)
+    {
+        try_add_consumer(json, timeout).value();
+    }
+    /// As add_consumer, with a result in place of an exception.
+    result<void> try_add_consumer(const std::string &json, milliseconds timeout = forever)
     {
         return add_receiving(stargate_supervisor_add_consumer, json, timeout);
     }
     /// A consumer with a handler, as consumer::listen takes it, which it has again after a restart.
     template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
-    result<void> add_consumer(const std::string &json, F &&handle, milliseconds timeout = forever)
+    void add_consumer(const std::string &json, F &&handle, milliseconds timeout = forever)
+    {
+        try_add_consumer(json, std::forward<F>(handle), timeout).value();
+    }
+    /// As add_consumer, with a result in place of an exception.
+    template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
+    result<void> try_add_consumer(const std::string &json, F &&handle, milliseconds timeout = forever)
     {
         return add_handling(stargate_supervisor_add_consumer, json, detail::for_each_processor(std::forward<F>(handle)),
                             timeout);
     }
     /// The same with a callable for each processor, as consumer::listen_each takes it.
     template <class Init>
-    result<void> add_consumer_each(const std::string &json, Init &&init, milliseconds timeout = forever)
+    void add_consumer_each(const std::string &json, Init &&init, milliseconds timeout = forever)
+    {
+        try_add_consumer_each(json, std::forward<Init>(init), timeout).value();
+    }
+    /// As add_consumer_each, with a result in place of an exception.
+    template <class Init>
+    result<void> try_add_consumer_each(const std::string &json, Init &&init, milliseconds timeout = forever)
     {
         return add_handling(stargate_supervisor_add_consumer, json, std::forward<Init>(init), timeout);
     }
 
     /// A reader to receive from.
-    result<void> add_reader(const std::string &json, milliseconds timeout = forever)
+    void add_reader(const std::string &json, milliseconds timeout = forever) { try_add_reader(json, timeout).value(); }
+    /// As add_reader, with a result in place of an exception.
+    result<void> try_add_reader(const std::string &json, milliseconds timeout = forever)
     {
         return add_receiving(stargate_supervisor_add_reader, json, timeout);
     }
     /// A reader with a handler, as reader::listen takes it.
     template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
-    result<void> add_reader(const std::string &json, F &&handle, milliseconds timeout = forever)
+    void add_reader(const std::string &json, F &&handle, milliseconds timeout = forever)
+    {
+        try_add_reader(json, std::forward<F>(handle), timeout).value();
+    }
+    /// As add_reader, with a result in place of an exception.
+    template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
+    result<void> try_add_reader(const std::string &json, F &&handle, milliseconds timeout = forever)
     {
         return add_handling(stargate_supervisor_add_reader, json, detail::for_each_processor(std::forward<F>(handle)),
                             timeout);
     }
     /// The same with a callable for each processor, as reader::listen_each takes it.
     template <class Init>
-    result<void> add_reader_each(const std::string &json, Init &&init, milliseconds timeout = forever)
+    void add_reader_each(const std::string &json, Init &&init, milliseconds timeout = forever)
+    {
+        try_add_reader_each(json, std::forward<Init>(init), timeout).value();
+    }
+    /// As add_reader_each, with a result in place of an exception.
+    template <class Init>
+    result<void> try_add_reader_each(const std::string &json, Init &&init, milliseconds timeout = forever)
     {
         return add_handling(stargate_supervisor_add_reader, json, std::forward<Init>(init), timeout);
     }
 
     /// The producer of a topic, as it is now; after a restart it is another one. It goes on when this handle ends.
-    result<producer> producer_of(const std::string &topic)
+    producer producer_of(const std::string &topic) { return try_producer_of(topic).value(); }
+    /// As producer_of, with a result in place of an exception.
+    result<producer> try_producer_of(const std::string &topic)
     {
         return detail::open<producer, stargate_producer>([&](stargate_producer **out, stargate_error **error) {
             return stargate_supervisor_producer(get(), topic.c_str(), out, error);
         });
     }
     /// The consumer of a topic that has one.
-    result<consumer> consumer_of(const std::string &topic) { return consumer_named(topic, nullptr); }
-    result<consumer> consumer_of(const std::string &topic, const std::string &subscription)
+    consumer consumer_of(const std::string &topic) { return try_consumer_of(topic).value(); }
+    /// As consumer_of, with a result in place of an exception.
+    result<consumer> try_consumer_of(const std::string &topic) { return consumer_named(topic, nullptr); }
+    consumer consumer_of(const std::string &topic, const std::string &subscription)
+    {
+        return try_consumer_of(topic, subscription).value();
+    }
+    /// As consumer_of, with a result in place of an exception.
+    result<consumer> try_consumer_of(const std::string &topic, const std::string &subscription)
     {
         return consumer_named(topic, subscription.c_str());
     }
-    result<reader> reader_of(const std::string &topic)
+    reader reader_of(const std::string &topic) { return try_reader_of(topic).value(); }
+    /// As reader_of, with a result in place of an exception.
+    result<reader> try_reader_of(const std::string &topic)
     {
         return detail::open<reader, stargate_reader>([&](stargate_reader **out, stargate_error **error) {
             return stargate_supervisor_reader(get(), topic.c_str(), out, error);
@@ -1413,14 +1697,18 @@ public:
     }
 
     /// What it holds, as a JSON array.
-    result<std::string> keys_json() const
+    std::string keys_json() const { return try_keys_json().value(); }
+    /// As keys_json, with a result in place of an exception.
+    result<std::string> try_keys_json() const
     {
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_supervisor_keys_json(get(), text, error); });
     }
 
     /// Restarts nothing any more, and closes all that it holds; its name is free again.
-    result<void> close(milliseconds timeout = forever)
+    void close(milliseconds timeout = forever) { try_close(timeout).value(); }
+    /// As close, with a result in place of an exception.
+    result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_supervisor_close(get(), timeout.count(), error); });

@@ -26,8 +26,14 @@ public:
     }
 
     /// A request that has no function here: ("GET", "bookies/all"). The answer's body.
-    result<std::string> request(const std::string &method, const std::string &path,
-                                const std::optional<std::string> &body = std::nullopt)
+    std::string request(const std::string &method, const std::string &path,
+                        const std::optional<std::string> &body = std::nullopt)
+    {
+        return try_request(method, path, body).value();
+    }
+    /// As request, with a result in place of an exception.
+    result<std::string> try_request(const std::string &method, const std::string &path,
+                                    const std::optional<std::string> &body = std::nullopt)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
             std::int32_t http_status = 0;
@@ -36,110 +42,194 @@ public:
         });
     }
 
-    result<std::vector<std::string>> clusters() { return names(stargate_admin_clusters); }
-    result<std::string> broker_version() { return text(stargate_admin_broker_version); }
-    result<void> check_health() { return done(stargate_admin_check_health); }
+    std::vector<std::string> clusters() { return try_clusters().value(); }
+    /// As clusters, with a result in place of an exception.
+    result<std::vector<std::string>> try_clusters() { return names(stargate_admin_clusters); }
+    std::string broker_version() { return try_broker_version().value(); }
+    /// As broker_version, with a result in place of an exception.
+    result<std::string> try_broker_version() { return text(stargate_admin_broker_version); }
+    void check_health() { try_check_health().value(); }
+    /// As check_health, with a result in place of an exception.
+    result<void> try_check_health() { return done(stargate_admin_check_health); }
 
     // Tenants. Roles and clusters are names after commas; empty is nobody besides the superusers, and all clusters.
 
-    result<std::vector<std::string>> tenants() { return names(stargate_admin_tenants); }
-    result<std::string> tenant(const std::string &name) { return text(stargate_admin_tenant, name.c_str()); }
-    result<void> create_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
+    std::vector<std::string> tenants() { return try_tenants().value(); }
+    /// As tenants, with a result in place of an exception.
+    result<std::vector<std::string>> try_tenants() { return names(stargate_admin_tenants); }
+    std::string tenant(const std::string &name) { return try_tenant(name).value(); }
+    /// As tenant, with a result in place of an exception.
+    result<std::string> try_tenant(const std::string &name) { return text(stargate_admin_tenant, name.c_str()); }
+    void create_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
+    {
+        try_create_tenant(name, roles, clusters).value();
+    }
+    /// As create_tenant, with a result in place of an exception.
+    result<void> try_create_tenant(const std::string &name, const std::string &roles = {},
+                                   const std::string &clusters = {})
     {
         return done(stargate_admin_create_tenant, name.c_str(), or_null(roles), or_null(clusters));
     }
-    result<void> update_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
+    void update_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
+    {
+        try_update_tenant(name, roles, clusters).value();
+    }
+    /// As update_tenant, with a result in place of an exception.
+    result<void> try_update_tenant(const std::string &name, const std::string &roles = {},
+                                   const std::string &clusters = {})
     {
         return done(stargate_admin_update_tenant, name.c_str(), or_null(roles), or_null(clusters));
     }
-    result<void> delete_tenant(const std::string &name) { return done(stargate_admin_delete_tenant, name.c_str()); }
+    void delete_tenant(const std::string &name) { try_delete_tenant(name).value(); }
+    /// As delete_tenant, with a result in place of an exception.
+    result<void> try_delete_tenant(const std::string &name) { return done(stargate_admin_delete_tenant, name.c_str()); }
     /// Whether it was made.
-    result<bool> ensure_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
+    bool ensure_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
+    {
+        return try_ensure_tenant(name, roles, clusters).value();
+    }
+    /// As ensure_tenant, with a result in place of an exception.
+    result<bool> try_ensure_tenant(const std::string &name, const std::string &roles = {},
+                                   const std::string &clusters = {})
     {
         return truth(stargate_admin_ensure_tenant, name.c_str(), or_null(roles), or_null(clusters));
     }
 
     // Namespaces, as "tenant/namespace", and their policies.
 
-    result<std::vector<std::string>> namespaces(const std::string &tenant)
+    std::vector<std::string> namespaces(const std::string &tenant) { return try_namespaces(tenant).value(); }
+    /// As namespaces, with a result in place of an exception.
+    result<std::vector<std::string>> try_namespaces(const std::string &tenant)
     {
         return names(stargate_admin_namespaces, tenant.c_str());
     }
-    result<std::string> namespace_policies(const std::string &name)
+    std::string namespace_policies(const std::string &name) { return try_namespace_policies(name).value(); }
+    /// As namespace_policies, with a result in place of an exception.
+    result<std::string> try_namespace_policies(const std::string &name)
     {
         return text(stargate_admin_namespace_policies, name.c_str());
     }
-    result<void> create_namespace(const std::string &name, std::int32_t bundles = 0)
+    void create_namespace(const std::string &name, std::int32_t bundles = 0)
+    {
+        try_create_namespace(name, bundles).value();
+    }
+    /// As create_namespace, with a result in place of an exception.
+    result<void> try_create_namespace(const std::string &name, std::int32_t bundles = 0)
     {
         return done(stargate_admin_create_namespace, name.c_str(), bundles);
     }
-    result<void> delete_namespace(const std::string &name)
+    void delete_namespace(const std::string &name) { try_delete_namespace(name).value(); }
+    /// As delete_namespace, with a result in place of an exception.
+    result<void> try_delete_namespace(const std::string &name)
     {
         return done(stargate_admin_delete_namespace, name.c_str());
     }
     /// Whether it was made.
-    result<bool> ensure_namespace(const std::string &name)
+    bool ensure_namespace(const std::string &name) { return try_ensure_namespace(name).value(); }
+    /// As ensure_namespace, with a result in place of an exception.
+    result<bool> try_ensure_namespace(const std::string &name)
     {
         return truth(stargate_admin_ensure_namespace, name.c_str());
     }
-    result<std::optional<std::string>> retention(const std::string &name)
+    std::optional<std::string> retention(const std::string &name) { return try_retention(name).value(); }
+    /// As retention, with a result in place of an exception.
+    result<std::optional<std::string>> try_retention(const std::string &name)
     {
         return optional_text(stargate_admin_retention, name.c_str());
     }
-    result<void> set_retention(const std::string &name, std::int64_t minutes, std::int64_t megabytes)
+    void set_retention(const std::string &name, std::int64_t minutes, std::int64_t megabytes)
+    {
+        try_set_retention(name, minutes, megabytes).value();
+    }
+    /// As set_retention, with a result in place of an exception.
+    result<void> try_set_retention(const std::string &name, std::int64_t minutes, std::int64_t megabytes)
     {
         return done(stargate_admin_set_retention, name.c_str(), minutes, megabytes);
     }
-    result<std::optional<std::chrono::seconds>> message_ttl(const std::string &name)
+    std::optional<std::chrono::seconds> message_ttl(const std::string &name) { return try_message_ttl(name).value(); }
+    /// As message_ttl, with a result in place of an exception.
+    result<std::optional<std::chrono::seconds>> try_message_ttl(const std::string &name)
     {
         const auto set = number(stargate_admin_message_ttl, name.c_str());
         if (!set)
             return set.error();
         return *set < 0 ? std::nullopt : std::optional<std::chrono::seconds>(*set);
     }
-    result<void> set_message_ttl(const std::string &name, std::chrono::seconds ttl)
+    void set_message_ttl(const std::string &name, std::chrono::seconds ttl) { try_set_message_ttl(name, ttl).value(); }
+    /// As set_message_ttl, with a result in place of an exception.
+    result<void> try_set_message_ttl(const std::string &name, std::chrono::seconds ttl)
     {
         return done(stargate_admin_set_message_ttl, name.c_str(), static_cast<std::int64_t>(ttl.count()));
     }
-    result<std::optional<bool>> deduplication(const std::string &name)
+    std::optional<bool> deduplication(const std::string &name) { return try_deduplication(name).value(); }
+    /// As deduplication, with a result in place of an exception.
+    result<std::optional<bool>> try_deduplication(const std::string &name)
     {
         const auto set = number(stargate_admin_deduplication, name.c_str());
         if (!set)
             return set.error();
         return *set < 0 ? std::nullopt : std::optional<bool>(*set != 0);
     }
-    result<void> set_deduplication(const std::string &name, bool enabled)
+    void set_deduplication(const std::string &name, bool enabled) { try_set_deduplication(name, enabled).value(); }
+    /// As set_deduplication, with a result in place of an exception.
+    result<void> try_set_deduplication(const std::string &name, bool enabled)
     {
         return done(stargate_admin_set_deduplication, name.c_str(), static_cast<std::int32_t>(enabled));
     }
-    result<std::string> backlog_quotas(const std::string &name)
+    std::string backlog_quotas(const std::string &name) { return try_backlog_quotas(name).value(); }
+    /// As backlog_quotas, with a result in place of an exception.
+    result<std::string> try_backlog_quotas(const std::string &name)
     {
         return text(stargate_admin_backlog_quotas, name.c_str());
     }
-    result<void> set_backlog_quota(const std::string &name, const std::string &kind, std::int64_t limit,
-                                   const std::string &policy)
+    void set_backlog_quota(const std::string &name, const std::string &kind, std::int64_t limit,
+                           const std::string &policy)
+    {
+        try_set_backlog_quota(name, kind, limit, policy).value();
+    }
+    /// As set_backlog_quota, with a result in place of an exception.
+    result<void> try_set_backlog_quota(const std::string &name, const std::string &kind, std::int64_t limit,
+                                       const std::string &policy)
     {
         return done(stargate_admin_set_backlog_quota, name.c_str(), kind.c_str(), limit, policy.c_str());
     }
-    result<void> remove_policy(const std::string &name, const std::string &policy)
+    void remove_policy(const std::string &name, const std::string &policy) { try_remove_policy(name, policy).value(); }
+    /// As remove_policy, with a result in place of an exception.
+    result<void> try_remove_policy(const std::string &name, const std::string &policy)
     {
         return done(stargate_admin_remove_policy, name.c_str(), policy.c_str());
     }
 
     // Topics.
 
-    result<std::vector<std::string>> topics(const std::string &in_namespace, bool persistent = true)
+    std::vector<std::string> topics(const std::string &in_namespace, bool persistent = true)
+    {
+        return try_topics(in_namespace, persistent).value();
+    }
+    /// As topics, with a result in place of an exception.
+    result<std::vector<std::string>> try_topics(const std::string &in_namespace, bool persistent = true)
     {
         return names(stargate_admin_topics, in_namespace.c_str(), static_cast<std::int32_t>(persistent));
     }
-    result<std::vector<std::string>> partitioned_topics(const std::string &in_namespace, bool persistent = true)
+    std::vector<std::string> partitioned_topics(const std::string &in_namespace, bool persistent = true)
+    {
+        return try_partitioned_topics(in_namespace, persistent).value();
+    }
+    /// As partitioned_topics, with a result in place of an exception.
+    result<std::vector<std::string>> try_partitioned_topics(const std::string &in_namespace, bool persistent = true)
     {
         return names(stargate_admin_partitioned_topics, in_namespace.c_str(), static_cast<std::int32_t>(persistent));
     }
     /// Calls `visit(const std::string &topic) -> bool` for all topics of a tenant, or of all of them, a namespace at a
     /// time, for as long as it returns true. What it throws goes no further, and ends the walk.
     template <class F>
-    result<void> walk_topics(const std::optional<std::string> &tenant, F &&visit)
+    void walk_topics(const std::optional<std::string> &tenant, F &&visit)
+    {
+        try_walk_topics(tenant, std::forward<F>(visit)).value();
+    }
+    /// As walk_topics, with a result in place of an exception.
+    template <class F>
+    result<void> try_walk_topics(const std::optional<std::string> &tenant, F &&visit)
     {
         using Visit = std::remove_reference_t<F>;
         Visit *called = &visit;
@@ -152,157 +242,307 @@ public:
                                               &called, error);
         });
     }
-    result<void> create_topic(const std::string &topic) { return done(stargate_admin_create_topic, topic.c_str()); }
-    result<void> create_partitioned_topic(const std::string &topic, std::int32_t partitions)
+    void create_topic(const std::string &topic) { try_create_topic(topic).value(); }
+    /// As create_topic, with a result in place of an exception.
+    result<void> try_create_topic(const std::string &topic) { return done(stargate_admin_create_topic, topic.c_str()); }
+    void create_partitioned_topic(const std::string &topic, std::int32_t partitions)
+    {
+        try_create_partitioned_topic(topic, partitions).value();
+    }
+    /// As create_partitioned_topic, with a result in place of an exception.
+    result<void> try_create_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
         return done(stargate_admin_create_partitioned_topic, topic.c_str(), partitions);
     }
     /// Whether it was made.
-    result<bool> ensure_topic(const std::string &topic) { return truth(stargate_admin_ensure_topic, topic.c_str()); }
+    bool ensure_topic(const std::string &topic) { return try_ensure_topic(topic).value(); }
+    /// As ensure_topic, with a result in place of an exception.
+    result<bool> try_ensure_topic(const std::string &topic)
+    {
+        return truth(stargate_admin_ensure_topic, topic.c_str());
+    }
     /// Whether it was made.
-    result<bool> ensure_partitioned_topic(const std::string &topic, std::int32_t partitions)
+    bool ensure_partitioned_topic(const std::string &topic, std::int32_t partitions)
+    {
+        return try_ensure_partitioned_topic(topic, partitions).value();
+    }
+    /// As ensure_partitioned_topic, with a result in place of an exception.
+    result<bool> try_ensure_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
         return truth(stargate_admin_ensure_partitioned_topic, topic.c_str(), partitions);
     }
-    result<void> grow_partitions(const std::string &topic, std::int32_t partitions)
+    void grow_partitions(const std::string &topic, std::int32_t partitions)
+    {
+        try_grow_partitions(topic, partitions).value();
+    }
+    /// As grow_partitions, with a result in place of an exception.
+    result<void> try_grow_partitions(const std::string &topic, std::int32_t partitions)
     {
         return done(stargate_admin_grow_partitions, topic.c_str(), partitions);
     }
     /// 0 for a topic without.
-    result<std::int32_t> partitions(const std::string &topic)
+    std::int32_t partitions(const std::string &topic) { return try_partitions(topic).value(); }
+    /// As partitions, with a result in place of an exception.
+    result<std::int32_t> try_partitions(const std::string &topic)
     {
         return number(stargate_admin_partitions, topic.c_str());
     }
-    result<void> delete_topic(const std::string &topic, bool force = false)
+    void delete_topic(const std::string &topic, bool force = false) { try_delete_topic(topic, force).value(); }
+    /// As delete_topic, with a result in place of an exception.
+    result<void> try_delete_topic(const std::string &topic, bool force = false)
     {
         return done(stargate_admin_delete_topic, topic.c_str(), static_cast<std::int32_t>(force));
     }
     /// The id of the last message of the topic, or of each of its partitions; none of an empty one.
-    result<std::vector<std::optional<std::string>>> terminate_topic(const std::string &topic)
+    std::vector<std::optional<std::string>> terminate_topic(const std::string &topic)
+    {
+        return try_terminate_topic(topic).value();
+    }
+    /// As terminate_topic, with a result in place of an exception.
+    result<std::vector<std::optional<std::string>>> try_terminate_topic(const std::string &topic)
     {
         return list<std::optional<std::string>>(stargate_admin_terminate_topic, topic.c_str());
     }
-    result<void> compact_topic(const std::string &topic) { return done(stargate_admin_compact_topic, topic.c_str()); }
-    result<std::string> compaction_status(const std::string &topic)
+    void compact_topic(const std::string &topic) { try_compact_topic(topic).value(); }
+    /// As compact_topic, with a result in place of an exception.
+    result<void> try_compact_topic(const std::string &topic)
+    {
+        return done(stargate_admin_compact_topic, topic.c_str());
+    }
+    std::string compaction_status(const std::string &topic) { return try_compaction_status(topic).value(); }
+    /// As compaction_status, with a result in place of an exception.
+    result<std::string> try_compaction_status(const std::string &topic)
     {
         return text(stargate_admin_compaction_status, topic.c_str());
     }
-    result<void> unload_topic(const std::string &topic) { return done(stargate_admin_unload_topic, topic.c_str()); }
-    result<void> truncate_topic(const std::string &topic) { return done(stargate_admin_truncate_topic, topic.c_str()); }
-    result<std::string> topic_stats(const std::string &topic)
+    void unload_topic(const std::string &topic) { try_unload_topic(topic).value(); }
+    /// As unload_topic, with a result in place of an exception.
+    result<void> try_unload_topic(const std::string &topic) { return done(stargate_admin_unload_topic, topic.c_str()); }
+    void truncate_topic(const std::string &topic) { try_truncate_topic(topic).value(); }
+    /// As truncate_topic, with a result in place of an exception.
+    result<void> try_truncate_topic(const std::string &topic)
+    {
+        return done(stargate_admin_truncate_topic, topic.c_str());
+    }
+    std::string topic_stats(const std::string &topic) { return try_topic_stats(topic).value(); }
+    /// As topic_stats, with a result in place of an exception.
+    result<std::string> try_topic_stats(const std::string &topic)
     {
         return text(stargate_admin_topic_stats, topic.c_str());
     }
-    result<std::string> internal_stats(const std::string &topic)
+    std::string internal_stats(const std::string &topic) { return try_internal_stats(topic).value(); }
+    /// As internal_stats, with a result in place of an exception.
+    result<std::string> try_internal_stats(const std::string &topic)
     {
         return text(stargate_admin_internal_stats, topic.c_str());
     }
 
     // Stored messages.
 
-    result<std::optional<std::string>> last_message_id(const std::string &topic)
+    std::optional<std::string> last_message_id(const std::string &topic) { return try_last_message_id(topic).value(); }
+    /// As last_message_id, with a result in place of an exception.
+    result<std::optional<std::string>> try_last_message_id(const std::string &topic)
     {
         return optional_text(stargate_admin_last_message_id, topic.c_str());
     }
     /// Of the first message that was published at that time (milliseconds since 1970 UTC) or later.
-    result<std::optional<std::string>> message_id_at(const std::string &topic, std::int64_t time_ms)
+    std::optional<std::string> message_id_at(const std::string &topic, std::int64_t time_ms)
+    {
+        return try_message_id_at(topic, time_ms).value();
+    }
+    /// As message_id_at, with a result in place of an exception.
+    result<std::optional<std::string>> try_message_id_at(const std::string &topic, std::int64_t time_ms)
     {
         return optional_text(stargate_admin_message_id_at, topic.c_str(), time_ms);
     }
     /// The messages of the entry that holds a message.
-    result<std::vector<message>> read_entry(const std::string &topic, const std::string &message_id,
-                                            std::size_t max = 1000)
+    std::vector<message> read_entry(const std::string &topic, const std::string &message_id, std::size_t max = 1000)
+    {
+        return try_read_entry(topic, message_id, max).value();
+    }
+    /// As read_entry, with a result in place of an exception.
+    result<std::vector<message>> try_read_entry(const std::string &topic, const std::string &message_id,
+                                                std::size_t max = 1000)
     {
         return messages(max, stargate_admin_read_entry, topic.c_str(), message_id.c_str());
     }
     /// The messages of the entry at `nth`, counted from 1 at "earliest" or "latest".
-    result<std::vector<message>> examine_message(const std::string &topic, const std::string &start,
-                                                 std::int64_t nth = 1, std::size_t max = 1000)
+    std::vector<message> examine_message(const std::string &topic, const std::string &start, std::int64_t nth = 1,
+                                         std::size_t max = 1000)
+    {
+        return try_examine_message(topic, start, nth, max).value();
+    }
+    /// As examine_message, with a result in place of an exception.
+    result<std::vector<message>> try_examine_message(const std::string &topic, const std::string &start,
+                                                     std::int64_t nth = 1, std::size_t max = 1000)
     {
         return messages(max, stargate_admin_examine_message, topic.c_str(), start.c_str(), nth);
     }
 
     // Subscriptions. A position is "earliest", "latest" or a message id, with `after` behind that message.
 
-    result<std::vector<std::string>> subscriptions(const std::string &topic)
+    std::vector<std::string> subscriptions(const std::string &topic) { return try_subscriptions(topic).value(); }
+    /// As subscriptions, with a result in place of an exception.
+    result<std::vector<std::string>> try_subscriptions(const std::string &topic)
     {
         return names(stargate_admin_subscriptions, topic.c_str());
     }
-    result<void> create_subscription(const std::string &topic, const std::string &subscription,
-                                     const std::string &position = "latest", bool after = false)
+    void create_subscription(const std::string &topic, const std::string &subscription,
+                             const std::string &position = "latest", bool after = false)
+    {
+        try_create_subscription(topic, subscription, position, after).value();
+    }
+    /// As create_subscription, with a result in place of an exception.
+    result<void> try_create_subscription(const std::string &topic, const std::string &subscription,
+                                         const std::string &position = "latest", bool after = false)
     {
         return done(stargate_admin_create_subscription, topic.c_str(), subscription.c_str(), position.c_str(),
                     static_cast<std::int32_t>(after));
     }
     /// Whether it was made.
-    result<bool> ensure_subscription(const std::string &topic, const std::string &subscription,
-                                     const std::string &position = "latest", bool after = false)
+    bool ensure_subscription(const std::string &topic, const std::string &subscription,
+                             const std::string &position = "latest", bool after = false)
+    {
+        return try_ensure_subscription(topic, subscription, position, after).value();
+    }
+    /// As ensure_subscription, with a result in place of an exception.
+    result<bool> try_ensure_subscription(const std::string &topic, const std::string &subscription,
+                                         const std::string &position = "latest", bool after = false)
     {
         return truth(stargate_admin_ensure_subscription, topic.c_str(), subscription.c_str(), position.c_str(),
                      static_cast<std::int32_t>(after));
     }
-    result<void> delete_subscription(const std::string &topic, const std::string &subscription, bool force = false)
+    void delete_subscription(const std::string &topic, const std::string &subscription, bool force = false)
+    {
+        try_delete_subscription(topic, subscription, force).value();
+    }
+    /// As delete_subscription, with a result in place of an exception.
+    result<void> try_delete_subscription(const std::string &topic, const std::string &subscription, bool force = false)
     {
         return done(stargate_admin_delete_subscription, topic.c_str(), subscription.c_str(),
                     static_cast<std::int32_t>(force));
     }
-    result<void> seek(const std::string &topic, const std::string &subscription, const std::string &position,
-                      bool after = false)
+    void seek(const std::string &topic, const std::string &subscription, const std::string &position,
+              bool after = false)
+    {
+        try_seek(topic, subscription, position, after).value();
+    }
+    /// As seek, with a result in place of an exception.
+    result<void> try_seek(const std::string &topic, const std::string &subscription, const std::string &position,
+                          bool after = false)
     {
         return done(stargate_admin_seek, topic.c_str(), subscription.c_str(), position.c_str(),
                     static_cast<std::int32_t>(after));
     }
-    result<void> seek_time(const std::string &topic, const std::string &subscription, std::int64_t time_ms)
+    void seek_time(const std::string &topic, const std::string &subscription, std::int64_t time_ms)
+    {
+        try_seek_time(topic, subscription, time_ms).value();
+    }
+    /// As seek_time, with a result in place of an exception.
+    result<void> try_seek_time(const std::string &topic, const std::string &subscription, std::int64_t time_ms)
     {
         return done(stargate_admin_seek_time, topic.c_str(), subscription.c_str(), time_ms);
     }
-    result<void> skip(const std::string &topic, const std::string &subscription, std::int64_t entries)
+    void skip(const std::string &topic, const std::string &subscription, std::int64_t entries)
+    {
+        try_skip(topic, subscription, entries).value();
+    }
+    /// As skip, with a result in place of an exception.
+    result<void> try_skip(const std::string &topic, const std::string &subscription, std::int64_t entries)
     {
         return done(stargate_admin_skip, topic.c_str(), subscription.c_str(), entries);
     }
-    result<void> skip_all(const std::string &topic, const std::string &subscription)
+    void skip_all(const std::string &topic, const std::string &subscription)
+    {
+        try_skip_all(topic, subscription).value();
+    }
+    /// As skip_all, with a result in place of an exception.
+    result<void> try_skip_all(const std::string &topic, const std::string &subscription)
     {
         return done(stargate_admin_skip_all, topic.c_str(), subscription.c_str());
     }
     /// Whether the broker begins.
-    result<bool> expire_messages(const std::string &topic, const std::string &subscription,
-                                 std::chrono::seconds older_than)
+    bool expire_messages(const std::string &topic, const std::string &subscription, std::chrono::seconds older_than)
+    {
+        return try_expire_messages(topic, subscription, older_than).value();
+    }
+    /// As expire_messages, with a result in place of an exception.
+    result<bool> try_expire_messages(const std::string &topic, const std::string &subscription,
+                                     std::chrono::seconds older_than)
     {
         return truth(stargate_admin_expire_messages, topic.c_str(), subscription.c_str(),
                      static_cast<std::int64_t>(older_than.count()));
     }
-    result<bool> expire_messages_until(const std::string &topic, const std::string &subscription,
-                                       const std::string &message_id)
+    bool expire_messages_until(const std::string &topic, const std::string &subscription, const std::string &message_id)
+    {
+        return try_expire_messages_until(topic, subscription, message_id).value();
+    }
+    /// As expire_messages_until, with a result in place of an exception.
+    result<bool> try_expire_messages_until(const std::string &topic, const std::string &subscription,
+                                           const std::string &message_id)
     {
         return truth(stargate_admin_expire_messages_until, topic.c_str(), subscription.c_str(), message_id.c_str());
     }
     /// Of every subscription of the topic.
-    result<bool> expire_all_messages(const std::string &topic, std::chrono::seconds older_than)
+    bool expire_all_messages(const std::string &topic, std::chrono::seconds older_than)
+    {
+        return try_expire_all_messages(topic, older_than).value();
+    }
+    /// As expire_all_messages, with a result in place of an exception.
+    result<bool> try_expire_all_messages(const std::string &topic, std::chrono::seconds older_than)
     {
         return truth(stargate_admin_expire_all_messages, topic.c_str(), static_cast<std::int64_t>(older_than.count()));
     }
     /// What is in the backlog, counted by the broker, in its JSON. It can take long.
-    result<std::string> analyze_backlog(const std::string &topic, const std::string &subscription)
+    std::string analyze_backlog(const std::string &topic, const std::string &subscription)
+    {
+        return try_analyze_backlog(topic, subscription).value();
+    }
+    /// As analyze_backlog, with a result in place of an exception.
+    result<std::string> try_analyze_backlog(const std::string &topic, const std::string &subscription)
     {
         return text(stargate_admin_analyze_backlog, topic.c_str(), subscription.c_str());
     }
     /// The messages that the subscription gets next, without taking them.
-    result<std::vector<message>> peek(const std::string &topic, const std::string &subscription, std::size_t max = 1)
+    std::vector<message> peek(const std::string &topic, const std::string &subscription, std::size_t max = 1)
+    {
+        return try_peek(topic, subscription, max).value();
+    }
+    /// As peek, with a result in place of an exception.
+    result<std::vector<message>> try_peek(const std::string &topic, const std::string &subscription,
+                                          std::size_t max = 1)
     {
         return messages(max, stargate_admin_peek, topic.c_str(), subscription.c_str());
     }
     /// The messages of the entry at `nth`, counted from 1: one, or a batch; none past the end.
-    result<std::vector<message>> peek_entry(const std::string &topic, const std::string &subscription, std::int64_t nth,
-                                            std::size_t max = 1000)
+    std::vector<message> peek_entry(const std::string &topic, const std::string &subscription, std::int64_t nth,
+                                    std::size_t max = 1000)
+    {
+        return try_peek_entry(topic, subscription, nth, max).value();
+    }
+    /// As peek_entry, with a result in place of an exception.
+    result<std::vector<message>> try_peek_entry(const std::string &topic, const std::string &subscription,
+                                                std::int64_t nth, std::size_t max = 1000)
     {
         return messages(max, stargate_admin_peek_entry, topic.c_str(), subscription.c_str(), nth);
     }
-    result<std::string> subscription_properties(const std::string &topic, const std::string &subscription)
+    std::string subscription_properties(const std::string &topic, const std::string &subscription)
+    {
+        return try_subscription_properties(topic, subscription).value();
+    }
+    /// As subscription_properties, with a result in place of an exception.
+    result<std::string> try_subscription_properties(const std::string &topic, const std::string &subscription)
     {
         return text(stargate_admin_subscription_properties, topic.c_str(), subscription.c_str());
     }
-    result<void> set_subscription_properties(const std::string &topic, const std::string &subscription,
-                                             const std::vector<std::pair<std::string, std::string>> &properties)
+    void set_subscription_properties(const std::string &topic, const std::string &subscription,
+                                     const std::vector<std::pair<std::string, std::string>> &properties)
+    {
+        try_set_subscription_properties(topic, subscription, properties).value();
+    }
+    /// As set_subscription_properties, with a result in place of an exception.
+    result<void> try_set_subscription_properties(const std::string &topic, const std::string &subscription,
+                                                 const std::vector<std::pair<std::string, std::string>> &properties)
     {
         std::vector<stargate_property> raw;
         for (const auto &[key, value] : properties)

@@ -72,7 +72,9 @@ struct stored_message {
 /// moment. It ends with its handle.
 class mock {
 public:
-    static result<mock> start(const mock_options &options = {})
+    static mock start(const mock_options &options = {}) { return try_start(options).value(); }
+    /// As start, with a result in place of an exception.
+    static result<mock> try_start(const mock_options &options = {})
     {
         stargate_mock_options raw = STARGATE_MOCK_OPTIONS_INIT;
         const auto text = [](const std::optional<std::string> &from) {
@@ -97,18 +99,20 @@ public:
             [&](stargate_mock **out, stargate_error **error) { return stargate_mock_start(&raw, out, error); });
     }
 
-    /// The service URL, for client::create.
+    /// The service URL, for client.
     std::string url() const { return std::string(detail::view(stargate_mock_url(get()))); }
     /// The URL of the REST API.
     std::string http_url() const { return std::string(detail::view(stargate_mock_http_url(get()))); }
     /// The URL of the OAuth2 issuer that it is with oauth2_client_id.
-    std::string oauth2_issuer_url() const
-    {
-        return std::string(detail::view(stargate_mock_oauth2_issuer_url(get())));
-    }
+    std::string oauth2_issuer_url() const { return std::string(detail::view(stargate_mock_oauth2_issuer_url(get()))); }
 
     /// Stores a message as if a producer had sent it; its id.
-    result<std::string> publish(const std::string &topic, const outgoing &message)
+    std::string publish(const std::string &topic, const outgoing &message)
+    {
+        return try_publish(topic, message).value();
+    }
+    /// As publish, with a result in place of an exception.
+    result<std::string> try_publish(const std::string &topic, const outgoing &message)
     {
         const detail::raw_outgoing raw(message);
         return detail::text_of([&](char **text, stargate_error **error) {
@@ -117,7 +121,9 @@ public:
     }
 
     /// Everything that a topic holds, acknowledged or not.
-    result<std::vector<stored_message>> messages(const std::string &topic) const
+    std::vector<stored_message> messages(const std::string &topic) const { return try_messages(topic).value(); }
+    /// As messages, with a result in place of an exception.
+    result<std::vector<stored_message>> try_messages(const std::string &topic) const
     {
         // An exception must not cross the frames of the library, so it waits here until they are gone.
         struct collected {
@@ -139,7 +145,12 @@ public:
     }
 
     /// How many messages (a batch counts as one) a subscription has not acknowledged.
-    result<std::size_t> backlog(const std::string &topic, const std::string &subscription) const
+    std::size_t backlog(const std::string &topic, const std::string &subscription) const
+    {
+        return try_backlog(topic, subscription).value();
+    }
+    /// As backlog, with a result in place of an exception.
+    result<std::size_t> try_backlog(const std::string &topic, const std::string &subscription) const
     {
         return number([&](std::size_t *out, stargate_error **error) {
             return stargate_mock_backlog(get(), topic.c_str(), subscription.c_str(), out, error);
@@ -147,20 +158,33 @@ public:
     }
 
     /// Creates a namespace ("tenant/namespace") and its tenant.
-    result<void> create_namespace(const std::string &name)
+    void create_namespace(const std::string &name) { try_create_namespace(name).value(); }
+    /// As create_namespace, with a result in place of an exception.
+    result<void> try_create_namespace(const std::string &name)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_create_namespace(get(), name.c_str(), error); });
     }
     /// Creates a topic with partitions.
-    result<void> create_partitioned(const std::string &topic, std::uint32_t partitions)
+    void create_partitioned(const std::string &topic, std::uint32_t partitions)
+    {
+        try_create_partitioned(topic, partitions).value();
+    }
+    /// As create_partitioned, with a result in place of an exception.
+    result<void> try_create_partitioned(const std::string &topic, std::uint32_t partitions)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_create_partitioned(get(), topic.c_str(), partitions, error);
         });
     }
     /// Creates a durable subscription, so that messages can wait for a consumer that has not come yet.
-    result<void> create_subscription(const std::string &topic, const std::string &subscription, bool earliest = true)
+    void create_subscription(const std::string &topic, const std::string &subscription, bool earliest = true)
+    {
+        try_create_subscription(topic, subscription, earliest).value();
+    }
+    /// As create_subscription, with a result in place of an exception.
+    result<void> try_create_subscription(const std::string &topic, const std::string &subscription,
+                                         bool earliest = true)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_create_subscription(get(), topic.c_str(), subscription.c_str(), earliest ? 1 : 0,
@@ -168,45 +192,62 @@ public:
         });
     }
     /// Whether a namespace drops messages whose sequence id it has seen.
-    result<void> set_deduplication(const std::string &name, bool on)
+    void set_deduplication(const std::string &name, bool on) { try_set_deduplication(name, on).value(); }
+    /// As set_deduplication, with a result in place of an exception.
+    result<void> try_set_deduplication(const std::string &name, bool on)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_set_deduplication(get(), name.c_str(), on ? 1 : 0, error);
         });
     }
     /// Ends a topic: nothing more can be sent to it.
-    result<void> terminate(const std::string &topic)
+    void terminate(const std::string &topic) { try_terminate(topic).value(); }
+    /// As terminate, with a result in place of an exception.
+    result<void> try_terminate(const std::string &topic)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_terminate(get(), topic.c_str(), error); });
     }
     /// Deletes a topic by force.
-    result<void> delete_topic(const std::string &topic)
+    void delete_topic(const std::string &topic) { try_delete_topic(topic).value(); }
+    /// As delete_topic, with a result in place of an exception.
+    result<void> try_delete_topic(const std::string &topic)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_delete_topic(get(), topic.c_str(), error); });
     }
 
     /// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (nullptr: on any).
-    result<void> fault(const char *op, const char *topic, const char *fault, std::size_t count = 1)
+    void fault(const char *op, const char *topic, const char *fault, std::size_t count = 1)
+    {
+        try_fault(op, topic, fault, count).value();
+    }
+    /// As fault, with a result in place of an exception.
+    result<void> try_fault(const char *op, const char *topic, const char *fault, std::size_t count = 1)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_fault(get(), op, topic, fault, count, error); });
     }
     /// How many faults have not happened yet.
     std::size_t faults_left() const noexcept { return stargate_mock_faults_left(get()); }
-    result<void> clear_faults()
+    void clear_faults() { try_clear_faults().value(); }
+    /// As clear_faults, with a result in place of an exception.
+    result<void> try_clear_faults()
     {
         return detail::attempt([&](stargate_error **error) { return stargate_mock_clear_faults(get(), error); });
     }
 
     /// Takes the broker down or up again. Its data and its port stay.
-    result<void> set_up(bool up)
+    void set_up(bool up) { try_set_up(up).value(); }
+    /// As set_up, with a result in place of an exception.
+    result<void> try_set_up(bool up)
     {
         return detail::attempt([&](stargate_error **error) { return stargate_mock_set_up(get(), up ? 1 : 0, error); });
     }
     /// Drops the connections about a topic (nullptr: all of them); how many they were.
-    result<std::size_t> drop_connections(const char *topic = nullptr)
+    std::size_t drop_connections(const char *topic = nullptr) { return try_drop_connections(topic).value(); }
+    /// As drop_connections, with a result in place of an exception.
+    result<std::size_t> try_drop_connections(const char *topic = nullptr)
     {
         return number([&](std::size_t *out, stargate_error **error) {
             return stargate_mock_drop_connections(get(), topic, out, error);
@@ -216,28 +257,39 @@ public:
     std::size_t connections() const noexcept { return stargate_mock_connections(get()); }
 
     /// Waits until `op` has happened `at_least` times on `topic` (nullptr: on any).
-    result<void> wait(const char *op, const char *topic, std::size_t at_least,
-                      milliseconds timeout = milliseconds(5000))
+    void wait(const char *op, const char *topic, std::size_t at_least, milliseconds timeout = milliseconds(5000))
+    {
+        try_wait(op, topic, at_least, timeout).value();
+    }
+    /// As wait, with a result in place of an exception.
+    result<void> try_wait(const char *op, const char *topic, std::size_t at_least,
+                          milliseconds timeout = milliseconds(5000))
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_wait(get(), op, topic, at_least, timeout.count(), error);
         });
     }
     /// How often `op` has happened on `topic` (nullptr: on any).
-    result<std::size_t> count(const char *op, const char *topic = nullptr) const
+    std::size_t count(const char *op, const char *topic = nullptr) const { return try_count(op, topic).value(); }
+    /// As count, with a result in place of an exception.
+    result<std::size_t> try_count(const char *op, const char *topic = nullptr) const
     {
         return number([&](std::size_t *out, stargate_error **error) {
             return stargate_mock_count(get(), op, topic, out, error);
         });
     }
     /// What clients did and got, as JSON.
-    result<std::string> requests_json() const
+    std::string requests_json() const { return try_requests_json().value(); }
+    /// As requests_json, with a result in place of an exception.
+    result<std::string> try_requests_json() const
     {
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_mock_requests_json(get(), text, error); });
     }
     /// Empties that list, and counts from zero again.
-    result<void> clear_requests()
+    void clear_requests() { try_clear_requests().value(); }
+    /// As clear_requests, with a result in place of an exception.
+    result<void> try_clear_requests()
     {
         return detail::attempt([&](stargate_error **error) { return stargate_mock_clear_requests(get(), error); });
     }

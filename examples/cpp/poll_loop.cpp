@@ -31,13 +31,13 @@ void watch(int loop, int descriptor)
 
 int run(const std::string &url, const std::string &topic)
 {
-    auto client = stargate::client::create(url, stargate::options().poll_callbacks()).value();
-    const int callbacks = client.event_fd().value();
+    stargate::client client(url, stargate::options().poll_callbacks());
+    const int callbacks = client.event_fd();
     int sent = 0, stored = 0, handled = 0;
 
-    auto consumer = client.open_consumer(topic, "example", {}, limit).value();
-    consumer.listen([&](const stargate::message_view &) { handled++; }).value(); // no outcome: acknowledged
-    auto producer = client.open_producer(topic, {}, limit).value();
+    auto consumer = client.open_consumer(topic, "example", {}, limit);
+    consumer.listen([&](const stargate::message_view &) { handled++; }); // no outcome: acknowledged
+    auto producer = client.open_producer(topic, {}, limit);
     const auto on_sent = [&](const stargate::delivery_report &end) {
         if (end.error)
             std::cerr << "not stored: " << end.error->message() << '\n';
@@ -62,13 +62,13 @@ int run(const std::string &url, const std::string &topic)
         for (int i = 0; i < ready; i++) {
             char expirations[8];
             if (events[i].data.fd == callbacks)
-                client.poll(0ms).value();
+                client.poll(0ms);
             else if (read(timer, expirations, sizeof expirations) > 0 && sent++ < messages)
-                producer.send_async("tick", on_sent, 0ms).value(); // 0: a loop does not wait for room
+                producer.send_async("tick", on_sent, 0ms); // 0: a loop does not wait for room
         }
     }
     std::cout << "stored " << stored << ", handled " << handled << ", all on one thread\n";
-    client.close(limit).value();
+    client.close(limit);
     close(timer);
     close(loop);
     return 0;

@@ -34,21 +34,21 @@ int main(int argc, char **argv)
     const std::string topic =
         "example-sync-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
 
-    auto client = stargate::client::create(url);
+    auto client = stargate::client::try_create(url);
     if (!client)
         return failed(client);
     // The subscription begins at the latest message, so it has to be there before the first one.
-    auto consumer = client->open_consumer(topic, "billing", {}, limit);
+    auto consumer = client->try_open_consumer(topic, "billing", {}, limit);
     if (!consumer)
         return failed(consumer);
-    auto producer = client->open_producer(topic, {}, limit);
+    auto producer = client->try_open_producer(topic, {}, limit);
     if (!producer)
         return failed(producer);
 
     for (int i = 1; i <= messages; i++) {
         const std::string text = "order " + std::to_string(i);
         const auto receipt =
-            producer->send(stargate::outgoing(text).key("customer 7").property("source", "web"), limit);
+            producer->try_send(stargate::outgoing(text).key("customer 7").property("source", "web"), limit);
         if (!receipt)
             return failed(receipt);
         std::cout << "sent " << text << ", stored as " << receipt->message_id << '\n';
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 
     int orders = 0;
     while (true) {
-        const auto received = consumer->receive(orders < messages ? limit : 0ms);
+        const auto received = consumer->try_receive(orders < messages ? limit : 0ms);
         if (!received)
             return failed(received);
         if (!*received) // nothing came
@@ -64,11 +64,11 @@ int main(int argc, char **argv)
         const stargate::message &message = **received;
         std::cout << "received " << message.payload() << " from " << message.key().value_or("nobody") << " by "
                   << message.property("source").value_or("nothing") << '\n';
-        if (const auto told = consumer->ack(message); !told)
+        if (const auto told = consumer->try_ack(message); !told)
             return failed(told);
         orders++;
     }
-    if (const auto closed = client->close(limit); !closed)
+    if (const auto closed = client->try_close(limit); !closed)
         return failed(closed);
     return orders == messages ? 0 : 1;
 }

@@ -26,10 +26,10 @@ int main()
     // A real one would ask whoever issues the tokens. It runs on a thread of the library, and may block.
     options.on_token([token = std::string(secret)] { return token; });
     try {
-        auto client = stargate::client::create(url, options).value();
-        auto producer = client.open_producer("example-tls", {}, 10s).value();
-        std::cout << "stored as " << producer.send("for your eyes only", 10s).value().message_id << '\n';
-        client.close(10s).value();
+        stargate::client client(url, options);
+        auto producer = client.open_producer("example-tls", {}, 10s);
+        std::cout << "stored as " << producer.send("for your eyes only", 10s).message_id << '\n';
+        client.close(10s);
         return 0;
     } catch (const stargate::exception &failed) {
         std::cerr << failed.what() << '\n';

@@ -27,34 +27,34 @@ int use_everything(const std::string &url)
     options.on_log(stargate::log_level::debug, [](stargate::log_level, std::string_view, std::string_view) {})
         .on_state([](const stargate::state_change &) {})
         .on_token([] { return std::string("token"); });
-    auto client = stargate::client::create(url, options);
+    auto client = stargate::client::try_create(url, options);
     if (!client)
         return 1;
-    auto producer = client->open_producer("t");
-    auto consumer = client->open_consumer("t", "s");
-    auto several = client->open_consumer(std::vector<std::string>{"t", "u"}, "s");
-    auto pattern = client->open_pattern("persistent://public/default/t-.*", "s");
-    auto reader = client->open_reader("t", {{"starting_message", "earliest"}});
+    auto producer = client->try_open_producer("t");
+    auto consumer = client->try_open_consumer("t", "s");
+    auto several = client->try_open_consumer(std::vector<std::string>{"t", "u"}, "s");
+    auto pattern = client->try_open_pattern("persistent://public/default/t-.*", "s");
+    auto reader = client->try_open_reader("t", {{"starting_message", "earliest"}});
     if (!producer || !consumer || !several || !pattern || !reader)
         return 1;
-    (void)producer->send("x", stargate::milliseconds(0));
-    (void)producer->send_async("x", [](const stargate::delivery_report &) {}, stargate::milliseconds(0));
+    (void)producer->try_send("x", stargate::milliseconds(0));
+    (void)producer->try_send_async("x", [](const stargate::delivery_report &) {}, stargate::milliseconds(0));
     (void)producer->send_batch({"x", "y"}, stargate::milliseconds(0));
-    (void)consumer->listen([](const stargate::message_view &) { return stargate::outcome::ack; });
-    (void)reader->listen_each([](std::uint32_t) {
+    (void)consumer->try_listen([](const stargate::message_view &) { return stargate::outcome::ack; });
+    (void)reader->try_listen_each([](std::uint32_t) {
         return [](const stargate::message_view &) {
         };
     });
-    (void)several->receive(stargate::milliseconds(0));
-    (void)pattern->receive_many(10, stargate::milliseconds(0));
-    auto supervisor = stargate::supervisor::start("{}");
+    (void)several->try_receive(stargate::milliseconds(0));
+    (void)pattern->try_receive_many(10, stargate::milliseconds(0));
+    auto supervisor = stargate::supervisor::try_start("{}");
     if (supervisor)
-        (void)supervisor->add_consumer("{}", [](const stargate::message_view &) {});
+        (void)supervisor->try_add_consumer("{}", [](const stargate::message_view &) {});
     (void)stargate::produce(url, {"x"});
-    (void)stargate::admin(*client).check_health();
-    auto mock = stargate::mock::start();
-    if (!mock || !mock->messages("t"))
+    (void)stargate::admin(*client).try_check_health();
+    auto mock = stargate::mock::try_start();
+    if (!mock || !mock->try_messages("t"))
         return 1;
-    client->close(stargate::milliseconds(0)).value();
+    client->close(stargate::milliseconds(0));
     return 0;
 }
