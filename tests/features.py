@@ -14,6 +14,7 @@ PLACES = [
     ("core/src/**/*.rs", r"fn (\w+)\("),
     ("core/tests/*.rs", r"fn (\w+)\("),
     ("tests/scenarios/*.rs", r"fn (\w+)\("),
+    ("tests/gateways/*.rs", r"fn (\w+)\("),
     ("tests/c/*.c", r"TEST\((\w+)\)"),
     ("tests/cpp/*.cpp", r"TEST\((\w+)\)"),
     ("python/tests/*.py", r"def (test_\w+)\("),

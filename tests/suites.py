@@ -101,6 +101,7 @@ SUITES = [
     Suite("sdist", [PYTHON, "python/tools/check_sdist.py"], wheel_counts),
     Suite("portable", ["sh", "-c", PORTABLE], wheel_counts),
     Suite("c-checks", ["tests/c/checks.sh"], program_counts),
+    Suite("gateways", [sys.executable, "tests/gateways/gateways.py"], cargo_counts),
     Suite("launcher", [sys.executable, "tests/pulsar/test_pulsar.py"], unittest_counts),
     Suite("bench", ["sh", "-c", BENCH_SMOKE], program_counts),
     Suite("cluster", [*ON_CLUSTER, *ON_REAL, "--test", "cluster", *IGNORED, "--test-threads", "1"], cargo_counts),

@@ -4,6 +4,7 @@
 tools.py demo|test|bench|lint|site [mock|real]
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -35,10 +36,16 @@ RUSTFMT = Tool("rustfmt", "holds the Rust code to one format", "rustup component
 
 DOXYGEN = Tool("doxygen", "makes the reference of C and C++", "apt install doxygen")
 
+NGINX = Tool("nginx", "is a gateway before the broker in tests", "apt install nginx-light")
+HAPROXY = Tool("haproxy", "is a gateway before the broker in tests", "apt install haproxy")
+
+# With the programs of the administrator, among which Debian puts servers.
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+
 BROKER = [JAVA, MAVEN, OPENSSL]
 NEEDED = {
     "demo": [CARGO, CC],
-    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, *BROKER],
+    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, NGINX, HAPROXY, *BROKER],
     "bench": [CARGO, CC, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
     "site": [CARGO, DOXYGEN],
@@ -48,7 +55,7 @@ NEEDED = {
 def problems(task: str, pulsar: str) -> list[str]:
     """What is missing for a task, a sentence each."""
     needed = NEEDED[task] + (BROKER if task == "demo" and pulsar == "real" else [])
-    found = [f"{tool.name}: {tool.use}; {tool.source}" for tool in needed if shutil.which(tool.name) is None]
+    found = [f"{tool.name}: {tool.use}; {tool.source}" for tool in needed if shutil.which(tool.name, path=PATH) is None]
     if sys.version_info < (3, 11):
         found.append(f"python3 3.11 or later: this is {sys.version.split()[0]}; set PYTHON to a newer one")
     elif subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,37 @@ def test_a_token_is_needed_where_there_are_tokens() -> None:
                 client.producer("t")
         with stargate.Client(broker.url, token_supplier=lambda: "good") as client, client.producer("t") as producer:
             producer.send(b"x")
+
+
+def test_headers_reach_the_server() -> None:
+    authorization = ("Authorization", "Bearer good")
+    with MockBroker(token="good") as broker:
+        for headers in ("X-Other: 1\nAuthorization: Bearer good", dict([authorization]), [authorization, ("X-A", "b")]):
+            with stargate.Client(broker.url, headers=headers) as client, client.producer("t") as producer:
+                producer.send(b"x")
+        with stargate.Client(broker.url, headers_supplier=lambda: [authorization]) as client:
+            client.producer("t").send(b"x")
+            assert client.admin().clusters() == ["standalone"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "x"}, {"X-Key": "a\nb"}, {"X-Key": 1}, [("X-Key",)], {"X Key": "x"}, "nothing", 7]
+)
+def test_headers_that_cannot_be_sent_are_refused(headers: Any) -> None:
+    with pytest.raises(stargate.InvalidArgumentError, match="header"):
+        stargate.Client("ws://localhost", headers=headers)
+
+
+def test_a_headers_supplier_that_fails_is_the_error() -> None:
+    def broken() -> dict[str, str]:
+        raise RuntimeError("the vault is shut")
+
+    with (
+        MockBroker() as broker,
+        stargate.Client(broker.url, headers_supplier=broken) as client,
+        pytest.raises(stargate.AuthenticationError, match="the headers function failed: .*the vault is shut"),
+    ):
+        client.producer("t")
 
 
 def test_mistakes_in_a_script_are_named(pulsar_mock: MockBroker) -> None:

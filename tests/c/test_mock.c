@@ -155,6 +155,68 @@ TEST(options_are_checked_and_a_port_is_taken_once)
     stargate_mock_free(mock);
 }
 
+static stargate_status good_authorization(void *data, char *buffer, size_t capacity, size_t *length)
+{
+    static const char line[] = "Authorization: Bearer good\nX-Other: 1\n";
+
+    (void)data;
+    *length = sizeof line - 1;
+    if (capacity < *length)
+        return STARGATE_TOO_BIG;
+    memcpy(buffer, line, *length);
+    return STARGATE_OK;
+}
+
+static stargate_status bad_header(void *data, char *buffer, size_t capacity, size_t *length)
+{
+    (void)data, (void)capacity;
+    *length = 9;
+    memcpy(buffer, "Host: bad", *length);
+    return STARGATE_OK;
+}
+
+TEST(headers_of_the_application_reach_the_server)
+{
+    stargate_mock *mock = NULL;
+    stargate_mock_options with_token = STARGATE_MOCK_OPTIONS_INIT;
+    stargate_client *client = NULL;
+    stargate_producer *producer = NULL;
+    stargate_error *error = NULL;
+    char *body = NULL;
+    int32_t status = 0;
+    int way;
+
+    with_token.token = "good";
+    OK(stargate_mock_start(&with_token, &mock, &error));
+    for (way = 0; way < 3; way++) {
+        stargate_options *options = stargate_options_new();
+
+        if (way == 0)
+            OK(stargate_options_header(options, "Authorization", "Bearer good", &error));
+        else if (way == 1)
+            OK(stargate_options_set(options, "headers", "X-Other: 1\nAuthorization: Bearer good", &error));
+        else
+            OK(stargate_options_on_headers(options, good_authorization, NULL, NULL, &error));
+        OK(stargate_client_new(stargate_mock_url(mock).ptr, options, &client, &error));
+        OK(stargate_producer_open(client, "t", NULL, TIMEOUT_MS, &producer, &error));
+        OK(stargate_admin_request(client, "GET", "clusters", NULL, TIMEOUT_MS, &status, &body, &error));
+        stargate_string_free(body);
+        stargate_producer_free(producer);
+        FAILS(STARGATE_INVALID_ARGUMENT, "header \"host\" belongs to the connection",
+              stargate_options_header(options, "Host", "secret", &error));
+        FAILS(STARGATE_INVALID_ARGUMENT, "header \"x-key\"",
+              stargate_options_header(options, "X-Key", "a\nb", &error));
+        FAILS(STARGATE_INVALID_ARGUMENT, "headers is NULL",
+              stargate_options_on_headers(options, NULL, NULL, NULL, &error));
+        OK(stargate_options_on_headers(options, bad_header, NULL, NULL, &error));
+        FAILS(STARGATE_AUTHENTICATION, "belongs to the connection",
+              stargate_producer_open(client, "t", options, TIMEOUT_MS, &producer, &error));
+        stargate_client_free(client);
+        stargate_options_free(options);
+    }
+    stargate_mock_free(mock);
+}
+
 TEST(tokens_and_sizes_are_what_the_options_say)
 {
     stargate_mock *mock = NULL;

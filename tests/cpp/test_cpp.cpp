@@ -290,6 +290,17 @@ TEST(logs_states_and_tokens_are_callables)
     failing.on_token([]() -> std::string { throw std::runtime_error("on purpose"); });
     auto refused = stargate::client(broker(), failing).try_open_producer(new_topic(), {}, limit);
     CHECK(!refused && refused.error().status() == stargate::status::authentication);
+
+    stargate::options unsigned_;
+    unsigned_.header("X-Key", "k").on_headers([]() -> std::string { throw std::runtime_error("on purpose"); });
+    refused = stargate::client::create(broker(), unsigned_).value().open_producer(new_topic(), {}, limit);
+    CHECK(!refused && refused.error().status() == stargate::status::authentication);
+    stargate::options signed_;
+    signed_.header("X-Key", "k").on_headers([] { return std::string("X-Signature: s"); });
+    CHECK(stargate::client::create(broker(), signed_).value().open_producer(new_topic(), {}, limit));
+    stargate::options wrong;
+    wrong.header("Host", "x");
+    CHECK(!stargate::client::create(broker(), wrong));
 }
 
 TEST(callbacks_are_polled_where_that_is_wanted)

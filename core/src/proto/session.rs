@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::frame::Frame;
+use super::idle::Idle;
 use super::liveness::{Liveness, PingAction};
 use super::{Moment, earliest};
 use crate::error::{Error, ErrorKind, Result};
@@ -218,6 +219,7 @@ pub(crate) struct Session<R> {
     connections: u64,
     /// Set when a close has begun: until when what is in flight may take.
     linger_until: Option<Moment>,
+    idle: Idle,
     /// The driver reads nothing, because the application's queue is full.
     reads_paused: bool,
     actions: VecDeque<Action>,
@@ -236,6 +238,7 @@ impl<R: Role> Session<R> {
             taken_since: None,
             connections: 0,
             linger_until: None,
+            idle: Idle::default(),
             reads_paused: false,
             actions: VecDeque::new(),
             changes: VecDeque::new(),
@@ -282,6 +285,7 @@ impl<R: Role> Session<R> {
         self.round.clear();
         self.failures = 0;
         let liveness = Liveness::new(self.policy.ping_interval, self.policy.pong_timeout, now);
+        self.idle.handle_traffic(now);
         self.phase = Phase::Open(Open { liveness, useful: false });
         self.changes.push_back(Change::Connected { host: self.host, connection: self.connections });
         self.role.handle_connected(now, self.connections);
@@ -355,6 +359,9 @@ impl<R: Role> Session<R> {
 
     /// The connection is gone, in whatever way.
     pub(crate) fn handle_disconnected(&mut self, now: Moment, error: Error) {
+        let is_cut = self.is_open() && error.kind() == ErrorKind::Connect && error.close_code().is_none();
+        let hint = if is_cut { self.idle.handle_lost(now, self.policy.ping_interval) } else { None };
+        let error = hint.map_or(error.clone(), |hint| error.adding(&hint));
         self.lost(now, error, false);
     }
 
@@ -389,6 +396,7 @@ impl<R: Role> Session<R> {
         match &mut self.phase {
             Phase::Open(open) => {
                 open.liveness.handle_activity();
+                self.idle.handle_traffic(now);
                 open.useful = true;
             }
             Phase::Closing { .. } => {}
@@ -496,7 +504,10 @@ impl<R: Role> Session<R> {
             Phase::Closing { until } if now >= *until => self.end(None),
             Phase::Open(open) => match open.liveness.handle_timeout(now, self.reads_paused) {
                 PingAction::Nothing => {}
-                PingAction::Ping => self.actions.push_back(Action::Ping),
+                PingAction::Ping => {
+                    self.idle.handle_traffic(now);
+                    self.actions.push_back(Action::Ping);
+                }
                 PingAction::Dead => {
                     let silence = format!("nothing came within {:?} after a ping", self.policy.pong_timeout);
                     self.actions.push_back(Action::Drop);
@@ -552,11 +563,16 @@ impl<R: Role> Session<R> {
 
     /// Returns the next frame to write.
     pub(crate) fn poll_frame(&mut self) -> Option<Frame<'_>> {
-        if self.is_open() { self.role.poll_frame() } else { None }
+        let frame = if self.is_open() { self.role.poll_frame() } else { None };
+        if frame.is_some() {
+            self.idle.handle_frame();
+        }
+        frame
     }
 
     /// Frames were written: a close may have waited for that.
     pub(crate) fn handle_written(&mut self, now: Moment) {
+        self.idle.handle_written(now);
         self.update(now);
     }
 }
