@@ -220,6 +220,9 @@ class Refusals(InFolder):
     def test_impossible_combinations(self) -> None:
         self.assertIn("need --tls", call("start", "--mtls").stderr)
         self.assertIn("proxies are plain", call("start", "--jwt", "--proxies", 1).stderr)
+        self.assertIn("needs --basic", call("start", "--oauth2").stderr)
+        other = ("start", "--basic", "--oauth2", "--version", "3.0.0")
+        self.assertIn("goes with Pulsar", call(*other).stderr)
         self.assertIn("'memory' is not KEY=VALUE", call("start", "--set", "memory").stderr)
 
 

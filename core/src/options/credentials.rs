@@ -1,6 +1,6 @@
 //! Which options are a way to authenticate, and that no two of them are given.
 
-use super::{OAuth2AuthMethod, Options};
+use super::{AuthTokenIn, OAuth2AuthMethod, Options};
 use crate::error::{Error, Result};
 
 const OAUTH2: &[&str] = &[
@@ -116,6 +116,9 @@ impl Options {
             return Ok(());
         }
         let Some(user) = self.get::<str>("basic_user") else { return refuse("basic_password needs basic_user") };
+        if self.get::<AuthTokenIn>("auth_token_in") == Some(AuthTokenIn::Query) {
+            return refuse("auth_token_in=query is for tokens: basic_user can only be sent in a header");
+        }
         if user.contains(':') {
             return refuse("option \"basic_user\": a user of HTTP Basic authentication has no colon in its name");
         }
@@ -195,6 +198,7 @@ mod tests {
             (Options::new().basic_user("u"), "needs basic_password or basic_password_file"),
             (Options::new().basic_password("p"), "needs basic_user"),
             (Options::new().basic_user("u:v").basic_password("p"), "no colon"),
+            (Options::new().basic_user("u").basic_password("p").auth_token_in(AuthTokenIn::Query), "only be sent in"),
             (Options::new().basic_user("u").basic_password("p").basic_password_file("f"), "give one of them"),
             (Options::new().auth_plugin("token"), "need each other"),
             (Options::new().auth_params("token:t"), "need each other"),

@@ -346,8 +346,7 @@ impl fmt::Debug for Options {
                     map.entry(key, &names.collect::<Vec<_>>())
                 }
                 Value::Text(text) if key == &"proxy" => map.entry(key, &crate::proxy::shown(text)),
-                // A `data:` URL in place of a file holds what the file would.
-                Value::Text(text) if secret || text.starts_with("data:") => map.entry(key, &"(secret)"),
+                Value::Text(text) if secret || holds_secret(text) => map.entry(key, &"(secret)"),
                 Value::Text(text) => map.entry(key, text),
                 Value::Int(number) => map.entry(key, number),
                 Value::Float(number) => map.entry(key, number),
@@ -356,6 +355,12 @@ impl fmt::Debug for Options {
         }
         map.finish()
     }
+}
+
+/// Whether a text that is no secret by its kind holds one: a `data:` URL in place of a file, or a user in a URL.
+fn holds_secret(text: &str) -> bool {
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    text.starts_with("data:") || authority.is_some_and(|authority| authority.contains('@'))
 }
 
 #[cfg(test)]
@@ -427,8 +432,14 @@ mod tests {
 
     #[test]
     fn secrets_are_never_shown() {
-        let options = Options::new().auth_token("s3cret");
-        assert!(!format!("{options:?}").contains("s3cret"));
+        for options in [
+            Options::new().auth_token("s3cret"),
+            Options::new().basic_password("s3cret").auth_params("s3cret").oauth2_client_secret("s3cret"),
+            Options::new().oauth2_key_file("data:application/json,s3cret"),
+            Options::new().oauth2_issuer_url("https://user:s3cret@h/x").admin_url("http://user:s3cret@h"),
+        ] {
+            assert!(!format!("{options:?}").contains("s3cret"), "{options:?}");
+        }
         let error = Options::new().auth_token("s3cret\n").check(Roles::CONNECTION).unwrap_err();
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
