@@ -17,9 +17,16 @@ subclasses of `StargateError`. The logger is `logging.getLogger("stargate")`.
 from ._native import Message, MessageId, __version__
 from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
 from .admin import Admin
-from .aio import AsyncClient, AsyncConsumer, AsyncMessageHandler, AsyncProducer, AsyncReader, produce_async
-from .aio_admin import AsyncAdmin
-from .aio_supervisor import AsyncSupervisor
+from .aio import (
+    AsyncAdmin,
+    AsyncClient,
+    AsyncConsumer,
+    AsyncMessageHandler,
+    AsyncProducer,
+    AsyncReader,
+    AsyncSupervisor,
+    produce_async,
+)
 from .client import Client
 from .encryption import CryptoKeyReader, EncryptionKeyInfo, PemKeyReader
 from .errors import (

@@ -199,7 +199,7 @@ class Admin:
     def _ask(self, operation: str, *arguments: str | None) -> Any:
         return self._client._native.admin(operation, list(arguments))
 
-    # From here to the end: generated from `aio_admin.py` by `tools/generate_admin.py`; do not edit.
+    # From here to the end: generated from `aio/admin.py` by `tools/generate_admin.py`; do not edit.
 
     def request(self, method: str, path: str, body: str | None = None) -> Answer:
         """Send a request that has no method here; `body` is JSON text.

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "stargate"
-SOURCE, TARGET = PACKAGE / "aio_admin.py", PACKAGE / "admin.py"
+SOURCE, TARGET = PACKAGE / "aio" / "admin.py", PACKAGE / "admin.py"
 
 FIRST = "    async def request("
 MARK = """
-    # From here to the end: generated from `aio_admin.py` by `tools/generate_admin.py`; do not edit.
+    # From here to the end: generated from `aio/admin.py` by `tools/generate_admin.py`; do not edit.
 
 """
 
@@ -43,7 +43,7 @@ def main() -> int:
     if sys.argv[1:] == ["--check"]:
         if present == wanted:
             return 0
-        print(f"{TARGET.name} is not as {SOURCE.name} says: run tools/generate_admin.py", file=sys.stderr)
+        print(f"{TARGET.name} is not as aio/{SOURCE.name} says: run tools/generate_admin.py", file=sys.stderr)
         return 1
     TARGET.write_text(wanted)
     return 0

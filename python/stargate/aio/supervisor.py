@@ -8,11 +8,14 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
-from . import _registry
-from ._convert import Seconds, seconds
-from ._registry import Component, Part, Registry, RegistryKey, listener, logger
-from .aio import AsyncClient, AsyncConsumer, AsyncProducer, AsyncReader
-from .errors import ClosedError, StargateError
+from .. import _registry
+from .._convert import Seconds, seconds
+from .._registry import Component, Part, Registry, RegistryKey, listener, logger
+from ..errors import ClosedError, StargateError
+from .client import AsyncClient
+from .consumer import AsyncConsumer
+from .producer import AsyncProducer
+from .reader import AsyncReader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

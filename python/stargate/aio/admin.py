@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._native import MessageId
-from .admin_types import (
+from .._native import MessageId
+from ..admin_types import (
     BacklogAnalysis,
     CompactionStatus,
     InternalStats,
@@ -26,15 +26,15 @@ from .admin_types import (
     _time,
     _whole_seconds,
 )
-from .errors import NotFoundError
+from ..errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from ._convert import Seconds
-    from .admin_types import Answer, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage
-    from .aio import AsyncClient
+    from .._convert import Seconds
+    from ..admin_types import Answer, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage
+    from .client import AsyncClient
 
 
 class AsyncAdmin:
