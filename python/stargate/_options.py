@@ -99,9 +99,19 @@ class ConnectionOptions(TypedDict, total=False):
     forwards and addresses."""
     tls_insecure: bool | None
     """Accept any server certificate. An attacker on the path can then read and change everything. Default: False."""
+    proxy: str | None
+    """The proxy that connections go through: `http://`, `https://`, `socks5://` or `socks5h://` followed by
+    `[user[:password]@]host[:port]`; `none` for no proxy; `env` for the variables `https_proxy`, `http_proxy` and
+    `all_proxy`. The proxy resolves names, except with `socks5`. Default: env."""
+    no_proxy: str | None
+    """Hosts to reach without the proxy, separated by commas: domains, addresses and networks such as `10.0.0.0/8`,
+    each with an optional `:port`, or `*`. When not given, and `proxy` is `env`, the variable `no_proxy` applies."""
+    proxy_ca_file: str | os.PathLike[str] | None
+    """PEM file with the certificate authorities to trust for an `https://` proxy, instead of those for the servers."""
     connect_timeout: float | timedelta | None
-    """How long one attempt to connect may take, including name resolution, TLS and upgrade. The server answers the
-    upgrade only after it has created the producer, consumer or reader. Seconds; 0.001 to 600. Default: 30."""
+    """How long one attempt to connect may take, including name resolution, proxy, TLS and upgrade. The server
+    answers the upgrade only after it has created the producer, consumer or reader. Seconds; 0.001 to 600.
+    Default: 30."""
     lazy: bool | None
     """Open at once and connect in the background, instead of failing when the first attempt fails. Default: False."""
     ping_interval: float | timedelta | None
@@ -204,7 +214,8 @@ class ConsumerOptions(ConnectionOptions, total=False):
     subscription_mode: Literal["durable", "non_durable"] | None
     """Whether the subscription outlives its consumers. Default: "durable"."""
     initial_position: Literal["latest", "earliest"] | None
-    """Where the subscription starts if it does not exist yet. Default: "latest"."""
+    """Where the subscription starts if it does not exist yet. Proxies before Pulsar 4.0 ignore it: there the client
+    creates the subscription through the REST API first, unless the consumer is `lazy`. Default: "latest"."""
     ack_timeout: float | timedelta | None
     """How long a message may stay unacknowledged before the server redelivers it. 0 never redelivers. Seconds; 0
     turns it off, else 1 to 2.14748e+06. Default: 0."""

@@ -139,7 +139,7 @@ def test_a_headers_supplier_that_fails_is_the_error() -> None:
     with (
         MockBroker() as broker,
         stargate.Client(broker.url, headers_supplier=broken) as client,
-        pytest.raises(stargate.AuthenticationError, match="the headers function failed: .*the vault is shut"),
+        pytest.raises(stargate.AuthenticationError, match=r"the headers function failed: .*vault"),
     ):
         client.producer("t")
 
