@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers_supplier::HeadersSupplier;
@@ -26,6 +27,11 @@ impl Headers {
     pub(crate) fn new(options: &Resolved) -> Result<Headers> {
         let fixed = of_lines(options.headers.as_deref().unwrap_or_default())?;
         Ok(Headers { fixed, supplier: options.given.headers_supplier.clone() })
+    }
+
+    /// Returns whether a credential may be among them.
+    pub(crate) fn authorize(&self) -> bool {
+        self.supplier.is_some() || self.fixed.contains_key(AUTHORIZATION)
     }
 
     /// Those of the function take the place of fixed ones of the same name, and both that of ours.

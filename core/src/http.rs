@@ -104,7 +104,7 @@ impl Http {
 
     /// What to add to the words of a server that answers 401.
     pub(crate) fn explain(&self, status: u16) -> String {
-        self.access.auth.explain(status)
+        self.access.explain(status)
     }
 
     /// Sends a request, on the runtime, since the caller may be on no runtime or on another. Dropping the future gives

@@ -346,6 +346,20 @@ fn an_authorization_of_the_application_is_sent_as_it_is() {
 }
 
 #[test]
+fn a_refused_authorization_of_the_application_is_named() {
+    let url = format!("ws://{}", answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"));
+    for error in [Options::new(), Options::new().header("Authorization", "Basic dTpw")].map(|options| {
+        let named = options != Options::new();
+        (named, [refusal(&url, options.clone()), ask_rest(&url, options)])
+    }) {
+        for text in error.1.map(|error| error.to_string()) {
+            assert_eq!(text.contains("the Authorization among the headers"), error.0, "{text}");
+            assert_eq!(text.contains("no token was given"), !error.0, "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_token_in_the_query_is_in_no_header_of_the_upgrade() {
     let options = Options::new().auth_token("a+b").auth_token_in(AuthTokenIn::Query);
     let [upgrade, rest] = heads_with(|address| format!("ws://{address}"), options);

@@ -120,7 +120,8 @@ def test_headers_reach_the_server() -> None:
             with stargate.Client(broker.url, headers=headers) as client, client.producer("t") as producer:
                 producer.send(b"x")
         with stargate.Client(broker.url, headers_supplier=lambda: [authorization]) as client:
-            client.producer("t").send(b"x")
+            with client.producer("t") as producer:
+                producer.send(b"x")
             assert client.admin().clusters() == ["standalone"]
 
 

@@ -105,6 +105,14 @@ impl Access {
         Ok(headers)
     }
 
+    /// Returns what to add to the words of a server that answers `status`.
+    pub(crate) fn explain(&self, status: u16) -> String {
+        match status == 401 && matches!(self.auth, Auth::None) && self.headers.authorize() {
+            true => "; the Authorization among the headers of the application is not accepted".into(),
+            false => self.auth.explain(status),
+        }
+    }
+
     /// A response came to a request for `path`, with these headers.
     pub(crate) fn heard(&self, host: &Host, path: &str, headers: &HeaderMap) {
         if let Some(jar) = &self.jar {

@@ -75,7 +75,7 @@ async fn upgrade(
         match response.status {
             307 | 308 => (host, path) = access.trust.follow(&host, &response)?,
             404 if path.contains("/ws/v3/") => return Err(refused(&response, SEVERAL_TOPICS)),
-            status => return Err(refused(&response, &access.auth.explain(status))),
+            status => return Err(refused(&response, &access.explain(status))),
         }
     }
     let round = format!("redirected {MAX_REDIRECTS} times, at last to {host}, and no end to it");
