@@ -14,7 +14,7 @@ use stargate_core::{
     Error, ErrorKind, InitialPosition, Level, OAuth2AuthMethod, Options, Result, Supervisor, SupervisorConfig,
 };
 
-use issuer::{Scripted, answer};
+use issuer::{Scripted, answer, tunnels};
 use waiting::{PATIENCE, eventually, unique};
 
 const SECRET: &str = "s3cret & more";
@@ -367,6 +367,27 @@ fn an_issuer_over_tls_is_verified_by_its_own_authorities() {
         .tls_cert_file(&key("client.pem"))
         .tls_key_file(&key("client.key.pem"));
     exchange(&Client::new(&mock.url(), certified).unwrap()).unwrap();
+}
+
+#[test]
+fn a_token_is_fetched_through_the_proxy_of_the_client() {
+    let (mock, idp) = (hour(), hour());
+    let (proxy, heads) = tunnels();
+    exchange(&Client::new(&mock.url(), oauth2(&idp).proxy(&proxy)).unwrap()).unwrap();
+    let heads = heads.lock().unwrap().clone();
+    for port in [mock.port(), idp.port()] {
+        assert!(
+            heads.iter().any(|head| head.starts_with(&format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n"))),
+            "{heads:?}"
+        );
+    }
+    assert!(heads.iter().all(|head| !head.contains("s3cret") && !head.contains("Authorization")), "{heads:?}");
+
+    let refusing = Scripted::new(vec![answer(407, "Proxy-Authenticate: Basic realm=x\r\n", "")]);
+    let error = open(&mock, oauth2(&idp).proxy(&refusing.url)).unwrap_err();
+    let address = refusing.url.trim_start_matches("http://");
+    let words = ["OAuth2 issuer", &idp.oauth2_issuer_url(), "proxy", address, "407"];
+    assert_refused(&error, ErrorKind::Authentication, &words);
 }
 
 #[test]

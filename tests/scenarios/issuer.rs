@@ -63,3 +63,31 @@ fn read(stream: &mut TcpStream) -> Option<String> {
         }
     }
 }
+
+/// An HTTP proxy that opens every tunnel; its URL, and the heads of what it was asked.
+pub(crate) fn tunnels() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = heads.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let Some(head) = read(&mut client) else { continue };
+            let target = head.split(' ').nth(1).and_then(|target| TcpStream::connect(target).ok());
+            log.lock().unwrap().push(head);
+            let Some(server) = target else { continue };
+            let _ = client.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server.try_clone().unwrap(), client.try_clone().unwrap()),
+            ] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Write);
+                });
+            }
+        }
+    });
+    (url, heads)
+}
