@@ -436,7 +436,7 @@ impl Consumer {
         let receiver = &self.inner.receiver;
         match &self.inner.topics[..] {
             [topic] if receiver.retry.is_none() => {
-                topic.check_partition(id).map_err(|error| receiver.name(error, operation))
+                id.check_partition(topic).map_err(|error| receiver.name(error, operation))
             }
             _ => Ok(()),
         }

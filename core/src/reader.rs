@@ -62,8 +62,8 @@ impl Reader {
                 topic.partition(0)
             )));
         }
-        if let Ok(id) = start.parse() {
-            topic.check_partition(&id)?;
+        if let Ok(id) = start.parse::<MessageId>() {
+            id.check_partition(&topic)?;
         }
         let parts = topic.parts(partitions);
         // The broker begins with the message of the id, which the proxy drops and does not ask another one for. With a window
@@ -285,7 +285,7 @@ impl Inner {
         let name = |error| receiver.name(error, "seek in");
         receiver.check_alive(0).map_err(name)?;
         if let (Position::At(id) | Position::After(id), [part]) = (to, &self.parts[..]) {
-            part.check_partition(id).map_err(name)?;
+            id.check_partition(part).map_err(name)?;
         }
         let admin = Admin::new(&receiver.client);
         let mut moves = Vec::new();

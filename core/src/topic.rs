@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::message::MessageId;
 
 /// Whether the broker stores the messages of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,17 +101,6 @@ impl TopicName {
     pub(crate) fn partition_index(&self) -> Option<u32> {
         let (_, index) = self.topic.rsplit_once("-partition-")?;
         index.parse().ok()
-    }
-
-    /// Fails when the id is of another partition than this topic, which it names.
-    pub(crate) fn check_partition(&self, id: &MessageId) -> Result<()> {
-        match (self.partition_index(), id.partition()) {
-            (Some(own), Some(other)) if own != other => Err(Error::invalid(format!(
-                "message id {id} is of partition {other}, and {self} is partition {own}: use the topic of partition {other}, \
-                 or the topic without -partition-{own}"
-            ))),
-            _ => Ok(()),
-        }
     }
 
     /// The name as path segments, each percent-encoded.

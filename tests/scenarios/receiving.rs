@@ -237,7 +237,7 @@ pub(crate) fn a_count_of_redeliveries_that_has_no_effect_is_warned_of(broker: &B
         };
         let options = Options::new().max_redeliver_count(3).log_sink(log);
         let options = kind.map_or(options.clone(), |kind| options.subscription_type(kind));
-        client.consumer(&topic, &unique("s"), options).unwrap().close(PATIENCE).unwrap();
+        client.consumer(&topic, unique("s"), options).unwrap().close(PATIENCE).unwrap();
         let warnings = warnings.lock().unwrap();
         assert_eq!(warnings.len(), usize::from(word.is_some()), "{kind:?}: {warnings:?}");
         for (warning, word) in warnings.iter().zip(word) {

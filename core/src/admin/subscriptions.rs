@@ -244,7 +244,7 @@ fn is_past_the_end(error: &Error) -> bool {
 /// An id of a partition is one of a position in that partition's own topic.
 fn of_partition(topic: &str, id: &MessageId) -> Result<String> {
     let name: TopicName = topic.parse()?;
-    name.check_partition(id)?;
+    id.check_partition(&name)?;
     Ok(match id.partition() {
         Some(index) if name.partition_index().is_none() => name.partition(index).to_string(),
         _ => name.to_string(),
@@ -253,5 +253,5 @@ fn of_partition(topic: &str, id: &MessageId) -> Result<String> {
 
 /// Fails when the id is of another partition than the topic.
 pub(super) fn check_partition(topic: impl AsRef<str>, id: &MessageId) -> Result<()> {
-    topic.as_ref().parse::<TopicName>()?.check_partition(id)
+    id.check_partition(&topic.as_ref().parse()?)
 }

@@ -119,7 +119,7 @@ impl Client {
     }
 
     /// With [`Options::poll_callbacks`], runs the callbacks that are due on this thread, waiting for the first of them at
-    /// most for `timeout` (`None`: without limit); how many ran. [`ErrorKind::Closed`] after the close, when none is left.
+    /// most for `timeout` (`None`: without limit); how many ran. [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the close, when none is left.
     pub fn poll_callbacks(&self, timeout: Option<Duration>) -> Result<usize> {
         self.inner.runtime.check_fork()?;
         let deadline = timeout.map(deadline_in);

@@ -1,10 +1,10 @@
-//! What handles tell their session: a queue that wakes the session's task no more often than it has to.
+//! The queue of commands from handles to their session. It wakes the session's task no more often than it has to.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-/// What a handle tells its session.
+/// A command of a handle to its session.
 pub(crate) enum SessionCommand<C> {
     Role(C),
     /// Ends the session when what is in flight is done, or after `linger`.
@@ -13,19 +13,19 @@ pub(crate) enum SessionCommand<C> {
     },
 }
 
-/// The session has ended, and nobody takes orders any more.
+/// The session has ended and takes no commands.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-/// Room that an empty queue may keep for what comes next.
+/// The capacity that an empty queue may keep.
 const MAX_KEPT_CAPACITY: usize = 1024;
 
-/// How many orders may be here before the sleeper is woken for them.
+/// How many commands may be queued before the task is woken for them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum WakePolicy {
-    /// For so many that can wait, or for one that cannot.
+    /// Wake for one urgent command, or for this many of any kind.
     Prompt(usize),
-    /// The sleeper wakes up soon by itself: for so many of any kind.
+    /// The task wakes up soon by itself: wake for this many only.
     Batched(usize),
 }
 
@@ -49,7 +49,7 @@ impl<C> Shared<C> {
     }
 }
 
-/// Wakes the sleeper, after the lock is released: the waker runs code of the runtime.
+/// Wakes the task after the lock is released, because the waker runs code of the runtime.
 fn wake<C>(mut state: MutexGuard<'_, State<C>>) {
     state.asleep = false;
     let waker = state.waker.clone();
@@ -59,7 +59,7 @@ fn wake<C>(mut state: MutexGuard<'_, State<C>>) {
     }
 }
 
-/// The side of the handles. The session is abandoned when the last clone is dropped.
+/// The end of the handles. The session is abandoned when the last clone is dropped.
 pub(crate) struct CommandSender<C>(Arc<SenderGuard<C>>);
 
 struct SenderGuard<C>(Arc<Shared<C>>);
@@ -91,12 +91,12 @@ impl<C> CommandSender<C> {
         (CommandSender(Arc::new(SenderGuard(shared.clone()))), CommandReceiver(shared))
     }
 
-    /// Gives an order that is carried out as soon as the session's task runs, for which it is woken.
+    /// Queues an urgent command, for which the task is woken.
     pub(crate) fn send(&self, command: SessionCommand<C>) -> Result<(), Gone> {
         self.push(command, true)
     }
 
-    /// Gives an order that can wait until the task wakes up for another reason, or until a lot of them are there.
+    /// Queues a command that can wait until the task wakes up anyway, or until a batch of them is queued.
     pub(crate) fn send_lazily(&self, command: C) -> Result<(), Gone> {
         self.push(SessionCommand::Role(command), false)
     }
@@ -108,8 +108,8 @@ impl<C> CommandSender<C> {
         }
         state.queue.push(command);
         let enough = match state.wake_policy {
-            WakePolicy::Prompt(lot) => urgent || state.queue.len() >= lot,
-            WakePolicy::Batched(lot) => state.queue.len() >= lot,
+            WakePolicy::Prompt(count) => urgent || state.queue.len() >= count,
+            WakePolicy::Batched(count) => state.queue.len() >= count,
         };
         if state.asleep && enough {
             wake(state);
@@ -122,7 +122,7 @@ impl<C> CommandSender<C> {
     }
 }
 
-/// A way to tell a session that does not keep it.
+/// A sender that does not keep the session alive.
 pub(crate) struct WeakCommandSender<C>(Weak<SenderGuard<C>>);
 
 impl<C> Clone for WeakCommandSender<C> {
@@ -137,7 +137,7 @@ impl<C> WeakCommandSender<C> {
     }
 }
 
-/// The side of the session.
+/// The end of the session.
 pub(crate) struct CommandReceiver<C>(Arc<Shared<C>>);
 
 impl<C> Drop for CommandReceiver<C> {
@@ -147,13 +147,13 @@ impl<C> Drop for CommandReceiver<C> {
             state.gone = true;
             std::mem::take(&mut state.queue)
         };
-        // Outside the lock: what is in them may tell a session something when it is dropped.
+        // Outside the lock: dropping a command may send one to another session.
         drop(commands);
     }
 }
 
 impl<C> CommandReceiver<C> {
-    /// Puts all orders into `orders`, which is empty; whether all handles are gone.
+    /// Moves all commands into `commands`, which is empty; returns whether all handles are gone.
     pub(crate) fn take(&self, commands: &mut Vec<SessionCommand<C>>) -> bool {
         debug_assert!(commands.is_empty());
         if commands.capacity() > MAX_KEPT_CAPACITY {
@@ -165,8 +165,7 @@ impl<C> CommandReceiver<C> {
         state.abandoned
     }
 
-    /// Has the task woken for the next order, or for the `wake_policy`th of those that can wait; false when there is one
-    /// already.
+    /// Has the task woken as `wake_policy` says; returns false, and does not, when a command is queued already.
     pub(crate) fn sleep(&self, cx: &Context<'_>, wake_policy: WakePolicy) -> bool {
         let mut state = self.0.state();
         if !state.queue.is_empty() {

@@ -1,36 +1,36 @@
-//! When to read again: frames that come one by one are left in the socket for a moment, and read together.
+//! Read coalescing: when frames arrive in a stream, they are left in the socket for a moment and read together.
 //!
-//! The server writes each frame by itself. A client that reads each at once is woken for each, and wakes the task that waits for
-//! it each time: on a machine that both share that takes more from the server than it gains. So in a stream of frames
-//! reading rests after each lot: for a millisecond, or until half of what the server may send before it waits for us is
-//! there, or plenty. It does not where anybody would wait for it: not after a silence, and not when little is expected.
+//! The server writes each frame by itself. A client that reads each at once wakes up for each, and wakes the application
+//! for each. On a machine that both share, that costs the server more than it gains. So after each batch of a stream the
+//! driver pauses reading for [`MAX_DELAY`], or until half of the receive window or [`MAX_LOW_WATER`] bytes have arrived.
+//! It does not pause where the application would wait for it: after a silence, or when the window is small.
 
 use std::time::Duration;
 
 use crate::proto::Moment;
 
-/// How long a rest is, and how close frames are that make a stream.
+/// The longest pause, and the longest gap between the frames of a stream.
 const MAX_DELAY: Duration = Duration::from_millis(1);
-/// How many frames the server must still be free to send for a rest not to hold it up.
+/// The smallest receive window with which a pause does not hold up the server.
 const MIN_WINDOW: usize = 64;
-/// So many bytes end a rest, whatever is expected.
+/// This many bytes end a pause, whatever the window.
 const MAX_LOW_WATER: usize = 512 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct ReadCoalescer {
-    /// Reading rests until then.
+    /// Reading is paused until then.
     until: Option<Moment>,
-    /// What is read next is the lot of a rest.
+    /// The next batch is what arrived during a pause.
     waited: bool,
-    /// What was read of this lot so far, and how long it was.
+    /// How many frames of this batch were read so far, and their length.
     frames: usize,
     bytes: usize,
-    /// When the last frames came.
+    /// When the last batch was read.
     last: Option<Moment>,
 }
 
 impl ReadCoalescer {
-    /// Whether reading rests now; `plenty` tells whether what came in the rest is to end it.
+    /// Returns whether reading is paused; `arrived` tells whether enough has arrived to end the pause.
     pub(crate) fn should_wait(&mut self, now: Moment, arrived: impl FnOnce() -> bool) -> bool {
         let Some(until) = self.until else { return false };
         if now < until && !arrived() {
@@ -41,7 +41,7 @@ impl ReadCoalescer {
         false
     }
 
-    /// When it ends.
+    /// Returns when the pause ends.
     pub(crate) fn deadline(&self) -> Option<Moment> {
         self.until
     }
@@ -52,8 +52,8 @@ impl ReadCoalescer {
         self.bytes += bytes;
     }
 
-    /// All that was there was read; `expected` more frames may come before the server waits for us. If a rest begins, how many
-    /// bytes are to end it: half of what is expected, or plenty.
+    /// Everything in the socket was read, and the server may send `window` more frames. If a pause begins, returns the
+    /// low-water mark: how many bytes end it early.
     pub(crate) fn on_drained(&mut self, now: Moment, window: usize) -> Option<usize> {
         let waited = std::mem::take(&mut self.waited);
         let frames = std::mem::take(&mut self.frames);
@@ -77,13 +77,13 @@ mod tests {
 
     const STEP: Duration = Duration::from_micros(100);
 
-    /// A lot of so many frames of 100 bytes; whether a rest follows.
+    /// Reads a batch of frames of 100 bytes; returns whether a pause follows.
     fn take(coalescer: &mut ReadCoalescer, at: Moment, frames: usize, window: usize) -> bool {
         (0..frames).for_each(|_| coalescer.on_frame(100));
         coalescer.on_drained(at, window).is_some()
     }
 
-    /// Two frames close to each other, of a stream in which this many more may come; whether a rest followed.
+    /// Reads two frames close to each other; returns whether a pause followed.
     fn streams(coalescer: &mut ReadCoalescer, at: Moment, window: usize) -> bool {
         take(coalescer, at, 1, window);
         take(coalescer, at + STEP, 1, window)
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_a_silence_is_read_at_once() {
+    fn a_frame_after_a_silence_is_read_at_once() {
         let mut coalescer = ReadCoalescer::default();
         for number in 0..5 {
             assert!(!take(&mut coalescer, 2 * MAX_DELAY * number, 1, 1000), "no stream");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_ends_before_its_time_when_there_is_plenty() {
+    fn a_pause_ends_early_when_enough_has_arrived() {
         let mut coalescer = ReadCoalescer::default();
         assert!(streams(&mut coalescer, MAX_DELAY, 1000));
         let now = MAX_DELAY + 2 * STEP;
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn plenty_is_half_of_what_is_expected_but_no_more_than_fits_the_caches() {
+    fn the_low_water_mark_is_half_a_window_and_no_more_than_fits_the_caches() {
         for (bytes, window, arrived) in [(100, 1000, 50_000), (1000, 64, 32_000), (90_000, 100, MAX_LOW_WATER)] {
             let mut coalescer = ReadCoalescer::default();
             take(&mut coalescer, MAX_DELAY, 1, window);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_rest_when_little_is_expected() {
+    fn a_small_window_is_never_paused_for() {
         assert!(!streams(&mut ReadCoalescer::default(), MAX_DELAY, MIN_WINDOW - 1));
         assert!(streams(&mut ReadCoalescer::default(), MAX_DELAY, MIN_WINDOW));
     }

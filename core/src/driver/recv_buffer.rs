@@ -1,28 +1,28 @@
-//! What has arrived from a WebSocket's server: plain text frames are read where they lie, all others are the WebSocket crate's.
+//! The receive buffer of a WebSocket: plain text frames are read in place, all others pass through to the WebSocket crate.
 //!
-//! Pulsar writes a text frame in one part and without a mask, and such frames are all that comes in numbers. Whatever else comes
-//! (pings, pongs, the close frame, messages in several parts, and all that RFC 6455 forbids) is lent to the crate byte by
-//! byte, which makes of it what it would have made without this.
+//! Pulsar writes a text frame unfragmented and unmasked, and only such frames come in large numbers. Everything else (pings,
+//! pongs, the close frame, fragmented messages, and whatever RFC 6455 forbids) is copied to the crate byte by byte, which
+//! handles it as it would on its own.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::str::Utf8Error;
 
-/// The room for what arrives, at the least and unless a single frame needs more.
+/// The smallest capacity, and the largest unless a single frame needs more.
 const MIN_CAPACITY: usize = 4 * 1024;
 const MAX_CAPACITY: usize = 256 * 1024;
 
 /// The longest close frame: two bytes of header and a payload of at most 125 (RFC 6455, 5.5).
 const CLOSE_FRAME_BYTES: usize = 127;
 
-/// Who is to read what comes next.
+/// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// A whole text is there, at this place: `take_text`.
+    /// A whole text has arrived, in this range: call `take_text`.
     Text(Range<usize>),
-    /// The crate: `copy_passthrough`.
+    /// The next bytes are for the crate: call `copy_passthrough`.
     Passthrough,
-    /// Nobody before more has arrived.
+    /// Read more first.
     NeedMore,
 }
 
@@ -32,22 +32,22 @@ pub(crate) struct RecvBuffer {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// The most that `end` was since nothing more was there.
+    /// The highest `end` since the socket was last drained.
     high_water: usize,
-    /// The last read filled all the room there was.
+    /// The last read filled the spare capacity.
     last_read_full: bool,
-    /// How much of what is there or comes is the crate's.
+    /// How many of the next bytes are for the crate.
     passthrough: u64,
-    /// Within a message of several parts, which are all the crate's.
+    /// Within a fragmented message, all of which is for the crate.
     fragmented: bool,
-    /// Longer texts are the crate's, which refuses them.
+    /// Longer texts are for the crate, which refuses them.
     limit: usize,
     /// What the crate was given of the close frame; `None` before that comes.
     close_frame: Option<Vec<u8>>,
 }
 
 impl RecvBuffer {
-    /// One in which this has arrived already.
+    /// Makes a buffer in which `arrived` has been read already.
     pub(crate) fn new(arrived: Vec<u8>, limit: usize) -> RecvBuffer {
         let end = arrived.len();
         let mut buffer = arrived;
@@ -95,13 +95,13 @@ impl RecvBuffer {
         Next::Passthrough
     }
 
-    /// The text that is at this place.
+    /// Returns the text in this range, and consumes it.
     pub(crate) fn take_text(&mut self, text: Range<usize>) -> Result<&str, Utf8Error> {
         self.start = text.end;
         std::str::from_utf8(&self.buffer[text])
     }
 
-    /// Gives the crate what is there of what is its own, as far as there is room; the number of bytes.
+    /// Copies to the crate what has arrived of its bytes, as far as `room` allows; returns how many.
     pub(crate) fn copy_passthrough(&mut self, room: &mut [u8]) -> usize {
         let own = usize::try_from(self.passthrough).unwrap_or(usize::MAX);
         let bytes = own.min(self.end - self.start).min(room.len());
@@ -122,7 +122,7 @@ impl RecvBuffer {
         Some((u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason)))
     }
 
-    /// Where what arrives next is to be put; never empty.
+    /// Returns where the next bytes are to be read into; never empty.
     pub(crate) fn spare_capacity_mut(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -137,14 +137,14 @@ impl RecvBuffer {
         &mut self.buffer[self.end..]
     }
 
-    /// So many bytes were put there.
+    /// Marks this many bytes as read into the spare capacity.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.end += bytes;
         self.high_water = self.high_water.max(self.end);
         self.last_read_full = self.end == self.buffer.len();
     }
 
-    /// Nothing more is there: room that was not needed goes, by halves.
+    /// The socket is drained: halves a capacity that was not needed.
     pub(crate) fn shrink(&mut self) {
         let high_water = std::mem::take(&mut self.high_water);
         if self.start == self.end && self.buffer.len() > MIN_CAPACITY && high_water <= self.buffer.len() / 4 {

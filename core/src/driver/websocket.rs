@@ -1,8 +1,8 @@
 //! An open WebSocket. The only file that knows the WebSocket crate beyond the upgrade.
 //!
-//! Plain text frames, which are all that comes and goes in numbers, go past the crate in both directions: they are read where they
-//! arrived and written where they leave, without a text of their own in between. See docs/performance-notes.md. Everything else,
-//! and whatever is wrong with it, is the crate's.
+//! Unfragmented text frames, the hot path, bypass the crate in both directions: they are read in the receive buffer and
+//! written into the send buffer, without a copy in between (see docs/performance-notes.md). The crate handles everything
+//! else, and whatever is wrong with it.
 
 use std::borrow::Cow;
 use std::io;
@@ -38,8 +38,8 @@ pub(crate) enum Incoming<'a> {
 /// How much waits before it is written, and before no more is taken.
 const FULL: usize = 128 * 1024;
 
-/// The connection as the WebSocket crate has it: it reads what is lent to it, and what it writes (pongs, pings, the close
-/// frame) joins the text frames in one buffer, whole frames in one order, and goes out with them.
+/// The connection as the WebSocket crate sees it. It reads the bytes that pass through to it. What it writes (pongs, pings,
+/// the close frame) joins the text frames in one buffer, whole frames in one order.
 struct FramedIo<L> {
     link: L,
     recv: RecvBuffer,
@@ -179,7 +179,7 @@ pub(crate) struct Socket<L = Link>(WebSocketStream<FramedIo<L>>);
 impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
     /// A connection after the upgrade, and what came with the answer to that.
     pub(crate) async fn new(link: L, arrived: Vec<u8>, max_frame_bytes: usize) -> Socket<L> {
-        // Of the frames that are lent to it: pings and pongs, or the parts of a large message.
+        // For the frames that pass through: pings, pongs and the parts of a large message.
         let config = WebSocketConfig::default()
             .read_buffer_size(4 * 1024)
             .max_message_size(Some(max_frame_bytes))
@@ -219,7 +219,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
         Poll::Ready(incoming(next))
     }
 
-    /// Whether there is room for one more frame.
+    /// Ready when the send buffer takes one more frame.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let framed = self.0.get_mut();
         if framed.out.len() - framed.sent < FULL {
@@ -250,12 +250,12 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
 }
 
 impl Socket {
-    /// In a rest, nobody is to be woken for what arrives until it is so many bytes.
+    /// Sets how many bytes must arrive before the driver is woken; `None` for any.
     pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
         self.0.get_mut().link.tcp().set_recv_low_water(low_water);
     }
 
-    /// Whether it is; if not, `cx` is woken when it is.
+    /// Ready when that many have arrived.
     pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.get_mut().link.tcp().poll_low_water(cx)
     }

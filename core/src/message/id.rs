@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, Result};
+use crate::topic::TopicName;
 
 /// The position of a message in its topic: ordered within a topic or partition, equal however it was obtained.
 ///
@@ -150,6 +151,17 @@ impl MessageId {
     /// The place before all messages of every topic.
     pub(crate) fn before_all() -> MessageId {
         MessageId::at(u64::MAX, u64::MAX, -1, -1)
+    }
+
+    /// Fails when `topic` names a partition, and this id is of another one.
+    pub(crate) fn check_partition(&self, topic: &TopicName) -> Result<()> {
+        match (topic.partition_index(), self.partition()) {
+            (Some(own), Some(other)) if own != other => Err(Error::invalid(format!(
+                "message id {self} is of partition {other}, and {topic} is partition {own}: use the topic of partition \
+                 {other}, or the topic without -partition-{own}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The sentinel -1:-1 with which the broker confirms a message that it had already.

@@ -1,4 +1,4 @@
-//! Acknowledgements on their way out: gathered, because the proxy wakes up for each write.
+//! Acknowledgements on their way out, in batches, because the proxy wakes up for each write.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::Moment;
 use super::frame::Frame;
 
-/// How long an acknowledgement may wait for company.
+/// How long an acknowledgement may wait for others.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(1);
-/// How many are enough company.
+/// The largest batch.
 const MAX_ACK_BATCH: usize = 100;
 
-/// Frames that wait until there are enough of them, or until the first has waited long enough.
+/// Frames that wait until the batch is full, or until the first has waited for [`MAX_ACK_DELAY`].
 #[derive(Debug)]
 pub(crate) struct AckBatcher {
     frames: VecDeque<Frame<'static>>,
@@ -42,14 +42,14 @@ impl AckBatcher {
         }
     }
 
-    /// Messages were delivered: their frames will come, and what comes until then waits no longer than for them.
+    /// Messages were delivered, so acknowledgements will follow: the delay counts from now.
     pub(crate) fn expect(&mut self, now: Moment) {
         if !self.ready {
             self.ready_at.get_or_insert(now + MAX_ACK_DELAY);
         }
     }
 
-    /// How many more frames are worth a look, while a deadline looks after those that are here.
+    /// Returns how many more frames fill the batch; the timeout sends a smaller one.
     pub(crate) fn wake_threshold(&self) -> usize {
         match self.ready_at {
             Some(_) => self.batch_size.saturating_sub(self.frames.len()).max(1),
@@ -57,7 +57,7 @@ impl AckBatcher {
         }
     }
 
-    /// No more waiting for what is queued now.
+    /// Sends what is queued now without further delay.
     pub(crate) fn flush(&mut self) {
         self.ready = !self.frames.is_empty();
         self.ready_at = None;
@@ -86,7 +86,7 @@ impl AckBatcher {
         self.frames.is_empty()
     }
 
-    /// Takes out everything, in its order; for what outlives a connection.
+    /// Drops everything; returns how many frames that were.
     pub(crate) fn clear(&mut self) -> usize {
         self.ready = false;
         self.ready_at = None;

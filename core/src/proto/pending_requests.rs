@@ -1,4 +1,4 @@
-//! PendingRequests to the server whose answers come between the messages, in order and without saying to what.
+//! Requests to the server that await an answer. Answers arrive among the messages, in order, without naming the request.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub(crate) enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waiting,
-    /// `unsubscribe` is written, the question after it is not.
+    /// `unsubscribe` is written, the request after it is not.
     HalfSent,
     Sent,
 }
@@ -47,13 +47,13 @@ impl<T> PendingRequests<T> {
         Some(Frame::IsEndOfTopic)
     }
 
-    /// To whom an answer belongs; nobody if it was not asked for.
+    /// Returns the request that an answer belongs to; `None` for an answer to nothing.
     pub(crate) fn answered(&mut self) -> Option<(T, Request)> {
         self.entries.pop_front_if(|(_, _, stage)| *stage == Stage::Sent).map(|(ticket, request, _)| (ticket, request))
     }
 
-    /// Takes out who wanted to unsubscribe, which the end of the connection answers; the rest is asked again on the next
-    /// one.
+    /// Takes out the requests to unsubscribe, which the end of the connection refuses; the others are sent again on the
+    /// next one.
     pub(crate) fn disconnected(&mut self) -> Vec<T> {
         let mut failed = Vec::new();
         for (ticket, request, _) in std::mem::take(&mut self.entries) {

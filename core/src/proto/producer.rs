@@ -82,7 +82,7 @@ struct Entry<T, H> {
     /// Empty once it has ended.
     frame: OpenFrame,
     hold: Option<H>,
-    /// Taken when the outcome is reported; an entry can outlive that, see [`ProducerRole::tick`].
+    /// Taken when the outcome is reported; an entry can outlive that, see [`ProducerRole::handle_timeout`].
     ticket: Option<T>,
     /// Written on the present connection.
     written: bool,

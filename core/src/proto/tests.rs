@@ -87,7 +87,7 @@ impl<R: Role> World<R> {
         }
         self.changes.extend(std::iter::from_fn(|| self.session.poll_change()));
         if let Some(deadline) = self.session.poll_timeout() {
-            // Whatever is due is done by the tick that is due with it.
+            // Whatever is due is done by the timeout that is due with it.
             assert!(deadline >= self.now, "a deadline in the past: {deadline:?} at {:?}", self.now);
         }
     }
