@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use stargate_core::{self as core, ForkSafe, TopicName, Topics};
 
-use crate::admin::{self, Arguments};
+use crate::admin;
 use crate::convert::options;
 use crate::errors::exception;
 use crate::events::{Events, KeyReader};
@@ -171,7 +171,7 @@ impl Client {
 
     /// An operation of the REST API, with its arguments as texts; what it gives is for `stargate.admin` to read.
     fn admin(&self, py: Python<'_>, operation: String, arguments: Vec<Option<String>>) -> PyResult<Py<PyAny>> {
-        wait(py, admin::perform(self.inner.admin(), operation, Arguments(arguments)))?.into_python(py)
+        wait(py, admin::perform(self.inner.admin(), operation, arguments))?.into_python(py)
     }
 
     /// As `admin`, for an event loop.
@@ -183,7 +183,7 @@ impl Client {
         events: &Bound<'_, Events>,
         future: Py<PyAny>,
     ) -> PyResult<Operation> {
-        let performed = admin::perform(self.inner.admin(), operation, Arguments(arguments));
+        let performed = admin::perform(self.inner.admin(), operation, arguments);
         start(py, &self.inner, events.get().queue(), future.into(), async move {
             value(performed.await, |py, reply| reply.into_python(py))
         })

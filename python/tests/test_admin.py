@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import uuid
@@ -14,7 +15,17 @@ import pytest
 
 import stargate
 from conftest import Run, Sender
-from stargate import Admin, AsyncAdmin, AsyncClient, BusyError, Client, InvalidArgumentError, MessageId, NotFoundError
+from stargate import (
+    Admin,
+    AsyncAdmin,
+    AsyncClient,
+    BusyError,
+    Client,
+    InternalError,
+    InvalidArgumentError,
+    MessageId,
+    NotFoundError,
+)
 from stargate.admin import BacklogQuota, Retention, TenantInfo
 
 
@@ -208,3 +219,20 @@ def test_the_methods_are_those_of_the_class_for_asyncio() -> None:
     if not tool.exists():
         pytest.skip("not in the source tree")
     subprocess.run([sys.executable, tool, "--check"], check=True)
+
+
+def test_an_operation_that_the_table_does_not_have_is_named(client: Client) -> None:
+    with pytest.raises(InternalError, match='there is no operation "fly_away"'):
+        client._native.admin("fly_away", [])
+    with pytest.raises(InternalError, match="create topic: there are too few arguments"):
+        client._native.admin("create_topic", [])
+    with pytest.raises(InvalidArgumentError, match="create topic: expected text, got None"):
+        client._native.admin("create_topic", [None])
+
+
+def test_every_operation_of_the_table_is_a_method() -> None:
+    table = (Path(__file__).parent.parent / "src" / "admin.rs").read_text()
+    operations = set(re.findall(r"^    (\w+)\([\w, ]*\) => ", table, re.MULTILINE))
+    methods = {name for name in vars(Admin) if not name.startswith("_")}
+    assert len(operations) > 60
+    assert operations <= methods
