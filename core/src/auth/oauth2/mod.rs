@@ -21,11 +21,11 @@ use crate::log::{Level, Log};
 use crate::options::Resolved;
 use crate::proto::backoff::Backoff;
 
-/// How long a token without `expires_in` is used, and how long a token is believed in that took the place of one that a
-/// server refused. So nothing that a server answers makes a client ask its issuer more often.
+/// How long a token without `expires_in` is used, and how long a token that replaced a refused one is kept. It bounds how
+/// often the answers of a server can make a client ask its issuer.
 const AT_MOST_EVERY: Duration = Duration::from_secs(30);
-/// The wait between failed fetches: the bound doubles from the first to the second while a token is still good, and to the
-/// third while connections wait for one.
+/// Bounds of the wait between failed fetches. It doubles up to `BACKOFF_MAX` while a token is still valid, and up to
+/// `WANTED_BACKOFF_MAX` while connections wait for one.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 const WANTED_BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ struct Held {
     since: Instant,
     /// How long it is valid, if the issuer says so.
     life: Option<Duration>,
-    /// It took the place of one that a server refused.
+    /// It replaced one that a server refused.
     replaces_refused: bool,
 }
 
@@ -100,7 +100,7 @@ impl TokenCache {
             self.fetch(&mut state)
         };
         fetch.await.or_else(|error| {
-            // One whose life nobody knows is better than none: the server will tell.
+            // A token of unknown life may still be valid: the server decides.
             let state = self.state();
             let held = state.held.as_ref().filter(|held| held.may_be_good() && error.http_status().is_none());
             held.map(|held| held.token.clone()).ok_or(error)
@@ -136,7 +136,7 @@ impl TokenCache {
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let granted = cache.issuer.grant().await;
-            // Nobody may wait any more; the token is kept all the same.
+            // The token is kept even when nobody waits any more.
             let _ = done.send(cache.store(granted));
         });
         let fetch = async move { outcome.await.unwrap_or_else(|_| Err(Error::closed())) }.boxed().shared();
