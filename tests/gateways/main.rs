@@ -4,10 +4,11 @@
 mod waiting;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
 use stargate_core::blocking::{Client, produce};
 use stargate_core::{Error, ErrorKind, InitialPosition, Level, Options, Persistence, Result};
 
@@ -97,6 +98,41 @@ fn what_a_gateway_refuses_is_told_in_its_words() {
         assert_eq!(error.kind(), kind, "{shown}");
         assert!(!shown.contains("nginx") || shown.contains("the server (nginx/"), "{shown}");
     }
+}
+
+/// A listener whose backlog is full, so that it answers nothing; all of it has to be kept.
+fn black_hole(address: &str) -> Vec<Socket> {
+    let address = address.parse::<SocketAddr>().unwrap().into();
+    let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut kept = vec![listener];
+    for _ in 0..8 {
+        let filler = socket();
+        filler.set_nonblocking(true).unwrap();
+        let _ = filler.connect(&address);
+        kept.push(filler);
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    kept
+}
+
+#[test]
+#[ignore = "needs the gateways"]
+fn a_name_whose_first_address_is_a_black_hole_connects_by_the_second() {
+    let Ok(name) = std::env::var("GATEWAY_TWO_WAYS") else { return };
+    let nginx = variable("NGINX");
+    let port = nginx.rsplit_once(':').unwrap().1;
+    let _hole = black_hole(&format!("127.0.0.2:{port}"));
+    let begun = Instant::now();
+    flow(&format!("ws://{name}:{port}/pulsar"), with_key()).unwrap();
+    assert!(begun.elapsed() < PATIENCE, "each of several connections has waited for the hole");
+    // Where nothing listens, both addresses are named.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = refusal(&format!("ws://{name}:{closed}"), Options::new()).to_string();
+    assert!(error.contains(&format!("127.0.0.2:{closed}: Connection refused")), "{error}");
+    assert!(error.contains(&format!("127.0.0.1:{closed}: Connection refused")), "{error}");
 }
 
 fn flow_of_one(url: &str) {
