@@ -51,9 +51,17 @@ TEST(oauth2_tokens_are_fetched_and_renewed)
     stargate_mock_options mock_options = STARGATE_MOCK_OPTIONS_INIT;
     stargate_mock *mock = NULL;
     stargate_error *error = NULL;
-    const char *pairs[] = {"oauth2_issuer_url",    NULL,   "oauth2_client_id", "shop",
-                           "oauth2_client_secret", "hush", "oauth2_audience",  "pulsar",
-                           "oauth2_refresh",       "0.5",  NULL};
+    const char *pairs[] = {"oauth2_issuer_url",
+                           NULL,
+                           "oauth2_client_id",
+                           "shop",
+                           "oauth2_client_secret",
+                           "hush",
+                           "oauth2_audience",
+                           "pulsar",
+                           "oauth2_refresh",
+                           "0.5",
+                           NULL};
 
     mock_options.oauth2_client_id = "shop";
     mock_options.oauth2_client_secret = "hush";

@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a tunnel to `name`:8443 if the proxy says `answers`, one after each message, and what it is told.
+    /// What becomes of a tunnel to `name`:8443 if the proxy says `answers`, one after each message, and what it receives.
     async fn answered(proxy: &str, name: &str, address: Option<&str>, answers: &[&[u8]]) -> (Result<()>, Vec<Vec<u8>>) {
         let (mut ours, mut theirs) = duplex(64 * 1024);
         let proxy = Proxy::parse(proxy, "option proxy").unwrap();
