@@ -221,7 +221,7 @@ macro_rules! receiver {
                 Message::list(py, taken.unwrap_or_default())
             }
 
-            /// How a message of `take_work` ended: "ack", "nack", "continue", or "later" after a delay in seconds.
+            /// How a message of `take_work` ended: "ack", "nack", "continue", or "reconsume_later" after a delay in seconds.
             #[pyo3(signature = (message, outcome, delay=0.0))]
             fn settle(
                 &self,
@@ -233,7 +233,7 @@ macro_rules! receiver {
                 let outcome = match outcome {
                     "ack" => Outcome::Ack,
                     "nack" => Outcome::Nack,
-                    "later" => Outcome::ReconsumeLater(limit(py, Some(delay))?.unwrap_or_default()),
+                    "reconsume_later" => Outcome::ReconsumeLater(limit(py, Some(delay))?.unwrap_or_default()),
                     _ => Outcome::Continue,
                 };
                 let message: &core::Message = &message.get().inner;

@@ -269,7 +269,7 @@ class Workers:
 def settle(native: _native.Consumer | _native.Reader, message: Message, decision: Decision) -> None:
     """Tell the native half what a handler decided."""
     if isinstance(decision, ReconsumeLater):
-        native.settle(message, "later", seconds(decision.delay) or 0.0)
+        native.settle(message, "reconsume_later", seconds(decision.delay) or 0.0)
     else:
         native.settle(message, decision.value)
 
