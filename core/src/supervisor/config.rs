@@ -324,6 +324,12 @@ fn options_of(mut fields: Fields, roles: Roles) -> Result<Options> {
             Value::String(text) => text,
             Value::Bool(flag) => flag.to_string(),
             Value::Number(number) => number.to_string(),
+            Value::Object(headers) if key == "headers" => {
+                for (name, value) in &headers {
+                    options.set_header(name, &text_of("headers", value)?)?;
+                }
+                continue;
+            }
             // What it is instead is not repeated: it may hold a secret.
             _ => return Err(Error::invalid(format!("option {key:?}: expected a text, a number or a boolean"))),
         };
@@ -357,8 +363,20 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_an_object_or_lines() {
+        for headers in [r#"{"X-A": "1", "X-B": "2"}"#, r#""X-A: 1\nX-B: 2""#] {
+            let json = format!(r#"{{"host": "gateway/pulsar", "headers": {headers}}}"#);
+            let config = SupervisorConfig::from_json(&json).unwrap();
+            assert_eq!(config.options, Options::new().header("X-A", "1").header("X-B", "2"));
+            assert_eq!(config.url, "ws://gateway/pulsar");
+        }
+    }
+
+    #[test]
     fn mistakes_in_a_configuration_are_named() {
         for (json, part) in [
+            (r#"{"host": "h", "headers": {"Host": "x"}}"#, "\"host\" belongs to the connection"),
+            (r#"{"host": "h", "headers": {"X": 1}}"#, "headers"),
             ("[]", "object"),
             ("{", "not JSON"),
             ("{}", "host"),
