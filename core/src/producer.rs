@@ -56,7 +56,7 @@ struct Inner {
     told_left: AtomicBool,
 }
 
-/// The bound in bytes is counted in lots, because a semaphore takes 32 bits at once.
+/// The bound in bytes is counted in units, because a semaphore takes 32 bits at once.
 const BYTES_UNIT: usize = 1024;
 
 /// How many callbacks give their room free at once.
@@ -500,10 +500,10 @@ impl ProducerSink {
     /// slower than the broker slow the sender down; that of a few is released with the first of them, so that the sender is
     /// not woken for each.
     fn call_back(&mut self) {
-        for lot in self.callbacks.chunks_mut(CALLBACK_BATCH) {
+        for batch in self.callbacks.chunks_mut(CALLBACK_BATCH) {
             let mut room = None;
-            lot.iter_mut().for_each(|(_, _, more)| merge(&mut room, more.take()));
-            lot[0].2 = room;
+            batch.iter_mut().for_each(|(_, _, more)| merge(&mut room, more.take()));
+            batch[0].2 = room;
         }
         let jobs = self.callbacks.drain(..).map(|(callback, sent, room)| -> Job {
             Box::new(move || {

@@ -348,7 +348,7 @@ where
     /// Sets the timer for the next deadline; true if that is already over.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(at) = earliest([self.session.poll_timeout(), self.coalescer.deadline()]) else { return false };
-        // One that is set for earlier stays: deadlines move with every lot of frames, and to wake up once too often costs
+        // One that is set for earlier stays: deadlines move with every batch of frames, and to wake up once too often costs
         // less than to set it each time.
         if self.timer_at.is_none_or(|set| set > at) {
             self.timer_at = Some(at);

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 
 pub(crate) struct Tcp {
     stream: TcpStream,
-    /// How many bytes have to be there for the system to announce them; if it is more than one, there may be something to read of
-    /// which the runtime was not told.
+    /// SO_RCVLOWAT: how many bytes must arrive before the system announces them. Above one, there may be bytes to read that
+    /// the runtime does not know of.
     low_water: usize,
 }
 
@@ -20,7 +20,7 @@ impl Tcp {
         Tcp { stream, low_water: 1 }
     }
 
-    /// During a pause the system announces nothing that arrives, unless it is `plenty`; a read still returns it.
+    /// Has the system announce nothing until this many bytes have arrived; `None` for any. A read returns them all the same.
     pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
         // A power of two, so that it seldom changes.
         let low_water = low_water.map_or(1, |bytes| 1 << bytes.max(1).ilog2());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn in_a_rest_little_is_not_announced_but_read_and_plenty_is_announced() {
+    async fn below_the_mark_bytes_are_read_without_being_announced() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut tcp = Tcp::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
         let (mut server, _) = listener.accept().unwrap();
@@ -118,7 +118,7 @@ mod tests {
         arrived(&mut tcp).await;
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 6_000);
 
-        // What came in a rest and was not plenty is announced when that ends.
+        // Bytes below the mark are announced when it is lowered.
         server.write_all(&[1; 100]).unwrap();
         assert!(timeout(SOON, arrived(&mut tcp)).await.is_err());
         tcp.set_recv_low_water(None);

@@ -1,6 +1,6 @@
 //! Credit in pull mode: how many messages the server may still send.
 
-/// Keeps what was asked for plus what is in hand at the window, and asks in lots, not one by one.
+/// Keeps what was asked for plus what is in hand at the window, and asks in batches, not one by one.
 #[derive(Debug)]
 pub(crate) struct Permits {
     window: usize,
@@ -42,8 +42,8 @@ impl Permits {
     /// How many to ask for now, if it is time to. Never zero: the server would deliver one and book it as a debt.
     pub(crate) fn ask(&mut self) -> Option<usize> {
         let room = self.window.saturating_sub(self.granted + self.in_hand);
-        let lot = (self.window / 4).max(1);
-        if room == 0 || (room < lot && self.granted > 0) {
+        let batch = (self.window / 4).max(1);
+        if room == 0 || (room < batch && self.granted > 0) {
             return None;
         }
         self.granted += room;
@@ -67,7 +67,7 @@ mod tests {
         permits.finished(1);
         assert_eq!(permits.ask(), Some(1), "nothing else is on its way");
         permits.finished(1);
-        assert_eq!(permits.ask(), None, "one is still on its way, and one is no lot");
+        assert_eq!(permits.ask(), None, "one is still on its way, and one is no full batch");
         permits.finished(1);
         assert_eq!(permits.ask(), Some(2));
     }

@@ -124,16 +124,16 @@ mod tests {
             let measure = |acknowledge: fn(&mut Unacked, &[MessageId])| {
                 let mut unacked = Unacked::default();
                 let begun = std::time::Instant::now();
-                for lot in ids.chunks(100) {
-                    lot.iter().for_each(|id| assert!(!unacked.deliver(id, false).covered));
-                    acknowledge(&mut unacked, lot);
+                for batch in ids.chunks(100) {
+                    batch.iter().for_each(|id| assert!(!unacked.deliver(id, false).covered));
+                    acknowledge(&mut unacked, batch);
                 }
                 assert_eq!(unacked.frames(), 0);
                 begun.elapsed().as_nanos() as f64 / ids.len() as f64
             };
-            let single = measure(|unacked, lot| lot.iter().for_each(|id| assert!(unacked.take(id))));
-            let cumulative = measure(|unacked, lot| {
-                assert_eq!(unacked.take_through(&lot[lot.len() - 1]).unwrap().len(), lot.len());
+            let single = measure(|unacked, batch| batch.iter().for_each(|id| assert!(unacked.take(id))));
+            let cumulative = measure(|unacked, batch| {
+                assert_eq!(unacked.take_through(&batch[batch.len() - 1]).unwrap().len(), batch.len());
             });
             println!("{window} messages: {single:.0} ns each one by one, {cumulative:.0} ns by the hundred");
         }
