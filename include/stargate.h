@@ -409,6 +409,10 @@ typedef struct stargate_state_change {
      * Milliseconds until the next attempt, or -1 when none follows.
      */
     int64_t retry_in_ms;
+    /**
+     * The proxy of the connection, such as "http://squid:3128", without its user; empty for a direct one.
+     */
+    struct stargate_str proxy;
 } stargate_state_change;
 
 /**
@@ -873,6 +877,17 @@ stargate_status stargate_client_event_fd(struct stargate_client *client,
 stargate_status stargate_client_stats_json(const struct stargate_client *client,
                                            char **out,
                                            struct stargate_error **error);
+
+/**
+ * The proxy through which the WebSockets of this client go, such as "http://squid:3128", without its user and password,
+ * in `*out` for `stargate_string_free`; empty if every host is reached directly. Of several hosts some may be reached
+ * directly: `stargate_state_change` has the proxy of each connection.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_client_proxy(const struct stargate_client *client,
+                                      char **out,
+                                      struct stargate_error **error);
 
 /**
  * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no

@@ -624,6 +624,8 @@ struct state_change {
     std::optional<stargate::error> error;
     /// Until the next attempt, where one follows.
     std::optional<milliseconds> retry_in;
+    /// Such as "http://squid:3128"; empty for a direct connection.
+    std::string_view proxy;
 };
 
 enum class key_half : std::int32_t {
@@ -713,7 +715,8 @@ public:
                                         detail::view(from->topic),
                                         detail::view(from->host),
                                         std::nullopt,
-                                        std::nullopt};
+                                        std::nullopt,
+                                        detail::view(from->proxy)};
                     if (from->error != nullptr)
                         change.error = stargate::error(stargate_error_status(from->error), from->error);
                     if (from->retry_in_ms >= 0)
@@ -1537,6 +1540,13 @@ public:
     {
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_client_stats_json(get(), text, error); });
+    }
+
+    /// The proxy through which its WebSockets go, without user and password; empty if there is none.
+    result<std::string> proxy() const
+    {
+        return detail::text_of(
+            [&](char **text, stargate_error **error) { return stargate_client_proxy(get(), text, error); });
     }
 
     explicit client(stargate_client *owned) noexcept : raw_(owned, stargate_client_free) {}

@@ -113,6 +113,28 @@ pub unsafe extern "C" fn stargate_client_stats_json(
     }
 }
 
+/// The proxy through which the WebSockets of this client go, such as "http://squid:3128", without its user and password,
+/// in `*out` for `stargate_string_free`; empty if every host is reached directly. Of several hosts some may be reached
+/// directly: `stargate_state_change` has the proxy of each connection.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_proxy(
+    client: *const stargate_client,
+    out: *mut *mut c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let out = Out::pointer(out, "out")?;
+            let client = handle::inner(client, "client")?.get()?;
+            out.set(owned_string(&client.proxy().unwrap_or_default())?);
+            Ok(())
+        })
+    }
+}
+
 /// Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
 /// callback runs any more. The handles still have to be freed.
 ///

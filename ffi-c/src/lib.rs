@@ -44,8 +44,8 @@ const _: () = {
         deliver_at_ms 64, deliver_after_ms 72, replication_clusters 80, replication_cluster_count 88);
     layout!(producer::stargate_send_result, 24, status 0, message_id 8, error 16);
     layout!(producer::stargate_delivery_report, 56, struct_size 0, error 8, message_id 16, context 32, duplicate 48);
-    layout!(options::stargate_state_change, 64,
-        struct_size 0, state 8, session 12, topic 16, host 32, error 48, retry_in_ms 56);
+    layout!(options::stargate_state_change, 80,
+        struct_size 0, state 8, session 12, topic 16, host 32, error 48, retry_in_ms 56, proxy 64);
     layout!(util::handler::stargate_handler, 32, struct_size 0, init 8, handle 16, drop 24);
 };
 #[cfg(all(target_pointer_width = "64", feature = "mock"))]

@@ -340,6 +340,8 @@ pub struct stargate_state_change {
     pub error: *const stargate_error,
     /// Milliseconds until the next attempt, or -1 when none follows.
     pub retry_in_ms: i64,
+    /// The proxy of the connection, such as "http://squid:3128", without its user; empty for a direct one.
+    pub proxy: stargate_str,
 }
 
 /// Receives changes of state, on the client's callback thread.
@@ -365,6 +367,7 @@ pub unsafe extern "C" fn stargate_options_on_state(
             let on_state = on_state.ok_or_else(|| invalid("on_state is NULL"))?;
             let listener = move |change: &StateChange| {
                 let (topic, host) = (Text::new(change.topic.to_string()), Text::new(change.host.clone()));
+                let proxy = Text::new(change.proxy.clone().unwrap_or_default());
                 let error = change.error.clone().map(error::Inner::new);
                 let change = stargate_state_change {
                     struct_size: size_of::<stargate_state_change>(),
@@ -374,6 +377,7 @@ pub unsafe extern "C" fn stargate_options_on_state(
                     host: host.view(),
                     error: error.as_ref().map_or(std::ptr::null(), error::Inner::as_ptr),
                     retry_in_ms: change.retry_in.map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+                    proxy: proxy.view(),
                 };
                 on_state(user_data.get(), &change);
             };

@@ -134,6 +134,7 @@ fn a_panic_is_an_error_and_everything_goes_on() {
         fails(|error| stargate_reader_receive_many(reader, 1, 0, &raw mut received, &raw mut number, error));
         assert_eq!(number, 0);
         fails(|error| stargate_client_stats_json(client, &raw mut out, error));
+        fails(|error| stargate_client_proxy(client, &raw mut out, error));
         fails(|error| stargate_mock_backlog(mock, text, c"s".as_ptr(), &raw mut number, error));
         assert_eq!(
             panicking(|| stargate_consumer_ack_id(consumer, c"CAUQATAA".as_ptr(), null_mut())),

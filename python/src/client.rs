@@ -66,6 +66,11 @@ impl Client {
         self.inner.url().to_string()
     }
 
+    /// The proxy of its WebSockets, without anything secret.
+    fn proxy(&self) -> Option<String> {
+        self.inner.proxy()
+    }
+
     /// The counters of all that it opened, as JSON.
     fn stats(&self) -> String {
         self.inner.stats().to_json()

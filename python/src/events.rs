@@ -336,8 +336,15 @@ fn tell<'py>(py: Python<'py>, events: Vec<Event>, lost: u64) -> PyResult<Vec<Bou
             Event::State { listener, change } => {
                 let error = change.error.as_ref().map(|error| exception(py, error));
                 let retry_in = change.retry_in.map(|delay| delay.as_secs_f64());
-                let parts =
-                    (change.state.name(), change.topic.to_string(), change.host, change.session, error, retry_in);
+                let parts = (
+                    change.state.name(),
+                    change.topic.to_string(),
+                    change.host,
+                    change.session,
+                    error,
+                    retry_in,
+                    change.proxy,
+                );
                 ("state", listener.clone_ref(py), parts, py.None()).into_pyobject(py)?
             }
             Event::Token { supplier, name, answer } => {

@@ -66,6 +66,14 @@ class Client(Handle):
         return self._native.url()
 
     @property
+    def proxy(self) -> str | None:
+        """The proxy that WebSockets go through, such as `http://squid:3128`, without user and password; None if none.
+
+        Of several hosts some may be reached directly; a `StateChange` has the proxy of each connection.
+        """
+        return self._native.proxy()
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed

@@ -29,6 +29,8 @@ class StateChange:
     """Why, when disconnected, failed or stalled."""
     retry_in: float | None
     """After how many seconds the next attempt follows, when disconnected."""
+    proxy: str | None = None
+    """The proxy of the connection, such as `http://squid:3128`, without its user; None for a direct one."""
 
 
 @dataclass(frozen=True, slots=True)
