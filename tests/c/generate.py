@@ -127,6 +127,7 @@ BY_TYPE = {
     "stargate_destroy_fn": "NULL",
     "stargate_log_fn": "on_log",
     "stargate_token_fn": "on_token",
+    "stargate_headers_fn": "on_token",
     "stargate_key_fn": "on_key",
     "stargate_key*": "NULL",
     "stargate_state_fn": "on_state",

@@ -135,7 +135,7 @@ TEST(a_beginners_mistakes_are_named)
     } mistakes[] = {
         {"localhost:8080", "t", STARGATE_INVALID_ARGUMENT, "\"localhost:8080\"", "expected ws://host:port"},
         {"pulsar://localhost:6650", "t", STARGATE_INVALID_ARGUMENT, "the binary protocol", "expected ws://host:port"},
-        {"ws://localhost:8080/ws/v2", "t", STARGATE_INVALID_ARGUMENT, "a path", "expected ws://host:port"},
+        {"ws://localhost:8080/ws/v2", "t", STARGATE_INVALID_ARGUMENT, "its path", "give the address before /ws"},
         {"ws://me:secret@localhost", "t", STARGATE_INVALID_ARGUMENT, "credentials", "use auth_token"},
         {"ws://127.0.0.1:9", "t", STARGATE_CONNECT, "127.0.0.1:9", "Connection refused"},
         {NULL, "persistant://public/default/t", STARGATE_INVALID_ARGUMENT, "persistant://", "persistent://"},

@@ -293,14 +293,14 @@ TEST(logs_states_and_tokens_are_callables)
 
     stargate::options unsigned_;
     unsigned_.header("X-Key", "k").on_headers([]() -> std::string { throw std::runtime_error("on purpose"); });
-    refused = stargate::client::create(broker(), unsigned_).value().open_producer(new_topic(), {}, limit);
+    refused = stargate::client(broker(), unsigned_).try_open_producer(new_topic(), {}, limit);
     CHECK(!refused && refused.error().status() == stargate::status::authentication);
     stargate::options signed_;
     signed_.header("X-Key", "k").on_headers([] { return std::string("X-Signature: s"); });
-    CHECK(stargate::client::create(broker(), signed_).value().open_producer(new_topic(), {}, limit));
+    CHECK(stargate::client(broker(), signed_).try_open_producer(new_topic(), {}, limit));
     stargate::options wrong;
     wrong.header("Host", "x");
-    CHECK(!stargate::client::create(broker(), wrong));
+    CHECK(!stargate::client::try_create(broker(), wrong));
 }
 
 TEST(callbacks_are_polled_where_that_is_wanted)
@@ -482,16 +482,16 @@ TEST(a_mock_is_an_issuer_and_has_users)
     options.basic_password = "pizza";
     options.oauth2_client_id = "shop";
     options.oauth2_client_secret = "hush";
-    auto mock = stargate::mock::start(options).value();
+    auto mock = stargate::mock::start(options);
     const auto sends = [&](const stargate::options &with) {
-        auto client = stargate::client::create(mock.url(), with).value();
-        return client.open_producer("t", {}, limit).value().send("x", limit).has_value();
+        stargate::client client(mock.url(), with);
+        return client.open_producer("t", {}, limit).try_send("x", limit).has_value();
     };
     CHECK(sends({{"basic_user", "mario"}, {"basic_password", "pizza"}}));
     CHECK(sends({{"oauth2_issuer_url", mock.oauth2_issuer_url()},
                  {"oauth2_client_id", "shop"},
                  {"oauth2_client_secret", "hush"}}));
-    CHECK(stargate::client::create(mock.url()).value().open_producer("t", {}, limit).error().http_status() == 401);
+    CHECK(stargate::client(mock.url()).try_open_producer("t", {}, limit).error().http_status() == 401);
 }
 
 TEST(nothing_thrown_leaves_any_callable)
