@@ -88,6 +88,9 @@ OAUTH2 = [sys.executable, "tests/pulsar/pulsar.py", "run", "--basic", "--oauth2"
 # Messages from and to the official client, with the pytest settings of the wheel.
 INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q"]
 
+# Through squid, tinyproxy and microsocks.
+PROXIES = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/proxies", "-q"]
+
 # The wheel as it would be given to others.
 PORTABLE = f"make wheel-portable && {PYTHON} python/tools/check_wheel.py dist/portable/stargate-*.whl"
 
@@ -111,6 +114,7 @@ SUITES = [
     Suite("small", ["sh", "-c", SMALL], check_counts, True),
     Suite("c", ["tests/c/run.sh"], ctest_counts, True),
     Suite("python", [PYTHON, "-m", "pytest", "python/tests", "-q"], pytest_counts, True),
+    Suite("proxies", [PYTHON, "-m", "pytest", *PROXIES], pytest_counts),
     Suite("interop", [PYTHON, "-m", "pytest", *INTEROP], pytest_counts, True),
     Suite("readme", [sys.executable, "tests/readme.py"], program_counts, True),
     Suite("demo-real", [sys.executable, "tests/demo.py", "--release"], lambda text: demo_counts(text), True),
