@@ -31,6 +31,8 @@ JAVA = Tool(
 )
 MAVEN = Tool("mvn", "fetches the real Pulsar broker", "apt install maven")
 OPENSSL = Tool("openssl", "makes the certificates of the secure broker", "apt install openssl")
+TINYPROXY = Tool("tinyproxy", "is a proxy in the tests", "apt install tinyproxy")
+MICROSOCKS = Tool("microsocks", "is a SOCKS proxy in the tests", "apt install microsocks")
 CLIPPY = Tool("cargo-clippy", "looks for mistakes in the Rust code", "rustup component add clippy")
 RUSTFMT = Tool("rustfmt", "holds the Rust code to one format", "rustup component add rustfmt")
 

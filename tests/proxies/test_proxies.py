@@ -1,7 +1,7 @@
 """Messages through real proxies: squid, tinyproxy and microsocks in front of the mock broker.
 
-Each proxy is killed and restarted in mid-flow, and nothing is lost. `STARGATE_PROXY_SENDS` and `STARGATE_PROXY_KILL_EVERY`
-make the outages longer.
+Each proxy is killed and restarted in mid-flow, and nothing is lost. `STARGATE_PROXY_SENDS` and
+`STARGATE_PROXY_KILL_EVERY` make the outages longer.
 """
 
 from __future__ import annotations
