@@ -10,7 +10,7 @@ use crate::admin;
 use crate::convert::options;
 use crate::errors::exception;
 use crate::events::{Events, KeyReader};
-use crate::operation::{Operation, made, nothing, start, value};
+use crate::operation::{Operation, Waiter, made, value};
 use crate::producer::Producer;
 use crate::receiver::{Consumer, Reader};
 use crate::wait::{close_limit, wait};
@@ -114,7 +114,6 @@ impl Client {
     }
 
     /// As `producer`, for an event loop.
-    #[allow(clippy::too_many_arguments)] // those of `producer`, and who waits
     fn producer_async(
         &self,
         py: Python<'_>,
@@ -122,19 +121,18 @@ impl Client {
         pairs: Pairs,
         on_state: Listener,
         keys: Listener,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
+        waiter: Waiter,
     ) -> PyResult<Operation> {
         let options = with_keys(options(py, pairs, on_state)?, keys);
         let client = self.inner.clone();
-        start(py, &self.inner, events.get().queue(), future.into(), async move {
+        waiter.start(py, &self.inner, async move {
             let opened = client.producer(topic, options).await;
             value(opened, move |py, producer| made(py, Producer::new(&client, producer)))
         })
     }
 
     /// As `consumer`, for an event loop.
-    #[allow(clippy::too_many_arguments)] // those of `consumer`, and who waits
+    #[allow(clippy::too_many_arguments)] // those of `consumer`, and the waiter
     fn consumer_async(
         &self,
         py: Python<'_>,
@@ -144,13 +142,12 @@ impl Client {
         pairs: Pairs,
         on_state: Listener,
         keys: Listener,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
+        waiter: Waiter,
     ) -> PyResult<Operation> {
         let options = with_keys(options(py, pairs, on_state)?, keys);
         let topics = topics_of(py, topics, pattern)?;
         let client = self.inner.clone();
-        start(py, &self.inner, events.get().queue(), future.into(), async move {
+        waiter.start(py, &self.inner, async move {
             let opened = client.consumer_of(topics, subscription, options).await;
             value(opened, move |py, consumer| made(py, Consumer::new(&client, consumer)))
         })
@@ -163,12 +160,11 @@ impl Client {
         topic: String,
         pairs: Pairs,
         on_state: Listener,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
+        waiter: Waiter,
     ) -> PyResult<Operation> {
         let options = options(py, pairs, on_state)?;
         let client = self.inner.clone();
-        start(py, &self.inner, events.get().queue(), future.into(), async move {
+        waiter.start(py, &self.inner, async move {
             let opened = client.reader(topic, options).await;
             value(opened, move |py, reader| made(py, Reader::new(&client, reader)))
         })
@@ -185,32 +181,22 @@ impl Client {
         py: Python<'_>,
         operation: String,
         arguments: Vec<Option<String>>,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
+        waiter: Waiter,
     ) -> PyResult<Operation> {
         let performed = admin::perform(self.inner.admin(), operation, arguments);
-        start(py, &self.inner, events.get().queue(), future.into(), async move {
-            value(performed.await, |py, reply| reply.into_python(py))
-        })
-    }
-
-    /// As `close`, for an event loop.
-    fn close_async(
-        &self,
-        py: Python<'_>,
-        timeout: f64,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<Operation> {
-        let timeout = close_limit(py, timeout)?;
-        let client = self.inner.clone();
-        start(py, &self.inner, events.get().queue(), future.into(), async move { nothing(client.close(timeout).await) })
+        waiter.value(py, &self.inner, performed, |py, reply| reply.into_python(py))
     }
 
     /// Closes everything that was opened through it.
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let timeout = close_limit(py, timeout)?;
         wait(py, self.inner.close(timeout))
+    }
+
+    /// As `close`, for an event loop.
+    fn close_async(&self, py: Python<'_>, timeout: f64, waiter: Waiter) -> PyResult<Operation> {
+        let (client, timeout) = (self.inner.clone(), close_limit(py, timeout)?);
+        waiter.nothing(py, &self.inner, async move { client.close(timeout).await })
     }
 }
 

@@ -12,6 +12,7 @@ mod convert;
 mod errors;
 mod events;
 mod greenlets;
+mod handle;
 mod message;
 mod mock;
 mod operation;

@@ -9,12 +9,15 @@ use pyo3::{PyClass, PyClassInitializer};
 use stargate_core::{self as core, ForkSafe};
 
 use crate::errors::exception;
-use crate::events::{Finished, Queue};
+use crate::events::{Events, Finished, Queue};
 
 /// What an operation has for Python when it is done; `None` when that comes by another way.
 pub(crate) type Done = Option<Box<dyn Finished>>;
 
 type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// What a thread of the library runs for an operation.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A future of the core that a task of the library polls. It can be taken away from the task, and then it is certain
 /// that nothing of it happens any more.
@@ -50,14 +53,14 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 }
 
 /// Goes on with the work. Its value is in the queue before anybody can see that the work is done.
-fn poll(running: &Mutex<Running>, queue: &Queue, future: &Arc<Py<PyAny>>, cx: &mut Context<'_>) -> Poll<()> {
+fn poll(running: &Mutex<Running>, waiter: &Waiter, cx: &mut Context<'_>) -> Poll<()> {
     let mut running = lock(running);
     let Some(work) = &mut running.work else { return Poll::Ready(()) };
     match work.as_mut().poll(cx) {
         Poll::Ready(done) => {
             running.work = None;
             if let Some(value) = done {
-                queue.done(future.clone(), value);
+                waiter.clone().done(value);
             }
             Poll::Ready(())
         }
@@ -68,55 +71,99 @@ fn poll(running: &Mutex<Running>, queue: &Queue, future: &Arc<Py<PyAny>>, cx: &m
     }
 }
 
-/// Starts `work` on the threads of the library; its value goes to `future` through `queue`.
-pub(crate) fn start(
-    py: Python<'_>,
-    client: &core::Client,
+/// The future of an event loop that waits for an operation, and the queue through which that tells it. Python gives the
+/// two as a tuple.
+#[derive(Clone)]
+pub(crate) struct Waiter {
     queue: Arc<Queue>,
     future: Arc<Py<PyAny>>,
-    work: impl Future<Output = Done> + Send + 'static,
-) -> PyResult<Operation> {
-    let (operation, task) = begin(queue, future, Box::pin(work));
-    py.detach(|| client.spawn(task)).map(|()| operation).map_err(|error| exception(py, &error))
 }
 
-/// As [`start`], for work that makes its own client.
-pub(crate) fn start_alone(
-    py: Python<'_>,
-    queue: Arc<Queue>,
-    future: Arc<Py<PyAny>>,
-    work: impl Future<Output = Done> + Send + 'static,
-) -> PyResult<Operation> {
-    let (operation, task) = begin(queue, future, Box::pin(work));
-    py.detach(|| core::spawn(task)).map(|()| operation).map_err(|error| exception(py, &error))
+impl<'a, 'py> FromPyObject<'a, 'py> for Waiter {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Waiter> {
+        let (events, future): (Bound<'py, Events>, Py<PyAny>) = given.extract()?;
+        Ok(Waiter { queue: events.get().queue(), future: Arc::new(future) })
+    }
 }
 
-/// An operation, and the task that has to be run for it.
-fn begin(queue: Arc<Queue>, future: Arc<Py<PyAny>>, work: Work) -> (Operation, impl Future<Output = ()> + Send) {
-    let running = Arc::new(Mutex::new(Running { work: Some(work), task: None }));
-    let task = running.clone();
-    (Operation { running: ForkSafe::new(running) }, async move {
-        std::future::poll_fn(|cx| poll(&task, &queue, &future, cx)).await
-    })
-}
+impl Waiter {
+    /// Gives the future its value, for work that does so by itself.
+    pub(crate) fn done(self, value: Box<dyn Finished>) {
+        self.queue.done(self.future, value);
+    }
 
-/// As [`start`], but begins here: operations begin in the order in which they were started. `None` when that was all.
-pub(crate) fn start_in_order(
-    py: Python<'_>,
-    client: &core::Client,
-    queue: Arc<Queue>,
-    future: Arc<Py<PyAny>>,
-    work: impl Future<Output = Done> + Send + 'static,
-) -> PyResult<Option<Operation>> {
-    let mut work: Work = Box::pin(work);
-    match py.detach(|| work.as_mut().poll(&mut Context::from_waker(Waker::noop()))) {
-        Poll::Ready(done) => {
-            if let Some(value) = done {
-                py.detach(|| queue.done(future, value));
+    /// Starts `work` on the threads of the library; its value goes to the future.
+    pub(crate) fn start(
+        self,
+        py: Python<'_>,
+        client: &core::Client,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> PyResult<Operation> {
+        self.start_on(py, Box::pin(work), |task| client.spawn(task))
+    }
+
+    /// As [`Waiter::start`], for an operation of the core whose value `convert` makes Python's.
+    pub(crate) fn value<T: Send + 'static>(
+        self,
+        py: Python<'_>,
+        client: &core::Client,
+        operation: impl Future<Output = core::Result<T>> + Send + 'static,
+        convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Operation> {
+        self.start(py, client, async move { value(operation.await, convert) })
+    }
+
+    /// As [`Waiter::start`], for an operation of the core without a value.
+    pub(crate) fn nothing(
+        self,
+        py: Python<'_>,
+        client: &core::Client,
+        operation: impl Future<Output = core::Result<()>> + Send + 'static,
+    ) -> PyResult<Operation> {
+        self.start(py, client, async move { nothing(operation.await) })
+    }
+
+    /// As [`Waiter::start`], for work that makes its own client.
+    pub(crate) fn start_alone(
+        self,
+        py: Python<'_>,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> PyResult<Operation> {
+        self.start_on(py, Box::pin(work), core::spawn)
+    }
+
+    /// As [`Waiter::start`], but begins here: operations begin in the order in which they were started. `None` when that
+    /// was all.
+    pub(crate) fn start_in_order(
+        self,
+        py: Python<'_>,
+        client: &core::Client,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> PyResult<Option<Operation>> {
+        let mut work: Work = Box::pin(work);
+        match py.detach(|| work.as_mut().poll(&mut Context::from_waker(Waker::noop()))) {
+            Poll::Ready(done) => {
+                if let Some(value) = done {
+                    py.detach(|| self.done(value));
+                }
+                Ok(None)
             }
-            Ok(None)
+            Poll::Pending => self.start_on(py, work, |task| client.spawn(task)).map(Some),
         }
-        Poll::Pending => start(py, client, queue, future, work).map(Some),
+    }
+
+    fn start_on(
+        self,
+        py: Python<'_>,
+        work: Work,
+        spawn: impl FnOnce(Task) -> core::Result<()> + Send,
+    ) -> PyResult<Operation> {
+        let running = Arc::new(Mutex::new(Running { work: Some(work), task: None }));
+        let operation = Operation { running: ForkSafe::new(running.clone()) };
+        let task: Task = Box::pin(std::future::poll_fn(move |cx| poll(&running, &self, cx)));
+        py.detach(|| spawn(task)).map(|()| operation).map_err(|error| exception(py, &error))
     }
 }
 

@@ -3,28 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use stargate_core::{self as core, ForkSafe, OutgoingMessage, Receipt, Result};
 
 use crate::convert::{Extras, options, outgoing, outgoing_item};
-use crate::errors::{exception, timeout as timed_out};
-use crate::events::{Events, Finished};
+use crate::errors::exception;
+use crate::events::Finished;
+use crate::handle::handle;
 use crate::message::MessageId;
-use crate::operation::{Operation, nothing, start, start_alone, start_in_order, value};
-use crate::wait::{close_limit, limit, wait, wait_within};
-
-/// Sends messages to one topic.
-#[pyclass(frozen, module = "stargate._native")]
-pub(crate) struct Producer {
-    inner: ForkSafe<core::Producer>,
-    client: ForkSafe<core::Client>,
-}
-
-impl Producer {
-    pub(crate) fn new(client: &core::Client, producer: core::Producer) -> Producer {
-        Producer { inner: ForkSafe::new(producer), client: ForkSafe::new(client.clone()) }
-    }
-}
+use crate::operation::{Operation, Waiter, value};
+use crate::wait::{close_limit, limit, wait, wait_seconds};
 
 /// The receipt of a send, for a future.
 struct Sent(Result<Receipt>);
@@ -36,192 +25,113 @@ impl Finished for Sent {
     }
 }
 
-#[pymethods]
-impl Producer {
-    /// The topic's full name.
-    fn topic(&self) -> String {
-        self.inner.topic().to_string()
-    }
-
-    /// Sends one message and waits for its receipt; `timeout` in seconds takes the place of `send_timeout`.
-    fn send(
-        &self,
-        py: Python<'_>,
-        payload: &Bound<'_, PyAny>,
-        extras: Option<Extras>,
-        timeout: Option<f64>,
-    ) -> PyResult<MessageId> {
-        let message = outgoing(payload, extras)?;
-        let timeout = limit(py, timeout)?;
-        let sent = async {
-            match timeout {
-                Some(timeout) => self.inner.enqueue_within(message, timeout).await?.await,
-                None => self.inner.send(message).await,
-            }
-        };
-        wait(py, sent).map(|receipt| MessageId::new(receipt.message_id().clone()))
-    }
-
-    /// Accepts one message, waiting for room, and tells `future` through `events` how it ended.
-    fn send_nowait(
-        &self,
-        py: Python<'_>,
-        payload: &Bound<'_, PyAny>,
-        extras: Option<Extras>,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<()> {
-        let message = outgoing(payload, extras)?;
-        let (queue, future) = (events.get().queue(), Arc::new(future));
-        wait(py, self.inner.send_inline(message, move |sent| queue.done(future, Box::new(Sent(sent.result)))))
-    }
-
-    /// As `send`, for an event loop. The operation is the wait for room: once that is over, the send goes on.
-    fn send_async(
-        &self,
-        py: Python<'_>,
-        payload: &Bound<'_, PyAny>,
-        extras: Option<Extras>,
-        timeout: Option<f64>,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<Option<Operation>> {
-        let message = outgoing(payload, extras)?;
-        let timeout = limit(py, timeout)?;
-        let (queue, future) = (events.get().queue(), Arc::new(future));
-        let (told, waiting) = (queue.clone(), future.clone());
-        let producer = self.inner.clone();
-        start_in_order(py, &self.client, queue, future, async move {
-            let ended = move |sent: core::DeliveryReport| told.done(waiting, Box::new(Sent(sent.result)));
-            let accepted = match timeout {
-                Some(timeout) => producer.send_inline_within(message, timeout, ended).await,
-                None => producer.send_inline(message, ended).await,
+handle! {
+    /// Sends messages to one topic.
+    Producer {
+        /// Sends one message and waits for its receipt; `timeout` in seconds takes the place of `send_timeout`.
+        fn send(
+            &self,
+            py: Python<'_>,
+            payload: &Bound<'_, PyAny>,
+            extras: Option<Extras>,
+            timeout: Option<f64>,
+        ) -> PyResult<MessageId> {
+            let message = outgoing(payload, extras)?;
+            let timeout = limit(py, timeout)?;
+            let sent = async {
+                match timeout {
+                    Some(timeout) => self.inner.enqueue_within(message, timeout).await?.await,
+                    None => self.inner.send(message).await,
+                }
             };
-            accepted.err().map(|error| -> Box<dyn Finished> { Box::new(Sent(Err(error))) })
-        })
-    }
-
-    /// Accepts messages, which have the numbers from `first` on in `receipts`, for an event loop.
-    fn accept_async(
-        &self,
-        py: Python<'_>,
-        receipts: &Bound<'_, Receipts>,
-        first: usize,
-        items: Vec<Bound<'_, PyAny>>,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<Operation> {
-        let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
-        let (receipts, producer) = (receipts.get().clone(), self.inner.clone());
-        start(py, &self.client, events.get().queue(), future.into(), async move {
-            nothing(receipts.accept(&producer, first, messages).await)
-        })
-    }
-
-    /// Waits for all receipts, for an event loop.
-    fn receipts_async(
-        &self,
-        py: Python<'_>,
-        receipts: &Bound<'_, Receipts>,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<Operation> {
-        let receipts = receipts.get().clone();
-        start(py, &self.client, events.get().queue(), future.into(), async move {
-            value(receipts.all().await, |py, results| {
-                Ok(results_of(py, results)?.into_pyobject(py)?.into_any().unbind())
-            })
-        })
-    }
-
-    /// As `flush`, for an event loop.
-    fn flush_async(&self, py: Python<'_>, events: &Bound<'_, Events>, future: Py<PyAny>) -> PyResult<Operation> {
-        let producer = self.inner.clone();
-        start(py, &self.client, events.get().queue(), future.into(), async move { nothing(producer.flush().await) })
-    }
-
-    /// As `wait_connected`, for an event loop.
-    fn wait_connected_async(
-        &self,
-        py: Python<'_>,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<Operation> {
-        let producer = self.inner.clone();
-        start(
-            py,
-            &self.client,
-            events.get().queue(),
-            future.into(),
-            async move { nothing(producer.wait_connected().await) },
-        )
-    }
-
-    /// As `close`, for an event loop.
-    fn close_async(
-        &self,
-        py: Python<'_>,
-        timeout: f64,
-        events: &Bound<'_, Events>,
-        future: Py<PyAny>,
-    ) -> PyResult<Operation> {
-        let timeout = close_limit(py, timeout)?;
-        let producer = self.inner.clone();
-        start(
-            py,
-            &self.client,
-            events.get().queue(),
-            future.into(),
-            async move { nothing(producer.close(timeout).await) },
-        )
-    }
-
-    /// Sends messages in their order, many in flight at a time; an id or an exception for each.
-    fn send_many(&self, py: Python<'_>, items: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Py<PyAny>>> {
-        let receipts = Receipts::new(items.len());
-        let mut items = items.into_iter().enumerate().peekable();
-        while let Some(&(first, _)) = items.peek() {
-            // Made ready a lot at a time: what waits for room is not held twice, and Ctrl-C is seen in between.
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            while let Some((_, item)) = items.next_if(|_| batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES) {
-                let message = outgoing_item(&item)?;
-                bytes += message.payload_len();
-                batch.push(message);
-            }
-            wait(py, receipts.accept(&self.inner, first, batch))?;
-            py.check_signals()?;
+            wait(py, sent).map(|receipt| MessageId::new(receipt.message_id().clone()))
         }
-        let results = wait(py, receipts.all())?;
-        results_of(py, results)
-    }
 
-    /// Waits until every message accepted before has ended.
-    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        let timeout = limit(py, timeout)?;
-        wait_within(py, self.inner.flush(), timeout)?.ok_or_else(|| timed_out(py, "flush", &self.topic(), timeout))
-    }
+        /// Accepts one message, waiting for room, and tells `waiter` how it ended.
+        fn send_nowait(
+            &self,
+            py: Python<'_>,
+            payload: &Bound<'_, PyAny>,
+            extras: Option<Extras>,
+            waiter: Waiter,
+        ) -> PyResult<()> {
+            let message = outgoing(payload, extras)?;
+            wait(py, self.inner.send_inline(message, move |sent| waiter.done(Box::new(Sent(sent.result)))))
+        }
 
-    /// Waits until it is connected.
-    fn wait_connected(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        let timeout = limit(py, timeout)?;
-        wait_within(py, self.inner.wait_connected(), timeout)?
-            .ok_or_else(|| timed_out(py, "connect to", &self.topic(), timeout))
-    }
+        /// As `send`, for an event loop. The operation is the wait for room: once that is over, the send goes on.
+        fn send_async(
+            &self,
+            py: Python<'_>,
+            payload: &Bound<'_, PyAny>,
+            extras: Option<Extras>,
+            timeout: Option<f64>,
+            waiter: Waiter,
+        ) -> PyResult<Option<Operation>> {
+            let message = outgoing(payload, extras)?;
+            let timeout = limit(py, timeout)?;
+            let (producer, told) = (self.inner.clone(), waiter.clone());
+            waiter.start_in_order(py, &self.client, async move {
+                let ended = move |sent: core::DeliveryReport| told.done(Box::new(Sent(sent.result)));
+                let accepted = match timeout {
+                    Some(timeout) => producer.send_inline_within(message, timeout, ended).await,
+                    None => producer.send_inline(message, ended).await,
+                };
+                accepted.err().map(|error| -> Box<dyn Finished> { Box::new(Sent(Err(error))) })
+            })
+        }
 
-    /// Whether it is connected now.
-    fn is_connected(&self) -> bool {
-        self.inner.is_connected()
-    }
+        /// Accepts messages, which have the numbers from `first` on in `receipts`, for an event loop.
+        fn accept_async(
+            &self,
+            py: Python<'_>,
+            receipts: &Bound<'_, Receipts>,
+            first: usize,
+            items: Vec<Bound<'_, PyAny>>,
+            waiter: Waiter,
+        ) -> PyResult<Operation> {
+            let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
+            let (receipts, producer) = (receipts.get().clone(), self.inner.clone());
+            waiter.nothing(py, &self.client, async move { receipts.accept(&producer, first, messages).await })
+        }
 
-    /// The counters as JSON.
-    fn stats(&self) -> String {
-        self.inner.stats().to_json()
-    }
+        /// Waits for all receipts, for an event loop.
+        fn receipts_async(&self, py: Python<'_>, receipts: &Bound<'_, Receipts>, waiter: Waiter) -> PyResult<Operation> {
+            let receipts = receipts.get().clone();
+            waiter.value(py, &self.client, async move { receipts.all().await }, |py, results| {
+                results_of(py, results)?.into_py_any(py)
+            })
+        }
 
-    /// Sends what is in flight and closes the connection.
-    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        let timeout = close_limit(py, timeout)?;
-        wait(py, self.inner.close(timeout))
+        /// Sends messages in their order, many in flight at a time; an id or an exception for each.
+        fn send_many(&self, py: Python<'_>, items: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Py<PyAny>>> {
+            let receipts = Receipts::new(items.len());
+            let mut items = items.into_iter().enumerate().peekable();
+            while let Some(&(first, _)) = items.peek() {
+                // Made ready in batches: what waits for room is not held twice, and Ctrl-C is seen in between.
+                let (mut batch, mut bytes) = (Vec::new(), 0);
+                while let Some((_, item)) = items.next_if(|_| batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES) {
+                    let message = outgoing_item(&item)?;
+                    bytes += message.payload_len();
+                    batch.push(message);
+                }
+                wait(py, receipts.accept(&self.inner, first, batch))?;
+                py.check_signals()?;
+            }
+            let results = wait(py, receipts.all())?;
+            results_of(py, results)
+        }
+
+        /// Waits until every message accepted before has ended.
+        fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+            wait_seconds(py, self.inner.flush(), timeout, "flush", &self.topic())
+        }
+
+        /// As `flush`, for an event loop.
+        fn flush_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
+            let producer = self.inner.clone();
+            waiter.nothing(py, &self.client, async move { producer.flush().await })
+        }
     }
 }
 
@@ -246,15 +156,12 @@ pub(crate) fn produce_async(
     url: String,
     pairs: Vec<(String, String)>,
     items: Vec<Bound<'_, PyAny>>,
-    events: &Bound<'_, Events>,
-    future: Py<PyAny>,
+    waiter: Waiter,
 ) -> PyResult<Operation> {
     let options = options(py, pairs, None)?;
     let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
-    start_alone(py, events.get().queue(), future.into(), async move {
-        value(core::produce(&url, messages, options).await, |py, results| {
-            Ok(results_of(py, results)?.into_pyobject(py)?.into_any().unbind())
-        })
+    waiter.start_alone(py, async move {
+        value(core::produce(&url, messages, options).await, |py, results| results_of(py, results)?.into_py_any(py))
     })
 }
 

@@ -1,31 +1,25 @@
 //! Consumers and readers.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use stargate_core::admin::Position;
 use stargate_core::{self as core, ForkSafe, Outcome};
 
-use crate::errors::{exception, timeout as timed_out};
-use crate::events::{Events, Finished};
+use crate::errors::exception;
+use crate::events::Finished;
+use crate::handle::handle;
 use crate::message::{Message, MessageId};
-use crate::operation::{Operation, nothing, start, value};
-use crate::wait::{close_limit, doze, limit, wait, wait_within};
+use crate::operation::{Operation, Waiter, nothing};
+use crate::wait::{close_limit, doze, limit, wait, wait_seconds, wait_within};
 
 /// How long a thread of a handler waits before it looks up; a close wakes it at once.
 const NAP: Duration = Duration::from_secs(60);
 
-/// What both classes can do. pyo3 allows one block of methods a class, hence the blocks of their own as an argument.
+/// What both classes can do, besides what every [`handle`] can.
 macro_rules! receiver {
     ($(#[$doc:meta])* $name:ident, $Taken:ident { $($own:tt)* }) => {
-        $(#[$doc])*
-        #[pyclass(frozen, module = "stargate._native")]
-        pub(crate) struct $name {
-            inner: ForkSafe<core::$name>,
-            client: ForkSafe<core::Client>,
-        }
-
         /// Messages on their way to an event loop. Those that do not get there go back to the queue.
         struct $Taken {
             messages: Vec<core::Message>,
@@ -35,7 +29,7 @@ macro_rules! receiver {
         impl Finished for $Taken {
             fn into_python(mut self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
                 let messages = Message::list(py, std::mem::take(&mut self.messages))?;
-                Ok(messages.into_pyobject(py)?.into_any().unbind())
+                messages.into_py_any(py)
             }
         }
 
@@ -47,287 +41,183 @@ macro_rules! receiver {
             }
         }
 
-        impl $name {
-            pub(crate) fn new(client: &core::Client, inner: core::$name) -> $name {
-                $name { inner: ForkSafe::new(inner), client: ForkSafe::new(client.clone()) }
+        impl $Taken {
+            fn new(from: &core::$name) -> Box<$Taken> {
+                Box::new($Taken { messages: Vec::new(), from: from.clone() })
             }
 
-            /// Waits until there are `max` messages or the time is over. A signal puts back what was taken.
-            fn gather(&self, py: Python<'_>, max: usize, limit: Option<Duration>) -> PyResult<Vec<core::Message>> {
-                let taken = Mutex::new(Vec::new());
-                let gathering = async {
-                    loop {
-                        let have = taken.lock().unwrap_or_else(PoisonError::into_inner).len();
-                        if have >= max {
-                            return Ok(());
-                        }
-                        let more = match self.inner.receive_many(max - have).await {
-                            Ok(more) => more,
-                            // What was taken before the end belongs to the caller; the end is told at the next call.
-                            Err(_) if have > 0 => return Ok(()),
-                            Err(error) => return Err(error),
-                        };
-                        taken.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
-                    }
-                };
-                let outcome = wait_within(py, gathering, limit);
-                let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
-                match outcome {
-                    Ok(_) => Ok(taken),
-                    Err(error) => {
-                        py.detach(|| self.inner.put_back(taken));
-                        Err(error)
+            /// Waits until there are `min` messages, and takes up to `max`.
+            async fn gather(&mut self, min: usize, max: usize) -> core::Result<()> {
+                while self.messages.len() < min {
+                    match self.from.receive_many(max - self.messages.len()).await {
+                        Ok(more) => self.messages.extend(more),
+                        Err(error) if self.messages.is_empty() => return Err(error),
+                        // What was taken belongs to the caller; the next call reports the end.
+                        Err(_) => break,
                     }
                 }
+                Ok(())
             }
         }
 
-        #[pymethods]
-        impl $name {
-            /// The topic's full name.
-            fn topic(&self) -> String {
-                self.inner.topic().to_string()
-            }
-
-            /// Waits for the next message.
-            fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
-                let timeout = limit(py, timeout)?;
-                wait_within(py, self.inner.receive(), timeout)?
-                    .map(Message::new)
-                    .ok_or_else(|| timed_out(py, "receive from", &self.topic(), timeout))
-            }
-
-            /// Waits until there are `max` messages or the time is over, and takes what is there.
-            fn receive_many(&self, py: Python<'_>, max: usize, timeout: Option<f64>) -> PyResult<Vec<Py<Message>>> {
-                let limit = limit(py, timeout)?;
-                Message::list(py, self.gather(py, max, limit)?)
-            }
-
-            /// Takes up to `max` messages that are here, without waiting.
-            fn try_receive(&self, py: Python<'_>, max: usize) -> PyResult<Vec<Py<Message>>> {
-                let taken = py.detach(|| self.inner.try_receive_many(max)).map_err(|error| exception(py, &error))?;
-                Message::list(py, taken)
-            }
-
-            /// Waits until there are `min` messages or the time is over, and takes up to `max`, for an event loop.
-            fn receive_async(
-                &self,
-                py: Python<'_>,
-                min: usize,
-                max: usize,
-                timeout: Option<f64>,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let timeout = limit(py, timeout)?;
-                let mut taken = Box::new($Taken { messages: Vec::new(), from: self.inner.clone() });
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    let gathering = async {
-                        while taken.messages.len() < min {
-                            match taken.from.receive_many(max - taken.messages.len()).await {
-                                Ok(more) => taken.messages.extend(more),
-                                Err(error) if taken.messages.is_empty() => return Err(error),
-                                // What was taken belongs to the caller; the end is told at the next call.
-                                Err(_) => break,
-                            }
-                        }
-                        Ok(())
-                    };
-                    let outcome = match timeout {
-                        // A time that is over gives what is there.
-                        Some(timeout) => tokio::time::timeout(timeout, gathering).await.unwrap_or(Ok(())),
-                        None => gathering.await,
-                    };
-                    match outcome {
-                        Ok(()) => Some(taken as Box<dyn Finished>),
-                        Err(error) => nothing(Err(error)),
-                    }
-                })
-            }
-
-            /// As `take_work`, for an event loop; without the nap.
-            fn take_work_async(
-                &self,
-                py: Python<'_>,
-                lane: usize,
-                max: usize,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let receiver = self.inner.clone();
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    value(receiver.take_work(lane, max).await, |py, messages| {
-                        Ok(Message::list(py, messages)?.into_pyobject(py)?.into_any().unbind())
-                    })
-                })
-            }
-
-            /// Puts back, in front, what was received and could not be given to the application.
-            fn put_back(&self, py: Python<'_>, messages: Vec<Bound<'_, Message>>) {
-                let messages: Vec<core::Message> =
-                    messages.iter().map(|message| core::Message::clone(&message.get().inner)).collect();
-                py.detach(|| self.inner.put_back(messages));
-            }
-
-            /// As `is_end_of_topic`, for an event loop.
-            fn is_end_of_topic_async(
-                &self,
-                py: Python<'_>,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let receiver = self.inner.clone();
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    value(receiver.is_end_of_topic().await, |py, end| Ok(end.into_pyobject(py)?.to_owned().into_any().unbind()))
-                })
-            }
-
-            /// As `wait_connected`, for an event loop.
-            fn wait_connected_async(
-                &self,
-                py: Python<'_>,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let receiver = self.inner.clone();
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    nothing(receiver.wait_connected().await)
-                })
-            }
-
-            /// As `close`, for an event loop.
-            fn close_async(
-                &self,
-                py: Python<'_>,
-                timeout: f64,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let timeout = close_limit(py, timeout)?;
-                let receiver = self.inner.clone();
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    nothing(receiver.close(timeout).await)
-                })
-            }
-
-            /// Claims the messages for handlers on threads of Python; the numbers of processors and of lanes.
-            fn begin_work(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
-                py.detach(|| self.inner.begin_work()).map_err(|error| exception(py, &error))
-            }
-
-            /// Waits for messages of a lane. Empty after a while without any; an exception when no more will come.
-            fn take_work(&self, py: Python<'_>, lane: usize, max: usize) -> PyResult<Vec<Py<Message>>> {
-                let taken = doze(py, self.inner.take_work(lane, max), NAP)?;
-                Message::list(py, taken.unwrap_or_default())
-            }
-
-            /// How a message of `take_work` ended: "ack", "nack", "continue", or "reconsume_later" after a delay in seconds.
-            #[pyo3(signature = (message, outcome, delay=0.0))]
-            fn settle(
-                &self,
-                py: Python<'_>,
-                message: &Bound<'_, Message>,
-                outcome: &str,
-                delay: f64,
-            ) -> PyResult<()> {
-                let outcome = match outcome {
-                    "ack" => Outcome::Ack,
-                    "nack" => Outcome::Nack,
-                    "reconsume_later" => Outcome::ReconsumeLater(limit(py, Some(delay))?.unwrap_or_default()),
-                    _ => Outcome::Continue,
-                };
-                let message: &core::Message = &message.get().inner;
-                py.detach(|| self.inner.settle(message, outcome));
-                Ok(())
-            }
-
-            /// Counts a handler that failed.
-            fn count_handler_error(&self) {
-                self.inner.count_handler_error();
-            }
-
-            /// Ends the waits of handlers and of receives; outcomes can still be reported.
-            fn stop_work(&self, py: Python<'_>) {
-                if self.inner.is_ours() {
-                    py.detach(|| self.inner.stop_work());
+        handle! {
+            $(#[$doc])*
+            $name {
+                /// Waits for the next message.
+                fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
+                    wait_seconds(py, self.inner.receive(), timeout, "receive from", &self.topic()).map(Message::new)
                 }
-            }
 
-            /// Whether the topic was terminated and nothing is left of it.
-            fn is_end_of_topic(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-                let timeout = limit(py, timeout)?;
-                wait_within(py, self.inner.is_end_of_topic(), timeout)?
-                    .ok_or_else(|| timed_out(py, "ask the end of", &self.topic(), timeout))
-            }
+                /// Waits until there are `max` messages or the time is over, and takes what is there.
+                fn receive_many(&self, py: Python<'_>, max: usize, timeout: Option<f64>) -> PyResult<Vec<Py<Message>>> {
+                    let limit = limit(py, timeout)?;
+                    let mut taken = $Taken::new(&self.inner);
+                    match wait_within(py, taken.gather(max, max), limit) {
+                        Ok(_) => Message::list(py, std::mem::take(&mut taken.messages)),
+                        // A signal, as that of Ctrl-C, puts back what was taken.
+                        Err(error) => py.detach(|| {
+                            drop(taken);
+                            Err(error)
+                        }),
+                    }
+                }
 
-            /// Waits until it is connected.
-            fn wait_connected(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-                let timeout = limit(py, timeout)?;
-                wait_within(py, self.inner.wait_connected(), timeout)?
-                    .ok_or_else(|| timed_out(py, "connect to", &self.topic(), timeout))
-            }
+                /// Takes up to `max` messages that are here, without waiting.
+                fn try_receive(&self, py: Python<'_>, max: usize) -> PyResult<Vec<Py<Message>>> {
+                    let taken = py.detach(|| self.inner.try_receive_many(max)).map_err(|error| exception(py, &error))?;
+                    Message::list(py, taken)
+                }
 
-            /// Whether it is connected now, with all of its connections.
-            fn is_connected(&self) -> bool {
-                self.inner.is_connected()
-            }
-
-            /// The counters as JSON.
-            fn stats(&self) -> String {
-                self.inner.stats().to_json()
-            }
-
-            /// Sends what is gathered and closes the connections.
-            fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-                let timeout = close_limit(py, timeout)?;
-                wait(py, self.inner.close(timeout))
-            }
-
-            /// Goes to another place: "earliest", "latest", an id in base64, or a time in milliseconds since 1970 UTC.
-            fn seek(&self, py: Python<'_>, place: &str, after: bool, time: Option<i64>) -> PyResult<()> {
-                let place = place_of(py, place, after, time)?;
-                wait(py, self.inner.seek(&place))
-            }
-
-            /// As `seek`, for an event loop.
-            fn seek_async(
-                &self,
-                py: Python<'_>,
-                place: &str,
-                after: bool,
-                time: Option<i64>,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let (receiver, place) = (self.inner.clone(), place_of(py, place, after, time)?);
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    nothing(receiver.seek(&place).await)
-                })
-            }
-
-            /// The ids of the last messages of the topic.
-            fn last_message_ids(&self, py: Python<'_>) -> PyResult<Vec<MessageId>> {
-                let ids = wait(py, self.inner.last_message_ids())?;
-                Ok(ids.into_iter().map(MessageId::new).collect())
-            }
-
-            /// As `last_message_ids`, for an event loop.
-            fn last_message_ids_async(
-                &self,
-                py: Python<'_>,
-                events: &Bound<'_, Events>,
-                future: Py<PyAny>,
-            ) -> PyResult<Operation> {
-                let receiver = self.inner.clone();
-                start(py, &self.client, events.get().queue(), future.into(), async move {
-                    value(receiver.last_message_ids().await, |py, ids| {
-                        let ids: Vec<MessageId> = ids.into_iter().map(MessageId::new).collect();
-                        Ok(ids.into_pyobject(py)?.into_any().unbind())
+                /// Waits until there are `min` messages or the time is over, and takes up to `max`, for an event loop.
+                fn receive_async(
+                    &self,
+                    py: Python<'_>,
+                    min: usize,
+                    max: usize,
+                    timeout: Option<f64>,
+                    waiter: Waiter,
+                ) -> PyResult<Operation> {
+                    let timeout = limit(py, timeout)?;
+                    let mut taken = $Taken::new(&self.inner);
+                    waiter.start(py, &self.client, async move {
+                        let gathering = taken.gather(min, max);
+                        let outcome = match timeout {
+                            // A time that is over gives what is there.
+                            Some(timeout) => tokio::time::timeout(timeout, gathering).await.unwrap_or(Ok(())),
+                            None => gathering.await,
+                        };
+                        match outcome {
+                            Ok(()) => Some(taken as Box<dyn Finished>),
+                            Err(error) => nothing(Err(error)),
+                        }
                     })
-                })
-            }
+                }
 
-            $($own)*
+                /// Puts back, in front, what was received and could not be given to the application.
+                fn put_back(&self, py: Python<'_>, messages: Vec<Bound<'_, Message>>) {
+                    let messages: Vec<core::Message> =
+                        messages.iter().map(|message| core::Message::clone(&message.get().inner)).collect();
+                    py.detach(|| self.inner.put_back(messages));
+                }
+
+                /// Claims the messages for handlers on threads of Python; the numbers of processors and of lanes.
+                fn begin_work(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
+                    py.detach(|| self.inner.begin_work()).map_err(|error| exception(py, &error))
+                }
+
+                /// Waits for messages of a lane. Empty after a while without any; an exception when no more will come.
+                fn take_work(&self, py: Python<'_>, lane: usize, max: usize) -> PyResult<Vec<Py<Message>>> {
+                    let taken = doze(py, self.inner.take_work(lane, max), NAP)?;
+                    Message::list(py, taken.unwrap_or_default())
+                }
+
+                /// As `take_work`, for an event loop; without the nap.
+                fn take_work_async(&self, py: Python<'_>, lane: usize, max: usize, waiter: Waiter) -> PyResult<Operation> {
+                    let receiver = self.inner.clone();
+                    waiter.value(py, &self.client, async move { receiver.take_work(lane, max).await }, |py, messages| {
+                        Message::list(py, messages)?.into_py_any(py)
+                    })
+                }
+
+                /// How a message of `take_work` ended: "ack", "nack", "continue", or "reconsume_later" after a delay in seconds.
+                #[pyo3(signature = (message, outcome, delay=0.0))]
+                fn settle(
+                    &self,
+                    py: Python<'_>,
+                    message: &Bound<'_, Message>,
+                    outcome: &str,
+                    delay: f64,
+                ) -> PyResult<()> {
+                    let outcome = match outcome {
+                        "ack" => Outcome::Ack,
+                        "nack" => Outcome::Nack,
+                        "reconsume_later" => Outcome::ReconsumeLater(limit(py, Some(delay))?.unwrap_or_default()),
+                        _ => Outcome::Continue,
+                    };
+                    let message: &core::Message = &message.get().inner;
+                    py.detach(|| self.inner.settle(message, outcome));
+                    Ok(())
+                }
+
+                /// Counts a handler that failed.
+                fn count_handler_error(&self) {
+                    self.inner.count_handler_error();
+                }
+
+                /// Ends the waits of handlers and of receives; outcomes can still be reported.
+                fn stop_work(&self, py: Python<'_>) {
+                    if self.inner.is_ours() {
+                        py.detach(|| self.inner.stop_work());
+                    }
+                }
+
+                /// Whether the topic was terminated and nothing is left of it.
+                fn is_end_of_topic(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+                    wait_seconds(py, self.inner.is_end_of_topic(), timeout, "ask the end of", &self.topic())
+                }
+
+                /// As `is_end_of_topic`, for an event loop.
+                fn is_end_of_topic_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
+                    let receiver = self.inner.clone();
+                    waiter.value(py, &self.client, async move { receiver.is_end_of_topic().await }, |py, end| end.into_py_any(py))
+                }
+
+                /// Goes to another place: "earliest", "latest", an id in base64, or a time in milliseconds since 1970 UTC.
+                fn seek(&self, py: Python<'_>, place: &str, after: bool, time: Option<i64>) -> PyResult<()> {
+                    let place = place_of(py, place, after, time)?;
+                    wait(py, self.inner.seek(&place))
+                }
+
+                /// As `seek`, for an event loop.
+                fn seek_async(
+                    &self,
+                    py: Python<'_>,
+                    place: &str,
+                    after: bool,
+                    time: Option<i64>,
+                    waiter: Waiter,
+                ) -> PyResult<Operation> {
+                    let (receiver, place) = (self.inner.clone(), place_of(py, place, after, time)?);
+                    waiter.nothing(py, &self.client, async move { receiver.seek(&place).await })
+                }
+
+                /// The ids of the last messages of the topic.
+                fn last_message_ids(&self, py: Python<'_>) -> PyResult<Vec<MessageId>> {
+                    let ids = wait(py, self.inner.last_message_ids())?;
+                    Ok(ids.into_iter().map(MessageId::new).collect())
+                }
+
+                /// As `last_message_ids`, for an event loop.
+                fn last_message_ids_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
+                    let receiver = self.inner.clone();
+                    waiter.value(py, &self.client, async move { receiver.last_message_ids().await }, |py, ids| {
+                        let ids: Vec<MessageId> = ids.into_iter().map(MessageId::new).collect();
+                        ids.into_py_any(py)
+                    })
+                }
+
+                $($own)*
+            }
         }
     };
 }
@@ -389,14 +279,11 @@ receiver! {
             py: Python<'_>,
             message: &Bound<'_, Message>,
             delay: f64,
-            events: &Bound<'_, Events>,
-            future: Py<PyAny>,
+            waiter: Waiter,
         ) -> PyResult<Operation> {
             let delay = limit(py, Some(delay))?.unwrap_or_default();
             let (consumer, message) = (self.inner.clone(), message.get().inner.clone());
-            start(py, &self.client, events.get().queue(), future.into(), async move {
-                nothing(consumer.reconsume_later(&message, delay).await)
-            })
+            waiter.nothing(py, &self.client, async move { consumer.reconsume_later(&message, delay).await })
         }
 
         /// How many messages the subscription has not acknowledged.
@@ -405,11 +292,9 @@ receiver! {
         }
 
         /// As `backlog`, for an event loop.
-        fn backlog_async(&self, py: Python<'_>, events: &Bound<'_, Events>, future: Py<PyAny>) -> PyResult<Operation> {
+        fn backlog_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
             let consumer = self.inner.clone();
-            start(py, &self.client, events.get().queue(), future.into(), async move {
-                value(consumer.backlog().await, |py, count| Ok(count.into_pyobject(py)?.into_any().unbind()))
-            })
+            waiter.value(py, &self.client, async move { consumer.backlog().await }, |py, count| count.into_py_any(py))
         }
 
         /// In pull mode, asks for more messages than the window gives by itself.
@@ -417,25 +302,16 @@ receiver! {
             py.detach(|| self.inner.permit(messages)).map_err(|error| exception(py, &error))
         }
 
-        /// As `unsubscribe`, for an event loop.
-        fn unsubscribe_async(
-            &self,
-            py: Python<'_>,
-            timeout: f64,
-            events: &Bound<'_, Events>,
-            future: Py<PyAny>,
-        ) -> PyResult<Operation> {
-            let timeout = close_limit(py, timeout)?;
-            let consumer = self.inner.clone();
-            start(py, &self.client, events.get().queue(), future.into(), async move {
-                nothing(consumer.unsubscribe(timeout).await)
-            })
-        }
-
         /// Deletes the subscription and closes the consumer.
         fn unsubscribe(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
             let timeout = close_limit(py, timeout)?;
             wait(py, self.inner.unsubscribe(timeout))
+        }
+
+        /// As `unsubscribe`, for an event loop.
+        fn unsubscribe_async(&self, py: Python<'_>, timeout: f64, waiter: Waiter) -> PyResult<Operation> {
+            let (consumer, timeout) = (self.inner.clone(), close_limit(py, timeout)?);
+            waiter.nothing(py, &self.client, async move { consumer.unsubscribe(timeout).await })
         }
     }
 }
@@ -449,17 +325,10 @@ receiver! {
         }
 
         /// As `has_message_available`, for an event loop.
-        fn has_message_available_async(
-            &self,
-            py: Python<'_>,
-            events: &Bound<'_, Events>,
-            future: Py<PyAny>,
-        ) -> PyResult<Operation> {
+        fn has_message_available_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
             let reader = self.inner.clone();
-            start(py, &self.client, events.get().queue(), future.into(), async move {
-                value(reader.has_message_available().await, |py, more| {
-                    Ok(more.into_pyobject(py)?.to_owned().into_any().unbind())
-                })
+            waiter.value(py, &self.client, async move { reader.has_message_available().await }, |py, more| {
+                more.into_py_any(py)
             })
         }
 
@@ -469,11 +338,9 @@ receiver! {
         }
 
         /// As `mark_end`, for an event loop.
-        fn mark_end_async(&self, py: Python<'_>, events: &Bound<'_, Events>, future: Py<PyAny>) -> PyResult<Operation> {
+        fn mark_end_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
             let reader = self.inner.clone();
-            start(py, &self.client, events.get().queue(), future.into(), async move {
-                nothing(reader.mark_end().await)
-            })
+            waiter.nothing(py, &self.client, async move { reader.mark_end().await })
         }
 
         /// Whether everything up to the mark was taken.
@@ -487,14 +354,9 @@ receiver! {
         }
 
         /// As `receive_before_end`, for an event loop, in a list of one or none.
-        fn receive_before_end_async(
-            &self,
-            py: Python<'_>,
-            events: &Bound<'_, Events>,
-            future: Py<PyAny>,
-        ) -> PyResult<Operation> {
-            let mut taken = Box::new(ReaderTaken { messages: Vec::new(), from: self.inner.clone() });
-            start(py, &self.client, events.get().queue(), future.into(), async move {
+        fn receive_before_end_async(&self, py: Python<'_>, waiter: Waiter) -> PyResult<Operation> {
+            let mut taken = ReaderTaken::new(&self.inner);
+            waiter.start(py, &self.client, async move {
                 match taken.from.receive_before_end().await {
                     Ok(message) => {
                         taken.messages.extend(message);

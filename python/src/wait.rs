@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use stargate_core::{ErrorKind, Result, blocking};
 
-use crate::errors::{exception, invalid};
+use crate::errors::{exception, invalid, timeout as timed_out};
 use crate::greenlets;
 
 /// How long a signal may go unnoticed.
@@ -60,6 +60,18 @@ pub(crate) fn doze<T: Send>(
 pub(crate) fn wait<T: Send>(py: Python<'_>, future: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
     let done = wait_within(py, future, None)?;
     done.ok_or_else(|| invalid(py, "a wait without a limit ended without an outcome"))
+}
+
+/// As [`wait_within`], for `timeout` seconds of Python. The exception when they are over names `operation` and `topic`.
+pub(crate) fn wait_seconds<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = Result<T>> + Send,
+    timeout: Option<f64>,
+    operation: &str,
+    topic: &str,
+) -> PyResult<T> {
+    let limit = limit(py, timeout)?;
+    wait_within(py, future, limit)?.ok_or_else(|| timed_out(py, operation, topic, limit))
 }
 
 /// Seconds as Python gives them; `None` waits without limit.

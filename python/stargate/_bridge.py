@@ -46,7 +46,7 @@ class Bridge:
     async def run(self, start: Callable[..., _native.Operation], *args: object) -> Any:
         """Start an operation and wait for it; a cancelled wait ends the operation too."""
         future: asyncio.Future[Any] = self.loop.create_future()
-        operation = start(*args, self.events, future)
+        operation = start(*args, (self.events, future))
         try:
             return await future
         except asyncio.CancelledError:
@@ -64,7 +64,7 @@ class Bridge:
     ) -> list[_native.Message]:
         """Start an operation that takes messages; those that a cancelled wait had already been given go back."""
         future: asyncio.Future[list[_native.Message]] = self.loop.create_future()
-        operation = start(*args, self.events, future)
+        operation = start(*args, (self.events, future))
         try:
             return await future
         except asyncio.CancelledError:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Handle:
@@ -25,3 +29,18 @@ class Handle:
         # In a forked child it belongs to the parent, whose business it is.
         if self._abandoned() and self._pid == os.getpid():
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+
+class SyncHandle(Handle):
+    """What a `with` block closes."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

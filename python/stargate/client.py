@@ -6,11 +6,11 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from . import _events, _native
 from ._convert import Headers, Seconds, lines_of, option_pairs, seconds
-from ._handle import Handle
+from ._handle import SyncHandle
 from .admin import Admin
 from .errors import InvalidArgumentError
 from .producer import Producer
@@ -19,7 +19,6 @@ from .state import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from ._options import ConnectionOptions, ConsumerOptions, ProducerOptions, ReaderOptions
     from .encryption import CryptoKeyReader
@@ -29,7 +28,7 @@ Topics: TypeAlias = str | Sequence[str] | re.Pattern[str]
 """What a consumer subscribes to: a topic, several, or every persistent topic whose name matches a pattern."""
 
 
-class Client(Handle):
+class Client(SyncHandle):
     """A client of a Pulsar cluster. Creating one opens no connection; each producer, consumer and reader has its own.
 
     `url` is `ws://host:port` or `wss://host:port`; separate several hosts by commas. The options are
@@ -52,10 +51,7 @@ class Client(Handle):
         headers_supplier: Callable[[], Headers] | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        pairs, listener = split_options(options)
-        tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
-        headers = None if headers_supplier is None else (_events.tokens(), lines_of(headers_supplier))
-        self._native = _native.Client(url, pairs, _events.events(), listener, tokens, headers)
+        self._native = native_client(url, token_supplier, headers_supplier, options)
         self._receivers: weakref.WeakSet[Receiver] = weakref.WeakSet()
         self._open()
         _events.close_at_exit(self)
@@ -200,14 +196,6 @@ class Client(Handle):
     def _close_at_exit(self, timeout: float) -> None:
         self.close(timeout)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<Client of {self.url}{' closed' if self._closed else ''}>"
 
@@ -216,6 +204,19 @@ _Listener: TypeAlias = tuple[_native.Events, Callable[..., object]] | None
 
 
 _Keys: TypeAlias = "tuple[_native.Events, CryptoKeyReader] | None"
+
+
+def native_client(
+    url: str,
+    token_supplier: Callable[[], str] | None,
+    headers_supplier: Callable[[], Headers] | None,
+    options: Mapping[str, Any],
+) -> _native.Client:
+    """Make the native half of a client."""
+    pairs, listener = split_options(options)
+    tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
+    headers = None if headers_supplier is None else (_events.tokens(), lines_of(headers_supplier))
+    return _native.Client(url, pairs, _events.events(), listener, tokens, headers)
 
 
 def split_keys(options: Mapping[str, Any]) -> tuple[_Keys, dict[str, Any]]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from . import _events, _native
 from ._convert import Extras, Payload, Seconds, extras, option_pairs, seconds
-from ._handle import Handle
+from ._handle import SyncHandle
 from .errors import InvalidArgumentError, TimeoutError
 from .state import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from ._native import MessageId
     from ._options import ProducerOptions
@@ -70,7 +69,7 @@ _ONE = (bytes, bytearray, memoryview, str, OutgoingMessage)
 """What is one message, and not several."""
 
 
-class Producer(Handle):
+class Producer(SyncHandle):
     """Sends messages to one topic. Made by `Client.producer`; may be used by many threads at once.
 
     Messages of one thread are stored in the order in which they were sent. At most `max_pending_msg` are in flight:
@@ -145,7 +144,7 @@ class Producer(Handle):
         future: Future[MessageId] = Future()
         future.set_running_or_notify_cancel()
         packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
-        self._native.send_nowait(payload, packed, _events.events(), future)
+        self._native.send_nowait(payload, packed, (_events.events(), future))
         return future
 
     def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
@@ -226,14 +225,6 @@ class Producer(Handle):
                 raise
         self._ended = True
         _events.catch_up()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Producer of {self.topic}{' closed' if self._closed else ''}>"

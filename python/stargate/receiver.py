@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ._convert import Seconds, count, place, seconds
-from ._handle import Handle
+from ._handle import SyncHandle
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
 from .handler import Handler, MessageHandler, ReconsumeLater, Workers, maker, refuse_async
@@ -15,14 +15,13 @@ from .state import Stats
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from . import _native
     from ._native import Message
     from .client import Client
 
 
-class Receiver(Handle):
+class Receiver(SyncHandle):
     """Receives the messages of a topic: by a handler, or by waiting for them. The two exclude each other."""
 
     def __init__(self, client: Client, native: _native.Consumer | _native.Reader) -> None:
@@ -229,14 +228,6 @@ class Receiver(Handle):
     def _stop_soon(self) -> None:
         if self._workers is not None:
             self._workers.stop_soon()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.topic}{' closed' if self._closed else ''}>"

@@ -21,17 +21,16 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from . import _native
 from ._convert import Payload, Seconds, extras, seconds
-from ._handle import Handle
+from ._handle import SyncHandle
 from ._native import MessageId
 from .errors import InvalidArgumentError, TimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from types import TracebackType
 
 __all__ = ["MockBroker", "Operation", "Request", "StoredMessage"]
 
@@ -114,7 +113,7 @@ class Request:
     """The status of an upgrade, the context of a send, the id of an acknowledgement or a delivery, and the like."""
 
 
-class MockBroker(Handle):
+class MockBroker(SyncHandle):
     """A Pulsar broker at 127.0.0.1, for tests. It starts at once, on a thread of its own, and ends with `close`.
 
     Topics are `name`, `tenant/namespace/name` or full names; `public/default` is there from the start. Everything that
@@ -521,14 +520,6 @@ class MockBroker(Handle):
         """
         self._closed = True
         self._native.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<MockBroker at {self.url}{' closed' if self._closed else ''}>"

@@ -406,7 +406,7 @@ def test_each_test_of_a_project_gets_a_broker_of_its_own_from_the_plugin(tmp_pat
     assert "2 passed" in done.stdout, done.stdout + done.stderr
     fixtures = python("-m", "pytest", "--fixtures", "-p", "no:cacheprovider", cwd=tmp_path).stdout
     assert "pulsar_mock" in fixtures
-    assert "Give a mock Pulsar broker of the test's own" in fixtures
+    assert "Return a mock Pulsar broker of the test's own" in fixtures
 
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are in the repository only")
@@ -439,7 +439,7 @@ def test_the_tables_in_the_documentation_are_what_the_broker_accepts(pulsar_mock
     operations = re.findall(r"^\| `(\w+)` \|[^|]*\|$", page, re.M)
     assert operations == list(typing.get_args(Operation))
     faults = re.findall(r"^\| `([a-z-]+)[^`]*` \|[^|]*\| ([a-z_ ]+) \|$", page, re.M)
-    assert len(faults) == 18
+    assert len(faults) == 19
     arguments = {"http": ":503", "send-error": ":1", "delay": ":1"}
     everywhere = set(operations) - {"disconnect"}
     for fault, where in faults:

@@ -7,10 +7,10 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .. import _events, _native
+from .. import _events
 from .._bridge import Bridge
-from .._convert import Headers, Seconds, lines_of, seconds
-from ..client import split_keys, split_options, topics_of
+from .._convert import Headers, Seconds, seconds
+from ..client import native_client, split_keys, split_options, topics_of
 from ..state import Stats
 from ._handle import AsyncHandle, Opening
 from .admin import AsyncAdmin
@@ -62,10 +62,7 @@ class AsyncClient(AsyncHandle):
         headers_supplier: Callable[[], Headers] | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        pairs, listener = split_options(options)
-        tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
-        headers = None if headers_supplier is None else (_events.tokens(), lines_of(headers_supplier))
-        self._native = _native.Client(url, pairs, _events.events(), listener, tokens, headers)
+        self._native = native_client(url, token_supplier, headers_supplier, options)
         self._receivers: weakref.WeakSet[AsyncReceiver] = weakref.WeakSet()
         self._bridge: Bridge | None = None
         self._open()

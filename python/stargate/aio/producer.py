@@ -79,7 +79,7 @@ class AsyncProducer(AsyncHandle):
         bridge = self._client._bound()
         packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
         future: asyncio.Future[MessageId] = bridge.loop.create_future()
-        operation = self._native.send_async(payload, packed, seconds(timeout), bridge.events, future)
+        operation = self._native.send_async(payload, packed, seconds(timeout), (bridge.events, future))
         try:
             return await future
         except asyncio.CancelledError as cancelled:
@@ -107,7 +107,7 @@ class AsyncProducer(AsyncHandle):
         bridge = self._client._bound()
         packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
         future: asyncio.Future[MessageId] = bridge.loop.create_future()
-        self._native.send_async(payload, packed, None, bridge.events, future)
+        self._native.send_async(payload, packed, None, (bridge.events, future))
         return future
 
     async def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
