@@ -174,6 +174,10 @@ forks: library wheel
 	cmake --build target/tests-c --target test_fork with_mock >>target/tests-c.log
 	STARGATE_FORKS=300 target/tests-c/with_mock ctest --test-dir target/tests-c -R 'child' --timeout 600 --output-on-failure
 
+# 20,000 sends through a squid that is killed every few seconds.
+soak-proxies: wheel
+	STARGATE_PROXY_SENDS=20000 STARGATE_PROXY_KILL_EVERY=3 $(IN_VENV)/python -m pytest -c python/pyproject.toml --rootdir . tests/proxies -q -k again_and_again
+
 leaks-python: wheel
 	$(IN_VENV)/python python/tools/leaks.py
 

@@ -47,7 +47,7 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 BROKER = [JAVA, MAVEN, OPENSSL]
 NEEDED = {
     "demo": [CARGO, CC],
-    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, NGINX, HAPROXY, *BROKER],
+    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, NGINX, HAPROXY, TINYPROXY, MICROSOCKS, *BROKER],
     "bench": [CARGO, CC, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
     "site": [CARGO, DOXYGEN],
