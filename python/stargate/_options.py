@@ -39,8 +39,8 @@ class ConnectionOptions(TypedDict, total=False):
     oauth2_token_endpoint: str | None
     """The URL that issues tokens, for an issuer without metadata."""
     oauth2_well_known_path: str | None
-    """The path of the issuer's metadata, appended to `oauth2_issuer_url`. Default: /.well-known/openid-
-    configuration."""
+    """The path of the issuer's metadata, appended to `oauth2_issuer_url`. Default:
+    /.well-known/openid-configuration."""
     oauth2_key_file: str | os.PathLike[str] | None
     """The JSON file with `client_id` and `client_secret` that Pulsar's own clients take: a path, `file:///path` or
     `data:application/json;base64,...`. The client reads it again at each fetch of a token."""
@@ -76,9 +76,9 @@ class ConnectionOptions(TypedDict, total=False):
     auth_method_name: str | None
     """The broker's provider of authentication to ask (`X-Pulsar-Auth-Method-Name`), where it has several."""
     headers: str | Mapping[str, str] | Iterable[tuple[str, str]] | None
-    """Headers for each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. `User-
-    Agent` replaces this library's; `Authorization` excludes every other option for authentication; those of the
-    connection are refused. 64 headers and 16 KiB at most. They are not sent to another host after a redirect."""
+    """Headers for each WebSocket upgrade and each request to the REST API, such as the API key of a gateway.
+    `User-Agent` replaces this library's; `Authorization` excludes every other option for authentication; those of
+    the connection are refused. 64 headers and 16 KiB at most. They are not sent to another host after a redirect."""
     cookies: bool | None
     """Keep the cookies of gateways in memory and send them back, for sticky sessions. They are dropped after two
     failed connects in a row. Default: False."""

@@ -60,7 +60,7 @@ KEY_READER = (
 
 
 def generate() -> str:
-    """Give the text of the file."""
+    """Return the text of the file."""
     rows = json.loads(_native.describe_options())
     text = HEAD
     for name, base, role, doc in CLASSES:
@@ -81,7 +81,7 @@ def _field(row: dict[str, Any]) -> str:
     elif row["type"] in {"int", "float"}:
         doc += f" From {row['min']} to {row['max']}."
     doc += f" Default: {_default(row)}." if row["default"] else ""
-    lines = textwrap.wrap(doc, 110)
+    lines = textwrap.wrap(doc, 110, break_on_hyphens=False)
     quoted = '    """' + "\n    ".join(lines) + '"""\n'
     return f"    {row['key']}: {_type(row)} | None\n{quoted}"
 
