@@ -85,7 +85,7 @@ impl Consumer {
         }
         let consumer = Consumer::spawn(client, topics, subscription, options).map_err(named)?;
         if !resolved.lazy {
-            status::connected(&consumer.inner.receiver.status).await.map_err(named)?;
+            status::connected(&consumer.inner.receiver.status()).await.map_err(named)?;
         }
         Ok(consumer)
     }
@@ -135,7 +135,7 @@ impl Consumer {
             );
             receiver.log.write(Level::Warn, &why);
         }
-        let add = |receiver: &mut Receiver<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
+        let add = |receiver: &Receiver<Command<Ticket>>, topic: Arc<TopicName>, route: Route| {
             let settings = Settings {
                 topic: topic.clone(),
                 session: receiver.sessions.len(),
@@ -149,7 +149,7 @@ impl Consumer {
         };
         for _ in 0..options.connections {
             let topic = receiver.topic.clone();
-            add(&mut receiver, topic, route.clone());
+            add(&receiver, topic, route.clone());
         }
         if retry {
             let letters = RetryLetters::new(client, &options, &receiver.topic, subscription, &receiver.counters)?;
@@ -158,10 +158,10 @@ impl Consumer {
             route.endpoint = Endpoint::Consumer { topic: topic.clone(), subscription: subscription.to_owned() };
             // Another consumer of the subscription may have sent some before this one came.
             route.query.set(Query::INITIAL_POSITION, "Earliest");
-            add(&mut receiver, Arc::new(topic), route);
+            add(&receiver, Arc::new(topic), route);
         }
         let inner = Arc::new(Inner {
-            receiver: receiver.link_failures(),
+            receiver,
             subscription: subscription.to_owned(),
             not_cumulative,
             topics: names,
@@ -192,7 +192,8 @@ impl Consumer {
         loop {
             let (sender, answer) = tokio::sync::oneshot::channel();
             let command = Command::Unsubscribe { ticket: Ticket::Unsubscribe(sender) };
-            receiver.sessions[session].send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
+            let commands = receiver.sessions.get(session).ok_or_else(status::gone)?;
+            commands.send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
             let outcome = answer.await.unwrap_or_else(|_| Err(status::gone()));
             // One that ended meanwhile says why.
             receiver.check_alive(session)?;
@@ -200,7 +201,7 @@ impl Consumer {
             if outcome.is_ok() || tries == 0 {
                 return outcome;
             }
-            status::connected(&receiver.status[session..=session]).await?;
+            status::connected(&receiver.status()[session..=session]).await?;
         }
     }
 
@@ -314,7 +315,7 @@ impl Consumer {
         let receiver = &self.inner.receiver;
         let name = |error| receiver.name(error, operation);
         let retry = receiver.retry.as_ref().ok_or_else(|| name(retry::not_enabled()))?;
-        let commands = receiver.sessions[session].clone();
+        let commands = receiver.sessions.get(session).ok_or_else(|| name(status::gone()))?;
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
         let acknowledge = move |stored: &Result<()>| {
             if stored.is_ok() {
@@ -475,10 +476,10 @@ impl Consumer {
         let own = receiver.sessions.len() - retry;
         let asked = async {
             // Consumers of the subscription have to go before it can be deleted, our own others too.
-            for other in &receiver.sessions[1..own] {
+            for other in &receiver.sessions.all()[1..own] {
                 let _ = other.send(SessionCommand::Close { linger: timeout });
             }
-            let _ = status::ended(&receiver.status[1..own], "acknowledgements were not sent").await;
+            let _ = status::ended(&receiver.status()[1..own], "acknowledgements were not sent").await;
             // The broker may not have let go of the others at once; then the next connection asks again.
             self.delete_subscription(0, if own == 1 { 1 } else { own + 1 }).await?;
             // The copies for later are of no use to anybody else.

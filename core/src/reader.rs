@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use crate::admin::{Admin, Ledger, Position, StoredMessage};
 use crate::client::inner::{Child, ClientInner};
+use crate::driver::Route;
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
 use crate::message::{Message, MessageId};
-use crate::options::{InitialPosition, Options, Roles};
+use crate::options::{InitialPosition, Options, Resolved, Roles};
 use crate::outcome::Outcome;
 use crate::proto::reader::{Command, ReaderRole};
 use crate::query::Query;
@@ -21,6 +23,9 @@ use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, TopicName};
 
+/// How long it takes at most until a reader notices that its topic got partitions, as with Pulsar's own clients.
+const PARTITIONS_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Reads a topic from `starting_message`: `earliest`, `latest` or after an id. A reconnect goes on after the last message
 /// received, with neither a gap nor a replay. Cheap to clone; it ends with its last clone.
 #[derive(Clone)]
@@ -31,9 +36,40 @@ pub struct Reader {
 struct Inner {
     receiver: Receiver<Command<Ticket>>,
     /// The partitions, or the topic: one for each session.
-    parts: Vec<TopicName>,
+    parts: Mutex<Vec<TopicName>>,
+    /// What a session of one more partition is opened with.
+    opening: Opening,
+    /// Held while sessions are added.
+    growing: tokio::sync::Mutex<()>,
     /// Where each of them ended when that was marked.
     ends: Mutex<Vec<Option<MessageId>>>,
+}
+
+/// What the sessions of a reader have in common.
+struct Opening {
+    advisor: Admin,
+    route: Route,
+    window: usize,
+    options: Resolved,
+}
+
+impl Opening {
+    /// Adds the session of one part.
+    fn add(&self, receiver: &Receiver<Command<Ticket>>, part: TopicName, position: String) -> Result<()> {
+        let start = match position.as_str() {
+            "latest" => ReadPosition::Unknown,
+            "earliest" => ReadPosition::Earliest,
+            id => ReadPosition::After(id.parse()?),
+        };
+        let session = receiver.sessions.len();
+        let (topic, counters) = (receiver.topic.clone(), receiver.counters.clone());
+        let role = ReaderRole::new(topic, part.clone(), session, position, self.window, counters);
+        let mut route = self.route.clone();
+        route.endpoint = Endpoint::Reader(part);
+        receiver.add(&receiver.topic, role, route, &self.options);
+        receiver.positions.begins_at(session, start);
+        Ok(())
+    }
 }
 
 impl Reader {
@@ -43,7 +79,7 @@ impl Reader {
         let named = |error: Error| error.during("open reader").on_topic(&shown);
         let reader = Reader::spawn(client, topic, options).await.map_err(named)?;
         if !options.or(&client.options).resolve().lazy {
-            status::connected(&reader.inner.receiver.status).await.map_err(named)?;
+            status::connected(&reader.inner.receiver.status()).await.map_err(named)?;
         }
         Ok(reader)
     }
@@ -54,7 +90,7 @@ impl Reader {
         let mut route = client.route(Endpoint::Reader(topic.clone()), &options, Roles::READER)?;
         let start = options.starting_message.clone();
         let advisor = Admin::advisor(client, &options)?;
-        let partitions = advisor.partitions(topic.to_string()).await.unwrap_or(0);
+        let partitions = advisor.partitions_to_open(topic.to_string()).await.unwrap_or(0);
         if partitions > 0 && start != "earliest" && start != "latest" {
             return Err(Error::invalid(format!(
                 "the topic has {partitions} partitions, and an id is a position in one of them: \
@@ -72,7 +108,7 @@ impl Reader {
         if route.query.get(Query::QUEUE_SIZE).is_some() {
             route.query.set(Query::QUEUE_SIZE, window.to_string());
         }
-        let mut receiver = Receiver::new(client, Arc::new(topic), &options, false);
+        let receiver = Receiver::new(client, Arc::new(topic), &options, false);
         // A connection that breaks before the first message could not go on from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
@@ -84,24 +120,17 @@ impl Reader {
                 _ => start.clone(),
             }
         }));
-        for (session, (part, position)) in parts.iter().cloned().zip(positions.await).enumerate() {
-            let (topic, counters) = (receiver.topic.clone(), receiver.counters.clone());
-            let start = match position.as_str() {
-                "latest" => ReadPosition::Unknown,
-                "earliest" => ReadPosition::Earliest,
-                id => ReadPosition::After(id.parse()?),
-            };
-            let role = ReaderRole::new(topic, part.clone(), session, position, window, counters);
-            let mut route = route.clone();
-            route.endpoint = Endpoint::Reader(part);
-            let shown = receiver.topic.clone();
-            receiver.add(&shown, role, route, &options);
-            receiver.positions.begins_at(session, start);
+        let positions = positions.await;
+        let opening = Opening { advisor, route, window, options };
+        for (part, position) in parts.iter().cloned().zip(positions) {
+            opening.add(&receiver, part, position)?;
         }
-        let inner = Arc::new(Inner { receiver: receiver.link_failures(), parts, ends: Mutex::default() });
+        let (parts, ends, growing) = (Mutex::new(parts), Mutex::default(), tokio::sync::Mutex::default());
+        let inner = Arc::new(Inner { receiver, parts, opening, growing, ends });
         let child: Arc<dyn Child> = inner.clone();
         client.adopt(Arc::downgrade(&child), &inner.receiver.counters)?;
-        receiver::watch(&inner, &options);
+        receiver::watch(&inner, &inner.opening.options);
+        inner.watch_partitions();
         Ok(Reader { inner })
     }
 
@@ -120,6 +149,7 @@ impl Reader {
 
     /// Whether the topic was terminated and everything in it has been read.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
+        self.inner.grow().await;
         self.inner.receiver.is_end_of_topic().await
     }
 
@@ -130,14 +160,16 @@ impl Reader {
     pub async fn seek(&self, to: &Position) -> Result<()> {
         let mut seeks = self.inner.receiver.seeks.lock().await;
         *seeks += 1;
+        self.inner.grow().await;
         self.inner.go(to, false).await
     }
 
     /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
     pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
+        self.inner.grow().await;
         let admin = Admin::new(&self.inner.receiver.client);
         let mut ids = Vec::new();
-        for part in &self.inner.parts {
+        for part in self.inner.parts() {
             ids.extend(admin.last_message_id(part.to_string()).await?);
         }
         Ok(ids)
@@ -222,9 +254,10 @@ impl Reader {
         let receiver = &self.inner.receiver;
         let name = |error| receiver.name(error, "look for the end of");
         receiver.check_alive(0).map_err(name)?;
+        self.inner.grow().await;
         let admin = Admin::new(&receiver.client);
         let mut ends = Vec::new();
-        for (session, part) in self.inner.parts.iter().enumerate() {
+        for (session, part) in self.inner.parts().iter().enumerate() {
             if receiver.positions.of(session) == ReadPosition::Unknown {
                 let why = "the reader began at latest while the REST API did not answer, so it is not known where it is: \
                            receive a message first, or seek";
@@ -264,6 +297,61 @@ impl Inner {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn parts(&self) -> Vec<TopicName> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the partitions too that the topic has got since, from their beginning. Where the REST API does not answer, those
+    /// that are known are all.
+    async fn grow(&self) {
+        self.grow_with(&self.opening.advisor).await;
+    }
+
+    async fn grow_with(&self, admin: &Admin) {
+        let receiver = &self.receiver;
+        let _one_at_a_time = self.growing.lock().await;
+        let known = receiver.sessions.len();
+        if self.parts()[0] == *receiver.topic || receiver.check_alive(0).is_err() {
+            return;
+        }
+        let now = match admin.partitions(receiver.topic.to_string()).await {
+            Ok(now) => now as usize,
+            Err(error) => {
+                receiver.log.write(Level::Debug, &format!("partitions not counted: {error}"));
+                return;
+            }
+        };
+        for part in receiver.topic.parts(now as u32).into_iter().skip(known) {
+            if let Err(error) = self.opening.add(receiver, part.clone(), "earliest".to_owned()) {
+                receiver.log.write(Level::Error, &format!("{part} is not read: {error}"));
+                return;
+            }
+            self.parts.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+        }
+        if now > known {
+            let text = format!("reads {} more partitions, {now} now: the topic got them meanwhile", now - known);
+            receiver.log.write(Level::Info, &text);
+        }
+    }
+
+    /// Looks for new partitions for as long as the reader is open. Nothing is kept alive meanwhile.
+    fn watch_partitions(self: &Arc<Self>) {
+        if self.parts()[0] == *self.receiver.topic {
+            return;
+        }
+        let (watched, limiter) = (Arc::downgrade(self), self.receiver.client.limiter.clone());
+        self.receiver.client.runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(PARTITIONS_INTERVAL).await;
+                let _turn = limiter.turn().await;
+                let Some(reader) = watched.upgrade().filter(|reader| reader.receiver.check_alive(0).is_ok()) else {
+                    return;
+                };
+                reader.grow_with(&reader.opening.advisor.clone().unhurried()).await;
+            }
+        });
+    }
+
     fn is_past(&self, session: usize, end: Option<&MessageId>) -> bool {
         end.is_none_or(|end| self.receiver.positions.of(session).has_passed(end))
     }
@@ -284,13 +372,14 @@ impl Inner {
         let receiver = &self.receiver;
         let name = |error| receiver.name(error, "seek in");
         receiver.check_alive(0).map_err(name)?;
-        if let (Position::At(id) | Position::After(id), [part]) = (to, &self.parts[..]) {
+        let parts = self.parts();
+        if let (Position::At(id) | Position::After(id), [part]) = (to, &parts[..]) {
             id.check_partition(part).map_err(name)?;
         }
         let admin = Admin::new(&receiver.client);
         let mut moves = Vec::new();
-        for (session, part) in self.parts.iter().enumerate() {
-            let is_its = |id: &MessageId| self.parts.len() == 1 || id.partition() == Some(session as u32);
+        for (session, part) in parts.iter().enumerate() {
+            let is_its = |id: &MessageId| parts.len() == 1 || id.partition() == Some(session as u32);
             let behind = |id: Option<MessageId>| id.map_or(ReadPosition::Earliest, ReadPosition::After);
             let target = match to {
                 Position::Earliest => ReadPosition::Earliest,
@@ -307,7 +396,7 @@ impl Inner {
         if moves.is_empty() {
             let (Position::At(id) | Position::After(id)) = to else { return Ok(()) };
             let partition = id.partition().map_or("no partition".to_owned(), |index| format!("partition {index}"));
-            let why = format!("message id {id} is of {partition}, and the topic has {} partitions", self.parts.len());
+            let why = format!("message id {id} is of {partition}, and the topic has {} partitions", parts.len());
             return Err(name(Error::invalid(why)));
         }
         for (session, target) in moves {
@@ -323,7 +412,7 @@ impl Inner {
 
     /// The messages that follow in the topic, those of one entry.
     async fn next_of(&self, session: usize, admin: &Admin) -> Result<Vec<StoredMessage>> {
-        let (part, position) = (self.parts[session].to_string(), self.receiver.positions.of(session));
+        let (part, position) = (self.parts()[session].to_string(), self.receiver.positions.of(session));
         if position == ReadPosition::Unknown {
             return Ok(Vec::new());
         }
@@ -391,7 +480,7 @@ impl TombstoneWatched for Inner {
 
     async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
         let mut found = Vec::new();
-        for session in 0..self.parts.len() {
+        for session in 0..self.parts().len() {
             let next = self.next_of(session, admin).await?;
             if let Some(next) = next.first().filter(|message| message.is_null()) {
                 found.push(Tombstone { session, id: next.message().id().clone(), stuck: None });

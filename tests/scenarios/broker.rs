@@ -73,6 +73,18 @@ impl Broker {
         topic
     }
 
+    pub(crate) fn grow(&self, topic: &str, partitions: u32) {
+        self.change("POST", &format!("{}/partitions", path(topic)), &partitions.to_string());
+    }
+
+    /// Has topics of a namespace created on demand with so many partitions.
+    pub(crate) fn create_partitioned_on_demand(&self, namespace: &str, partitions: u32) {
+        let policy = format!(
+            r#"{{"allowAutoTopicCreation":true,"topicType":"partitioned","defaultNumPartitions":{partitions}}}"#
+        );
+        self.change("POST", &format!("namespaces/{namespace}/autoTopicCreation"), &policy);
+    }
+
     pub(crate) fn terminate(&self, topic: &str) {
         self.change("POST", &format!("{}/terminate", path(topic)), "");
     }

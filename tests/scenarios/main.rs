@@ -115,6 +115,8 @@ scenarios! {
         a_reader_of_the_smallest_window_goes_on_after_an_id_and_after_a_disconnect
         a_reader_with_a_handler_reads_all
         a_partitioned_topic_is_read_whole
+        partitions_that_a_topic_gets_are_read_too
+        a_reader_opens_before_its_partitioned_topic_exists
         a_terminated_topic_ends_for_a_reader;
     failing:
         a_wrong_host_is_named

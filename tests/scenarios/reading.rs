@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, Reader};
 use stargate_core::{ErrorKind, HandlerResult, Message, Options, Outcome, RoutingMode};
 
@@ -105,6 +106,49 @@ pub(crate) fn a_partitioned_topic_is_read_whole(broker: &Broker) {
     assert!(error.to_string().contains("-partition-0"), "{error}");
     let one = client.reader(format!("{topic}-partition-0"), from("earliest")).unwrap();
     assert_eq!(read(&one, 10).len(), 10);
+}
+
+pub(crate) fn partitions_that_a_topic_gets_are_read_too(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.partitioned_topic(1));
+    send(&client, &topic, 0..3);
+    let reader = client.reader(&topic, from("earliest")).unwrap();
+    assert_eq!(read(&reader, 3), [0, 1, 2]);
+    broker.grow(&topic, 3);
+    for partition in 1..3 {
+        send(&client, &format!("{topic}-partition-{partition}"), 10 * partition..10 * partition + 3);
+    }
+    assert!(reader.has_message_available().unwrap());
+    assert_eq!(reader.last_message_ids().unwrap().len(), 3);
+    let mut numbers = stored(&reader);
+    numbers.sort_unstable();
+    assert_eq!(numbers, [10, 11, 12, 20, 21, 22]);
+    broker.grow(&topic, 4);
+    send(&client, &format!("{topic}-partition-3"), 30..33);
+    reader.seek(&Position::Earliest).unwrap();
+    let mut numbers = stored(&reader);
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32]);
+    reader.close(PATIENCE).unwrap();
+}
+
+pub(crate) fn a_reader_opens_before_its_partitioned_topic_exists(broker: &Broker) {
+    let (client, namespace) = (broker.client(), broker.namespace());
+    broker.create_partitioned_on_demand(&namespace, 3);
+    let topic = format!("persistent://{namespace}/early");
+    let reader = client.reader(&topic, from("earliest")).unwrap();
+    assert!(!reader.has_message_available().unwrap());
+    assert_eq!(stored(&reader), [0; 0]);
+    send(&client, &format!("{topic}-partition-2"), 0..3);
+    assert!(reader.has_message_available().unwrap());
+    assert_eq!(stored(&reader), [0, 1, 2]);
+    reader.seek(&Position::Earliest).unwrap();
+    assert_eq!(stored(&reader), [0, 1, 2]);
+}
+
+/// The numbers up to the end as it is now.
+fn stored(reader: &Reader) -> Vec<usize> {
+    let number = |message: Message| std::str::from_utf8(message.payload()).unwrap().parse().unwrap();
+    reader.until_caught_up().unwrap().map(|message| number(message.unwrap())).collect()
 }
 
 pub(crate) fn a_terminated_topic_ends_for_a_reader(broker: &Broker) {

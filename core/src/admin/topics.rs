@@ -97,11 +97,21 @@ impl Admin {
 
     /// How many partitions a topic has, 0 for one without. [`ErrorKind::NotFound`] when it does not exist.
     pub async fn partitions(&self, topic: impl AsRef<str>) -> Result<u32> {
+        self.count_partitions(topic, "/partitions").await
+    }
+
+    /// As [`Admin::partitions`], for a handle that is being opened: where the broker creates partitioned topics on demand, it
+    /// creates this one.
+    pub(crate) async fn partitions_to_open(&self, topic: impl AsRef<str>) -> Result<u32> {
+        self.count_partitions(topic, "/partitions?checkAllowAutoCreation=true").await
+    }
+
+    async fn count_partitions(&self, topic: impl AsRef<str>, rest: &str) -> Result<u32> {
         #[derive(Deserialize)]
         struct Metadata {
             partitions: u32,
         }
-        let call = self.call_topic("count the partitions of", Method::GET, topic, "/partitions")?;
+        let call = self.call_topic("count the partitions of", Method::GET, topic, rest)?;
         call.json::<Metadata>().await.map(|metadata| metadata.partitions)
     }
 

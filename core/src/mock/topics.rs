@@ -81,6 +81,13 @@ impl Policies {
         self.shown.get("deduplicationEnabled") == Some(&Value::Bool(true))
     }
 
+    /// How many partitions a topic gets that is created on demand; `None` for a topic without.
+    fn default_partitions(&self) -> Option<u32> {
+        let set = self.shown.get("autoTopicCreationOverride")?;
+        let count = set.get("defaultNumPartitions")?.as_u64()?;
+        (set.get("topicType")?.as_str()? == "partitioned").then_some(u32::try_from(count).ok()?)
+    }
+
     pub(super) fn deduplicate(&mut self, on: bool) {
         self.shown.insert("deduplicationEnabled".to_owned(), Value::Bool(on));
     }
@@ -146,7 +153,23 @@ impl Broker {
             let text = if is_partition { String::new() } else { format!("Topic {topic} does not exist") };
             return Err(Refusal::new(404, remote_error(&text)));
         }
+        if self.create_partitioned_on_demand(topic) {
+            return self.resolve(topic);
+        }
         Ok(vec![self.create(topic)])
+    }
+
+    /// Creates a partitioned topic where its namespace makes topics so; returns whether it did.
+    pub(super) fn create_partitioned_on_demand(&mut self, topic: &str) -> bool {
+        let policies = self.namespaces.get(namespace_of(topic));
+        let Some(count) = policies.and_then(Policies::default_partitions).filter(|_| self.auto_create) else {
+            return false;
+        };
+        let is_new = base_topic(topic) == topic && self.existing(topic).is_empty();
+        if is_new {
+            self.set_partitions(topic, count);
+        }
+        is_new
     }
 
     /// Creates a topic without asking whether that is allowed; a pattern that fits subscribes to it at once.

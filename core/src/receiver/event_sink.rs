@@ -21,6 +21,8 @@ pub(super) struct ReceiverSink {
     opener: Option<Opener>,
     session: usize,
     comes_again: bool,
+    /// Called when the session fails.
+    close_siblings: Box<dyn Fn() + Send>,
     ended: bool,
 }
 
@@ -32,8 +34,19 @@ impl ReceiverSink {
         session: usize,
         comes_again: bool,
         opener: Option<Opener>,
+        close_siblings: impl Fn() + Send + 'static,
     ) -> ReceiverSink {
-        ReceiverSink { reporter, inbox, arrived: Vec::new(), opener, session, comes_again, ended: false }
+        let close_siblings = Box::new(close_siblings);
+        ReceiverSink {
+            reporter,
+            inbox,
+            arrived: Vec::new(),
+            opener,
+            session,
+            comes_again,
+            close_siblings,
+            ended: false,
+        }
     }
 }
 
@@ -101,7 +114,10 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
             self.inbox.push(&mut self.arrived);
             self.ended = true;
             match error {
-                Some(error) => self.inbox.end(error.clone()),
+                Some(error) => {
+                    self.inbox.end(error.clone());
+                    (self.close_siblings)();
+                }
                 None => self.inbox.end_session(),
             }
         }

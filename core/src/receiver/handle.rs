@@ -87,7 +87,7 @@ macro_rules! receiver_methods {
 
         /// Whether it is connected now, with all of its connections.
         pub fn is_connected(&self) -> bool {
-            self.is_ours() && status::are_connected(&self.inner.receiver.status)
+            self.is_ours() && status::are_connected(&self.inner.receiver.status())
         }
 
         /// Whether this process opened it. In a child after a fork its locks may be held by threads of the parent.
@@ -97,7 +97,7 @@ macro_rules! receiver_methods {
 
         /// Waits until it has ended; the error when it failed, nothing when it was closed.
         pub(crate) async fn failed(&self) -> Option<Error> {
-            status::failed(&self.inner.receiver.status).await
+            status::failed(&self.inner.receiver.status()).await
         }
 
         /// The counters.

@@ -6,17 +6,18 @@ pub(crate) mod inbox;
 pub(crate) mod polled;
 mod position;
 pub(crate) mod processors;
+mod sessions;
 mod tombstones;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::sync::watch::Receiver as Watch;
 
 use crate::client::inner::ClientInner;
-use crate::driver::{CommandSender, Driver, Route, SessionCommand, WeakCommandSender};
+use crate::driver::{CommandSender, Driver, Route, SessionCommand};
 use crate::encryption::Opener;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
@@ -38,6 +39,7 @@ use crate::topic::TopicName;
 use self::event_sink::ReceiverSink;
 pub(crate) use self::handle::receiver_methods;
 pub(crate) use self::position::{ReadPosition, ReadPositions};
+use self::sessions::{Entry, Sessions};
 pub(crate) use self::tombstones::{Tombstone, TombstoneWatched, watch};
 
 /// Who waits for the answer to a question.
@@ -63,9 +65,7 @@ pub(crate) trait IntoCommand: Send + 'static {
 pub(crate) struct Receiver<C> {
     pub(crate) client: Arc<ClientInner>,
     pub(crate) topic: Arc<TopicName>,
-    pub(crate) sessions: Vec<CommandSender<C>>,
-    pub(crate) status: Vec<Watch<Status>>,
-    reporters: Vec<Weak<Reporter>>,
+    pub(crate) sessions: Arc<Sessions<C>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) counters: Arc<Counters>,
     /// Where messages go that the application wants again later. Its topic is that of the last session.
@@ -104,9 +104,7 @@ impl<C: IntoCommand> Receiver<C> {
             client: client.clone(),
             log: Log::new(topic.to_string(), options.given.log.clone()),
             topic,
-            sessions: Vec::new(),
-            status: Vec::new(),
-            reporters: Vec::new(),
+            sessions: Arc::new(Sessions::new()),
             inbox: Arc::new(Inbox::new(
                 lanes,
                 usize::try_from(options.queue_bytes).unwrap_or(usize::MAX),
@@ -127,8 +125,9 @@ impl<C: IntoCommand> Receiver<C> {
         }
     }
 
-    /// Starts one more session, with the number that `role` was made for; listeners of its state receive `topic`.
-    pub(crate) fn add<R>(&mut self, topic: &Arc<TopicName>, role: R, route: Route, options: &Resolved)
+    /// Starts one more session, with the number that `role` was made for; listeners of its state receive `topic`. One call
+    /// at a time. When a session fails, the others end too, or they would hold messages for nobody.
+    pub(crate) fn add<R>(&self, topic: &Arc<TopicName>, role: R, route: Route, options: &Resolved)
     where
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
     {
@@ -136,7 +135,6 @@ impl<C: IntoCommand> Receiver<C> {
         let (commands, command_receiver) = CommandSender::new();
         let (reporter, status) = Reporter::new(&self.client, topic, number, options, &self.counters);
         let reporter = Arc::new(reporter);
-        self.reporters.push(Arc::downgrade(&reporter));
         self.inbox.open_session();
         self.positions.add_session();
         let opener = self.client.keys(options).map(|keys| {
@@ -148,27 +146,22 @@ impl<C: IntoCommand> Receiver<C> {
             });
             Opener::new(keys, options, self.batches.clone(), settle, self.counters.clone(), self.log.clone())
         });
-        let sink = ReceiverSink::new(reporter, self.inbox.clone(), number, self.comes_again, opener);
+        let siblings = Arc::downgrade(&self.sessions);
+        let close_siblings = move || {
+            if let Some(siblings) = siblings.upgrade() {
+                siblings.close(Duration::ZERO);
+            }
+        };
+        let entry = Entry { commands, status, reporter: Arc::downgrade(&reporter) };
+        let sink = ReceiverSink::new(reporter, self.inbox.clone(), number, self.comes_again, opener, close_siblings);
         let session = Session::new(role, self.client.policy(options, number));
         self.client.runtime.spawn(Driver::run(session, command_receiver, sink, route, Instant::now()));
-        self.sessions.push(commands);
-        self.status.push(status);
+        self.sessions.push(entry);
     }
 
-    /// All sessions are added: when one of them fails, the others end too, or they would hold messages for nobody.
-    pub(crate) fn link_failures(self) -> Receiver<C> {
-        if self.sessions.len() > 1 {
-            let status = self.status.clone();
-            let others: Vec<_> = self.sessions.iter().map(CommandSender::downgrade).collect();
-            self.client.runtime.spawn(async move {
-                if status::failed(&status).await.is_some() {
-                    for other in others.iter().filter_map(WeakCommandSender::upgrade) {
-                        let _ = other.send(SessionCommand::Close { linger: Duration::ZERO });
-                    }
-                }
-            });
-        }
-        self
+    /// The state of every session.
+    pub(crate) fn status(&self) -> Vec<Watch<Status>> {
+        self.sessions.status()
     }
 
     pub(crate) fn name(&self, error: Error, operation: &str) -> Error {
@@ -178,7 +171,7 @@ impl<C: IntoCommand> Receiver<C> {
     /// Returns whether a session still accepts commands.
     pub(crate) fn check_alive(&self, session: usize) -> Result<()> {
         self.client.runtime.check_fork()?;
-        let ended = self.status.get(session).and_then(|status| status.borrow().ended.clone());
+        let ended = self.sessions.status_of(session).and_then(|status| status.borrow().ended.clone());
         ended.map_or(Ok(()), Err)
     }
 
@@ -202,13 +195,14 @@ impl<C: IntoCommand> Receiver<C> {
         &self,
         question: impl Fn(oneshot::Sender<Result<T>>) -> C,
     ) -> Vec<oneshot::Receiver<Result<T>>> {
-        let own = self.sessions.len() - usize::from(self.retry.is_some());
+        let sessions = self.sessions.all();
+        let own = sessions.len() - usize::from(self.retry.is_some());
         let ask = |session: &CommandSender<C>| {
             let (sender, receiver) = oneshot::channel();
             let _ = session.send(SessionCommand::Role(question(sender)));
             receiver
         };
-        self.sessions[..own].iter().map(ask).collect()
+        sessions[..own].iter().map(ask).collect()
     }
 
     /// As [`Receiver::questions`], and waits for all answers.
@@ -314,9 +308,7 @@ impl<C: IntoCommand> Receiver<C> {
                 let _ = tokio::time::timeout_at(deadline.into(), retry.idle()).await;
             }
             let linger = deadline.saturating_duration_since(Instant::now());
-            for session in sessions {
-                let _ = session.send(SessionCommand::Close { linger });
-            }
+            sessions.close(linger);
             if let Some(retry) = retry {
                 retry.close(linger).await;
             }
@@ -358,7 +350,8 @@ impl<C: IntoCommand> Receiver<C> {
     ) -> Result<()> {
         let (sender, restarted) = oneshot::channel();
         let command = command(Ticket::Restarted(sender, keeps_put_back));
-        self.sessions[session].send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
+        let commands = self.sessions.get(session).ok_or_else(status::gone)?;
+        commands.send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
         let before = restarted.await.unwrap_or_else(|_| Err(status::gone()))?;
         self.positions.restarted(session, position, before);
         Ok(())
@@ -372,14 +365,14 @@ impl<C: IntoCommand> Receiver<C> {
 
     pub(crate) async fn wait_connected(&self) -> Result<()> {
         self.client.runtime.check_fork()?;
-        status::connected(&self.status).await.map_err(|error| self.name(error, "connect to"))
+        status::connected(&self.status()).await.map_err(|error| self.name(error, "connect to"))
     }
 
     /// Lets nothing more in, lets handlers finish what they have, sends what is gathered, and closes the connections.
     pub(crate) async fn close(&self, timeout: Duration, operation: &str) -> Result<()> {
         self.client.runtime.check_fork()?;
         let deadline = deadline_in(timeout);
-        let running = status::running(&self.status);
+        let running = status::running(&self.status());
         self.inbox.close();
         let mut late = false;
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
@@ -434,7 +427,7 @@ fn reach<C: IntoCommand>(positions: &ReadPositions, messages: &[Message]) {
 /// Tells the session of a message what became of it. One that is wanted later counts as unfinished until its copy is
 /// stored, and is redelivered if it could not be.
 fn settle<C: IntoCommand>(
-    sessions: &[CommandSender<C>],
+    sessions: &Sessions<C>,
     retry: Option<&Arc<RetryLetters>>,
     log: &Log,
     message: &Message,

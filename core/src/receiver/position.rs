@@ -62,8 +62,13 @@ impl ReadPositions {
         self.sessions().push(Session::default());
     }
 
+    /// Where a session begins, unless messages of it have been taken already.
     pub(crate) fn begins_at(&self, session: usize, position: ReadPosition) {
-        self.change(session, |session| session.position = position);
+        self.change(session, |session| {
+            if session.position == ReadPosition::Unknown {
+                session.position = position;
+            }
+        });
     }
 
     /// The application has taken messages of one session.

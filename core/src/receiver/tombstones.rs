@@ -98,13 +98,13 @@ impl Silence {
     fn of<H: TombstoneWatched>(&mut self, handle: &Weak<H>) -> Option<bool> {
         let handle = Weak::upgrade(handle)?;
         let receiver = handle.receiver();
-        if receiver.status.iter().any(|status| status.borrow().ended.is_some()) {
+        if receiver.status().iter().any(|status| status.borrow().ended.is_some()) {
             return None;
         }
         let stats = receiver.counters.snapshot();
         let before = std::mem::replace(&mut self.received, stats.received);
         // What waits for the application would be let go with a new beginning.
-        Some(stats.received == before && stats.queued == 0 && status::are_connected(&receiver.status))
+        Some(stats.received == before && stats.queued == 0 && status::are_connected(&receiver.status()))
     }
 }
 
@@ -134,7 +134,7 @@ async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec
         };
         let text = format!("the server's delivery stopped at message {id}, which has no value (a tombstone){what}");
         if !before.contains(&id)
-            && let Some(reporter) = receiver.reporters[session].upgrade()
+            && let Some(reporter) = receiver.sessions.reporter(session)
         {
             reporter.fell(&text);
         }

@@ -261,6 +261,9 @@ fn delete(broker: &mut Broker, topic: &str, force: bool, plain: bool) -> Respons
 }
 
 fn partitions(broker: &mut Broker, request: &Request, topic: &str) -> Response {
+    if request.method == "GET" && request.parameter("checkAllowAutoCreation") == Some("true") {
+        broker.create_partitioned_on_demand(topic);
+    }
     let now = broker.partitioned.get(topic).copied();
     let exists = broker.topics.contains_key(topic);
     let wanted = match body(request) {

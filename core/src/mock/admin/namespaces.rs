@@ -1,4 +1,5 @@
-//! Tenants and namespaces in the REST API. What is set is kept and shown; of the policies only deduplication does anything.
+//! Tenants and namespaces in the REST API. What is set is kept and shown; of the policies only deduplication
+//! and the creation of topics on demand do anything.
 
 use serde_json::{Map, Value, json};
 
@@ -103,6 +104,14 @@ pub(super) fn namespaces(broker: &mut Broker, request: &Request, rest: &[&str]) 
         (_, ["deduplication"]) => policy(policies, request, "deduplicationEnabled", |on| match on {
             Value::Bool(_) => Ok(()),
             _ => Err(reason(400, "Cannot read a boolean")),
+        }),
+        (_, ["autoTopicCreation"]) => policy(policies, request, "autoTopicCreationOverride", |set| {
+            let partitioned = set.get("topicType").and_then(Value::as_str) == Some("partitioned");
+            match set.get("defaultNumPartitions").and_then(Value::as_i64) {
+                Some(1..=10_000) => Ok(()),
+                None if !partitioned => Ok(()),
+                _ => Err(reason(412, "Invalid configuration for autoTopicCreationOverride")),
+            }
         }),
         _ => reason(404, "HTTP 404 Not Found"),
     }
