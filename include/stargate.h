@@ -104,32 +104,32 @@
 
 
 /**
- * The public key is wanted: a producer encrypts with it.
+ * Requests the public key, with which a producer encrypts.
  */
 #define STARGATE_PUBLIC_KEY 0
 
 /**
- * The private key is wanted: a consumer decrypts with it.
+ * Requests the private key, with which a consumer decrypts.
  */
 #define STARGATE_PRIVATE_KEY 1
 
 /**
- * Something failed for good.
+ * A permanent failure.
  */
 #define STARGATE_LOG_ERROR 1
 
 /**
- * Something is wrong and is being dealt with, such as a lost connection.
+ * A problem that the library is handling, such as a lost connection.
  */
 #define STARGATE_LOG_WARN 2
 
 /**
- * A change of state that an operator wants to see.
+ * A change of state, for operators.
  */
 #define STARGATE_LOG_INFO 3
 
 /**
- * What a developer wants to see.
+ * Details, for developers.
  */
 #define STARGATE_LOG_DEBUG 4
 
@@ -154,13 +154,13 @@
 #define STARGATE_STATE_CLOSED 3
 
 /**
- * Ended by an error that does not heal.
+ * Ended by a permanent error.
  */
 #define STARGATE_STATE_FAILED 4
 
 /**
- * Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (the
- * error tells, `STARGATE_BROKER`).
+ * Connected, but the server delivers nothing: it waits for acknowledgements, or stopped at a message without a value
+ * (then the error is `STARGATE_BROKER`).
  */
 #define STARGATE_STATE_STALLED 5
 
@@ -175,24 +175,23 @@
 #define STARGATE_CONTINUE 1
 
 /**
- * The message could not be handled: the broker delivers it again after the option negative_ack_delay.
+ * The message could not be handled: the broker redelivers it after the option negative_ack_delay.
  */
 #define STARGATE_NACK 2
 
 /**
- * The application wants the message again later, from the retry letter topic, after the delay that it gave with
- * `stargate_message_reconsume_later`.
+ * The retry letter topic redelivers the message after the delay that was passed to `stargate_message_reconsume_later`.
  */
 #define STARGATE_RECONSUME_LATER 3
 
 /**
- * The way to a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
+ * A client of a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
  */
 typedef struct stargate_client stargate_client;
 
 /**
- * Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
- * delivered again. It reconnects by itself.
+ * Consumes the messages of a subscription, through a handler or through receives, never both. The broker redelivers
+ * messages that are not acknowledged. A consumer reconnects by itself.
  */
 typedef struct stargate_consumer stargate_consumer;
 
@@ -209,25 +208,25 @@ typedef struct stargate_error stargate_error;
 typedef struct stargate_key stargate_key;
 
 /**
- * A received message. One that a receive gave is the caller's to free; one that a handler is given lives for that call
- * (`stargate_message_clone` keeps it). All accessors give views that live as long as the message.
+ * A received message. The caller frees a message that a receive returned. One passed to a handler lives for that call;
+ * `stargate_message_clone` keeps it. All accessors return views that live as long as the message.
  */
 typedef struct stargate_message stargate_message;
 
 /**
- * A set of options, for a client or for what it opens. Functions that take it copy it, so one set serves many calls and
- * may be freed right after them. Not for two threads at once.
+ * A set of options, for a client or for what it opens. Functions that take a set copy it: one set serves many calls
+ * and may be freed right after them. Only one thread may use a set at a time.
  */
 typedef struct stargate_options stargate_options;
 
 /**
- * Sends messages to one topic. It reconnects by itself, and sends again what was accepted and has no receipt.
+ * Sends messages to one topic. It reconnects by itself, and sends accepted messages that have no receipt again.
  */
 typedef struct stargate_producer stargate_producer;
 
 /**
- * Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
- * reconnect goes on after the last message, with neither a gap nor a replay.
+ * Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. After
+ * a reconnect it continues after the last message, with neither a gap nor a replay.
  */
 typedef struct stargate_reader stargate_reader;
 
@@ -237,8 +236,8 @@ typedef struct stargate_reader stargate_reader;
 typedef struct stargate_strings stargate_strings;
 
 /**
- * A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor opens again what
- * ended with an error that does not heal, and leaves down what fails too often.
+ * A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor reopens what
+ * ended with a permanent error, and leaves down what fails too often.
  */
 typedef struct stargate_supervisor stargate_supervisor;
 
@@ -278,13 +277,15 @@ typedef struct stargate_property {
 } stargate_property;
 
 /**
- * Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
+ * Receives the full name of a topic, which is valid for this call. Returns 0 to continue, anything else to end the
+ * walk.
  */
 typedef int32_t (*stargate_topic_fn)(void *user_data, struct stargate_str topic);
 
 /**
- * A handler of messages. Each of the `processors` (an option; 1 by default) is a thread of the library with a state of
- * its own: `init` makes it, `handle` is given it with each message, one message at a time, and `drop` ends it.
+ * A handler of messages. The option processors (1 by default) sets how many threads of the library run it, each with a
+ * state of its own. `init` makes the state, `handle` receives it with each message, one message at a time, and `drop`
+ * ends it.
  *
  * Begin with STARGATE_HANDLER_INIT, which sets `struct_size`.
  */
@@ -294,19 +295,20 @@ typedef struct stargate_handler {
      */
     size_t struct_size;
     /**
-     * Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns STARGATE_OK.
-     * (Where callbacks are polled there are no such threads: `init` runs in the listen, the others in the poll.)
-     * Any other status makes the listen call fail with it. NULL: `user_data` is the state of all processors.
+     * Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns
+     * STARGATE_OK. With polled callbacks there are no such threads: `init` runs in the listen call, the others in the
+     * poll. The listen call fails with any other status that it returns. If NULL, `user_data` is the state of all
+     * processors.
      */
     stargate_status (*init)(void *user_data, uint32_t processor, void **state);
     /**
      * Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE, STARGATE_NACK or what
-     * `stargate_message_reconsume_later` gives. It may block, and may call any function. A reader acknowledges nothing, so
-     * there they all mean "go on". Not NULL.
+     * `stargate_message_reconsume_later` gives. It may block, and may call any function. A reader acknowledges
+     * nothing, so for a reader every outcome means "continue". Not NULL.
      */
     int32_t (*handle)(void *state, const struct stargate_message *message);
     /**
-     * Ends the state of a processor, on its thread, when no message comes any more. May be NULL.
+     * Ends the state of a processor, on its thread, after its last message. May be NULL.
      */
     void (*drop)(void *state);
 } stargate_handler;
@@ -318,12 +320,12 @@ typedef struct stargate_handler {
 typedef void (*stargate_destroy_fn)(void *user_data);
 
 /**
- * Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is
- * none. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count`
- * entries that came with the message. All of it lives for the call.
+ * Supplies the key with this name through `stargate_key_set` and returns STARGATE_OK. Any other status means that
+ * there is no such key. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the
+ * `metadata_count` entries that came with the message. All of it lives for the call.
  *
- * It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each
- * new data key, a private key when a message comes under a data key that is not known yet.
+ * It runs on a thread of the library that may block. The library requests the public key when a producer is opened and
+ * for each new data key. It requests a private key when a message arrives under a data key that it does not know yet.
  */
 typedef stargate_status (*stargate_key_fn)(void *user_data,
                                            int32_t half,
@@ -358,8 +360,9 @@ typedef void (*stargate_log_fn)(void *user_data,
 
 /**
  * Writes the token of a connection, without "Bearer", into `buffer` of `capacity` bytes and its length into `*length`,
- * and returns STARGATE_OK. With STARGATE_TOO_BIG and the size it needs in `*length` it is called again with that
- * much room. Any other status means that there is no token: the attempt to connect fails, and is repeated.
+ * and returns STARGATE_OK. If the buffer is too small, the function returns STARGATE_TOO_BIG with the size that it
+ * needs in `*length`, and is called a second time with that capacity. Any other status means that there is no token:
+ * the attempt to connect fails, and is repeated.
  *
  * It runs on a thread of the library that may block, within the option connect_timeout.
  */
@@ -370,7 +373,7 @@ typedef stargate_status (*stargate_token_fn)(void *user_data,
 
 /**
  * Writes headers, "Name: value" a line, into `buffer` of `capacity` bytes and their length into `*length`, and returns
- * STARGATE_OK. What holds for a token function holds for it, the second call with more room included.
+ * STARGATE_OK. It behaves as a token function does, the second call with a larger buffer included.
  */
 typedef stargate_status (*stargate_headers_fn)(void *user_data,
                                                char *buffer,
@@ -378,7 +381,7 @@ typedef stargate_status (*stargate_headers_fn)(void *user_data,
                                                size_t *length);
 
 /**
- * A change of state of a connection. All of it lives for the call that it is given to.
+ * A change of state of a connection. It is valid for the call that receives it.
  */
 typedef struct stargate_state_change {
     /**
@@ -398,11 +401,11 @@ typedef struct stargate_state_change {
      */
     struct stargate_str topic;
     /**
-     * The host, as "name:port"; empty where none is meant.
+     * The host, as "name:port"; empty if the change concerns none.
      */
     struct stargate_str host;
     /**
-     * Why, or NULL.
+     * The reason, or NULL.
      */
     const struct stargate_error *error;
     /**
@@ -421,7 +424,7 @@ typedef struct stargate_state_change {
 typedef void (*stargate_state_fn)(void *user_data, const struct stargate_state_change *change);
 
 /**
- * A message to send. All that it points to is the caller's, and copied before the call returns.
+ * A message to send. Everything that it points to belongs to the caller, and is copied before the call returns.
  *
  * Begin with STARGATE_OUTGOING_INIT, which sets `struct_size` and leaves everything else out.
  */
@@ -439,7 +442,7 @@ typedef struct stargate_outgoing {
      */
     const char *key;
     /**
-     * The application's properties. Of two with one name the last counts.
+     * The application's properties. If two have the same name, the last one counts.
      */
     const struct stargate_property *properties;
     /**
@@ -447,7 +450,7 @@ typedef struct stargate_outgoing {
      */
     size_t property_count;
     /**
-     * A text of the application, or NULL, that comes back with the receipt. It is not sent.
+     * A text of the application, or NULL. The receipt returns it; it is not sent.
      */
     const char *context;
     /**
@@ -473,7 +476,7 @@ typedef struct stargate_outgoing {
 } stargate_outgoing;
 
 /**
- * How a send with a callback ended. All of it lives for the call that it is given to.
+ * How a send with a callback ended. It is valid for the call that receives it.
  */
 typedef struct stargate_delivery_report {
     /**
@@ -528,7 +531,7 @@ typedef struct stargate_send_result {
 #define STARGATE_OK 0
 
 /**
- * The time given ran out. For a send that was already written the message may still be stored.
+ * The time limit passed. If a send was already written, the message may still be stored.
  */
 #define STARGATE_TIMEOUT 1
 
@@ -548,17 +551,17 @@ typedef struct stargate_send_result {
 #define STARGATE_INVALID_ARGUMENT -1
 
 /**
- * No host could be reached, or a connection broke and was not to be restored.
+ * No host could be reached, or a connection broke and could not be restored.
  */
 #define STARGATE_CONNECT -2
 
 /**
- * The server did not accept who we say we are (HTTP 401, or TLS).
+ * The server rejected the client's credentials (HTTP 401, or TLS).
  */
 #define STARGATE_AUTHENTICATION -3
 
 /**
- * The server knows who we are and refuses the operation (HTTP 403).
+ * The server accepted the credentials and refuses the operation (HTTP 403).
  */
 #define STARGATE_AUTHORIZATION -4
 
@@ -568,7 +571,7 @@ typedef struct stargate_send_result {
 #define STARGATE_NOT_FOUND -5
 
 /**
- * Somebody else holds the subscription or the producer name (HTTP 409).
+ * Another client holds the subscription or the producer name (HTTP 409).
  */
 #define STARGATE_BUSY -6
 
@@ -608,7 +611,7 @@ typedef struct stargate_send_result {
 #define STARGATE_FORKED -13
 
 /**
- * Waiting here could never end, because this very thread would have to do the work waited for.
+ * The wait could never end, because the calling thread would have to do the work that it waits for.
  */
 #define STARGATE_WOULD_DEADLOCK -14
 
@@ -658,51 +661,52 @@ void stargate_string_free(char *string);
  * @{ */
 
 /**
- * The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
+ * Returns the name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number that this version does not
+ * have.
  *
  * Thread-safe. The text is never freed.
  */
 const char *stargate_status_name(stargate_status status);
 
 /**
- * The kind of failure, to act on. STARGATE_OK for NULL.
+ * Returns the kind of failure, for programs to act on. STARGATE_OK for NULL.
  *
  * Thread-safe.
  */
 stargate_status stargate_error_status(const struct stargate_error *error);
 
 /**
- * The whole story on one line: the operation, the topic and every cause, such as
- * "send to persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
+ * Returns the full description on one line: the operation, the topic and every cause, such as "send to
+ * persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
  *
  * Thread-safe. A view of the error.
  */
 struct stargate_str stargate_error_message(const struct stargate_error *error);
 
 /**
- * The full name of the topic concerned; `ptr` is NULL where there is none, or for NULL.
+ * Returns the full name of the topic concerned; `ptr` is NULL if there is none, and for NULL.
  *
  * Thread-safe. A view of the error.
  */
 struct stargate_str stargate_error_topic(const struct stargate_error *error);
 
 /**
- * The server's own words (the errorMsg of a receipt, the reason of a close, the message of an HTTP error page); `ptr` is
- * NULL where there are none, or for NULL.
+ * Returns the server's own words: the errorMsg of a receipt, the reason of a close, or the message of an HTTP error
+ * page. `ptr` is NULL if there are none, and for NULL.
  *
  * Thread-safe. A view of the error.
  */
 struct stargate_str stargate_error_broker_text(const struct stargate_error *error);
 
 /**
- * The HTTP status with which the server refused the connection, or 0.
+ * Returns the HTTP status with which the server refused the connection, or 0.
  *
  * Thread-safe.
  */
 int32_t stargate_error_http_status(const struct stargate_error *error);
 
 /**
- * 1 when the same call may succeed later with nothing changed by the caller, otherwise 0. After STARGATE_TIMEOUT and
+ * Returns 1 if the same call may succeed later without a change by the caller, otherwise 0. After STARGATE_TIMEOUT and
  * STARGATE_OUTCOME_UNKNOWN a second send can store the message twice.
  *
  * Thread-safe.
@@ -722,7 +726,7 @@ void stargate_error_free(struct stargate_error *error);
  * @{ */
 
 /**
- * An empty set of options: everything has its default. Free it with `stargate_options_free`.
+ * Creates an empty set of options: every option has its default. Free it with `stargate_options_free`.
  *
  * Thread-safe. NULL only when memory is exhausted.
  */
@@ -730,7 +734,7 @@ struct stargate_options *stargate_options_new(void);
 
 /**
  * Sets an option. Keys, values, units and defaults are those of docs/configuration.md and `stargate_options_describe`;
- * times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
+ * times are in milliseconds. The call checks the value; opening a handle checks which options go together.
  *
  * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are
  * legal.
@@ -753,25 +757,26 @@ stargate_status stargate_options_header(struct stargate_options *options,
                                         struct stargate_error **error);
 
 /**
- * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
- * that was opened with it are gone.
+ * Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs once this set and every
+ * handle opened with it are gone.
  *
  * For one thread at a time.
  */
 void stargate_options_free(struct stargate_options *options);
 
 /**
- * Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
- * of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
+ * Returns every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default",
+ * "roles" (which of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and
+ * "doc".
  *
  * Thread-safe. The text is never freed.
  */
 struct stargate_str stargate_options_describe(void);
 
 /**
- * For programs with an event loop: the callbacks and handlers of a client with these options run inside of
- * `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
- * `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
+ * Runs the callbacks and handlers of a client with these options inside `stargate_client_poll`, and on no thread of
+ * the library. It is for programs with an event loop. Log and token functions are not affected. It is not a key of
+ * `stargate_options_set`, because it depends on how a program is written, not on its configuration.
  *
  * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -780,10 +785,10 @@ stargate_status stargate_options_poll_callbacks(struct stargate_options *options
 
 /**
  * Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
- * all). Given to a client it holds for all that the client opens.
+ * all). On a client's options it applies to everything that the client opens.
  *
  * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy`
- * runs then, too.
+ * runs after an error too.
  */
 stargate_status stargate_options_on_log(struct stargate_options *options,
                                         int32_t max_level,
@@ -793,10 +798,10 @@ stargate_status stargate_options_on_log(struct stargate_options *options,
                                         struct stargate_error **error);
 
 /**
- * Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
- * auth_token and auth_token_file.
+ * Calls `token` for the JSON web token at each connect, so that tokens can expire and be renewed. It replaces the
+ * options auth_token and auth_token_file.
  *
- * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
  */
 stargate_status stargate_options_on_token(struct stargate_options *options,
                                           stargate_token_fn token,
@@ -805,10 +810,10 @@ stargate_status stargate_options_on_token(struct stargate_options *options,
                                           struct stargate_error **error);
 
 /**
- * Asks `headers` for headers at each connect and each request to the REST API, besides those that are set; they replace
- * those of the same names.
+ * Calls `headers` for headers at each connect and each request to the REST API. They are added to those set as
+ * options, and replace those of the same names.
  *
- * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
  */
 stargate_status stargate_options_on_headers(struct stargate_options *options,
                                             stargate_headers_fn headers,
@@ -817,10 +822,10 @@ stargate_status stargate_options_on_headers(struct stargate_options *options,
                                             struct stargate_error **error);
 
 /**
- * Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
- * holds for all that the client opens.
+ * Calls `on_state` whenever a connection of what is opened with these options changes its state. On a client's options
+ * it applies to everything that the client opens.
  *
- * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
  */
 stargate_status stargate_options_on_state(struct stargate_options *options,
                                           stargate_state_fn on_state,
@@ -834,8 +839,9 @@ stargate_status stargate_options_on_state(struct stargate_options *options,
  * @{ */
 
 /**
- * Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`
- * are those of connections, which all that the client opens inherits; NULL for the defaults. It does not connect.
+ * Creates a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts separated by commas.
+ * `options` are those of connections, inherited by everything that the client opens; NULL for the defaults. It does
+ * not connect.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a bad URL, option or TLS file.
  */
@@ -845,8 +851,8 @@ stargate_status stargate_client_new(const char *url,
                                     struct stargate_error **error);
 
 /**
- * With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
- * for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
+ * Runs the callbacks and handlers that are due, on the calling thread, with `stargate_options_poll_callbacks`. It
+ * waits at most `timeout_ms` for the first of them. `*served` is how many ran; 0 is no error. `served` may be NULL.
  *
  * Thread-safe; blocks. One thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when
  * none is left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for
@@ -858,9 +864,9 @@ stargate_status stargate_client_poll(struct stargate_client *client,
                                      struct stargate_error **error);
 
 /**
- * With `stargate_options_poll_callbacks`, `*out` is a file descriptor that is readable while callbacks are due, for
- * poll, epoll, libuv, GLib and the like: call `stargate_client_poll` then. It is the client's, and not to be read from
- * or closed.
+ * Returns in `*out` a file descriptor that is readable while callbacks are due, with
+ * `stargate_options_poll_callbacks`. Watch it with poll, epoll, libuv, GLib and the like, and call
+ * `stargate_client_poll` when it is readable. It belongs to the client: do not read from it or close it.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
  */
@@ -869,8 +875,8 @@ stargate_status stargate_client_event_fd(struct stargate_client *client,
                                          struct stargate_error **error);
 
 /**
- * The counters of all that was opened through this client, those that are gone included, as a JSON object, in `*out` for
- * `stargate_string_free`: counts since the client was made, and the gauges of what is there now.
+ * Returns the counters of everything opened through this client, closed handles included, as a JSON object in `*out`.
+ * Counts are since the client was created; gauges are of what is open now. Free it with `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -879,9 +885,9 @@ stargate_status stargate_client_stats_json(const struct stargate_client *client,
                                            struct stargate_error **error);
 
 /**
- * The proxy through which the WebSockets of this client go, such as "http://squid:3128", without its user and password,
- * in `*out` for `stargate_string_free`; empty if every host is reached directly. Of several hosts some may be reached
- * directly: `stargate_state_change` has the proxy of each connection.
+ * Returns in `*out` the proxy of this client's WebSockets, such as "http://squid:3128", without its user and password.
+ * It is empty if every host is reached directly. Free it with `stargate_string_free`. Of several hosts some may be
+ * reached directly; `stargate_state_change` has the proxy of each connection.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -890,18 +896,18 @@ stargate_status stargate_client_proxy(const struct stargate_client *client,
                                       struct stargate_error **error);
 
 /**
- * Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
- * callback runs any more. The handles still have to be freed.
+ * Closes everything opened through this client, each as its own close does, within `timeout_ms`. After STARGATE_OK no
+ * callback runs any more. The caller still frees the handles.
  *
- * Thread-safe; blocks. May be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not
- * done in time.
+ * Thread-safe; blocks. May be called in a callback, and more than once. Errors: STARGATE_TIMEOUT if a handle could not
+ * be closed in time.
  */
 stargate_status stargate_client_close(struct stargate_client *client,
                                       int64_t timeout_ms,
                                       struct stargate_error **error);
 
 /**
- * Frees a client. NULL does nothing. What was opened through it goes on until it is closed or freed itself.
+ * Frees a client. NULL does nothing. Handles opened through it continue until they are closed or freed themselves.
  *
  * Thread-safe.
  */
@@ -913,8 +919,9 @@ void stargate_client_free(struct stargate_client *client);
  * @{ */
 
 /**
- * Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
- * defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ * Opens a producer, and waits until it is connected unless the option lazy is set. NULL `options` are the client's
+ * options and the defaults. The option connect_timeout bounds the attempt at each host; `timeout_ms` bounds the whole
+ * call, and -1 adds no bound.
  *
  * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
  * (tenant or namespace), STARGATE_BUSY (the name is in use, and still is after two seconds),
@@ -928,9 +935,9 @@ stargate_status stargate_producer_open(struct stargate_client *client,
                                        struct stargate_error **error);
 
 /**
- * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
- * `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already,
- * because it was sent twice to a namespace with deduplication. `out_message_id` may be NULL.
+ * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On
+ * success `*out_message_id` is the message's id, to free with `stargate_string_free`. It is NULL for a duplicate: a
+ * message sent twice to a namespace with deduplication. `out_message_id` may be NULL.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
  * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
@@ -942,10 +949,10 @@ stargate_status stargate_producer_send(struct stargate_producer *producer,
                                        struct stargate_error **error);
 
 /**
- * Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
- * was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
- * allow, it waits for room: at most `timeout_ms`, and with -1 at most send_timeout; 0, and the option when_full=fail,
- * give STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
+ * Accepts a message, and calls `on_sent` exactly once: on its receipt, failure or timeout (option send_timeout), or
+ * when a close gives it up. While max_pending_msg or max_pending_bytes is reached, the call waits for room: at most
+ * `timeout_ms`, or with -1 at most send_timeout. With 0, or with the option when_full=fail, it returns
+ * STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
  *
  * Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
  *
@@ -962,11 +969,11 @@ stargate_status stargate_producer_send_async(struct stargate_producer *producer,
 
 /**
  * Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
- * `timeout_ms`, or with -1 within the option send_timeout for each. `results` has `count` places, of which all are
- * written, and which are freed with `stargate_send_results_free`; it may be NULL.
+ * `timeout_ms`, or with -1 within the option send_timeout for each. `results` may be NULL, or has room for `count`
+ * results. All are written; free them with `stargate_send_results_free`.
  *
- * The result is that of the first message that failed, or STARGATE_OK when the broker has them all. Arguments are
- * checked before anything is sent.
+ * Returns the status of the first message that failed, or STARGATE_OK if the broker has them all. It checks the
+ * arguments before it sends anything.
  *
  * Thread-safe; blocks. Errors: as `stargate_producer_send`.
  */
@@ -978,9 +985,9 @@ stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
                                              struct stargate_error **error);
 
 /**
- * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
- * whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
- * the server's query parameters if any; `options` are those of connections and producers, or NULL.
+ * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own, which is closed in
+ * any case. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with the
+ * server's query parameters if any; `options` are those of connections and producers, or NULL.
  *
  * Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
  */
@@ -1000,8 +1007,8 @@ stargate_status stargate_produce(const char *url,
 void stargate_send_results_free(struct stargate_send_result *results, size_t count);
 
 /**
- * Waits until every message accepted before has ended, well or not. Callbacks of the last ones may still be to run;
- * `stargate_producer_close` waits for those, too.
+ * Waits until every message accepted before has its receipt or has failed. The last callbacks may not have run yet;
+ * `stargate_producer_close` waits for those too.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
@@ -1010,30 +1017,30 @@ stargate_status stargate_producer_flush(struct stargate_producer *producer,
                                         struct stargate_error **error);
 
 /**
- * The full name of its topic. `ptr` is NULL for NULL.
+ * Returns the full name of the topic. `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the producer.
  */
 struct stargate_str stargate_producer_topic(const struct stargate_producer *producer);
 
 /**
- * Waits until it is connected, as after an open with the option lazy.
+ * Waits until the handle is connected, for example after an open with the option lazy.
  *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or the error that ended the handle.
  */
 stargate_status stargate_producer_wait_connected(struct stargate_producer *producer,
                                                  int64_t timeout_ms,
                                                  struct stargate_error **error);
 
 /**
- * 1 when it is connected now, otherwise 0; 0 for NULL.
+ * Returns 1 if the producer is connected now, otherwise 0; 0 for NULL.
  *
  * Thread-safe.
  */
 int32_t stargate_producer_is_connected(const struct stargate_producer *producer);
 
 /**
- * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ * Returns the counters of the handle as a JSON object in `*out`. Free it with `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -1043,10 +1050,10 @@ stargate_status stargate_producer_stats_json(const struct stargate_producer *pro
 
 /**
  * Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
- * connection. What is not done within `timeout_ms` ends with an error, and so does this call. After STARGATE_OK no
- * callback of this producer runs any more. The handle still has to be freed.
+ * connection. Messages still in flight after `timeout_ms` fail, and so does this call. After STARGATE_OK no callback
+ * of this producer runs any more. The caller still frees the producer.
  *
- * Thread-safe; blocks. May be called more than once, and in a callback, for which it then does not wait. Errors:
+ * Thread-safe; blocks. May be called more than once, and in a callback; it does not wait for that callback. Errors:
  * STARGATE_TIMEOUT.
  */
 stargate_status stargate_producer_close(struct stargate_producer *producer,
@@ -1054,10 +1061,10 @@ stargate_status stargate_producer_close(struct stargate_producer *producer,
                                         struct stargate_error **error);
 
 /**
- * Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
+ * Frees a producer, and closes it first if it is open. It does not wait for receipts, but for callbacks. NULL does
  * nothing.
  *
- * Thread-safe; may be called in a callback, for which it then does not wait.
+ * Thread-safe. May be called in a callback; it does not wait for that callback.
  */
 void stargate_producer_free(struct stargate_producer *producer);
 
@@ -1067,9 +1074,9 @@ void stargate_producer_free(struct stargate_producer *producer);
  * @{ */
 
 /**
- * Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The subscription is
- * created when it does not exist. NULL options are the client's and the defaults. Each host is tried for the option
- * connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ * Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The broker creates the
+ * subscription if it does not exist. NULL `options` are the client's options and the defaults. The option
+ * connect_timeout bounds the attempt at each host; `timeout_ms` bounds the whole call, and -1 adds no bound.
  *
  * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
  * (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use, and still is after two seconds),
@@ -1112,8 +1119,8 @@ stargate_status stargate_consumer_open_pattern(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * Waits for the next message, which is then the caller's to free and to acknowledge. Nothing within `timeout_ms` gives
- * STARGATE_TIMEOUT, and no error object.
+ * Waits for the next message and returns it in `*out`, for the caller to acknowledge and to free. If none arrives
+ * within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
  *
  * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
  * or what ended the consumer.
@@ -1124,9 +1131,9 @@ stargate_status stargate_consumer_receive(struct stargate_consumer *consumer,
                                           struct stargate_error **error);
 
 /**
- * Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
- * written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
- * object.
+ * Waits for the next message, and returns it with those that have already arrived, up to `max`. `out` has room for
+ * `max` messages; `*out_count` is how many were written. Free them with `stargate_messages_free`. If none arrives
+ * within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
  *
  * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_consumer_receive`.
  */
@@ -1138,13 +1145,13 @@ stargate_status stargate_consumer_receive_many(struct stargate_consumer *consume
                                                struct stargate_error **error);
 
 /**
- * Runs a handler on every message, on as many threads as the option processors says, until the consumer is closed. It
- * returns when each processor has made its state. After an error the consumer is of no more use if a processor had
- * begun.
+ * Runs a handler on every message until the consumer is closed. The option processors sets the number of threads. The
+ * call returns once each processor has made its state. If it fails after a processor has begun, the consumer is no
+ * longer usable.
  *
  * Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
- * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
- * consumer was closed and every processor has ended.
+ * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+ * once the consumer is closed and every processor has ended.
  */
 stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
                                          const struct stargate_handler *handler,
@@ -1153,8 +1160,8 @@ stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its
- * connection, the message is redelivered. The message still has to be freed.
+ * Acknowledges a message without waiting: the server does not answer acknowledgements. If one is lost with its
+ * connection, the broker redelivers the message. The caller still frees the message.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1163,8 +1170,8 @@ stargate_status stargate_consumer_ack(struct stargate_consumer *consumer,
                                       struct stargate_error **error);
 
 /**
- * Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the
- * present connection, or was neither batched nor in a partition.
+ * Acknowledges a message by its id, as after STARGATE_CONTINUE. It takes effect if the current connection delivered
+ * the message, or if the message was neither batched nor in a partition.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1174,9 +1181,9 @@ stargate_status stargate_consumer_ack_id(struct stargate_consumer *consumer,
 
 /**
  * Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its
- * partition. For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
- * redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of
- * them would. The message still has to be freed.
+ * partition. For exclusive and failover subscriptions of one topic. If a connection is lost before it carried all
+ * acknowledgements, the broker redelivers those messages; the consumer then acknowledges them without delivering them.
+ * It costs one frame for each message, like separate acknowledgements. The caller still frees the message.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
  * persistent.
@@ -1186,17 +1193,18 @@ stargate_status stargate_consumer_ack_cumulative(struct stargate_consumer *consu
                                                  struct stargate_error **error);
 
 /**
- * As `stargate_consumer_ack_cumulative` with an id, which may also be one of an earlier consumer of the
- * subscription: what comes at or below it is acknowledged and not handed out.
+ * As `stargate_consumer_ack_cumulative`, but takes an id, which may come from an earlier consumer of the subscription.
+ * The consumer acknowledges messages at or below it without delivering them.
  *
- * Thread-safe. Errors: as there, and STARGATE_INVALID_ARGUMENT for text that is no message id.
+ * Thread-safe. Errors: as `stargate_consumer_ack_cumulative`, and STARGATE_INVALID_ARGUMENT for text that is no
+ * message id.
  */
 stargate_status stargate_consumer_ack_cumulative_id(struct stargate_consumer *consumer,
                                                     const char *message_id,
                                                     struct stargate_error **error);
 
 /**
- * Requests redelivery of a message, after the option negative_ack_delay. The message still has to be freed.
+ * Requests redelivery of a message, after the option negative_ack_delay. The caller still frees the message.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1205,7 +1213,8 @@ stargate_status stargate_consumer_nack(struct stargate_consumer *consumer,
                                        struct stargate_error **error);
 
 /**
- * Requests redelivery of a message by its id; counts when the present connection delivered it.
+ * Requests redelivery of a message by its id, after the option negative_ack_delay. It takes effect if the current
+ * connection delivered the message.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1214,11 +1223,11 @@ stargate_status stargate_consumer_nack_id(struct stargate_consumer *consumer,
                                           struct stargate_error **error);
 
 /**
- * Schedules redelivery of a message after `delay_ms`: stores a copy in the retry letter topic, which this consumer
- * consumes too, and acknowledges the message when the copy is stored. Needs the option enable_retry. A message that
- * came back max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead.
- * After an error the message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and
- * the message acknowledged then. The message still has to be freed.
+ * Schedules redelivery of a message after `delay_ms`. It stores a copy in the retry letter topic, which this consumer
+ * consumes too, then acknowledges the message. Needs the option enable_retry. A message that was already redelivered
+ * max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead. After an error
+ * the message stays unacknowledged. After STARGATE_TIMEOUT the copy may still be stored, and the message then
+ * acknowledged. The caller still frees the message.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT without that option, and those of a send.
  */
@@ -1230,9 +1239,10 @@ stargate_status stargate_consumer_reconsume_later(struct stargate_consumer *cons
 
 /**
  * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
- * id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
- * Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several
- * topics move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
+ * id in base64, or with `after` 1 the one after that message. Once it returns, no message from before the seek is
+ * delivered. Other consumers of the subscription move with it. On a partitioned topic an id moves its partition. A
+ * consumer of several topics can seek to the ends and to times only. Patterns and non-durable subscriptions cannot
+ * seek.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1243,9 +1253,10 @@ stargate_status stargate_consumer_seek(struct stargate_consumer *consumer,
                                        struct stargate_error **error);
 
 /**
- * As `stargate_consumer_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+ * As `stargate_consumer_seek`, but to the first message published at or after `time_ms`, in milliseconds since 1970
+ * UTC.
  *
- * Thread-safe; blocks. Errors: as there.
+ * Thread-safe; blocks. Errors: as `stargate_consumer_seek`.
  */
 stargate_status stargate_consumer_seek_time(struct stargate_consumer *consumer,
                                             int64_t time_ms,
@@ -1253,8 +1264,8 @@ stargate_status stargate_consumer_seek_time(struct stargate_consumer *consumer,
                                             struct stargate_error **error);
 
 /**
- * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
- * for `stargate_string_free`.
+ * Returns the ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in
+ * `*out`. Free it with `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1264,8 +1275,8 @@ stargate_status stargate_consumer_last_message_ids_json(struct stargate_consumer
                                                         struct stargate_error **error);
 
 /**
- * Returns how many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up.
- * It is the broker's count, in which a batch is one. Not for patterns.
+ * Returns in `*out` how many messages the subscription has not acknowledged, those delivered to the application
+ * included. 0 means that it has caught up. The broker counts a batch as one message. Not for patterns.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1275,8 +1286,8 @@ stargate_status stargate_consumer_backlog(struct stargate_consumer *consumer,
                                           struct stargate_error **error);
 
 /**
- * With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each
- * connection.
+ * Requests `messages` (1 to 100000) in addition to the window, on each connection. For consumers with the option
+ * pull_mode.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -1285,8 +1296,8 @@ stargate_status stargate_consumer_permit(struct stargate_consumer *consumer,
                                          struct stargate_error **error);
 
 /**
- * Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this
- * one goes on.
+ * Deletes the subscription and closes the consumer. If the subscription has other consumers, the call fails and this
+ * consumer continues.
  *
  * Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
@@ -1297,7 +1308,7 @@ stargate_status stargate_consumer_unsubscribe(struct stargate_consumer *consumer
 /**
  * Checks whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
  *
- * Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ * Thread-safe; blocks, since it queries the server. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
 stargate_status stargate_consumer_is_end_of_topic(struct stargate_consumer *consumer,
                                                   int64_t timeout_ms,
@@ -1305,38 +1316,38 @@ stargate_status stargate_consumer_is_end_of_topic(struct stargate_consumer *cons
                                                   struct stargate_error **error);
 
 /**
- * The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it.
- * `ptr` is NULL for NULL.
+ * Returns the full name of the consumer's topic. For several topics it is that of the first; for a pattern, a name
+ * that stands for it. `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the consumer.
  */
 struct stargate_str stargate_consumer_topic(const struct stargate_consumer *consumer);
 
 /**
- * The name of its subscription. `ptr` is NULL for NULL.
+ * Returns the name of the consumer's subscription. `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the consumer.
  */
 struct stargate_str stargate_consumer_subscription(const struct stargate_consumer *consumer);
 
 /**
- * Waits until it is connected, as after an open with the option lazy.
+ * Waits until the handle is connected, for example after an open with the option lazy.
  *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or the error that ended the handle.
  */
 stargate_status stargate_consumer_wait_connected(struct stargate_consumer *consumer,
                                                  int64_t timeout_ms,
                                                  struct stargate_error **error);
 
 /**
- * 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+ * Returns 1 if all connections of the handle are up now, otherwise 0; 0 for NULL.
  *
  * Thread-safe.
  */
 int32_t stargate_consumer_is_connected(const struct stargate_consumer *consumer);
 
 /**
- * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ * Returns the counters of the handle as a JSON object in `*out`. Free it with `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -1345,22 +1356,22 @@ stargate_status stargate_consumer_stats_json(const struct stargate_consumer *con
                                              struct stargate_error **error);
 
 /**
- * Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections, within
- * `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
- * to be freed.
+ * Stops delivery, lets handlers finish their messages, sends the acknowledgements, and closes the connections, within
+ * `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of a handler has run. The caller
+ * still frees the consumer.
  *
- * Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
- * promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+ * Thread-safe; blocks. May be called more than once, and in the handler itself. There it does not wait for that
+ * handler, and the promise holds once the handler returns. Errors: STARGATE_TIMEOUT.
  */
 stargate_status stargate_consumer_close(struct stargate_consumer *consumer,
                                         int64_t timeout_ms,
                                         struct stargate_error **error);
 
 /**
- * Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else.
- * NULL does nothing.
+ * Frees a consumer, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
+ * nothing.
  *
- * Thread-safe; may be called in the handler itself, for which it then does not wait.
+ * Thread-safe. May be called in the handler itself; it does not wait for that handler.
  */
 void stargate_consumer_free(struct stargate_consumer *consumer);
 
@@ -1371,8 +1382,8 @@ void stargate_consumer_free(struct stargate_consumer *consumer);
 
 /**
  * Opens a reader, and waits until it is connected unless the option lazy is set. On a partitioned topic it has one
- * connection for each partition. NULL options are the client's and the defaults. Each host is tried for the option
- * connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+ * connection for each partition. NULL `options` are the client's options and the defaults. The option connect_timeout
+ * bounds the attempt at each host; `timeout_ms` bounds the whole call, and -1 adds no bound.
  *
  * Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND,
  * STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
@@ -1385,8 +1396,8 @@ stargate_status stargate_reader_open(struct stargate_client *client,
                                      struct stargate_error **error);
 
 /**
- * Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives STARGATE_TIMEOUT,
- * and no error object.
+ * Waits for the next message and returns it in `*out`, for the caller to free. If none arrives within `timeout_ms`,
+ * the result is STARGATE_TIMEOUT without an error object.
  *
  * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
  * or what ended the reader.
@@ -1397,9 +1408,9 @@ stargate_status stargate_reader_receive(struct stargate_reader *reader,
                                         struct stargate_error **error);
 
 /**
- * Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
- * written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
- * object.
+ * Waits for the next message, and returns it with those that have already arrived, up to `max`. `out` has room for
+ * `max` messages; `*out_count` is how many were written. Free them with `stargate_messages_free`. If none arrives
+ * within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
  *
  * Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_reader_receive`.
  */
@@ -1411,13 +1422,13 @@ stargate_status stargate_reader_receive_many(struct stargate_reader *reader,
                                              struct stargate_error **error);
 
 /**
- * Runs a handler on every message, on as many threads as the option processors says, until the reader is closed. It
- * returns when each processor has made its state. After an error the reader is of no more use if a processor had
- * begun.
+ * Runs a handler on every message until the reader is closed. The option processors sets the number of threads. The
+ * call returns once each processor has made its state. If it fails after a processor has begun, the reader is no
+ * longer usable.
  *
  * Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
- * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
- * reader was closed and every processor has ended.
+ * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+ * once the reader is closed and every processor has ended.
  */
 stargate_status stargate_reader_listen(struct stargate_reader *reader,
                                        const struct stargate_handler *handler,
@@ -1428,7 +1439,7 @@ stargate_status stargate_reader_listen(struct stargate_reader *reader,
 /**
  * Checks whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
  *
- * Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ * Thread-safe; blocks, since it queries the server. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
  */
 stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
                                                 int64_t timeout_ms,
@@ -1437,8 +1448,8 @@ stargate_status stargate_reader_is_end_of_topic(struct stargate_reader *reader,
 
 /**
  * Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
- * id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered. On
- * a partitioned topic an id moves its partition.
+ * id in base64, or with `after` 1 the one after that message. Once it returns, no message from before the seek is
+ * delivered. On a partitioned topic an id moves its partition.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1449,9 +1460,9 @@ stargate_status stargate_reader_seek(struct stargate_reader *reader,
                                      struct stargate_error **error);
 
 /**
- * As `stargate_reader_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+ * As `stargate_reader_seek`, but to the first message published at or after `time_ms`, in milliseconds since 1970 UTC.
  *
- * Thread-safe; blocks. Errors: as there.
+ * Thread-safe; blocks. Errors: as `stargate_reader_seek`.
  */
 stargate_status stargate_reader_seek_time(struct stargate_reader *reader,
                                           int64_t time_ms,
@@ -1459,8 +1470,8 @@ stargate_status stargate_reader_seek_time(struct stargate_reader *reader,
                                           struct stargate_error **error);
 
 /**
- * The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
- * for `stargate_string_free`.
+ * Returns the ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in
+ * `*out`. Free it with `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -1470,9 +1481,9 @@ stargate_status stargate_reader_last_message_ids_json(struct stargate_reader *re
                                                       struct stargate_error **error);
 
 /**
- * Checks whether there is a message that the application has not taken yet: `*out` is 1 or 0.
+ * Checks whether the topic has a message that the application has not received yet: `*out` is 1 or 0.
  *
- * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+ * Thread-safe; blocks, since it queries the broker. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
 stargate_status stargate_reader_has_message_available(struct stargate_reader *reader,
                                                       int64_t timeout_ms,
@@ -1485,7 +1496,7 @@ stargate_status stargate_reader_has_message_available(struct stargate_reader *re
  * stargate_reader_mark_end(reader, 10000, &error); while (stargate_reader_receive_before_end(reader, -1, &message,
  * &error) == STARGATE_OK && message != NULL) { ... stargate_message_free(message); }
  *
- * Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST
+ * Thread-safe; blocks, since it queries the broker. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST
  * API.
  */
 stargate_status stargate_reader_mark_end(struct stargate_reader *reader,
@@ -1493,9 +1504,9 @@ stargate_status stargate_reader_mark_end(struct stargate_reader *reader,
                                          struct stargate_error **error);
 
 /**
- * Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to
- * free; STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within
- * `timeout_ms` gives STARGATE_TIMEOUT, and no error object.
+ * Waits for the next message before the end that `stargate_reader_mark_end` marked, and returns it in `*out` for the
+ * caller to free. STARGATE_OK with NULL in `*out` means that the application has received everything up to that end.
+ * If none arrives within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
  *
  * On a partitioned topic, messages after the mark of one partition may arrive while others have not reached theirs.
  * Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is
@@ -1511,37 +1522,37 @@ stargate_status stargate_reader_receive_before_end(struct stargate_reader *reade
 
 /**
  * Checks whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It
- * asks nobody. 1 without a mark, and for NULL.
+ * sends no request. 1 without a mark, and for NULL.
  *
  * Thread-safe.
  */
 int32_t stargate_reader_is_caught_up(const struct stargate_reader *reader);
 
 /**
- * The full name of its topic. `ptr` is NULL for NULL.
+ * Returns the full name of the topic. `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the reader.
  */
 struct stargate_str stargate_reader_topic(const struct stargate_reader *reader);
 
 /**
- * Waits until it is connected, as after an open with the option lazy.
+ * Waits until the handle is connected, for example after an open with the option lazy.
  *
- * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+ * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or the error that ended the handle.
  */
 stargate_status stargate_reader_wait_connected(struct stargate_reader *reader,
                                                int64_t timeout_ms,
                                                struct stargate_error **error);
 
 /**
- * 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+ * Returns 1 if all connections of the handle are up now, otherwise 0; 0 for NULL.
  *
  * Thread-safe.
  */
 int32_t stargate_reader_is_connected(const struct stargate_reader *reader);
 
 /**
- * Its counters as a JSON object, in `*out` for `stargate_string_free`.
+ * Returns the counters of the handle as a JSON object in `*out`. Free it with `stargate_string_free`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -1550,22 +1561,21 @@ stargate_status stargate_reader_stats_json(const struct stargate_reader *reader,
                                            struct stargate_error **error);
 
 /**
- * Stops delivery, lets handlers finish what they have, and closes the connections, within
- * `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
- * to be freed.
+ * Stops delivery, lets handlers finish their messages, and closes the connections, within `timeout_ms`. After
+ * STARGATE_OK no handler runs, and every `drop` and `destroy` of a handler has run. The caller still frees the reader.
  *
- * Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
- * promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+ * Thread-safe; blocks. May be called more than once, and in the handler itself. There it does not wait for that
+ * handler, and the promise holds once the handler returns. Errors: STARGATE_TIMEOUT.
  */
 stargate_status stargate_reader_close(struct stargate_reader *reader,
                                       int64_t timeout_ms,
                                       struct stargate_error **error);
 
 /**
- * Frees a reader, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
- * does nothing.
+ * Frees a reader, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
+ * nothing.
  *
- * Thread-safe; may be called in the handler itself, for which it then does not wait.
+ * Thread-safe. May be called in the handler itself; it does not wait for that handler.
  */
 void stargate_reader_free(struct stargate_reader *reader);
 
@@ -1575,37 +1585,37 @@ void stargate_reader_free(struct stargate_reader *reader);
  * @{ */
 
 /**
- * The content. Empty for NULL.
+ * Returns the content. Empty for NULL.
  *
  * Thread-safe. A view of the message.
  */
 struct stargate_bytes stargate_message_payload(const struct stargate_message *message);
 
 /**
- * Its id, in base64: to acknowledge it later, or for a reader to start after it. The ids of one message can differ as
- * text between producer and consumer: compare with `stargate_message_id_compare`.
+ * Returns the id of a message in base64, to acknowledge it later or to start a reader after it. The ids of one message
+ * can differ as text between producer and consumer: compare with `stargate_message_id_compare`.
  *
  * Thread-safe. A view of the message.
  */
 struct stargate_str stargate_message_id(const struct stargate_message *message);
 
 /**
- * The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the server
- * does not tell which of them it was, and this is the first, or the pattern.
+ * Returns the full name of the topic that was subscribed to or read. For several topics or a pattern the server does
+ * not say which topic it was; this is the first topic, or the pattern.
  *
  * Thread-safe. A view of the message.
  */
 struct stargate_str stargate_message_topic(const struct stargate_message *message);
 
 /**
- * Its key; `ptr` is NULL when it has none.
+ * Returns the key; `ptr` is NULL if the message has none.
  *
  * Thread-safe. A view of the message.
  */
 struct stargate_str stargate_message_key(const struct stargate_message *message);
 
 /**
- * The value of a property; `ptr` is NULL when there is none of that name.
+ * Returns the value of a property; `ptr` is NULL if there is none of that name.
  *
  * Thread-safe. A view of the message.
  */
@@ -1620,8 +1630,8 @@ struct stargate_str stargate_message_property(const struct stargate_message *mes
 size_t stargate_message_property_count(const struct stargate_message *message);
 
 /**
- * The property number `index`, in the order of their names: 1 if there is one, 0 if not. `key` and `value` may be NULL
- * when they are not wanted.
+ * Finds the property number `index`, in the order of their names, and returns 1 if there is one, 0 if not. `key` and
+ * `value` may be NULL.
  *
  * Thread-safe. Views of the message.
  */
@@ -1631,14 +1641,14 @@ int32_t stargate_message_property_at(const struct stargate_message *message,
                                      struct stargate_str *value);
 
 /**
- * When the broker stored it, in milliseconds since 1970 UTC; 0 when the server wrote no time.
+ * Returns when the broker stored the message, in milliseconds since 1970 UTC; 0 if the server sent no time.
  *
  * Thread-safe.
  */
 int64_t stargate_message_publish_time_ms(const struct stargate_message *message);
 
 /**
- * The time that the sender gave it, in milliseconds since 1970 UTC; 0 when it gave none.
+ * Returns the event time that the sender set, in milliseconds since 1970 UTC; 0 if it set none.
  *
  * Thread-safe.
  */
@@ -1652,8 +1662,7 @@ int64_t stargate_message_event_time_ms(const struct stargate_message *message);
 uint32_t stargate_message_redelivery_count(const struct stargate_message *message);
 
 /**
- * Returns how often the application has had it again from the retry letter topic; see
- * `stargate_consumer_reconsume_later`.
+ * Returns how often the retry letter topic has redelivered the message; see `stargate_consumer_reconsume_later`.
  *
  * Thread-safe.
  */
@@ -1679,24 +1688,24 @@ int32_t stargate_message_reconsume_later(const struct stargate_message *message,
 struct stargate_str stargate_message_encryption_context(const struct stargate_message *message);
 
 /**
- * 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets
- * such messages through.
+ * Returns 1 if the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume
+ * lets such messages through.
  *
  * Thread-safe.
  */
 int32_t stargate_message_is_encrypted(const struct stargate_message *message);
 
 /**
- * A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL
- * for NULL.
+ * Returns a copy that outlives the call of a handler; free it with `stargate_message_free`. The payload is shared, not
+ * copied. NULL for NULL.
  *
  * Thread-safe.
  */
 struct stargate_message *stargate_message_clone(const struct stargate_message *message);
 
 /**
- * Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does
- * not acknowledge.
+ * Frees a message that a receive or a clone returned, not one passed to a handler. NULL does nothing. Freeing does not
+ * acknowledge.
  *
  * Thread-safe.
  */
@@ -1724,7 +1733,7 @@ stargate_status stargate_message_id_compare(const char *left,
 
 /**
  * Returns what a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last
- * two are -1 where there is none. Each of the four may be NULL when it is not wanted.
+ * two are -1 where there is none. Each of the four pointers may be NULL.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1748,8 +1757,8 @@ stargate_status stargate_message_id_parts(const char *message_id,
  * "persistent://public/default/orders", "subscription": "billing", "query_params": {"subscription_type": "shared"}}]}
  *
  * `producer`, `consumer` and `reader` are one object or a list. Everything that is not a name or a host is an option.
- * `options`, those of connections, are what the JSON does not say: functions among them; NULL for none. When one
- * component cannot be opened, none stays.
+ * `options` are further options of connections, such as functions, which JSON cannot express; NULL for none. If one
+ * component cannot be opened, all are closed.
  *
  * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this
  * name, and those of `stargate_producer_open`.
@@ -1782,7 +1791,7 @@ stargate_status stargate_supervisor_add_producer(struct stargate_supervisor *sup
 
 /**
  * Opens one more consumer, gives it a handler, and supervises it: after a restart it has the handler again. `handler`
- * may be NULL, for a consumer to receive from. `destroy` is called with `user_data` when no handler can run any more.
+ * may be NULL, for a consumer to receive from. `destroy` is called with `user_data` once no handler can run any more.
  *
  * Thread-safe; blocks. Errors: as `stargate_supervisor_add_producer`, and those of `stargate_consumer_listen`.
  */
@@ -1809,8 +1818,8 @@ stargate_status stargate_supervisor_add_reader(struct stargate_supervisor *super
                                                struct stargate_error **error);
 
 /**
- * Returns the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in
- * the supervisor.
+ * Returns the producer of a topic, as it is now; after a restart it is another one. The caller frees the handle; the
+ * producer continues in the supervisor.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
  */
@@ -1853,7 +1862,8 @@ stargate_status stargate_supervisor_keys_json(struct stargate_supervisor *superv
                                               struct stargate_error **error);
 
 /**
- * Restarts nothing any more and closes all that the supervisor holds, within `timeout_ms`; its name is free again.
+ * Stops restarting and closes everything that the supervisor holds, within `timeout_ms`. Its name can then be used
+ * again.
  *
  * Thread-safe; blocks. Errors: as `stargate_client_close`.
  */
@@ -1875,9 +1885,9 @@ void stargate_supervisor_free(struct stargate_supervisor *supervisor);
  * @{ */
 
 /**
- * Returns a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a
- * passphrase `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has
- * been used.
+ * Sets the key: PEM of `length` bytes, RSA or on the curve P-256, P-384 or P-521. A public key is a `PUBLIC KEY`; a
+ * private key, without a passphrase, a `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. The library copies it,
+ * and wipes the copy after use.
  *
  * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */
@@ -1887,8 +1897,8 @@ stargate_status stargate_key_set(struct stargate_key *key,
                                  struct stargate_error **error);
 
 /**
- * Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the
- * function that is asked for the private key: a version, for instance.
+ * Adds one entry to the metadata of a public key. The entries travel with each message, unencrypted, and reach the key
+ * function that supplies the private key. An example is the version of the key.
  *
  * In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
  */
@@ -1901,7 +1911,7 @@ stargate_status stargate_key_add_metadata(struct stargate_key *key,
  * Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
  * producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
  *
- * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
  */
 stargate_status stargate_options_on_key(struct stargate_options *options,
                                         stargate_key_fn keys,
@@ -1943,8 +1953,8 @@ stargate_status stargate_admin_request(struct stargate_client *client,
 size_t stargate_strings_count(const struct stargate_strings *strings);
 
 /**
- * The text at `index`, counted from 0; `ptr` is NULL past the end, for NULL, and where there is none, as for the last
- * message of an empty partition.
+ * Returns the text at `index`, counted from 0. `ptr` is NULL past the end, for NULL, and where there is no text, such
+ * as the last message of an empty partition.
  *
  * Thread-safe. A view of the list.
  */
@@ -1964,7 +1974,7 @@ void stargate_strings_free(struct stargate_strings *strings);
  * @{ */
 
 /**
- * The names of the clusters that this one knows, its own included. For `stargate_strings_free`.
+ * Returns the names of the clusters that this one knows, its own included. For `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -1974,7 +1984,7 @@ stargate_status stargate_admin_clusters(struct stargate_client *client,
                                         struct stargate_error **error);
 
 /**
- * The version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
+ * Returns the version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -1984,7 +1994,7 @@ stargate_status stargate_admin_broker_version(struct stargate_client *client,
                                               struct stargate_error **error);
 
 /**
- * Asks a broker to write a message and to read it again; it may take seconds.
+ * Asks a broker to write a message and to read it back; it may take seconds.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -1998,7 +2008,7 @@ stargate_status stargate_admin_check_health(struct stargate_client *client,
  * @{ */
 
 /**
- * The names of the tenants. For `stargate_strings_free`.
+ * Returns the names of the tenants. For `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -2019,8 +2029,8 @@ stargate_status stargate_admin_tenant(struct stargate_client *client,
                                       struct stargate_error **error);
 
 /**
- * Makes a tenant. `admin_roles` and `allowed_clusters` are names after commas, or NULL: nobody besides the
- * superusers, and all clusters that there are.
+ * Creates a tenant. `admin_roles` and `allowed_clusters` are names separated by commas. NULL means no role besides the
+ * superusers, and all existing clusters.
  *
  * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
  */
@@ -2054,7 +2064,7 @@ stargate_status stargate_admin_delete_tenant(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * Makes a tenant unless it is there; `*out` is 1 if it was made, otherwise 0. One that is there stays as it is.
+ * Creates a tenant unless it exists; `*out` is 1 if it was created, otherwise 0. An existing tenant stays as it is.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -2072,8 +2082,8 @@ stargate_status stargate_admin_ensure_tenant(struct stargate_client *client,
  * @{ */
 
 /**
- * The names of a tenant's namespaces, "tenant/namespace" each. It is one answer of the broker, however many. For
- * `stargate_strings_free`.
+ * Returns the names of a tenant's namespaces, "tenant/namespace" each. The broker sends them in one answer, however
+ * many there are. For `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2084,7 +2094,7 @@ stargate_status stargate_admin_namespaces(struct stargate_client *client,
                                           struct stargate_error **error);
 
 /**
- * The policies of a namespace, in the broker's JSON. For `stargate_string_free`.
+ * Returns the policies of a namespace, in the broker's JSON. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2095,7 +2105,7 @@ stargate_status stargate_admin_namespace_policies(struct stargate_client *client
                                                   struct stargate_error **error);
 
 /**
- * Makes a namespace, "tenant/namespace", divided into so many bundles, or with 0 into as many as the broker likes.
+ * Creates a namespace, "tenant/namespace", with this number of bundles, or with 0 the broker's default.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
  */
@@ -2116,7 +2126,7 @@ stargate_status stargate_admin_delete_namespace(struct stargate_client *client,
                                                 struct stargate_error **error);
 
 /**
- * Makes a namespace unless it is there; `*out` is 1 if it was made, otherwise 0.
+ * Creates a namespace unless it exists; `*out` is 1 if it was created, otherwise 0.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2127,8 +2137,8 @@ stargate_status stargate_admin_ensure_namespace(struct stargate_client *client,
                                                 struct stargate_error **error);
 
 /**
- * The retention that is set, in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL where it is not. For
- * `stargate_string_free`.
+ * Returns the retention of a namespace in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL if it is not set.
+ * For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2139,8 +2149,8 @@ stargate_status stargate_admin_retention(struct stargate_client *client,
                                          struct stargate_error **error);
 
 /**
- * Sets how long and how much is kept of what every subscription has acknowledged: both 0 keep nothing, -1 is without
- * limit.
+ * Sets how long and how much the broker keeps of messages that every subscription has acknowledged. If both are 0 it
+ * keeps nothing; -1 is without limit.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2152,7 +2162,7 @@ stargate_status stargate_admin_set_retention(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * After how many seconds a message counts as acknowledged, whether it is or not; -1 where that is not set.
+ * Returns after how many seconds a message counts as acknowledged, whether it is or not; -1 if that is not set.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2174,7 +2184,7 @@ stargate_status stargate_admin_set_message_ttl(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * Checks whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
+ * Checks whether the broker drops messages that a producer sent before: 1 or 0; -1 if that is not set.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2196,7 +2206,7 @@ stargate_status stargate_admin_set_deduplication(struct stargate_client *client,
                                                  struct stargate_error **error);
 
 /**
- * The backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
+ * Returns the backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
  * `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2208,9 +2218,9 @@ stargate_status stargate_admin_backlog_quotas(struct stargate_client *client,
                                               struct stargate_error **error);
 
 /**
- * Bounds what a topic may hold for subscriptions that do not acknowledge. `kind` is "destination_storage", then
- * `limit` is in bytes, or "message_age", then it is in seconds; -1 is without limit. `policy` is
- * "producer_request_hold", "producer_exception" or "consumer_backlog_eviction".
+ * Sets how much backlog a topic may hold. `kind` is "destination_storage" with `limit` in bytes, or "message_age" with
+ * `limit` in seconds; -1 is without limit. `policy` is "producer_request_hold", "producer_exception" or
+ * "consumer_backlog_eviction".
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2240,8 +2250,9 @@ stargate_status stargate_admin_remove_policy(struct stargate_client *client,
  * @{ */
 
 /**
- * The full names of the topics of a namespace that are stored, or with `persistent` 0 of those that are not; each
- * partition by itself, and in no order. It is one answer of the broker, however many. For `stargate_strings_free`.
+ * Returns the full names of the persistent topics of a namespace, or with `persistent` 0 of the non-persistent ones.
+ * Each partition is listed by itself, in no order. The broker sends them in one answer, however many there are. For
+ * `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2253,7 +2264,7 @@ stargate_status stargate_admin_topics(struct stargate_client *client,
                                       struct stargate_error **error);
 
 /**
- * The full names of the topics with partitions of a namespace. For `stargate_strings_free`.
+ * Returns the full names of the partitioned topics of a namespace. For `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2265,7 +2276,7 @@ stargate_status stargate_admin_partitioned_topics(struct stargate_client *client
                                                   struct stargate_error **error);
 
 /**
- * Makes a topic without partitions.
+ * Creates a topic without partitions.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
  */
@@ -2275,7 +2286,7 @@ stargate_status stargate_admin_create_topic(struct stargate_client *client,
                                             struct stargate_error **error);
 
 /**
- * Makes a topic with partitions.
+ * Creates a topic with partitions.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
  */
@@ -2286,7 +2297,7 @@ stargate_status stargate_admin_create_partitioned_topic(struct stargate_client *
                                                         struct stargate_error **error);
 
 /**
- * Makes a topic without partitions unless there is one of this name; `*out` is 1 if it was made, otherwise 0.
+ * Creates a topic without partitions unless one of this name exists; `*out` is 1 if it was created, otherwise 0.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2297,7 +2308,7 @@ stargate_status stargate_admin_ensure_topic(struct stargate_client *client,
                                             struct stargate_error **error);
 
 /**
- * Makes a topic with so many partitions, or adds to those that it has; `*out` is 1 if anything had to be done,
+ * Creates a topic with this number of partitions, or adds partitions up to it; `*out` is 1 if anything changed,
  * otherwise 0.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2332,7 +2343,7 @@ stargate_status stargate_admin_partitions(struct stargate_client *client,
                                           struct stargate_error **error);
 
 /**
- * Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
+ * Deletes a topic with all its partitions, messages and subscriptions. A topic with connected clients is
  * STARGATE_BUSY, unless `force` disconnects them.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
@@ -2344,8 +2355,8 @@ stargate_status stargate_admin_delete_topic(struct stargate_client *client,
                                             struct stargate_error **error);
 
 /**
- * Ends a topic: nothing can be published any more. The ids of the last message of the topic, or of each of its
- * partitions. For `stargate_strings_free`.
+ * Terminates a topic: nothing can be published any more. Returns the ids of the last message of the topic, or of each
+ * of its partitions. For `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2356,7 +2367,7 @@ stargate_status stargate_admin_terminate_topic(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * Begins the compaction of a topic, or of all its partitions.
+ * Starts the compaction of a topic, or of all its partitions.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
  */
@@ -2388,7 +2399,7 @@ stargate_status stargate_admin_unload_topic(struct stargate_client *client,
                                             struct stargate_error **error);
 
 /**
- * Acknowledges everything for all subscriptions, and deletes what is stored but for the ledger that is being written.
+ * Acknowledges everything for all subscriptions, and deletes all stored ledgers except the one being written.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2399,8 +2410,8 @@ stargate_status stargate_admin_truncate_topic(struct stargate_client *client,
 
 /**
  * Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
- * before it returns. It asks for the topics of the next namespace when it is through with those of one; what is deleted
- * meanwhile is left out. `timeout_ms` bounds the whole. An end that `visit` asks for is no error.
+ * before it returns. It fetches the topics of one namespace at a time, and leaves out what is deleted meanwhile.
+ * `timeout_ms` bounds the whole walk. Ending it through `visit` is not an error.
  *
  * Thread-safe; blocks. `visit` may call anything. Errors: STARGATE_TIMEOUT, and those of the REST API.
  */
@@ -2417,7 +2428,7 @@ stargate_status stargate_admin_walk_topics(struct stargate_client *client,
  * @{ */
 
 /**
- * The names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
+ * Returns the names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2428,7 +2439,7 @@ stargate_status stargate_admin_subscriptions(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * Makes a subscription that begins at `position`: "earliest", "latest" or a message id, with `after` 1 behind that
+ * Creates a subscription that starts at `position`: "earliest", "latest" or a message id, with `after` 1 after that
  * message.
  *
  * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
@@ -2442,7 +2453,7 @@ stargate_status stargate_admin_create_subscription(struct stargate_client *clien
                                                    struct stargate_error **error);
 
 /**
- * As `stargate_admin_create_subscription` unless it is there; `*out` is 1 if it was made, otherwise 0.
+ * As `stargate_admin_create_subscription`, but only if it does not exist; `*out` is 1 if it was created, otherwise 0.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -2468,8 +2479,8 @@ stargate_status stargate_admin_delete_subscription(struct stargate_client *clien
                                                    struct stargate_error **error);
 
 /**
- * Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 behind that message. Its
- * consumers connect again by themselves. A batch comes whole.
+ * Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 after that message. Its
+ * consumers reconnect by themselves. Batches are indivisible: a seek to any message in one starts at its first.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2506,7 +2517,7 @@ stargate_status stargate_admin_skip(struct stargate_client *client,
                                     struct stargate_error **error);
 
 /**
- * Skips everything that is stored, for a subscription.
+ * Skips everything stored, for a subscription.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2517,8 +2528,8 @@ stargate_status stargate_admin_skip_all(struct stargate_client *client,
                                         struct stargate_error **error);
 
 /**
- * Acknowledges everything older for a subscription, after the answer. `*out` is 0 when the broker does not begin,
- * because nothing is old enough or it is at it already; otherwise 1.
+ * Acknowledges all older messages for a subscription; the broker does so after it answers. `*out` is 0 if it does not
+ * begin, because no message is old enough or it is already doing so; otherwise 1.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2531,7 +2542,7 @@ stargate_status stargate_admin_expire_messages(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * As `stargate_admin_expire_messages`, up to a message and with it.
+ * As `stargate_admin_expire_messages`, but up to a message, inclusive.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2544,7 +2555,7 @@ stargate_status stargate_admin_expire_messages_until(struct stargate_client *cli
                                                      struct stargate_error **error);
 
 /**
- * As `stargate_admin_expire_messages`, for all subscriptions of a topic.
+ * As `stargate_admin_expire_messages`, but for all subscriptions of a topic.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2556,7 +2567,7 @@ stargate_status stargate_admin_expire_all_messages(struct stargate_client *clien
                                                    struct stargate_error **error);
 
 /**
- * The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
+ * Returns the properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2586,8 +2597,8 @@ stargate_status stargate_admin_set_subscription_properties(struct stargate_clien
  * @{ */
 
 /**
- * The id of the last message; NULL when the topic has none. For a partitioned topic, query each partition.
- * For `stargate_string_free`.
+ * Returns the id of the last message; NULL if the topic has none. For a partitioned topic, query each partition. For
+ * `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2598,8 +2609,8 @@ stargate_status stargate_admin_last_message_id(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * The id of the first message that was published at `time_ms` or later; if there is none, of the place after the last
- * message. For `stargate_string_free`.
+ * Returns the id of the first message published at `time_ms` or later; if there is none, of the position after the
+ * last message. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2611,7 +2622,8 @@ stargate_status stargate_admin_message_id_at(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * The messages of the entry that holds a message, itself or the batch that it is in; `out` has `max` places.
+ * Returns the messages of the entry that holds a message: the message itself, or its batch. `out` has room for `max`
+ * messages.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2625,7 +2637,7 @@ stargate_status stargate_admin_read_entry(struct stargate_client *client,
                                           struct stargate_error **error);
 
 /**
- * The messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none when the topic has none.
+ * Returns the messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none if the topic has none.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2640,8 +2652,9 @@ stargate_status stargate_admin_examine_message(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
- * The next messages that a subscription has not acknowledged, without taking them: one request an entry. `out` has
- * `max` places, of which `*out_count` are written, and `stargate_messages_free` frees them.
+ * Returns the next messages that a subscription has not acknowledged, without consuming them. It takes one request for
+ * each entry. `out` has room for `max` messages; `*out_count` is how many were written. Free them with
+ * `stargate_messages_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2655,9 +2668,9 @@ stargate_status stargate_admin_peek(struct stargate_client *client,
                                     struct stargate_error **error);
 
 /**
- * The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay
- * as they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
- * partitions, but for each of them.
+ * Returns the messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged,
+ * without consuming them. It is one message, or the first `max` of a batch; none past the end. For a partitioned
+ * topic, query each partition.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2677,7 +2690,7 @@ stargate_status stargate_admin_peek_entry(struct stargate_client *client,
  * @{ */
 
 /**
- * The statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
+ * Returns the statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
  * `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -2700,8 +2713,8 @@ stargate_status stargate_admin_internal_stats(struct stargate_client *client,
                                               struct stargate_error **error);
 
 /**
- * Has the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
- * messages, aborted and others. That can take long. For `stargate_string_free`.
+ * Returns what the backlog of a subscription holds, in the broker's JSON: entries, messages, aborted and others. The
+ * broker reads the whole backlog to count, which can take long. For `stargate_string_free`.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */

@@ -27,13 +27,13 @@
 
 
 /**
- * A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
- * moment. Any WebSocket client can use it, other processes too.
+ * An in-memory Pulsar broker on a real socket at 127.0.0.1, which produces on request the faults of a real one. Any
+ * WebSocket client can use it, other processes too.
  */
 typedef struct stargate_mock stargate_mock;
 
 /**
- * How a mock broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT; what is 0 or NULL is as a real broker has it.
+ * The options of a mock broker. Begin with STARGATE_MOCK_OPTIONS_INIT; 0 and NULL stand for a real broker's defaults.
  */
 typedef struct stargate_mock_options {
     /**
@@ -49,7 +49,7 @@ typedef struct stargate_mock_options {
      */
     int32_t no_auto_create_topics;
     /**
-     * The token that may do everything; without one nobody has to authenticate.
+     * The token that may do everything; without one, clients need not authenticate.
      */
     const char *token;
     /**
@@ -104,7 +104,7 @@ typedef struct stargate_mock_options {
 } stargate_mock_options;
 
 /**
- * A message as the broker stored it. All of it lives for the call that it is given to.
+ * A message as the broker stored it. It is valid for the call that receives it.
  */
 typedef struct stargate_mock_message {
     /**
@@ -158,7 +158,7 @@ typedef struct stargate_mock_message {
 } stargate_mock_message;
 
 /**
- * Is shown a stored message.
+ * Receives a stored message.
  */
 typedef void (*stargate_mock_visit_fn)(void *user_data, const struct stargate_mock_message *message);
 
@@ -167,7 +167,7 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
+ * Starts a broker. NULL `options` are the defaults: any free port, no authentication, no TLS.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT (options, TLS files), STARGATE_CONNECT (the port is taken).
  */
@@ -176,22 +176,23 @@ stargate_status stargate_mock_start(const struct stargate_mock_options *options,
                                     stargate_error **error);
 
 /**
- * Its service URL, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL for NULL.
+ * Returns the service URL of a mock, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL
+ * for NULL.
  *
  * Thread-safe. A view of the mock.
  */
 stargate_str stargate_mock_url(const struct stargate_mock *mock);
 
 /**
- * The URL of its REST API, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
+ * Returns the URL of the REST API of a mock, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the mock.
  */
 stargate_str stargate_mock_http_url(const struct stargate_mock *mock);
 
 /**
- * The URL of the OAuth2 issuer that it is with the option oauth2_client_id, "http://127.0.0.1:PORT/oauth2", for the
- * option oauth2_issuer_url of a client. `ptr` is NULL for NULL.
+ * Returns the URL of the OAuth2 issuer that a mock is with the option oauth2_client_id,
+ * "http://127.0.0.1:PORT/oauth2", for the option oauth2_issuer_url of a client. `ptr` is NULL for NULL.
  *
  * Thread-safe. A view of the mock.
  */
@@ -199,9 +200,9 @@ stargate_str stargate_mock_oauth2_issuer_url(const struct stargate_mock *mock);
 
 /**
  * Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload
- * whose ptr is NULL is none at all, a tombstone, which only native clients can send: an empty one has a ptr. The topic
- * is created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is
- * its id, for `stargate_string_free`.
+ * whose ptr is NULL makes a tombstone, a message without a value, which only native clients can send; an empty payload
+ * has a ptr. The broker creates the topic if it does not exist. On a partitioned topic the key selects the partition.
+ * `*out_message_id` is its id, to free with `stargate_string_free`; `out_message_id` may be NULL.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
  * terminated).
@@ -226,9 +227,10 @@ stargate_status stargate_mock_messages(struct stargate_mock *mock,
                                        stargate_error **error);
 
 /**
- * The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload"
- * (in base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms",
- * "producer_name", "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+ * Returns the messages of a topic as JSON in `*out`, to free with `stargate_string_free`: an array of objects with
+ * "topic", "message_id", "payload" (in base64, or null), "key" (or null), "properties", "event_time_ms",
+ * "publish_time_ms", "deliver_at_ms", "producer_name", "sequence_id" and "batch" (null, or its place in its batch and
+ * the batch's size).
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
@@ -268,8 +270,8 @@ stargate_status stargate_mock_create_partitioned(struct stargate_mock *mock,
                                                  stargate_error **error);
 
 /**
- * Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
- * messages can wait for a consumer that has not come yet. The topic is created if need be.
+ * Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end. Messages
+ * then wait for a consumer that is opened later. The broker creates the topic if it does not exist.
  *
  * Thread-safe. Errors: STARGATE_BROKER (it exists), STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
  */
@@ -280,7 +282,8 @@ stargate_status stargate_mock_create_subscription(struct stargate_mock *mock,
                                                   stargate_error **error);
 
 /**
- * Checks whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+ * Enables deduplication in a namespace such as "public/default", or disables it if `on` is 0. With it the broker drops
+ * messages whose sequence id it has seen.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND.
  */
@@ -351,8 +354,8 @@ stargate_status stargate_mock_set_up(struct stargate_mock *mock,
                                      stargate_error **error);
 
 /**
- * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how
- * many they were.
+ * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` is how many there were; `out`
+ * may be NULL.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
  */
@@ -370,7 +373,7 @@ size_t stargate_mock_connections(const struct stargate_mock *mock);
 
 /**
  * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on
- * any) since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
+ * any) since the start or the last `stargate_mock_clear_requests`. It replaces sleeps in tests.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
  */
@@ -394,10 +397,10 @@ stargate_status stargate_mock_count(struct stargate_mock *mock,
                                     stargate_error **error);
 
 /**
- * What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an
- * array of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin),
- * "connection" (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an
- * acknowledgement ...).
+ * Returns what clients did and received, in order and at most the last 100,000, as JSON in `*out`, to free with
+ * `stargate_string_free`: an array of objects with "at_ms" (since the start), "op", "topic", "role" (producer,
+ * consumer, reader, admin), "connection" (counted from 1) and "detail" (the status of an upgrade, the context of a
+ * send, the id of an acknowledgement ...).
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
  */

@@ -11,7 +11,7 @@ use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
 use crate::util::values::owned_string;
 
-/// The way to a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
+/// A client of a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
 pub struct stargate_client {
     _private: [u8; 0],
 }
@@ -21,8 +21,9 @@ unsafe impl Handle for stargate_client {
     type Inner = OfProcess<Client>;
 }
 
-/// Makes a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts after commas. `options`
-/// are those of connections, which all that the client opens inherits; NULL for the defaults. It does not connect.
+/// Creates a client for the servers at `url`: "ws://host:port" or "wss://host:port", several hosts separated by commas.
+/// `options` are those of connections, inherited by everything that the client opens; NULL for the defaults. It does
+/// not connect.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a bad URL, option or TLS file.
 #[unsafe(no_mangle)]
@@ -43,8 +44,8 @@ pub unsafe extern "C" fn stargate_client_new(
     }
 }
 
-/// With `stargate_options_poll_callbacks`, runs the callbacks and handlers that are due, on the calling thread, and waits
-/// for the first of them at most for `timeout_ms`. `*served` (which may be NULL) is how many ran; 0 is no error.
+/// Runs the callbacks and handlers that are due, on the calling thread, with `stargate_options_poll_callbacks`. It
+/// waits at most `timeout_ms` for the first of them. `*served` is how many ran; 0 is no error. `served` may be NULL.
 ///
 /// Thread-safe; blocks. One thread at a time runs callbacks. Errors: STARGATE_CLOSED after the close of the client, when
 /// none is left; STARGATE_WOULD_DEADLOCK in a callback; STARGATE_INVALID_ARGUMENT for a client that has a thread for
@@ -67,9 +68,9 @@ pub unsafe extern "C" fn stargate_client_poll(
     }
 }
 
-/// With `stargate_options_poll_callbacks`, `*out` is a file descriptor that is readable while callbacks are due, for
-/// poll, epoll, libuv, GLib and the like: call `stargate_client_poll` then. It is the client's, and not to be read from
-/// or closed.
+/// Returns in `*out` a file descriptor that is readable while callbacks are due, with
+/// `stargate_options_poll_callbacks`. Watch it with poll, epoll, libuv, GLib and the like, and call
+/// `stargate_client_poll` when it is readable. It belongs to the client: do not read from it or close it.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
 #[unsafe(no_mangle)]
@@ -92,8 +93,8 @@ pub unsafe extern "C" fn stargate_client_event_fd(
     }
 }
 
-/// The counters of all that was opened through this client, those that are gone included, as a JSON object, in `*out` for
-/// `stargate_string_free`: counts since the client was made, and the gauges of what is there now.
+/// Returns the counters of everything opened through this client, closed handles included, as a JSON object in `*out`.
+/// Counts are since the client was created; gauges are of what is open now. Free it with `stargate_string_free`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -113,9 +114,9 @@ pub unsafe extern "C" fn stargate_client_stats_json(
     }
 }
 
-/// The proxy through which the WebSockets of this client go, such as "http://squid:3128", without its user and password,
-/// in `*out` for `stargate_string_free`; empty if every host is reached directly. Of several hosts some may be reached
-/// directly: `stargate_state_change` has the proxy of each connection.
+/// Returns in `*out` the proxy of this client's WebSockets, such as "http://squid:3128", without its user and password.
+/// It is empty if every host is reached directly. Free it with `stargate_string_free`. Of several hosts some may be
+/// reached directly; `stargate_state_change` has the proxy of each connection.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -135,11 +136,11 @@ pub unsafe extern "C" fn stargate_client_proxy(
     }
 }
 
-/// Closes everything that was opened through this client, in the way of each, within `timeout_ms`. After STARGATE_OK no
-/// callback runs any more. The handles still have to be freed.
+/// Closes everything opened through this client, each as its own close does, within `timeout_ms`. After STARGATE_OK no
+/// callback runs any more. The caller still frees the handles.
 ///
-/// Thread-safe; blocks. May be called in a callback, and more than once. Errors: STARGATE_TIMEOUT when something was not
-/// done in time.
+/// Thread-safe; blocks. May be called in a callback, and more than once. Errors: STARGATE_TIMEOUT if a handle could not
+/// be closed in time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_client_close(
     client: *mut stargate_client,
@@ -155,7 +156,7 @@ pub unsafe extern "C" fn stargate_client_close(
     }
 }
 
-/// Frees a client. NULL does nothing. What was opened through it goes on until it is closed or freed itself.
+/// Frees a client. NULL does nothing. Handles opened through it continue until they are closed or freed themselves.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

@@ -15,8 +15,8 @@ use crate::util::handler::stargate_handler;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
 use crate::util::{handle_ops, receiving, seek, time};
 
-/// Takes part in a subscription. Messages come to a handler, or are received; never both. What is not acknowledged is
-/// delivered again. It reconnects by itself.
+/// Consumes the messages of a subscription, through a handler or through receives, never both. The broker redelivers
+/// messages that are not acknowledged. A consumer reconnects by itself.
 pub struct stargate_consumer {
     _private: [u8; 0],
 }
@@ -55,9 +55,9 @@ unsafe fn open(
     }
 }
 
-/// Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The subscription is
-/// created when it does not exist. NULL options are the client's and the defaults. Each host is tried for the option
-/// connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+/// Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The broker creates the
+/// subscription if it does not exist. NULL `options` are the client's options and the defaults. The option
+/// connect_timeout bounds the attempt at each host; `timeout_ms` bounds the whole call, and -1 adds no bound.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
 /// (tenant or namespace), STARGATE_BUSY (an exclusive subscription is in use, and still is after two seconds),
@@ -134,8 +134,8 @@ pub unsafe extern "C" fn stargate_consumer_open_pattern(
     }
 }
 
-/// Waits for the next message, which is then the caller's to free and to acknowledge. Nothing within `timeout_ms` gives
-/// STARGATE_TIMEOUT, and no error object.
+/// Waits for the next message and returns it in `*out`, for the caller to acknowledge and to free. If none arrives
+/// within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
 ///
 /// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
 /// or what ended the consumer.
@@ -150,9 +150,9 @@ pub unsafe extern "C" fn stargate_consumer_receive(
     unsafe { receiving::receive(consumer, timeout_ms, out, error) }
 }
 
-/// Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
-/// written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
-/// object.
+/// Waits for the next message, and returns it with those that have already arrived, up to `max`. `out` has room for
+/// `max` messages; `*out_count` is how many were written. Free them with `stargate_messages_free`. If none arrives
+/// within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
 ///
 /// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_consumer_receive`.
 #[unsafe(no_mangle)]
@@ -168,13 +168,13 @@ pub unsafe extern "C" fn stargate_consumer_receive_many(
     unsafe { receiving::receive_many(consumer, max, timeout_ms, out, out_count, error) }
 }
 
-/// Runs a handler on every message, on as many threads as the option processors says, until the consumer is closed. It
-/// returns when each processor has made its state. After an error the consumer is of no more use if a processor had
-/// begun.
+/// Runs a handler on every message until the consumer is closed. The option processors sets the number of threads. The
+/// call returns once each processor has made its state. If it fails after a processor has begun, the consumer is no
+/// longer usable.
 ///
 /// Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
-/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
-/// consumer was closed and every processor has ended.
+/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+/// once the consumer is closed and every processor has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_listen(
     consumer: *mut stargate_consumer,
@@ -187,8 +187,8 @@ pub unsafe extern "C" fn stargate_consumer_listen(
     unsafe { receiving::listen(consumer, handler, user_data, destroy, error) }
 }
 
-/// Acknowledges a message. It does not wait: the server does not answer acknowledgements. If one is lost with its
-/// connection, the message is redelivered. The message still has to be freed.
+/// Acknowledges a message without waiting: the server does not answer acknowledgements. If one is lost with its
+/// connection, the broker redelivers the message. The caller still frees the message.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -206,8 +206,8 @@ pub unsafe extern "C" fn stargate_consumer_ack(
     }
 }
 
-/// Acknowledges a message by its id, as after STARGATE_CONTINUE. It counts when the message was delivered on the
-/// present connection, or was neither batched nor in a partition.
+/// Acknowledges a message by its id, as after STARGATE_CONTINUE. It takes effect if the current connection delivered
+/// the message, or if the message was neither batched nor in a partition.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]
@@ -227,9 +227,9 @@ pub unsafe extern "C" fn stargate_consumer_ack_id(
 }
 
 /// Acknowledges a message and all before it that this consumer received; on a partitioned topic, those of its
-/// partition. For exclusive and failover subscriptions of one topic. What a lost connection did not carry any more is
-/// redelivered, acknowledged then, and not delivered. It costs one frame for each message, as acknowledging each of
-/// them would. The message still has to be freed.
+/// partition. For exclusive and failover subscriptions of one topic. If a connection is lost before it carried all
+/// acknowledgements, the broker redelivers those messages; the consumer then acknowledges them without delivering them.
+/// It costs one frame for each message, like separate acknowledgements. The caller still frees the message.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for other subscriptions, several topics, or a topic that is not
 /// persistent.
@@ -248,10 +248,11 @@ pub unsafe extern "C" fn stargate_consumer_ack_cumulative(
     }
 }
 
-/// As `stargate_consumer_ack_cumulative` with an id, which may also be one of an earlier consumer of the
-/// subscription: what comes at or below it is acknowledged and not handed out.
+/// As `stargate_consumer_ack_cumulative`, but takes an id, which may come from an earlier consumer of the subscription.
+/// The consumer acknowledges messages at or below it without delivering them.
 ///
-/// Thread-safe. Errors: as there, and STARGATE_INVALID_ARGUMENT for text that is no message id.
+/// Thread-safe. Errors: as `stargate_consumer_ack_cumulative`, and STARGATE_INVALID_ARGUMENT for text that is no
+/// message id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_ack_cumulative_id(
     consumer: *mut stargate_consumer,
@@ -268,7 +269,7 @@ pub unsafe extern "C" fn stargate_consumer_ack_cumulative_id(
     }
 }
 
-/// Requests redelivery of a message, after the option negative_ack_delay. The message still has to be freed.
+/// Requests redelivery of a message, after the option negative_ack_delay. The caller still frees the message.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -286,7 +287,8 @@ pub unsafe extern "C" fn stargate_consumer_nack(
     }
 }
 
-/// Requests redelivery of a message by its id; counts when the present connection delivered it.
+/// Requests redelivery of a message by its id, after the option negative_ack_delay. It takes effect if the current
+/// connection delivered the message.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]
@@ -305,11 +307,11 @@ pub unsafe extern "C" fn stargate_consumer_nack_id(
     }
 }
 
-/// Schedules redelivery of a message after `delay_ms`: stores a copy in the retry letter topic, which this consumer
-/// consumes too, and acknowledges the message when the copy is stored. Needs the option enable_retry. A message that
-/// came back max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead.
-/// After an error the message is as it was, unacknowledged; after STARGATE_TIMEOUT the copy may still be stored, and
-/// the message acknowledged then. The message still has to be freed.
+/// Schedules redelivery of a message after `delay_ms`. It stores a copy in the retry letter topic, which this consumer
+/// consumes too, then acknowledges the message. Needs the option enable_retry. A message that was already redelivered
+/// max_redeliver_count times (`stargate_message_reconsume_times`) goes to the dead letter topic instead. After an error
+/// the message stays unacknowledged. After STARGATE_TIMEOUT the copy may still be stored, and the message then
+/// acknowledged. The caller still frees the message.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT without that option, and those of a send.
 #[unsafe(no_mangle)]
@@ -333,9 +335,10 @@ pub unsafe extern "C" fn stargate_consumer_reconsume_later(
 }
 
 /// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
-/// id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered.
-/// Other consumers of the subscription are moved with it. On a partitioned topic an id moves its partition; several
-/// topics move to the ends and times only; not for patterns, nor for subscriptions that are not durable.
+/// id in base64, or with `after` 1 the one after that message. Once it returns, no message from before the seek is
+/// delivered. Other consumers of the subscription move with it. On a partitioned topic an id moves its partition. A
+/// consumer of several topics can seek to the ends and to times only. Patterns and non-durable subscriptions cannot
+/// seek.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -350,9 +353,10 @@ pub unsafe extern "C" fn stargate_consumer_seek(
     unsafe { seek::seek(consumer, position, after, timeout_ms, error) }
 }
 
-/// As `stargate_consumer_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+/// As `stargate_consumer_seek`, but to the first message published at or after `time_ms`, in milliseconds since 1970
+/// UTC.
 ///
-/// Thread-safe; blocks. Errors: as there.
+/// Thread-safe; blocks. Errors: as `stargate_consumer_seek`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_seek_time(
     consumer: *mut stargate_consumer,
@@ -364,8 +368,8 @@ pub unsafe extern "C" fn stargate_consumer_seek_time(
     unsafe { seek::seek_time(consumer, time_ms, timeout_ms, error) }
 }
 
-/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
-/// for `stargate_string_free`.
+/// Returns the ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in
+/// `*out`. Free it with `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -379,8 +383,8 @@ pub unsafe extern "C" fn stargate_consumer_last_message_ids_json(
     unsafe { seek::last_message_ids_json(consumer, timeout_ms, out, error) }
 }
 
-/// Returns how many messages the subscription has not acknowledged, those in hand included, in `*out`: 0 is caught up.
-/// It is the broker's count, in which a batch is one. Not for patterns.
+/// Returns in `*out` how many messages the subscription has not acknowledged, those delivered to the application
+/// included. 0 means that it has caught up. The broker counts a batch as one message. Not for patterns.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -401,8 +405,8 @@ pub unsafe extern "C" fn stargate_consumer_backlog(
     }
 }
 
-/// With the option pull_mode, asks for `messages` (1 to 100000) more than the window gives by itself, on each
-/// connection.
+/// Requests `messages` (1 to 100000) in addition to the window, on each connection. For consumers with the option
+/// pull_mode.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -415,8 +419,8 @@ pub unsafe extern "C" fn stargate_consumer_permit(
     unsafe { enter(error, || handle_ops::of(consumer)?.permit(messages)) }
 }
 
-/// Deletes the subscription and closes the consumer. When other consumers are on the subscription it fails, and this
-/// one goes on.
+/// Deletes the subscription and closes the consumer. If the subscription has other consumers, the call fails and this
+/// consumer continues.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_BROKER, STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
@@ -436,7 +440,7 @@ pub unsafe extern "C" fn stargate_consumer_unsubscribe(
 
 /// Checks whether the topic was terminated and everything in it has been acknowledged: `*out` is 1 or 0.
 ///
-/// Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+/// Thread-safe; blocks, since it queries the server. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_is_end_of_topic(
     consumer: *mut stargate_consumer,
@@ -448,8 +452,8 @@ pub unsafe extern "C" fn stargate_consumer_is_end_of_topic(
     unsafe { receiving::is_end_of_topic(consumer, timeout_ms, out, error) }
 }
 
-/// The full name of its topic; of several topics, of the first of them, and for a pattern, a name that stands for it.
-/// `ptr` is NULL for NULL.
+/// Returns the full name of the consumer's topic. For several topics it is that of the first; for a pattern, a name
+/// that stands for it. `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the consumer.
 #[unsafe(no_mangle)]
@@ -458,7 +462,7 @@ pub unsafe extern "C" fn stargate_consumer_topic(consumer: *const stargate_consu
     unsafe { handle_ops::topic(consumer) }
 }
 
-/// The name of its subscription. `ptr` is NULL for NULL.
+/// Returns the name of the consumer's subscription. `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the consumer.
 #[unsafe(no_mangle)]
@@ -472,9 +476,9 @@ pub unsafe extern "C" fn stargate_consumer_subscription(consumer: *const stargat
     })
 }
 
-/// Waits until it is connected, as after an open with the option lazy.
+/// Waits until the handle is connected, for example after an open with the option lazy.
 ///
-/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or the error that ended the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_wait_connected(
     consumer: *mut stargate_consumer,
@@ -485,7 +489,7 @@ pub unsafe extern "C" fn stargate_consumer_wait_connected(
     unsafe { handle_ops::wait_connected(consumer, timeout_ms, error) }
 }
 
-/// 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+/// Returns 1 if all connections of the handle are up now, otherwise 0; 0 for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -494,7 +498,7 @@ pub unsafe extern "C" fn stargate_consumer_is_connected(consumer: *const stargat
     unsafe { handle_ops::is_connected(consumer) }
 }
 
-/// Its counters as a JSON object, in `*out` for `stargate_string_free`.
+/// Returns the counters of the handle as a JSON object in `*out`. Free it with `stargate_string_free`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -507,12 +511,12 @@ pub unsafe extern "C" fn stargate_consumer_stats_json(
     unsafe { handle_ops::stats_json(consumer, out, error) }
 }
 
-/// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections, within
-/// `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
-/// to be freed.
+/// Stops delivery, lets handlers finish their messages, sends the acknowledgements, and closes the connections, within
+/// `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of a handler has run. The caller
+/// still frees the consumer.
 ///
-/// Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
-/// promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+/// Thread-safe; blocks. May be called more than once, and in the handler itself. There it does not wait for that
+/// handler, and the promise holds once the handler returns. Errors: STARGATE_TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_close(
     consumer: *mut stargate_consumer,
@@ -523,10 +527,10 @@ pub unsafe extern "C" fn stargate_consumer_close(
     unsafe { handle_ops::close(consumer, timeout_ms, error) }
 }
 
-/// Frees a consumer, closing it first if that was not done: it waits for a handler that runs, and for nothing else.
-/// NULL does nothing.
+/// Frees a consumer, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
+/// nothing.
 ///
-/// Thread-safe; may be called in the handler itself, for which it then does not wait.
+/// Thread-safe. May be called in the handler itself; it does not wait for that handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_free(consumer: *mut stargate_consumer) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.

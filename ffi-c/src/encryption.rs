@@ -12,9 +12,9 @@ use crate::util::handle::Handle;
 use crate::util::user_data::UserData;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_property, stargate_str};
 
-/// The public key is wanted: a producer encrypts with it.
+/// Requests the public key, with which a producer encrypts.
 pub const STARGATE_PUBLIC_KEY: i32 = 0;
-/// The private key is wanted: a consumer decrypts with it.
+/// Requests the private key, with which a consumer decrypts.
 pub const STARGATE_PRIVATE_KEY: i32 = 1;
 
 /// Where a key function puts its key. It lives for the call of that function.
@@ -41,9 +41,9 @@ unsafe fn given<'a>(key: *mut stargate_key) -> Result<&'a mut Given> {
     unsafe { key.cast::<Given>().as_mut() }.ok_or_else(|| invalid("key is NULL"))
 }
 
-/// Returns a key in PEM, of `length` bytes, RSA or on the curve P-256, P-384 or P-521: `PUBLIC KEY`, or without a
-/// passphrase `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. It is copied, and the copy is wiped when it has
-/// been used.
+/// Sets the key: PEM of `length` bytes, RSA or on the curve P-256, P-384 or P-521. A public key is a `PUBLIC KEY`; a
+/// private key, without a passphrase, a `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`. The library copies it,
+/// and wipes the copy after use.
 ///
 /// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -63,8 +63,8 @@ pub unsafe extern "C" fn stargate_key_set(
     }
 }
 
-/// Adds one entry to the metadata of a public key. They travel with each message, not encrypted, and are passed to the
-/// function that is asked for the private key: a version, for instance.
+/// Adds one entry to the metadata of a public key. The entries travel with each message, unencrypted, and reach the key
+/// function that supplies the private key. An example is the version of the key.
 ///
 /// In the call of the key function. Errors: STARGATE_INVALID_ARGUMENT for NULL and for what is not UTF-8.
 #[unsafe(no_mangle)]
@@ -84,12 +84,12 @@ pub unsafe extern "C" fn stargate_key_add_metadata(
     }
 }
 
-/// Gives the key with this name, by `stargate_key_set`, and returns STARGATE_OK; any other status means that there is
-/// none. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the `metadata_count`
-/// entries that came with the message. All of it lives for the call.
+/// Supplies the key with this name through `stargate_key_set` and returns STARGATE_OK. Any other status means that
+/// there is no such key. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the
+/// `metadata_count` entries that came with the message. All of it lives for the call.
 ///
-/// It runs on a thread of the library that may block. The public key is asked for when a producer is opened and at each
-/// new data key, a private key when a message comes under a data key that is not known yet.
+/// It runs on a thread of the library that may block. The library requests the public key when a producer is opened and
+/// for each new data key. It requests a private key when a message arrives under a data key that it does not know yet.
 pub type stargate_key_fn = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -113,7 +113,7 @@ type KeyFn = unsafe extern "C" fn(
 /// Asks `keys` for the keys of end-to-end encryption, instead of the options that name key files. For the options of a
 /// producer, which needs encryption_key too, or of a consumer, which then decrypts; see docs/encryption.md.
 ///
-/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_key(
     options: *mut stargate_options,

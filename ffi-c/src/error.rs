@@ -14,7 +14,7 @@ pub type stargate_status = i32;
 
 /// Success.
 pub const STARGATE_OK: stargate_status = 0;
-/// The time given ran out. For a send that was already written the message may still be stored.
+/// The time limit passed. If a send was already written, the message may still be stored.
 pub const STARGATE_TIMEOUT: stargate_status = 1;
 /// The handle was closed, by the caller or by an error reported earlier.
 pub const STARGATE_CLOSED: stargate_status = 2;
@@ -22,15 +22,15 @@ pub const STARGATE_CLOSED: stargate_status = 2;
 pub const STARGATE_END_OF_TOPIC: stargate_status = 3;
 /// An argument or an option was not acceptable; nothing was done.
 pub const STARGATE_INVALID_ARGUMENT: stargate_status = -1;
-/// No host could be reached, or a connection broke and was not to be restored.
+/// No host could be reached, or a connection broke and could not be restored.
 pub const STARGATE_CONNECT: stargate_status = -2;
-/// The server did not accept who we say we are (HTTP 401, or TLS).
+/// The server rejected the client's credentials (HTTP 401, or TLS).
 pub const STARGATE_AUTHENTICATION: stargate_status = -3;
-/// The server knows who we are and refuses the operation (HTTP 403).
+/// The server accepted the credentials and refuses the operation (HTTP 403).
 pub const STARGATE_AUTHORIZATION: stargate_status = -4;
 /// The tenant, the namespace or the topic does not exist (HTTP 404).
 pub const STARGATE_NOT_FOUND: stargate_status = -5;
-/// Somebody else holds the subscription or the producer name (HTTP 409).
+/// Another client holds the subscription or the producer name (HTTP 409).
 pub const STARGATE_BUSY: stargate_status = -6;
 /// As many messages are in flight as max_pending_msg or max_pending_bytes allow.
 pub const STARGATE_QUEUE_FULL: stargate_status = -7;
@@ -46,7 +46,7 @@ pub const STARGATE_OUTCOME_UNKNOWN: stargate_status = -11;
 pub const STARGATE_TOPIC_TERMINATED: stargate_status = -12;
 /// The handle belongs to the process before fork; open a new client in the child.
 pub const STARGATE_FORKED: stargate_status = -13;
-/// Waiting here could never end, because this very thread would have to do the work waited for.
+/// The wait could never end, because the calling thread would have to do the work that it waits for.
 pub const STARGATE_WOULD_DEADLOCK: stargate_status = -14;
 /// A key of end-to-end encryption could not be fetched or used, or a payload could not be encrypted or decrypted.
 pub const STARGATE_CRYPTO: stargate_status = -15;
@@ -87,7 +87,8 @@ const _: () = {
     }
 };
 
-/// The name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number this version does not have.
+/// Returns the name of a status, such as "STARGATE_TIMEOUT"; "STARGATE_UNKNOWN" for a number that this version does not
+/// have.
 ///
 /// Thread-safe. The text is never freed.
 #[unsafe(no_mangle)]
@@ -138,7 +139,7 @@ pub(crate) fn into_raw(error: Error) -> *mut stargate_error {
     handle::into_raw(Inner::new(error))
 }
 
-/// The kind of failure, to act on. STARGATE_OK for NULL.
+/// Returns the kind of failure, for programs to act on. STARGATE_OK for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -147,8 +148,8 @@ pub unsafe extern "C" fn stargate_error_status(error: *const stargate_error) -> 
     enter_or(STARGATE_OK, || unsafe { handle::optional(error) }.map_or(STARGATE_OK, |inner| inner.error.kind().code()))
 }
 
-/// The whole story on one line: the operation, the topic and every cause, such as
-/// "send to persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
+/// Returns the full description on one line: the operation, the topic and every cause, such as "send to
+/// persistent://public/default/orders: proxy closed the connection (1009): ...". Empty for NULL.
 ///
 /// Thread-safe. A view of the error.
 #[unsafe(no_mangle)]
@@ -158,7 +159,7 @@ pub unsafe extern "C" fn stargate_error_message(error: *const stargate_error) ->
     enter_or(EMPTY, || unsafe { handle::optional(error) }.map_or(EMPTY, |inner| inner.message.view()))
 }
 
-/// The full name of the topic concerned; `ptr` is NULL where there is none, or for NULL.
+/// Returns the full name of the topic concerned; `ptr` is NULL if there is none, and for NULL.
 ///
 /// Thread-safe. A view of the error.
 #[unsafe(no_mangle)]
@@ -167,8 +168,8 @@ pub unsafe extern "C" fn stargate_error_topic(error: *const stargate_error) -> s
     view(unsafe { handle::optional(error) }, |inner| inner.topic.as_ref())
 }
 
-/// The server's own words (the errorMsg of a receipt, the reason of a close, the message of an HTTP error page); `ptr` is
-/// NULL where there are none, or for NULL.
+/// Returns the server's own words: the errorMsg of a receipt, the reason of a close, or the message of an HTTP error
+/// page. `ptr` is NULL if there are none, and for NULL.
 ///
 /// Thread-safe. A view of the error.
 #[unsafe(no_mangle)]
@@ -181,7 +182,7 @@ fn view(error: Option<&Inner>, part: impl FnOnce(&Inner) -> Option<&Text>) -> st
     enter_or(stargate_str::NONE, || error.and_then(part).map_or(stargate_str::NONE, Text::view))
 }
 
-/// The HTTP status with which the server refused the connection, or 0.
+/// Returns the HTTP status with which the server refused the connection, or 0.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -190,7 +191,7 @@ pub unsafe extern "C" fn stargate_error_http_status(error: *const stargate_error
     enter_or(0, || unsafe { handle::optional(error) }.and_then(|inner| inner.error.http_status()).map_or(0, i32::from))
 }
 
-/// 1 when the same call may succeed later with nothing changed by the caller, otherwise 0. After STARGATE_TIMEOUT and
+/// Returns 1 if the same call may succeed later without a change by the caller, otherwise 0. After STARGATE_TIMEOUT and
 /// STARGATE_OUTCOME_UNKNOWN a second send can store the message twice.
 ///
 /// Thread-safe.

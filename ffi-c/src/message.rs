@@ -14,8 +14,8 @@ use crate::util::handle::{self, Handle};
 use crate::util::handler::STARGATE_RECONSUME_LATER;
 use crate::util::values::{Text, stargate_bytes, stargate_str};
 
-/// A received message. One that a receive gave is the caller's to free; one that a handler is given lives for that call
-/// (`stargate_message_clone` keeps it). All accessors give views that live as long as the message.
+/// A received message. The caller frees a message that a receive returned. One passed to a handler lives for that call;
+/// `stargate_message_clone` keeps it. All accessors return views that live as long as the message.
 pub struct stargate_message {
     _private: [u8; 0],
 }
@@ -28,7 +28,7 @@ pub(crate) struct Inner<'a> {
     key: OnceBox<Text>,
     encryption_context: OnceBox<Text>,
     properties: OnceBox<Vec<(Text, Text)>>,
-    /// After how many milliseconds a handler wants it again.
+    /// The delay in milliseconds after which a handler requests redelivery.
     delay_ms: AtomicU64,
 }
 
@@ -97,7 +97,7 @@ where
     enter_or(otherwise, || unsafe { handle::optional(message) }.and_then(part).unwrap_or(otherwise))
 }
 
-/// The content. Empty for NULL.
+/// Returns the content. Empty for NULL.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -106,8 +106,8 @@ pub unsafe extern "C" fn stargate_message_payload(message: *const stargate_messa
     unsafe { read(message, stargate_bytes::NONE, |inner| Some(stargate_bytes::view(inner.message.payload()))) }
 }
 
-/// Its id, in base64: to acknowledge it later, or for a reader to start after it. The ids of one message can differ as
-/// text between producer and consumer: compare with `stargate_message_id_compare`.
+/// Returns the id of a message in base64, to acknowledge it later or to start a reader after it. The ids of one message
+/// can differ as text between producer and consumer: compare with `stargate_message_id_compare`.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -117,8 +117,8 @@ pub unsafe extern "C" fn stargate_message_id(message: *const stargate_message) -
     unsafe { read(message, stargate_str::NONE, part) }
 }
 
-/// The full name of the topic that was subscribed to or read. For a consumer of several topics or a pattern the server
-/// does not tell which of them it was, and this is the first, or the pattern.
+/// Returns the full name of the topic that was subscribed to or read. For several topics or a pattern the server does
+/// not say which topic it was; this is the first topic, or the pattern.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn stargate_message_topic(message: *const stargate_message
     unsafe { read(message, stargate_str::NONE, part) }
 }
 
-/// Its key; `ptr` is NULL when it has none.
+/// Returns the key; `ptr` is NULL if the message has none.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn stargate_message_key(message: *const stargate_message) 
     unsafe { read(message, stargate_str::NONE, part) }
 }
 
-/// The value of a property; `ptr` is NULL when there is none of that name.
+/// Returns the value of a property; `ptr` is NULL if there is none of that name.
 ///
 /// Thread-safe. A view of the message.
 #[unsafe(no_mangle)]
@@ -170,8 +170,8 @@ pub unsafe extern "C" fn stargate_message_property_count(message: *const stargat
     unsafe { read(message, 0, |inner| Some(inner.message.properties().len())) }
 }
 
-/// The property number `index`, in the order of their names: 1 if there is one, 0 if not. `key` and `value` may be NULL
-/// when they are not wanted.
+/// Finds the property number `index`, in the order of their names, and returns 1 if there is one, 0 if not. `key` and
+/// `value` may be NULL.
 ///
 /// Thread-safe. Views of the message.
 #[unsafe(no_mangle)]
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn stargate_message_property_at(
     }
 }
 
-/// When the broker stored it, in milliseconds since 1970 UTC; 0 when the server wrote no time.
+/// Returns when the broker stored the message, in milliseconds since 1970 UTC; 0 if the server sent no time.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn stargate_message_publish_time_ms(message: *const starga
     unsafe { read(message, 0, |inner| inner.message.publish_time_ms()) }
 }
 
-/// The time that the sender gave it, in milliseconds since 1970 UTC; 0 when it gave none.
+/// Returns the event time that the sender set, in milliseconds since 1970 UTC; 0 if it set none.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -224,8 +224,7 @@ pub unsafe extern "C" fn stargate_message_redelivery_count(message: *const starg
     unsafe { read(message, 0, |inner| Some(inner.message.redelivery_count())) }
 }
 
-/// Returns how often the application has had it again from the retry letter topic; see
-/// `stargate_consumer_reconsume_later`.
+/// Returns how often the retry letter topic has redelivered the message; see `stargate_consumer_reconsume_later`.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -265,8 +264,8 @@ pub unsafe extern "C" fn stargate_message_encryption_context(message: *const sta
     unsafe { read(message, stargate_str::NONE, part) }
 }
 
-/// 1 when the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume lets
-/// such messages through.
+/// Returns 1 if the payload is still encrypted, otherwise 0; 0 for NULL. Only the option crypto_failure_action=consume
+/// lets such messages through.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -275,8 +274,8 @@ pub unsafe extern "C" fn stargate_message_is_encrypted(message: *const stargate_
     unsafe { read(message, 0, |inner| Some(inner.message.is_encrypted().into())) }
 }
 
-/// A copy to keep beyond the call of a handler, for `stargate_message_free`. The payload is shared, not copied. NULL
-/// for NULL.
+/// Returns a copy that outlives the call of a handler; free it with `stargate_message_free`. The payload is shared, not
+/// copied. NULL for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -285,8 +284,8 @@ pub unsafe extern "C" fn stargate_message_clone(message: *const stargate_message
     unsafe { read(message, std::ptr::null_mut(), |inner| Some(into_raw(inner.message.clone().into_owned()))) }
 }
 
-/// Frees a message that a receive or a clone gave; not one that a handler was given. NULL does nothing. Freeing does
-/// not acknowledge.
+/// Frees a message that a receive or a clone returned, not one passed to a handler. NULL does nothing. Freeing does not
+/// acknowledge.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -338,7 +337,7 @@ pub unsafe extern "C" fn stargate_message_id_compare(
 }
 
 /// Returns what a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last
-/// two are -1 where there is none. Each of the four may be NULL when it is not wanted.
+/// two are -1 where there is none. Each of the four pointers may be NULL.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]

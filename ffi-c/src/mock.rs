@@ -16,8 +16,8 @@ use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
 use crate::util::values::{Text, owned_string, stargate_bytes, stargate_property, stargate_str};
 
-/// A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
-/// moment. Any WebSocket client can use it, other processes too.
+/// An in-memory Pulsar broker on a real socket at 127.0.0.1, which produces on request the faults of a real one. Any
+/// WebSocket client can use it, other processes too.
 pub struct stargate_mock {
     _private: [u8; 0],
 }
@@ -35,7 +35,7 @@ unsafe impl Handle for stargate_mock {
     type Inner = OfProcess<Inner>;
 }
 
-/// How a mock broker is to be. Begin with STARGATE_MOCK_OPTIONS_INIT; what is 0 or NULL is as a real broker has it.
+/// The options of a mock broker. Begin with STARGATE_MOCK_OPTIONS_INIT; 0 and NULL stand for a real broker's defaults.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct stargate_mock_options {
@@ -45,7 +45,7 @@ pub struct stargate_mock_options {
     pub port: u16,
     /// 1: connecting to a topic that is missing does not create it.
     pub no_auto_create_topics: i32,
-    /// The token that may do everything; without one nobody has to authenticate.
+    /// The token that may do everything; without one, clients need not authenticate.
     pub token: *const c_char,
     /// A token that is known and may do nothing (HTTP 403).
     pub forbidden_token: *const c_char,
@@ -173,7 +173,7 @@ unsafe fn live<'a>(mock: *const stargate_mock) -> Result<&'a Mock> {
     Ok(&unsafe { handle::inner(mock, "mock") }?.get()?.mock)
 }
 
-/// Starts a broker. NULL options are the defaults: any free port, no authentication, no TLS.
+/// Starts a broker. NULL `options` are the defaults: any free port, no authentication, no TLS.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT (options, TLS files), STARGATE_CONNECT (the port is taken).
 #[unsafe(no_mangle)]
@@ -195,7 +195,8 @@ pub unsafe extern "C" fn stargate_mock_start(
     }
 }
 
-/// Its service URL, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL for NULL.
+/// Returns the service URL of a mock, "ws://127.0.0.1:PORT" or "wss://...", for `stargate_client_new`. `ptr` is NULL
+/// for NULL.
 ///
 /// Thread-safe. A view of the mock.
 #[unsafe(no_mangle)]
@@ -207,7 +208,7 @@ pub unsafe extern "C" fn stargate_mock_url(mock: *const stargate_mock) -> starga
     })
 }
 
-/// The URL of its REST API, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
+/// Returns the URL of the REST API of a mock, "http://127.0.0.1:PORT". `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the mock.
 #[unsafe(no_mangle)]
@@ -219,8 +220,8 @@ pub unsafe extern "C" fn stargate_mock_http_url(mock: *const stargate_mock) -> s
     })
 }
 
-/// The URL of the OAuth2 issuer that it is with the option oauth2_client_id, "http://127.0.0.1:PORT/oauth2", for the
-/// option oauth2_issuer_url of a client. `ptr` is NULL for NULL.
+/// Returns the URL of the OAuth2 issuer that a mock is with the option oauth2_client_id,
+/// "http://127.0.0.1:PORT/oauth2", for the option oauth2_issuer_url of a client. `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the mock.
 #[unsafe(no_mangle)]
@@ -263,9 +264,9 @@ unsafe fn message(from: *const stargate_outgoing) -> Result<MockMessage> {
 }
 
 /// Stores a message as if a producer had sent it; its context and replication_clusters mean nothing here. A payload
-/// whose ptr is NULL is none at all, a tombstone, which only native clients can send: an empty one has a ptr. The topic
-/// is created if need be; of a partitioned one the key picks the partition. `*out_message_id` (which may be NULL) is
-/// its id, for `stargate_string_free`.
+/// whose ptr is NULL makes a tombstone, a message without a value, which only native clients can send; an empty payload
+/// has a ptr. The broker creates the topic if it does not exist. On a partitioned topic the key selects the partition.
+/// `*out_message_id` is its id, to free with `stargate_string_free`; `out_message_id` may be NULL.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_NOT_FOUND (namespace), STARGATE_BROKER (the topic is
 /// terminated).
@@ -292,7 +293,7 @@ pub unsafe extern "C" fn stargate_mock_publish(
     }
 }
 
-/// A message as the broker stored it. All of it lives for the call that it is given to.
+/// A message as the broker stored it. It is valid for the call that receives it.
 #[repr(C)]
 pub struct stargate_mock_message {
     /// The size of this struct in the library that runs; later versions append fields.
@@ -321,7 +322,7 @@ pub struct stargate_mock_message {
     pub sequence_id: i64,
 }
 
-/// Is shown a stored message.
+/// Receives a stored message.
 pub type stargate_mock_visit_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const stargate_mock_message)>;
 
@@ -380,9 +381,10 @@ fn show(message: stargate_core::mock::StoredMessage, visit: impl FnOnce(*const s
     });
 }
 
-/// The same as JSON, in `*out`, for `stargate_string_free`: an array of objects with "topic", "message_id", "payload"
-/// (in base64, or null), "key" (or null), "properties", "event_time_ms", "publish_time_ms", "deliver_at_ms",
-/// "producer_name", "sequence_id" and "batch" (null, or its place in its batch and the batch's size).
+/// Returns the messages of a topic as JSON in `*out`, to free with `stargate_string_free`: an array of objects with
+/// "topic", "message_id", "payload" (in base64, or null), "key" (or null), "properties", "event_time_ms",
+/// "publish_time_ms", "deliver_at_ms", "producer_name", "sequence_id" and "batch" (null, or its place in its batch and
+/// the batch's size).
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -455,8 +457,8 @@ pub unsafe extern "C" fn stargate_mock_create_partitioned(
     }
 }
 
-/// Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end; so that
-/// messages can wait for a consumer that has not come yet. The topic is created if need be.
+/// Creates a durable subscription, at the beginning of the topic if `earliest` is not 0, otherwise at its end. Messages
+/// then wait for a consumer that is opened later. The broker creates the topic if it does not exist.
 ///
 /// Thread-safe. Errors: STARGATE_BROKER (it exists), STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -478,7 +480,8 @@ pub unsafe extern "C" fn stargate_mock_create_subscription(
     }
 }
 
-/// Checks whether a namespace, such as "public/default", drops messages whose sequence id it has seen: on if not 0.
+/// Enables deduplication in a namespace such as "public/default", or disables it if `on` is 0. With it the broker drops
+/// messages whose sequence id it has seen.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND.
 #[unsafe(no_mangle)]
@@ -587,8 +590,8 @@ pub unsafe extern "C" fn stargate_mock_set_up(
     unsafe { enter(error, || live(mock)?.set_up(up != 0).map_err(failed)) }
 }
 
-/// Drops the connections about a topic (NULL: all of them), without a close frame. `*out` (which may be NULL) is how
-/// many they were.
+/// Drops the connections about a topic (NULL: all of them), without a close frame. `*out` is how many there were; `out`
+/// may be NULL.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -620,7 +623,7 @@ pub unsafe extern "C" fn stargate_mock_connections(mock: *const stargate_mock) -
 }
 
 /// Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on
-/// any) since the start or the last `stargate_mock_clear_requests`. It takes the place of sleeps in tests.
+/// any) since the start or the last `stargate_mock_clear_requests`. It replaces sleeps in tests.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -674,10 +677,10 @@ pub unsafe extern "C" fn stargate_mock_count(
     }
 }
 
-/// What clients did and got, in order and at most the last 100,000, as JSON in `*out`, for `stargate_string_free`: an
-/// array of objects with "at_ms" (since the start), "op", "topic", "role" (producer, consumer, reader, admin),
-/// "connection" (counted from 1) and "detail" (the status of an upgrade, the context of a send, the id of an
-/// acknowledgement ...).
+/// Returns what clients did and received, in order and at most the last 100,000, as JSON in `*out`, to free with
+/// `stargate_string_free`: an array of objects with "at_ms" (since the start), "op", "topic", "role" (producer,
+/// consumer, reader, admin), "connection" (counted from 1) and "detail" (the status of an upgrade, the context of a
+/// send, the id of an acknowledgement ...).
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]

@@ -12,8 +12,8 @@ use crate::util::handle::{self, Handle};
 use crate::util::user_data::UserData;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
 
-/// A set of options, for a client or for what it opens. Functions that take it copy it, so one set serves many calls and
-/// may be freed right after them. Not for two threads at once.
+/// A set of options, for a client or for what it opens. Functions that take a set copy it: one set serves many calls
+/// and may be freed right after them. Only one thread may use a set at a time.
 pub struct stargate_options {
     _private: [u8; 0],
 }
@@ -39,7 +39,7 @@ pub(crate) unsafe fn inner_mut<'a>(options: *mut stargate_options) -> Result<&'a
     unsafe { options.cast::<Options>().as_mut() }.ok_or_else(|| invalid("options is NULL"))
 }
 
-/// An empty set of options: everything has its default. Free it with `stargate_options_free`.
+/// Creates an empty set of options: every option has its default. Free it with `stargate_options_free`.
 ///
 /// Thread-safe. NULL only when memory is exhausted.
 #[unsafe(no_mangle)]
@@ -48,7 +48,7 @@ pub extern "C" fn stargate_options_new() -> *mut stargate_options {
 }
 
 /// Sets an option. Keys, values, units and defaults are those of docs/configuration.md and `stargate_options_describe`;
-/// times are in milliseconds. The value is checked at once, what goes with what is checked when a handle is opened.
+/// times are in milliseconds. The call checks the value; opening a handle checks which options go together.
 ///
 /// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT with the nearest key there is, or with the values that are
 /// legal.
@@ -89,8 +89,8 @@ pub unsafe extern "C" fn stargate_options_header(
     }
 }
 
-/// Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs when this set and all
-/// that was opened with it are gone.
+/// Frees a set of options. NULL does nothing. The `destroy` of a function registered in it runs once this set and every
+/// handle opened with it are gone.
 ///
 /// For one thread at a time.
 #[unsafe(no_mangle)]
@@ -99,8 +99,9 @@ pub unsafe extern "C" fn stargate_options_free(options: *mut stargate_options) {
     enter_or((), || drop(unsafe { handle::take(options) }));
 }
 
-/// Every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default", "roles" (which
-/// of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and "doc".
+/// Returns every option as JSON: an array of objects with "key", "aliases", "type", "range", "choices", "default",
+/// "roles" (which of connection, producer, consumer and reader take it), "parameters" (the server's name for it) and
+/// "doc".
 ///
 /// Thread-safe. The text is never freed.
 #[unsafe(no_mangle)]
@@ -109,9 +110,9 @@ pub extern "C" fn stargate_options_describe() -> stargate_str {
     enter_or(stargate_str::NONE, || TEXT.get_or_init(|| Text::boxed(stargate_core::options::describe())).view())
 }
 
-/// For programs with an event loop: the callbacks and handlers of a client with these options run inside of
-/// `stargate_client_poll`, and on no thread of the library. Log and token functions are not among them. It is no key of
-/// `stargate_options_set`, because it is a matter of how a program is written and not of how it is configured.
+/// Runs the callbacks and handlers of a client with these options inside `stargate_client_poll`, and on no thread of
+/// the library. It is for programs with an event loop. Log and token functions are not affected. It is not a key of
+/// `stargate_options_set`, because it depends on how a program is written, not on its configuration.
 ///
 /// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -129,13 +130,13 @@ pub unsafe extern "C" fn stargate_options_poll_callbacks(
     }
 }
 
-/// Something failed for good.
+/// A permanent failure.
 pub const STARGATE_LOG_ERROR: i32 = 1;
-/// Something is wrong and is being dealt with, such as a lost connection.
+/// A problem that the library is handling, such as a lost connection.
 pub const STARGATE_LOG_WARN: i32 = 2;
-/// A change of state that an operator wants to see.
+/// A change of state, for operators.
 pub const STARGATE_LOG_INFO: i32 = 3;
-/// What a developer wants to see.
+/// Details, for developers.
 pub const STARGATE_LOG_DEBUG: i32 = 4;
 
 const _: () = {
@@ -155,10 +156,10 @@ thread_local! {
 }
 
 /// Sends the log records of whatever is opened with these options to `log`, up to `max_level` (STARGATE_LOG_DEBUG for
-/// all). Given to a client it holds for all that the client opens.
+/// all). On a client's options it applies to everything that the client opens.
 ///
 /// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL and for a level that does not exist. `destroy`
-/// runs then, too.
+/// runs after an error too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_log(
     options: *mut stargate_options,
@@ -192,8 +193,9 @@ pub unsafe extern "C" fn stargate_options_on_log(
 }
 
 /// Writes the token of a connection, without "Bearer", into `buffer` of `capacity` bytes and its length into `*length`,
-/// and returns STARGATE_OK. With STARGATE_TOO_BIG and the size it needs in `*length` it is called again with that
-/// much room. Any other status means that there is no token: the attempt to connect fails, and is repeated.
+/// and returns STARGATE_OK. If the buffer is too small, the function returns STARGATE_TOO_BIG with the size that it
+/// needs in `*length`, and is called a second time with that capacity. Any other status means that there is no token:
+/// the attempt to connect fails, and is repeated.
 ///
 /// It runs on a thread of the library that may block, within the option connect_timeout.
 pub type stargate_token_fn = Option<
@@ -205,10 +207,10 @@ pub type stargate_token_fn = Option<
     ) -> stargate_status,
 >;
 
-/// Asks `token` for the JSON web token at each connect, so that tokens may expire and be renewed; instead of the options
-/// auth_token and auth_token_file.
+/// Calls `token` for the JSON web token at each connect, so that tokens can expire and be renewed. It replaces the
+/// options auth_token and auth_token_file.
 ///
-/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_token(
     options: *mut stargate_options,
@@ -233,7 +235,7 @@ pub unsafe extern "C" fn stargate_options_on_token(
 }
 
 /// Writes headers, "Name: value" a line, into `buffer` of `capacity` bytes and their length into `*length`, and returns
-/// STARGATE_OK. What holds for a token function holds for it, the second call with more room included.
+/// STARGATE_OK. It behaves as a token function does, the second call with a larger buffer included.
 pub type stargate_headers_fn = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -243,10 +245,10 @@ pub type stargate_headers_fn = Option<
     ) -> stargate_status,
 >;
 
-/// Asks `headers` for headers at each connect and each request to the REST API, besides those that are set; they replace
-/// those of the same names.
+/// Calls `headers` for headers at each connect and each request to the REST API. They are added to those set as
+/// options, and replace those of the same names.
 ///
-/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_headers(
     options: *mut stargate_options,
@@ -308,10 +310,10 @@ pub const STARGATE_STATE_CONNECTED: i32 = 1;
 pub const STARGATE_STATE_DISCONNECTED: i32 = 2;
 /// Closed by the application.
 pub const STARGATE_STATE_CLOSED: i32 = 3;
-/// Ended by an error that does not heal.
+/// Ended by a permanent error.
 pub const STARGATE_STATE_FAILED: i32 = 4;
-/// Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (the
-/// error tells, `STARGATE_BROKER`).
+/// Connected, but the server delivers nothing: it waits for acknowledgements, or stopped at a message without a value
+/// (then the error is `STARGATE_BROKER`).
 pub const STARGATE_STATE_STALLED: i32 = 5;
 
 const _: () = {
@@ -323,7 +325,7 @@ const _: () = {
     assert!(STARGATE_STATE_STALLED == ConnectionState::Stalled as i32);
 };
 
-/// A change of state of a connection. All of it lives for the call that it is given to.
+/// A change of state of a connection. It is valid for the call that receives it.
 #[repr(C)]
 pub struct stargate_state_change {
     /// The size of this struct in the library that runs; later versions append fields.
@@ -334,9 +336,9 @@ pub struct stargate_state_change {
     pub session: u32,
     /// The topic of the producer, consumer or reader.
     pub topic: stargate_str,
-    /// The host, as "name:port"; empty where none is meant.
+    /// The host, as "name:port"; empty if the change concerns none.
     pub host: stargate_str,
-    /// Why, or NULL.
+    /// The reason, or NULL.
     pub error: *const stargate_error,
     /// Milliseconds until the next attempt, or -1 when none follows.
     pub retry_in_ms: i64,
@@ -347,10 +349,10 @@ pub struct stargate_state_change {
 /// Receives changes of state, on the client's callback thread.
 pub type stargate_state_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, change: *const stargate_state_change)>;
 
-/// Calls `on_state` whenever a connection of what is opened with these options changes its state. Given to a client it
-/// holds for all that the client opens.
+/// Calls `on_state` whenever a connection of what is opened with these options changes its state. On a client's options
+/// it applies to everything that the client opens.
 ///
-/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs then, too.
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for NULL. `destroy` runs after an error too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_options_on_state(
     options: *mut stargate_options,

@@ -17,7 +17,7 @@ use crate::util::values::{
 };
 use crate::util::{handle_ops, time};
 
-/// Sends messages to one topic. It reconnects by itself, and sends again what was accepted and has no receipt.
+/// Sends messages to one topic. It reconnects by itself, and sends accepted messages that have no receipt again.
 pub struct stargate_producer {
     _private: [u8; 0],
 }
@@ -27,7 +27,7 @@ unsafe impl Handle for stargate_producer {
     type Inner = OfProcess<Producer>;
 }
 
-/// A message to send. All that it points to is the caller's, and copied before the call returns.
+/// A message to send. Everything that it points to belongs to the caller, and is copied before the call returns.
 ///
 /// Begin with STARGATE_OUTGOING_INIT, which sets `struct_size` and leaves everything else out.
 #[repr(C)]
@@ -39,11 +39,11 @@ pub struct stargate_outgoing {
     pub payload: stargate_bytes,
     /// The key, or NULL: decides the partition, and the consumer of a key_shared subscription.
     pub key: *const c_char,
-    /// The application's properties. Of two with one name the last counts.
+    /// The application's properties. If two have the same name, the last one counts.
     pub properties: *const stargate_property,
     /// How many there are.
     pub property_count: usize,
-    /// A text of the application, or NULL, that comes back with the receipt. It is not sent.
+    /// A text of the application, or NULL. The receipt returns it; it is not sent.
     pub context: *const c_char,
     /// The application's time of the event, in milliseconds since 1970 UTC, or 0.
     pub event_time_ms: i64,
@@ -109,8 +109,9 @@ unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Ou
     }
 }
 
-/// Opens a producer, and waits until it is connected unless the option lazy is set. NULL options are the client's and the
-/// defaults. Each host is tried for the option connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+/// Opens a producer, and waits until it is connected unless the option lazy is set. NULL `options` are the client's
+/// options and the defaults. The option connect_timeout bounds the attempt at each host; `timeout_ms` bounds the whole
+/// call, and -1 adds no bound.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND
 /// (tenant or namespace), STARGATE_BUSY (the name is in use, and still is after two seconds),
@@ -139,9 +140,9 @@ pub unsafe extern "C" fn stargate_producer_open(
     }
 }
 
-/// Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On success
-/// `*out_message_id` is the message's id, for `stargate_string_free`, or NULL if the broker had the message already,
-/// because it was sent twice to a namespace with deduplication. `out_message_id` may be NULL.
+/// Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On
+/// success `*out_message_id` is the message's id, to free with `stargate_string_free`. It is NULL for a duplicate: a
+/// message sent twice to a namespace with deduplication. `out_message_id` may be NULL.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
 /// STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
@@ -176,12 +177,12 @@ async fn send(producer: &Producer, message: OutgoingMessage, timeout: Option<Dur
     }
 }
 
-/// The id of a receipt; NULL for a duplicate, whose id the broker does not tell.
+/// The id of a receipt; NULL for a duplicate, whose id the broker does not report.
 fn id_for_c(receipt: &Receipt) -> Result<*mut c_char> {
     if receipt.is_duplicate() { Ok(std::ptr::null_mut()) } else { owned_string(receipt.message_id().as_str()) }
 }
 
-/// How a send with a callback ended. All of it lives for the call that it is given to.
+/// How a send with a callback ended. It is valid for the call that receives it.
 #[repr(C)]
 pub struct stargate_delivery_report {
     /// The size of this struct in the library that runs; later versions append fields.
@@ -200,10 +201,10 @@ pub struct stargate_delivery_report {
 pub type stargate_delivery_report_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, sent: *const stargate_delivery_report)>;
 
-/// Accepts a message, and calls `on_sent` exactly once when it has its receipt, failed, timed out (option send_timeout) or
-/// was given up by a close. While as many messages are in flight as the options max_pending_msg and max_pending_bytes
-/// allow, it waits for room: at most `timeout_ms`, and with -1 at most send_timeout; 0, and the option when_full=fail,
-/// give STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
+/// Accepts a message, and calls `on_sent` exactly once: on its receipt, failure or timeout (option send_timeout), or
+/// when a close gives it up. While max_pending_msg or max_pending_bytes is reached, the call waits for room: at most
+/// `timeout_ms`, or with -1 at most send_timeout. With 0, or with the option when_full=fail, it returns
+/// STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
 ///
 /// Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
 ///
@@ -270,11 +271,11 @@ pub struct stargate_send_result {
 }
 
 /// Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
-/// `timeout_ms`, or with -1 within the option send_timeout for each. `results` has `count` places, of which all are
-/// written, and which are freed with `stargate_send_results_free`; it may be NULL.
+/// `timeout_ms`, or with -1 within the option send_timeout for each. `results` may be NULL, or has room for `count`
+/// results. All are written; free them with `stargate_send_results_free`.
 ///
-/// The result is that of the first message that failed, or STARGATE_OK when the broker has them all. Arguments are
-/// checked before anything is sent.
+/// Returns the status of the first message that failed, or STARGATE_OK if the broker has them all. It checks the
+/// arguments before it sends anything.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_producer_send`.
 #[unsafe(no_mangle)]
@@ -299,9 +300,9 @@ pub unsafe extern "C" fn stargate_producer_send_batch(
     }
 }
 
-/// Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own that is closed
-/// whatever happens. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with
-/// the server's query parameters if any; `options` are those of connections and producers, or NULL.
+/// Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own, which is closed in
+/// any case. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with the
+/// server's query parameters if any; `options` are those of connections and producers, or NULL.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
 #[unsafe(no_mangle)]
@@ -425,8 +426,8 @@ pub unsafe extern "C" fn stargate_send_results_free(results: *mut stargate_send_
     }
 }
 
-/// Waits until every message accepted before has ended, well or not. Callbacks of the last ones may still be to run;
-/// `stargate_producer_close` waits for those, too.
+/// Waits until every message accepted before has its receipt or has failed. The last callbacks may not have run yet;
+/// `stargate_producer_close` waits for those too.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
@@ -445,7 +446,7 @@ pub unsafe extern "C" fn stargate_producer_flush(
     }
 }
 
-/// The full name of its topic. `ptr` is NULL for NULL.
+/// Returns the full name of the topic. `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the producer.
 #[unsafe(no_mangle)]
@@ -454,9 +455,9 @@ pub unsafe extern "C" fn stargate_producer_topic(producer: *const stargate_produ
     unsafe { handle_ops::topic(producer) }
 }
 
-/// Waits until it is connected, as after an open with the option lazy.
+/// Waits until the handle is connected, for example after an open with the option lazy.
 ///
-/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or the error that ended the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_wait_connected(
     producer: *mut stargate_producer,
@@ -467,7 +468,7 @@ pub unsafe extern "C" fn stargate_producer_wait_connected(
     unsafe { handle_ops::wait_connected(producer, timeout_ms, error) }
 }
 
-/// 1 when it is connected now, otherwise 0; 0 for NULL.
+/// Returns 1 if the producer is connected now, otherwise 0; 0 for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -476,7 +477,7 @@ pub unsafe extern "C" fn stargate_producer_is_connected(producer: *const stargat
     unsafe { handle_ops::is_connected(producer) }
 }
 
-/// Its counters as a JSON object, in `*out` for `stargate_string_free`.
+/// Returns the counters of the handle as a JSON object in `*out`. Free it with `stargate_string_free`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -490,10 +491,10 @@ pub unsafe extern "C" fn stargate_producer_stats_json(
 }
 
 /// Accepts no more messages, waits until those in flight have ended and their callbacks have run, and closes the
-/// connection. What is not done within `timeout_ms` ends with an error, and so does this call. After STARGATE_OK no
-/// callback of this producer runs any more. The handle still has to be freed.
+/// connection. Messages still in flight after `timeout_ms` fail, and so does this call. After STARGATE_OK no callback
+/// of this producer runs any more. The caller still frees the producer.
 ///
-/// Thread-safe; blocks. May be called more than once, and in a callback, for which it then does not wait. Errors:
+/// Thread-safe; blocks. May be called more than once, and in a callback; it does not wait for that callback. Errors:
 /// STARGATE_TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_close(
@@ -505,10 +506,10 @@ pub unsafe extern "C" fn stargate_producer_close(
     unsafe { handle_ops::close(producer, timeout_ms, error) }
 }
 
-/// Frees a producer, closing it first if that was not done: without waiting for receipts, but for callbacks. NULL does
+/// Frees a producer, and closes it first if it is open. It does not wait for receipts, but for callbacks. NULL does
 /// nothing.
 ///
-/// Thread-safe; may be called in a callback, for which it then does not wait.
+/// Thread-safe. May be called in a callback; it does not wait for that callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_free(producer: *mut stargate_producer) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.

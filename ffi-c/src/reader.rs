@@ -14,8 +14,8 @@ use crate::util::handler::stargate_handler;
 use crate::util::values::{stargate_destroy_fn, stargate_str};
 use crate::util::{handle_ops, receiving, seek, time};
 
-/// Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. A
-/// reconnect goes on after the last message, with neither a gap nor a replay.
+/// Reads a topic from the option starting_message ("earliest", "latest" or after an id), without a subscription. After
+/// a reconnect it continues after the last message, with neither a gap nor a replay.
 pub struct stargate_reader {
     _private: [u8; 0],
 }
@@ -26,8 +26,8 @@ unsafe impl Handle for stargate_reader {
 }
 
 /// Opens a reader, and waits until it is connected unless the option lazy is set. On a partitioned topic it has one
-/// connection for each partition. NULL options are the client's and the defaults. Each host is tried for the option
-/// connect_timeout; `timeout_ms` bounds the whole, and -1 adds no bound.
+/// connection for each partition. NULL `options` are the client's options and the defaults. The option connect_timeout
+/// bounds the attempt at each host; `timeout_ms` bounds the whole call, and -1 adds no bound.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_CONNECT, STARGATE_AUTHENTICATION, STARGATE_AUTHORIZATION, STARGATE_NOT_FOUND,
 /// STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT.
@@ -55,8 +55,8 @@ pub unsafe extern "C" fn stargate_reader_open(
     }
 }
 
-/// Waits for the next message, which is then the caller's to free. Nothing within `timeout_ms` gives STARGATE_TIMEOUT,
-/// and no error object.
+/// Waits for the next message and returns it in `*out`, for the caller to free. If none arrives within `timeout_ms`,
+/// the result is STARGATE_TIMEOUT without an error object.
 ///
 /// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT,
 /// or what ended the reader.
@@ -71,9 +71,9 @@ pub unsafe extern "C" fn stargate_reader_receive(
     unsafe { receiving::receive(reader, timeout_ms, out, error) }
 }
 
-/// Waits for the next message, and gives up to `max` that are there: `out` has `max` places, of which `*out_count` are
-/// written, and `stargate_messages_free` frees them. Nothing within `timeout_ms` gives STARGATE_TIMEOUT, and no error
-/// object.
+/// Waits for the next message, and returns it with those that have already arrived, up to `max`. `out` has room for
+/// `max` messages; `*out_count` is how many were written. Free them with `stargate_messages_free`. If none arrives
+/// within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
 ///
 /// Receiving and a handler exclude each other. Thread-safe; blocks. Errors: as `stargate_reader_receive`.
 #[unsafe(no_mangle)]
@@ -89,13 +89,13 @@ pub unsafe extern "C" fn stargate_reader_receive_many(
     unsafe { receiving::receive_many(reader, max, timeout_ms, out, out_count, error) }
 }
 
-/// Runs a handler on every message, on as many threads as the option processors says, until the reader is closed. It
-/// returns when each processor has made its state. After an error the reader is of no more use if a processor had
-/// begun.
+/// Runs a handler on every message until the reader is closed. The option processors sets the number of threads. The
+/// call returns once each processor has made its state. If it fails after a processor has begun, the reader is no
+/// longer usable.
 ///
 /// Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
-/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs then, too; otherwise when the
-/// reader was closed and every processor has ended.
+/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+/// once the reader is closed and every processor has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_listen(
     reader: *mut stargate_reader,
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn stargate_reader_listen(
 
 /// Checks whether the topic was terminated and everything in it has been read: `*out` is 1 or 0.
 ///
-/// Thread-safe; blocks, since the server is asked. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
+/// Thread-safe; blocks, since it queries the server. Errors: STARGATE_TIMEOUT, STARGATE_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
     reader: *mut stargate_reader,
@@ -123,8 +123,8 @@ pub unsafe extern "C" fn stargate_reader_is_end_of_topic(
 }
 
 /// Moves to another position in the topic: the next message is the one at `position`, "earliest", "latest" or a message
-/// id in base64, or with `after` 1 the one after that message. Once it returns, no message from before is delivered. On
-/// a partitioned topic an id moves its partition.
+/// id in base64, or with `after` 1 the one after that message. Once it returns, no message from before the seek is
+/// delivered. On a partitioned topic an id moves its partition.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -139,9 +139,9 @@ pub unsafe extern "C" fn stargate_reader_seek(
     unsafe { seek::seek(reader, position, after, timeout_ms, error) }
 }
 
-/// As `stargate_reader_seek`, to the first message that was published at `time_ms` (since 1970 UTC) or later.
+/// As `stargate_reader_seek`, but to the first message published at or after `time_ms`, in milliseconds since 1970 UTC.
 ///
-/// Thread-safe; blocks. Errors: as there.
+/// Thread-safe; blocks. Errors: as `stargate_reader_seek`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_seek_time(
     reader: *mut stargate_reader,
@@ -153,8 +153,8 @@ pub unsafe extern "C" fn stargate_reader_seek_time(
     unsafe { seek::seek_time(reader, time_ms, timeout_ms, error) }
 }
 
-/// The ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in `*out`
-/// for `stargate_string_free`.
+/// Returns the ids of the last messages of the topic, one for each partition that has any, as a JSON array of texts in
+/// `*out`. Free it with `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -168,9 +168,9 @@ pub unsafe extern "C" fn stargate_reader_last_message_ids_json(
     unsafe { seek::last_message_ids_json(reader, timeout_ms, out, error) }
 }
 
-/// Checks whether there is a message that the application has not taken yet: `*out` is 1 or 0.
+/// Checks whether the topic has a message that the application has not received yet: `*out` is 1 or 0.
 ///
-/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, and those of the REST API.
+/// Thread-safe; blocks, since it queries the broker. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_has_message_available(
     reader: *mut stargate_reader,
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn stargate_reader_has_message_available(
 /// stargate_reader_mark_end(reader, 10000, &error); while (stargate_reader_receive_before_end(reader, -1, &message,
 /// &error) == STARGATE_OK && message != NULL) { ... stargate_message_free(message); }
 ///
-/// Thread-safe; blocks, since the broker is asked. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST
+/// Thread-safe; blocks, since it queries the broker. Errors: STARGATE_TIMEOUT, STARGATE_CONNECT, and those of the REST
 /// API.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_mark_end(
@@ -206,9 +206,9 @@ pub unsafe extern "C" fn stargate_reader_mark_end(
     unsafe { enter(error, || blocking::wait(handle_ops::of(reader)?.mark_end(), time::timeout(timeout_ms)?)) }
 }
 
-/// Waits for the next message before the end that `stargate_reader_mark_end` marked, which is then the caller's to
-/// free; STARGATE_OK with NULL in `*out` when the application has taken everything up to there. Nothing within
-/// `timeout_ms` gives STARGATE_TIMEOUT, and no error object.
+/// Waits for the next message before the end that `stargate_reader_mark_end` marked, and returns it in `*out` for the
+/// caller to free. STARGATE_OK with NULL in `*out` means that the application has received everything up to that end.
+/// If none arrives within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
 ///
 /// On a partitioned topic, messages after the mark of one partition may arrive while others have not reached theirs.
 /// Where the server's delivery stopped at a message without a value (a tombstone), and the option skip_tombstones is
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn stargate_reader_receive_before_end(
 }
 
 /// Checks whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It
-/// asks nobody. 1 without a mark, and for NULL.
+/// sends no request. 1 without a mark, and for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn stargate_reader_is_caught_up(reader: *const stargate_re
     })
 }
 
-/// The full name of its topic. `ptr` is NULL for NULL.
+/// Returns the full name of the topic. `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the reader.
 #[unsafe(no_mangle)]
@@ -258,9 +258,9 @@ pub unsafe extern "C" fn stargate_reader_topic(reader: *const stargate_reader) -
     unsafe { handle_ops::topic(reader) }
 }
 
-/// Waits until it is connected, as after an open with the option lazy.
+/// Waits until the handle is connected, for example after an open with the option lazy.
 ///
-/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or what ended it.
+/// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, or the error that ended the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_wait_connected(
     reader: *mut stargate_reader,
@@ -271,7 +271,7 @@ pub unsafe extern "C" fn stargate_reader_wait_connected(
     unsafe { handle_ops::wait_connected(reader, timeout_ms, error) }
 }
 
-/// 1 when it is connected now, with all of its connections, otherwise 0; 0 for NULL.
+/// Returns 1 if all connections of the handle are up now, otherwise 0; 0 for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -280,7 +280,7 @@ pub unsafe extern "C" fn stargate_reader_is_connected(reader: *const stargate_re
     unsafe { handle_ops::is_connected(reader) }
 }
 
-/// Its counters as a JSON object, in `*out` for `stargate_string_free`.
+/// Returns the counters of the handle as a JSON object in `*out`. Free it with `stargate_string_free`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
@@ -293,12 +293,11 @@ pub unsafe extern "C" fn stargate_reader_stats_json(
     unsafe { handle_ops::stats_json(reader, out, error) }
 }
 
-/// Stops delivery, lets handlers finish what they have, and closes the connections, within
-/// `timeout_ms`. After STARGATE_OK no handler runs, and every `drop` and `destroy` of one has run. The handle still has
-/// to be freed.
+/// Stops delivery, lets handlers finish their messages, and closes the connections, within `timeout_ms`. After
+/// STARGATE_OK no handler runs, and every `drop` and `destroy` of a handler has run. The caller still frees the reader.
 ///
-/// Thread-safe; blocks. May be called more than once, and in the handler itself: there it does not wait for it, and the
-/// promise holds when the handler returns. Errors: STARGATE_TIMEOUT.
+/// Thread-safe; blocks. May be called more than once, and in the handler itself. There it does not wait for that
+/// handler, and the promise holds once the handler returns. Errors: STARGATE_TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_close(
     reader: *mut stargate_reader,
@@ -309,10 +308,10 @@ pub unsafe extern "C" fn stargate_reader_close(
     unsafe { handle_ops::close(reader, timeout_ms, error) }
 }
 
-/// Frees a reader, closing it first if that was not done: it waits for a handler that runs, and for nothing else. NULL
-/// does nothing.
+/// Frees a reader, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
+/// nothing.
 ///
-/// Thread-safe; may be called in the handler itself, for which it then does not wait.
+/// Thread-safe. May be called in the handler itself; it does not wait for that handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_free(reader: *mut stargate_reader) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.

@@ -19,8 +19,8 @@ use crate::util::time;
 use crate::util::user_data::UserData;
 use crate::util::values::{owned_string, stargate_destroy_fn};
 
-/// A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor opens again what
-/// ended with an error that does not heal, and leaves down what fails too often.
+/// A named set of producers, consumers and readers. Connections reconnect by themselves; a supervisor reopens what
+/// ended with a permanent error, and leaves down what fails too often.
 pub struct stargate_supervisor {
     _private: [u8; 0],
 }
@@ -37,8 +37,8 @@ unsafe impl Handle for stargate_supervisor {
 /// "persistent://public/default/orders", "subscription": "billing", "query_params": {"subscription_type": "shared"}}]}
 ///
 /// `producer`, `consumer` and `reader` are one object or a list. Everything that is not a name or a host is an option.
-/// `options`, those of connections, are what the JSON does not say: functions among them; NULL for none. When one
-/// component cannot be opened, none stays.
+/// `options` are further options of connections, such as functions, which JSON cannot express; NULL for none. If one
+/// component cannot be opened, all are closed.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT, STARGATE_BUSY when the process has a supervisor of this
 /// name, and those of `stargate_producer_open`.
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn stargate_supervisor_add_producer(
 }
 
 /// Opens one more consumer, gives it a handler, and supervises it: after a restart it has the handler again. `handler`
-/// may be NULL, for a consumer to receive from. `destroy` is called with `user_data` when no handler can run any more.
+/// may be NULL, for a consumer to receive from. `destroy` is called with `user_data` once no handler can run any more.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_supervisor_add_producer`, and those of `stargate_consumer_listen`.
 #[unsafe(no_mangle)]
@@ -181,8 +181,8 @@ unsafe fn key(
     }
 }
 
-/// Returns the producer of a topic, as it is now; after a restart it is another one. It has to be freed, and goes on in
-/// the supervisor.
+/// Returns the producer of a topic, as it is now; after a restart it is another one. The caller frees the handle; the
+/// producer continues in the supervisor.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
 #[unsafe(no_mangle)]
@@ -273,7 +273,8 @@ pub unsafe extern "C" fn stargate_supervisor_keys_json(
     }
 }
 
-/// Restarts nothing any more and closes all that the supervisor holds, within `timeout_ms`; its name is free again.
+/// Stops restarting and closes everything that the supervisor holds, within `timeout_ms`. Its name can then be used
+/// again.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_client_close`.
 #[unsafe(no_mangle)]

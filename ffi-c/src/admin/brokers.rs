@@ -7,7 +7,7 @@ use super::strings::stargate_strings;
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
 
-/// The names of the clusters that this one knows, its own included. For `stargate_strings_free`.
+/// Returns the names of the clusters that this one knows, its own included. For `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn stargate_admin_clusters(
     unsafe { call::names(client, timeout_ms, out, error, async |admin| admin.clusters().await) }
 }
 
-/// The version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
+/// Returns the version of Pulsar that a broker runs, such as "4.0.8". For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn stargate_admin_broker_version(
     unsafe { call::text(client, timeout_ms, out, error, async |admin| admin.broker_version().await) }
 }
 
-/// Asks a broker to write a message and to read it again; it may take seconds.
+/// Asks a broker to write a message and to read it back; it may take seconds.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]

@@ -16,8 +16,8 @@ pub(super) fn id_text(id: Option<MessageId>) -> Option<String> {
     id.map(|id| id.as_str().to_owned())
 }
 
-/// The id of the last message; NULL when the topic has none. For a partitioned topic, query each partition.
-/// For `stargate_string_free`.
+/// Returns the id of the last message; NULL if the topic has none. For a partitioned topic, query each partition. For
+/// `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -36,8 +36,8 @@ pub unsafe extern "C" fn stargate_admin_last_message_id(
     }
 }
 
-/// The id of the first message that was published at `time_ms` or later; if there is none, of the place after the last
-/// message. For `stargate_string_free`.
+/// Returns the id of the first message published at `time_ms` or later; if there is none, of the position after the
+/// last message. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn stargate_admin_message_id_at(
     }
 }
 
-/// The messages of the entry that holds a message, itself or the batch that it is in; `out` has `max` places.
+/// Returns the messages of the entry that holds a message: the message itself, or its batch. `out` has room for `max`
+/// messages.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -80,7 +81,7 @@ pub unsafe extern "C" fn stargate_admin_read_entry(
     }
 }
 
-/// The messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none when the topic has none.
+/// Returns the messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none if the topic has none.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -109,8 +110,9 @@ pub unsafe extern "C" fn stargate_admin_examine_message(
     }
 }
 
-/// The next messages that a subscription has not acknowledged, without taking them: one request an entry. `out` has
-/// `max` places, of which `*out_count` are written, and `stargate_messages_free` frees them.
+/// Returns the next messages that a subscription has not acknowledged, without consuming them. It takes one request for
+/// each entry. `out` has room for `max` messages; `*out_count` is how many were written. Free them with
+/// `stargate_messages_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -132,9 +134,9 @@ pub unsafe extern "C" fn stargate_admin_peek(
     }
 }
 
-/// The messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged, which stay
-/// as they are: one, or those of a batch, of which the first `max` are given. None past the end. Not for topics with
-/// partitions, but for each of them.
+/// Returns the messages of the entry at `nth`, counted from 1, among those that a subscription has not acknowledged,
+/// without consuming them. It is one message, or the first `max` of a batch; none past the end. For a partitioned
+/// topic, query each partition.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

@@ -25,8 +25,8 @@ fn backlog_policy(word: &str) -> Result<BacklogPolicy> {
     })
 }
 
-/// The names of a tenant's namespaces, "tenant/namespace" each. It is one answer of the broker, however many. For
-/// `stargate_strings_free`.
+/// Returns the names of a tenant's namespaces, "tenant/namespace" each. The broker sends them in one answer, however
+/// many there are. For `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn stargate_admin_namespaces(
     }
 }
 
-/// The policies of a namespace, in the broker's JSON. For `stargate_string_free`.
+/// Returns the policies of a namespace, in the broker's JSON. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn stargate_admin_namespace_policies(
     }
 }
 
-/// Makes a namespace, "tenant/namespace", divided into so many bundles, or with 0 into as many as the broker likes.
+/// Creates a namespace, "tenant/namespace", with this number of bundles, or with 0 the broker's default.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn stargate_admin_delete_namespace(
     }
 }
 
-/// Makes a namespace unless it is there; `*out` is 1 if it was made, otherwise 0.
+/// Creates a namespace unless it exists; `*out` is 1 if it was created, otherwise 0.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -119,8 +119,8 @@ pub unsafe extern "C" fn stargate_admin_ensure_namespace(
     }
 }
 
-/// The retention that is set, in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL where it is not. For
-/// `stargate_string_free`.
+/// Returns the retention of a namespace in JSON: retentionTimeInMinutes and retentionSizeInMB; NULL if it is not set.
+/// For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -140,8 +140,8 @@ pub unsafe extern "C" fn stargate_admin_retention(
     }
 }
 
-/// Sets how long and how much is kept of what every subscription has acknowledged: both 0 keep nothing, -1 is without
-/// limit.
+/// Sets how long and how much the broker keeps of messages that every subscription has acknowledged. If both are 0 it
+/// keeps nothing; -1 is without limit.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn stargate_admin_set_retention(
     }
 }
 
-/// After how many seconds a message counts as acknowledged, whether it is or not; -1 where that is not set.
+/// Returns after how many seconds a message counts as acknowledged, whether it is or not; -1 if that is not set.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn stargate_admin_set_message_ttl(
     }
 }
 
-/// Checks whether the broker drops messages that a producer sent before: 1 or 0; -1 where it is not set.
+/// Checks whether the broker drops messages that a producer sent before: 1 or 0; -1 if that is not set.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn stargate_admin_set_deduplication(
     }
 }
 
-/// The backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
+/// Returns the backlog quotas that are set, as a JSON array of objects with kind, limit and policy. For
 /// `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -265,9 +265,9 @@ pub unsafe extern "C" fn stargate_admin_backlog_quotas(
     }
 }
 
-/// Bounds what a topic may hold for subscriptions that do not acknowledge. `kind` is "destination_storage", then
-/// `limit` is in bytes, or "message_age", then it is in seconds; -1 is without limit. `policy` is
-/// "producer_request_hold", "producer_exception" or "consumer_backlog_eviction".
+/// Sets how much backlog a topic may hold. `kind` is "destination_storage" with `limit` in bytes, or "message_age" with
+/// `limit` in seconds; -1 is without limit. `policy` is "producer_request_hold", "producer_exception" or
+/// "consumer_backlog_eviction".
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@ use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::text;
 
-/// The statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
+/// Returns the statistics of a topic, or of all its partitions together and of each, in the broker's JSON. For
 /// `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn stargate_admin_internal_stats(
     }
 }
 
-/// Has the broker read the backlog of a subscription and count what is in it, in the broker's JSON: entries,
-/// messages, aborted and others. That can take long. For `stargate_string_free`.
+/// Returns what the backlog of a subscription holds, in the broker's JSON: entries, messages, aborted and others. The
+/// broker reads the whole backlog to count, which can take long. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

@@ -23,8 +23,8 @@ pub unsafe extern "C" fn stargate_strings_count(strings: *const stargate_strings
     enter_or(0, || unsafe { handle::optional(strings) }.map_or(0, Vec::len))
 }
 
-/// The text at `index`, counted from 0; `ptr` is NULL past the end, for NULL, and where there is none, as for the last
-/// message of an empty partition.
+/// Returns the text at `index`, counted from 0. `ptr` is NULL past the end, for NULL, and where there is no text, such
+/// as the last message of an empty partition.
 ///
 /// Thread-safe. A view of the list.
 #[unsafe(no_mangle)]

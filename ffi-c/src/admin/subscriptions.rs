@@ -15,7 +15,7 @@ use crate::util::seek::position_of;
 use crate::util::time;
 use crate::util::values::stargate_property;
 
-/// The names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
+/// Returns the names of the subscriptions of a topic, of all its partitions together. For `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn stargate_admin_subscriptions(
     }
 }
 
-/// Makes a subscription that begins at `position`: "earliest", "latest" or a message id, with `after` 1 behind that
+/// Creates a subscription that starts at `position`: "earliest", "latest" or a message id, with `after` 1 after that
 /// message.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn stargate_admin_create_subscription(
     }
 }
 
-/// As `stargate_admin_create_subscription` unless it is there; `*out` is 1 if it was made, otherwise 0.
+/// As `stargate_admin_create_subscription`, but only if it does not exist; `*out` is 1 if it was created, otherwise 0.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]
@@ -98,8 +98,8 @@ pub unsafe extern "C" fn stargate_admin_delete_subscription(
     }
 }
 
-/// Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 behind that message. Its
-/// consumers connect again by themselves. A batch comes whole.
+/// Moves a subscription to `position`: "earliest", "latest" or a message id, with `after` 1 after that message. Its
+/// consumers reconnect by themselves. Batches are indivisible: a seek to any message in one starts at its first.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn stargate_admin_skip(
     }
 }
 
-/// Skips everything that is stored, for a subscription.
+/// Skips everything stored, for a subscription.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -181,8 +181,8 @@ pub unsafe extern "C" fn stargate_admin_skip_all(
     }
 }
 
-/// Acknowledges everything older for a subscription, after the answer. `*out` is 0 when the broker does not begin,
-/// because nothing is old enough or it is at it already; otherwise 1.
+/// Acknowledges all older messages for a subscription; the broker does so after it answers. `*out` is 0 if it does not
+/// begin, because no message is old enough or it is already doing so; otherwise 1.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn stargate_admin_expire_messages(
     }
 }
 
-/// As `stargate_admin_expire_messages`, up to a message and with it.
+/// As `stargate_admin_expire_messages`, but up to a message, inclusive.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn stargate_admin_expire_messages_until(
     }
 }
 
-/// As `stargate_admin_expire_messages`, for all subscriptions of a topic.
+/// As `stargate_admin_expire_messages`, but for all subscriptions of a topic.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn stargate_admin_expire_all_messages(
     }
 }
 
-/// The properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
+/// Returns the properties of a subscription, as a JSON object of texts. For `stargate_string_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

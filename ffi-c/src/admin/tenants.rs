@@ -27,7 +27,7 @@ unsafe fn tenant_info(admin_roles: *const c_char, allowed_clusters: *const c_cha
     }
 }
 
-/// The names of the tenants. For `stargate_strings_free`.
+/// Returns the names of the tenants. For `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]
@@ -58,8 +58,8 @@ pub unsafe extern "C" fn stargate_admin_tenant(
     }
 }
 
-/// Makes a tenant. `admin_roles` and `allowed_clusters` are names after commas, or NULL: nobody besides the
-/// superusers, and all clusters that there are.
+/// Creates a tenant. `admin_roles` and `allowed_clusters` are names separated by commas. NULL means no role besides the
+/// superusers, and all existing clusters.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn stargate_admin_delete_tenant(
     unsafe { call::done(client, timeout_ms, error, async |admin| admin.delete_tenant(text(tenant, "tenant")?).await) }
 }
 
-/// Makes a tenant unless it is there; `*out` is 1 if it was made, otherwise 0. One that is there stays as it is.
+/// Creates a tenant unless it exists; `*out` is 1 if it was created, otherwise 0. An existing tenant stays as it is.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]

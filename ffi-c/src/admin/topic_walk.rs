@@ -8,12 +8,13 @@ use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::{self, invalid};
 use crate::util::values::{Text, stargate_str};
 
-/// Is given the full name of a topic; it is gone when this returns. Returns 0 to go on, anything else to end the walk.
+/// Receives the full name of a topic, which is valid for this call. Returns 0 to continue, anything else to end the
+/// walk.
 pub type stargate_topic_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, topic: stargate_str) -> i32>;
 
 /// Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
-/// before it returns. It asks for the topics of the next namespace when it is through with those of one; what is deleted
-/// meanwhile is left out. `timeout_ms` bounds the whole. An end that `visit` asks for is no error.
+/// before it returns. It fetches the topics of one namespace at a time, and leaves out what is deleted meanwhile.
+/// `timeout_ms` bounds the whole walk. Ending it through `visit` is not an error.
 ///
 /// Thread-safe; blocks. `visit` may call anything. Errors: STARGATE_TIMEOUT, and those of the REST API.
 #[unsafe(no_mangle)]

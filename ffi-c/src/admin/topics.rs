@@ -15,8 +15,9 @@ fn persistence(persistent: i32) -> Persistence {
     if persistent != 0 { Persistence::Persistent } else { Persistence::NonPersistent }
 }
 
-/// The full names of the topics of a namespace that are stored, or with `persistent` 0 of those that are not; each
-/// partition by itself, and in no order. It is one answer of the broker, however many. For `stargate_strings_free`.
+/// Returns the full names of the persistent topics of a namespace, or with `persistent` 0 of the non-persistent ones.
+/// Each partition is listed by itself, in no order. The broker sends them in one answer, however many there are. For
+/// `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -36,7 +37,7 @@ pub unsafe extern "C" fn stargate_admin_topics(
     }
 }
 
-/// The full names of the topics with partitions of a namespace. For `stargate_strings_free`.
+/// Returns the full names of the partitioned topics of a namespace. For `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -56,7 +57,7 @@ pub unsafe extern "C" fn stargate_admin_partitioned_topics(
     }
 }
 
-/// Makes a topic without partitions.
+/// Creates a topic without partitions.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -70,7 +71,7 @@ pub unsafe extern "C" fn stargate_admin_create_topic(
     unsafe { call::done(client, timeout_ms, error, async |admin| admin.create_topic(text(topic, "topic")?).await) }
 }
 
-/// Makes a topic with partitions.
+/// Creates a topic with partitions.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -89,7 +90,7 @@ pub unsafe extern "C" fn stargate_admin_create_partitioned_topic(
     }
 }
 
-/// Makes a topic without partitions unless there is one of this name; `*out` is 1 if it was made, otherwise 0.
+/// Creates a topic without partitions unless one of this name exists; `*out` is 1 if it was created, otherwise 0.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -106,7 +107,7 @@ pub unsafe extern "C" fn stargate_admin_ensure_topic(
     }
 }
 
-/// Makes a topic with so many partitions, or adds to those that it has; `*out` is 1 if anything had to be done,
+/// Creates a topic with this number of partitions, or adds partitions up to it; `*out` is 1 if anything changed,
 /// otherwise 0.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
@@ -166,7 +167,7 @@ pub unsafe extern "C" fn stargate_admin_partitions(
     }
 }
 
-/// Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
+/// Deletes a topic with all its partitions, messages and subscriptions. A topic with connected clients is
 /// STARGATE_BUSY, unless `force` disconnects them.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
@@ -184,8 +185,8 @@ pub unsafe extern "C" fn stargate_admin_delete_topic(
     }
 }
 
-/// Ends a topic: nothing can be published any more. The ids of the last message of the topic, or of each of its
-/// partitions. For `stargate_strings_free`.
+/// Terminates a topic: nothing can be published any more. Returns the ids of the last message of the topic, or of each
+/// of its partitions. For `stargate_strings_free`.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -205,7 +206,7 @@ pub unsafe extern "C" fn stargate_admin_terminate_topic(
     }
 }
 
-/// Begins the compaction of a topic, or of all its partitions.
+/// Starts the compaction of a topic, or of all its partitions.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, STARGATE_BUSY, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -253,7 +254,7 @@ pub unsafe extern "C" fn stargate_admin_unload_topic(
     unsafe { call::done(client, timeout_ms, error, async |admin| admin.unload_topic(text(topic, "topic")?).await) }
 }
 
-/// Acknowledges everything for all subscriptions, and deletes what is stored but for the ledger that is being written.
+/// Acknowledges everything for all subscriptions, and deletes all stored ledgers except the one being written.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]

@@ -14,14 +14,14 @@ use crate::util::user_data::UserData;
 pub const STARGATE_ACK: i32 = 0;
 /// The application acknowledges the message later, by its id.
 pub const STARGATE_CONTINUE: i32 = 1;
-/// The message could not be handled: the broker delivers it again after the option negative_ack_delay.
+/// The message could not be handled: the broker redelivers it after the option negative_ack_delay.
 pub const STARGATE_NACK: i32 = 2;
-/// The application wants the message again later, from the retry letter topic, after the delay that it gave with
-/// `stargate_message_reconsume_later`.
+/// The retry letter topic redelivers the message after the delay that was passed to `stargate_message_reconsume_later`.
 pub const STARGATE_RECONSUME_LATER: i32 = 3;
 
-/// A handler of messages. Each of the `processors` (an option; 1 by default) is a thread of the library with a state of
-/// its own: `init` makes it, `handle` is given it with each message, one message at a time, and `drop` ends it.
+/// A handler of messages. The option processors (1 by default) sets how many threads of the library run it, each with a
+/// state of its own. `init` makes the state, `handle` receives it with each message, one message at a time, and `drop`
+/// ends it.
 ///
 /// Begin with STARGATE_HANDLER_INIT, which sets `struct_size`.
 #[repr(C)]
@@ -29,17 +29,18 @@ pub const STARGATE_RECONSUME_LATER: i32 = 3;
 pub struct stargate_handler {
     /// sizeof(stargate_handler).
     pub struct_size: usize,
-    /// Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns STARGATE_OK.
-    /// (Where callbacks are polled there are no such threads: `init` runs in the listen, the others in the poll.)
-    /// Any other status makes the listen call fail with it. NULL: `user_data` is the state of all processors.
+    /// Makes the state of processor number `processor` in `*state`, on that processor's thread, and returns
+    /// STARGATE_OK. With polled callbacks there are no such threads: `init` runs in the listen call, the others in the
+    /// poll. The listen call fails with any other status that it returns. If NULL, `user_data` is the state of all
+    /// processors.
     pub init: Option<
         unsafe extern "C" fn(user_data: *mut c_void, processor: u32, state: *mut *mut c_void) -> stargate_status,
     >,
     /// Handles a message, which lives for this call, and returns STARGATE_ACK, STARGATE_CONTINUE, STARGATE_NACK or what
-    /// `stargate_message_reconsume_later` gives. It may block, and may call any function. A reader acknowledges nothing, so
-    /// there they all mean "go on". Not NULL.
+    /// `stargate_message_reconsume_later` gives. It may block, and may call any function. A reader acknowledges
+    /// nothing, so for a reader every outcome means "continue". Not NULL.
     pub handle: Option<unsafe extern "C" fn(state: *mut c_void, message: *const stargate_message) -> i32>,
-    /// Ends the state of a processor, on its thread, when no message comes any more. May be NULL.
+    /// Ends the state of a processor, on its thread, after its last message. May be NULL.
     pub drop: Option<unsafe extern "C" fn(state: *mut c_void)>,
 }
 
