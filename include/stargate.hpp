@@ -84,9 +84,9 @@ enum class outcome : std::int32_t {
     ack = STARGATE_ACK,
     /// The application acknowledges it later, by its id.
     continue_ = STARGATE_CONTINUE,
-    /// It failed: the broker delivers it again after the option negative_ack_delay.
+    /// It failed: the broker redelivers it after the option negative_ack_delay.
     nack = STARGATE_NACK,
-    /// It is wanted again after a delay: `return message.reconsume_later(std::chrono::seconds(60));`.
+    /// The retry letter topic redelivers it after a delay: `return message.reconsume_later(std::chrono::seconds(60));`.
     reconsume_later = STARGATE_RECONSUME_LATER,
 };
 
@@ -199,9 +199,9 @@ public:
     {
     }
 
-    /// The kind of failure, to act on.
+    /// Returns the kind of failure, for programs to act on.
     stargate::status status() const noexcept { return status_; }
-    /// The whole story on one line: operation, topic and every cause.
+    /// Returns the full description on one line: operation, topic and every cause.
     const std::string &message() const noexcept { return message_; }
     /// The full name of the topic concerned, or empty.
     const std::string &topic() const noexcept { return topic_; }
@@ -209,7 +209,7 @@ public:
     const std::string &broker_text() const noexcept { return broker_text_; }
     /// The HTTP status with which the server refused the connection, or 0.
     int http_status() const noexcept { return http_status_; }
-    /// Whether the same call may succeed later. After a timeout a second send can store the message twice.
+    /// Returns whether the same call may succeed later. After a timeout a second send can store the message twice.
     bool is_retriable() const noexcept { return retriable_; }
 
 private:
@@ -479,7 +479,7 @@ inline message_position position_of(const std::string &message_id)
     return try_position_of(message_id).value();
 }
 
-/// A received message that somebody else owns, as a handler is given it; it lives for that call.
+/// A view of a received message, as passed to a handler; it is valid for that call.
 class message_view {
 public:
     explicit message_view(const stargate_message *message) noexcept : message_(message) {}
@@ -489,7 +489,7 @@ public:
         const stargate_bytes bytes = stargate_message_payload(message_);
         return {static_cast<const char *>(bytes.ptr), bytes.len};
     }
-    /// In base64: to acknowledge it later, or for a reader to start after it.
+    /// Returns the id in base64, to acknowledge the message later or to start a reader after it.
     std::string_view id() const noexcept { return detail::view(stargate_message_id(message_)); }
     std::string_view topic() const noexcept { return detail::view(stargate_message_topic(message_)); }
     std::optional<std::string_view> key() const noexcept
@@ -513,14 +513,15 @@ public:
     std::int64_t publish_time_ms() const noexcept { return stargate_message_publish_time_ms(message_); }
     std::int64_t event_time_ms() const noexcept { return stargate_message_event_time_ms(message_); }
     std::uint32_t redelivery_count() const noexcept { return stargate_message_redelivery_count(message_); }
-    /// How often the application has had it again from the retry letter topic.
+    /// Returns how often the retry letter topic has redelivered the message.
     std::uint32_t reconsume_times() const noexcept { return stargate_message_reconsume_times(message_); }
-    /// What a handler returns to have it again after `delay`; see stargate_message_reconsume_later.
+    /// Returns the outcome with which a handler schedules redelivery after `delay`; see
+    /// stargate_message_reconsume_later.
     outcome reconsume_later(milliseconds delay) const noexcept
     {
         return static_cast<outcome>(stargate_message_reconsume_later(message_, delay.count()));
     }
-    /// Whether the payload is still encrypted; see the option crypto_failure_action.
+    /// Returns whether the payload is still encrypted; see the option crypto_failure_action.
     bool is_encrypted() const noexcept { return stargate_message_is_encrypted(message_) != 0; }
     std::optional<std::string_view> encryption_context() const noexcept
     {
@@ -532,7 +533,7 @@ private:
     const stargate_message *message_;
 };
 
-/// A received message of one's own.
+/// A received message that the application owns.
 class message : public message_view {
 public:
     /// Takes over a message of C.
@@ -560,7 +561,7 @@ public:
     {
         return properties_.emplace_back(std::move(name), std::move(value)), *this;
     }
-    /// Comes back with the receipt; it is not sent.
+    /// The receipt returns it; it is not sent.
     outgoing &context(std::string context) { return context_ = std::move(context), *this; }
     outgoing &event_time_ms(std::int64_t since_1970) { return event_time_ms_ = since_1970, *this; }
     outgoing &deliver_at_ms(std::int64_t since_1970) { return deliver_at_ms_ = since_1970, *this; }
@@ -635,7 +636,7 @@ enum class key_half : std::int32_t {
     private_key = STARGATE_PRIVATE_KEY,
 };
 
-/// Which key of end-to-end encryption is wanted; its texts live for the call.
+/// A request for a key of end-to-end encryption; its texts live for the call.
 struct key_request {
     std::string_view name;
     key_half half;
@@ -649,7 +650,7 @@ struct key {
     std::vector<std::pair<std::string, std::string>> metadata{};
 };
 
-/// Options as texts. A mistake is kept, and is the error of whatever is opened with these options.
+/// Options as texts. An invalid option is remembered, and opening a handle with these options fails with its error.
 class options {
 public:
     options() : raw_(stargate_options_new(), stargate_options_free) {}
@@ -681,7 +682,7 @@ public:
     }
 
     /// Calls `log(log_level, std::string_view target, std::string_view text)` with each record up to `max_level`, from
-    /// any thread, until the callable is destroyed; what it uses has to live as long.
+    /// any thread, until the callable is destroyed; what it uses must live as long.
     template <class F>
     options &on_log(log_level max_level, F &&log)
     {
@@ -811,7 +812,7 @@ private:
 
 /// The receipt of a message: the broker has it.
 struct receipt {
-    /// Empty when the broker had the message already, because it was sent twice to a namespace with deduplication.
+    /// Empty for a duplicate: a message sent twice to a namespace with deduplication.
     std::string message_id;
 };
 
@@ -899,8 +900,8 @@ public:
         return receipt{*std::move(id)};
     }
 
-    /// Accepts a message, and calls `on_sent(const delivery_report &)` once with its end, on the client's callback
-    /// thread. After an error it is not called. `timeout` is that of the wait for room.
+    /// Accepts a message, and calls `on_sent(const delivery_report &)` once with the outcome, on the client's callback
+    /// thread. If this call fails, `on_sent` is not called. `timeout` bounds the wait for room.
     template <class F>
     void send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {
@@ -939,7 +940,7 @@ public:
         });
     }
 
-    /// Waits until every message accepted before has ended.
+    /// Waits until every message accepted before has its receipt or has failed.
     void flush(milliseconds timeout = forever) { try_flush(timeout).value(); }
     /// As flush, with a result in place of an exception.
     result<void> try_flush(milliseconds timeout = forever)
@@ -955,10 +956,10 @@ public:
             return stargate_producer_wait_connected(raw_.get(), timeout.count(), error);
         });
     }
-    /// The full name of the topic.
+    /// Returns the full name of the topic.
     std::string_view topic() const noexcept { return detail::view(stargate_producer_topic(raw_.get())); }
     bool is_connected() const noexcept { return stargate_producer_is_connected(raw_.get()) != 0; }
-    /// The counters as a JSON object.
+    /// Returns the counters as a JSON object.
     std::string stats_json() const { return try_stats_json().value(); }
     /// As stats_json, with a result in place of an exception.
     result<std::string> try_stats_json() const
@@ -966,7 +967,7 @@ public:
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_producer_stats_json(raw_.get(), text, error); });
     }
-    /// Waits for the receipts and callbacks of what was accepted, and closes.
+    /// Waits for the receipts and callbacks of accepted messages, and closes.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
     /// As close, with a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
@@ -1080,7 +1081,7 @@ class receiver {
 public:
     using handle = typename Functions::handle;
 
-    /// Waits for the next message; none when nothing came in time.
+    /// Waits for the next message and returns it; none if none arrives in time.
     std::optional<message> receive(milliseconds timeout = forever) { return try_receive(timeout).value(); }
     /// As receive, with a result in place of an exception.
     result<std::optional<message>> try_receive(milliseconds timeout = forever)
@@ -1095,7 +1096,8 @@ public:
         return std::optional<message>(std::in_place, raw);
     }
 
-    /// Waits for the next message, and takes up to `max` that are there; none when nothing came in time.
+    /// Waits for the next message, and returns it with those that have already arrived, up to `max`; none if none
+    /// arrives in time.
     std::vector<message> receive_many(std::size_t max, milliseconds timeout = forever)
     {
         return try_receive_many(max, timeout).value();
@@ -1150,7 +1152,7 @@ public:
         return try_listen_each(for_each_processor(std::forward<F>(handle)));
     }
 
-    /// Whether the topic was terminated and nothing is left of it.
+    /// Returns whether the topic was terminated and everything in it has been acknowledged or read.
     bool is_end_of_topic(milliseconds timeout = forever) { return try_is_end_of_topic(timeout).value(); }
     /// As is_end_of_topic, with a result in place of an exception.
     result<bool> try_is_end_of_topic(milliseconds timeout = forever)
@@ -1170,11 +1172,11 @@ public:
         return attempt(
             [&](stargate_error **error) { return Functions::wait_connected(raw_.get(), timeout.count(), error); });
     }
-    /// The full name of the topic.
+    /// Returns the full name of the topic.
     std::string_view topic() const noexcept { return view(Functions::topic(raw_.get())); }
-    /// Whether it is connected now, with all of its connections.
+    /// Returns whether all connections are up now.
     bool is_connected() const noexcept { return Functions::is_connected(raw_.get()) != 0; }
-    /// The counters as a JSON object.
+    /// Returns the counters as a JSON object.
     std::string stats_json() const { return try_stats_json().value(); }
     /// As stats_json, with a result in place of an exception.
     result<std::string> try_stats_json() const
@@ -1182,7 +1184,7 @@ public:
         return text_of(
             [&](char **text, stargate_error **error) { return Functions::stats_json(raw_.get(), text, error); });
     }
-    /// Lets handlers finish what they have, and closes. After success no handler runs.
+    /// Lets handlers finish their messages, and closes. After success no handler runs.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
     /// As close, with a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
@@ -1199,12 +1201,12 @@ protected:
 
 } // namespace detail
 
-/// Takes part in a subscription.
+/// Consumes the messages of a subscription.
 class consumer : public detail::receiver<detail::consumer_functions> {
 public:
     explicit consumer(stargate_consumer *owned) noexcept : receiver(owned) {}
 
-    /// The name of the subscription.
+    /// Returns the name of the subscription.
     std::string_view subscription() const noexcept { return detail::view(stargate_consumer_subscription(get())); }
 
     /// Acknowledges a message.
@@ -1239,7 +1241,7 @@ public:
             return stargate_consumer_ack_cumulative_id(get(), message_id.c_str(), error);
         });
     }
-    /// Asks for a message to be delivered again, after the option negative_ack_delay.
+    /// Requests redelivery of a message, after the option negative_ack_delay.
     void nack(const message_view &message) { try_nack(message).value(); }
     /// As nack, with a result in place of an exception.
     result<void> try_nack(const message_view &message)
@@ -1254,7 +1256,8 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_nack_id(get(), message_id.c_str(), error); });
     }
-    /// Has a message again after `delay`, from the retry letter topic; see stargate_consumer_reconsume_later.
+    /// Schedules redelivery of a message after `delay`, from the retry letter topic; see
+    /// stargate_consumer_reconsume_later.
     void reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
     {
         try_reconsume_later(message, delay, timeout).value();
@@ -1266,7 +1269,7 @@ public:
             return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), timeout.count(), error);
         });
     }
-    /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see
+    /// Moves to another position: "earliest", "latest" or an id, or with `after` the position after that id; see
     /// stargate_consumer_seek.
     void seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
@@ -1279,7 +1282,7 @@ public:
             return stargate_consumer_seek(get(), position.c_str(), after, timeout.count(), error);
         });
     }
-    /// To the first message that was published at that time (milliseconds since 1970 UTC) or later.
+    /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
     void seek_time(std::int64_t time_ms, milliseconds timeout = forever) { try_seek_time(time_ms, timeout).value(); }
     /// As seek_time, with a result in place of an exception.
     result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
@@ -1288,7 +1291,7 @@ public:
             return stargate_consumer_seek_time(get(), time_ms, timeout.count(), error);
         });
     }
-    /// The ids of the last messages, one for each partition that has any, as a JSON array.
+    /// Returns the ids of the last messages, one for each partition that has any, as a JSON array.
     std::string last_message_ids_json(milliseconds timeout = forever)
     {
         return try_last_message_ids_json(timeout).value();
@@ -1300,7 +1303,7 @@ public:
             return stargate_consumer_last_message_ids_json(get(), timeout.count(), text, error);
         });
     }
-    /// How many messages the subscription has not acknowledged; see stargate_consumer_backlog.
+    /// Returns how many messages the subscription has not acknowledged; see stargate_consumer_backlog.
     std::uint64_t backlog(milliseconds timeout = forever) { return try_backlog(timeout).value(); }
     /// As backlog, with a result in place of an exception.
     result<std::uint64_t> try_backlog(milliseconds timeout = forever)
@@ -1312,7 +1315,7 @@ public:
             return std::move(*failed);
         return count;
     }
-    /// In pull mode, asks for so many messages more.
+    /// Requests this many more messages, in pull mode.
     void permit(std::uint32_t messages) { try_permit(messages).value(); }
     /// As permit, with a result in place of an exception.
     result<void> try_permit(std::uint32_t messages)
@@ -1335,7 +1338,8 @@ class reader : public detail::receiver<detail::reader_functions> {
 public:
     explicit reader(stargate_reader *owned) noexcept : receiver(owned) {}
 
-    /// Goes to another place: "earliest", "latest" or an id, or with `after` behind that id; see stargate_reader_seek.
+    /// Moves to another position: "earliest", "latest" or an id, or with `after` the position after that id; see
+    /// stargate_reader_seek.
     void seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
         try_seek(position, after, timeout).value();
@@ -1347,7 +1351,7 @@ public:
             return stargate_reader_seek(get(), position.c_str(), after, timeout.count(), error);
         });
     }
-    /// To the first message that was published at that time (milliseconds since 1970 UTC) or later.
+    /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
     void seek_time(std::int64_t time_ms, milliseconds timeout = forever) { try_seek_time(time_ms, timeout).value(); }
     /// As seek_time, with a result in place of an exception.
     result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
@@ -1355,7 +1359,7 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_reader_seek_time(get(), time_ms, timeout.count(), error); });
     }
-    /// The ids of the last messages, one for each partition that has any, as a JSON array.
+    /// Returns the ids of the last messages, one for each partition that has any, as a JSON array.
     std::string last_message_ids_json(milliseconds timeout = forever)
     {
         return try_last_message_ids_json(timeout).value();
@@ -1367,7 +1371,7 @@ public:
             return stargate_reader_last_message_ids_json(get(), timeout.count(), text, error);
         });
     }
-    /// Whether there is a message that the application has not taken yet.
+    /// Returns whether the topic has a message that the application has not received yet.
     bool has_message_available(milliseconds timeout = forever) { return try_has_message_available(timeout).value(); }
     /// As has_message_available, with a result in place of an exception.
     result<bool> try_has_message_available(milliseconds timeout = forever)
@@ -1388,8 +1392,8 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_reader_mark_end(get(), timeout.count(), error); });
     }
-    /// Waits for the next message before the end that was marked; none when all up to there was taken. Nothing in time
-    /// is the error timeout. See stargate_reader_receive_before_end.
+    /// Waits for the next message before the marked end and returns it; none once the application has received
+    /// everything up to there. If none arrives in time, the error is timeout. See stargate_reader_receive_before_end.
     std::optional<message> receive_before_end(milliseconds timeout = forever)
     {
         return try_receive_before_end(timeout).value();
@@ -1408,10 +1412,11 @@ public:
     bool is_caught_up() const noexcept { return stargate_reader_is_caught_up(get()) != 0; }
 };
 
-/// The way to a Pulsar cluster.
+/// A client of a Pulsar cluster.
 class client {
 public:
-    /// A client for the servers at `url` ("ws://host:port", several hosts after commas). It does not connect.
+    /// Creates a client for the servers at `url` ("ws://host:port", several hosts separated by commas). It does not
+    /// connect.
     explicit client(const std::string &url, const options &options = {}) : client(try_create(url, options).value()) {}
     /// As the constructor, with a result in place of an exception.
     static result<client> try_create(const std::string &url, const options &options = {})
@@ -1449,7 +1454,7 @@ public:
         });
     }
 
-    /// A consumer of several topics, on one connection.
+    /// Opens a consumer of several topics, on one connection.
     consumer open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
                            const options &options = {}, milliseconds timeout = forever)
     {
@@ -1468,7 +1473,7 @@ public:
         });
     }
 
-    /// A consumer of every persistent topic whose full name matches a regular expression.
+    /// Opens a consumer of every persistent topic whose full name matches a regular expression.
     consumer open_pattern(const std::string &pattern, const std::string &subscription, const options &options = {},
                           milliseconds timeout = forever)
     {
@@ -1497,7 +1502,7 @@ public:
         });
     }
 
-    /// Closes everything that was opened through this client. After success no callback runs any more.
+    /// Closes everything opened through this client. After success no callback runs any more.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
     /// As close, with a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
@@ -1506,8 +1511,8 @@ public:
             [&](stargate_error **error) { return stargate_client_close(get(), timeout.count(), error); });
     }
 
-    /// With options::poll_callbacks, runs the callbacks that are due, waiting for the first at most for `timeout`; how
-    /// many.
+    /// Runs the callbacks that are due, with options::poll_callbacks, and returns how many. It waits at most `timeout`
+    /// for the first.
     std::size_t poll(milliseconds timeout) { return try_poll(timeout).value(); }
     /// As poll, with a result in place of an exception.
     result<std::size_t> try_poll(milliseconds timeout)
@@ -1520,7 +1525,8 @@ public:
         return served;
     }
 
-    /// With options::poll_callbacks, a descriptor that is readable while callbacks are due. It is the client's.
+    /// Returns a file descriptor that is readable while callbacks are due, with options::poll_callbacks. It belongs to
+    /// the client.
     int event_fd() const { return try_event_fd().value(); }
     /// As event_fd, with a result in place of an exception.
     result<int> try_event_fd() const
@@ -1533,7 +1539,7 @@ public:
         return static_cast<int>(descriptor);
     }
 
-    /// The counters of all that was opened through this client, as a JSON object.
+    /// Returns the counters of everything opened through this client, as a JSON object.
     std::string stats_json() const { return try_stats_json().value(); }
     /// As stats_json, with a result in place of an exception.
     result<std::string> try_stats_json() const
@@ -1542,7 +1548,7 @@ public:
             [&](char **text, stargate_error **error) { return stargate_client_stats_json(get(), text, error); });
     }
 
-    /// The proxy through which its WebSockets go, without user and password; empty if there is none.
+    /// Returns the proxy of the client's WebSockets, without user and password; empty if there is none.
     result<std::string> proxy() const
     {
         return detail::text_of(
@@ -1564,11 +1570,10 @@ private:
     std::unique_ptr<stargate_client, void (*)(stargate_client *)> raw_;
 };
 
-/// A named set of producers, consumers and readers, each opened again when it ends with an error that does not heal.
+/// A named set of producers, consumers and readers, each reopened when it ends with a permanent error.
 class supervisor {
 public:
-    /// Starts a supervisor from JSON (see stargate_supervisor_start); `options` are those of connections that the JSON
-    /// does not say.
+    /// Starts a supervisor from JSON (see stargate_supervisor_start); `options` are further options of connections.
     static supervisor start(const std::string &json, const options &options = {}, milliseconds timeout = forever)
     {
         return try_start(json, options, timeout).value();
@@ -1584,7 +1589,7 @@ public:
         });
     }
 
-    /// The running supervisor of this name.
+    /// Returns the running supervisor of this name.
     static supervisor find(const std::string &name) { return try_find(name).value(); }
     /// As find, with a result in place of an exception.
     static result<supervisor> try_find(const std::string &name)
@@ -1606,7 +1611,7 @@ public:
         });
     }
 
-    /// A consumer to receive from.
+    /// Adds a consumer to receive from.
     void add_consumer(const std::string &json, milliseconds timeout = forever)
     {
         try_add_consumer(json, timeout).value();
@@ -1616,7 +1621,7 @@ public:
     {
         return add_receiving(stargate_supervisor_add_consumer, json, timeout);
     }
-    /// A consumer with a handler, as consumer::listen takes it, which it has again after a restart.
+    /// Adds a consumer with a handler, as consumer::listen takes it. It keeps the handler after a restart.
     template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
     void add_consumer(const std::string &json, F &&handle, milliseconds timeout = forever)
     {
@@ -1629,7 +1634,7 @@ public:
         return add_handling(stargate_supervisor_add_consumer, json, detail::for_each_processor(std::forward<F>(handle)),
                             timeout);
     }
-    /// The same with a callable for each processor, as consumer::listen_each takes it.
+    /// Adds a consumer with a callable for each processor, as consumer::listen_each takes it.
     template <class Init>
     void add_consumer_each(const std::string &json, Init &&init, milliseconds timeout = forever)
     {
@@ -1642,14 +1647,14 @@ public:
         return add_handling(stargate_supervisor_add_consumer, json, std::forward<Init>(init), timeout);
     }
 
-    /// A reader to receive from.
+    /// Adds a reader to receive from.
     void add_reader(const std::string &json, milliseconds timeout = forever) { try_add_reader(json, timeout).value(); }
     /// As add_reader, with a result in place of an exception.
     result<void> try_add_reader(const std::string &json, milliseconds timeout = forever)
     {
         return add_receiving(stargate_supervisor_add_reader, json, timeout);
     }
-    /// A reader with a handler, as reader::listen takes it.
+    /// Adds a reader with a handler, as reader::listen takes it.
     template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
     void add_reader(const std::string &json, F &&handle, milliseconds timeout = forever)
     {
@@ -1662,7 +1667,7 @@ public:
         return add_handling(stargate_supervisor_add_reader, json, detail::for_each_processor(std::forward<F>(handle)),
                             timeout);
     }
-    /// The same with a callable for each processor, as reader::listen_each takes it.
+    /// Adds a reader with a callable for each processor, as reader::listen_each takes it.
     template <class Init>
     void add_reader_each(const std::string &json, Init &&init, milliseconds timeout = forever)
     {
@@ -1675,7 +1680,8 @@ public:
         return add_handling(stargate_supervisor_add_reader, json, std::forward<Init>(init), timeout);
     }
 
-    /// The producer of a topic, as it is now; after a restart it is another one. It goes on when this handle ends.
+    /// Returns the producer of a topic, as it is now; after a restart it is another one. It continues when this handle
+    /// is freed.
     producer producer_of(const std::string &topic) { return try_producer_of(topic).value(); }
     /// As producer_of, with a result in place of an exception.
     result<producer> try_producer_of(const std::string &topic)
@@ -1684,7 +1690,7 @@ public:
             return stargate_supervisor_producer(get(), topic.c_str(), out, error);
         });
     }
-    /// The consumer of a topic that has one.
+    /// Returns the consumer of a topic that has one.
     consumer consumer_of(const std::string &topic) { return try_consumer_of(topic).value(); }
     /// As consumer_of, with a result in place of an exception.
     result<consumer> try_consumer_of(const std::string &topic) { return consumer_named(topic, nullptr); }
@@ -1706,7 +1712,7 @@ public:
         });
     }
 
-    /// What it holds, as a JSON array.
+    /// Returns what the supervisor holds, as a JSON array.
     std::string keys_json() const { return try_keys_json().value(); }
     /// As keys_json, with a result in place of an exception.
     result<std::string> try_keys_json() const
@@ -1715,7 +1721,7 @@ public:
             [&](char **text, stargate_error **error) { return stargate_supervisor_keys_json(get(), text, error); });
     }
 
-    /// Restarts nothing any more, and closes all that it holds; its name is free again.
+    /// Stops restarting, and closes everything that the supervisor holds. Its name can then be used again.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
     /// As close, with a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
