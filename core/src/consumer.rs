@@ -259,8 +259,8 @@ impl Consumer {
         self.acknowledge_through(message.origin.session, &message.id)
     }
 
-    /// As [`Consumer::ack_cumulative`] with an id, which may also be one of an earlier consumer of the
-    /// subscription: what comes at or below it is acknowledged and not handed out.
+    /// As [`Consumer::ack_cumulative`] with an id, which may also be one of an earlier consumer of the subscription:
+    /// the consumer acknowledges messages at or below it without delivering them.
     pub fn ack_cumulative_id(&self, id: &MessageId) -> Result<()> {
         self.check_partition(id, "acknowledge cumulatively to")?;
         self.acknowledge_through(0, id)
@@ -286,14 +286,14 @@ impl Consumer {
         Ok(())
     }
 
-    /// Asks for a message to be delivered again, after `negative_ack_delay`.
+    /// Requests redelivery of a message, after `negative_ack_delay`.
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
         self.inner.receiver.tell_lazily(message.origin.session, Command::from_outcome(message, Outcome::Nack, false));
         Ok(())
     }
 
-    /// Asks for a message to be delivered again, by its id; counts when the present connection delivered it.
+    /// Requests redelivery of a message by its id. It takes effect if the current connection delivered the message.
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
         self.check_partition(id, "acknowledge to")?;
         self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
@@ -331,10 +331,11 @@ impl Consumer {
     /// application still does with messages from before, acknowledgements too, changes nothing. Other consumers of the subscription
     /// are moved with it; what they received may be redelivered.
     ///
-    /// A batch comes whole: at any message of it begins with its first. On a partitioned topic an id moves its partition. With several topics all of them move, and only to
-    /// [`Earliest`](Position::Earliest), [`Latest`](Position::Latest) or a [`Time`](Position::Time); a consumer of a pattern
-    /// cannot seek, nor one of a subscription without a place: not durable, or of a topic that is not persistent. Retry
-    /// letters stay where they are.
+    /// Batches are indivisible: a seek to any message in one starts at its first. On a partitioned topic an id moves
+    /// its partition. With several topics all of them move, and only to [`Earliest`](Position::Earliest),
+    /// [`Latest`](Position::Latest) or a [`Time`](Position::Time); a consumer of a pattern cannot seek, nor one of a
+    /// subscription without a place: not durable, or of a topic that is not persistent. Retry letters stay where they
+    /// are.
     pub async fn seek(&self, to: &Position) -> Result<()> {
         let receiver = &self.inner.receiver;
         let name = |error| receiver.name(error, "seek in");
@@ -451,7 +452,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// In pull mode, asks for `messages` more than the window gives by itself, on each connection.
+    /// Requests `messages` in addition to the window, on each connection, in pull mode.
     pub fn permit(&self, messages: u32) -> Result<()> {
         if !(1..=100_000).contains(&messages) {
             return Err(self.inner.receiver.name(
@@ -462,7 +463,7 @@ impl Consumer {
         self.each_session(|_| Command::Permit { messages: messages as usize })
     }
 
-    /// Whether the topic was terminated and everything in it has been acknowledged.
+    /// Returns whether the topic was terminated and everything in it has been acknowledged.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
         self.inner.receiver.is_end_of_topic().await
     }

@@ -321,7 +321,7 @@ impl Producer {
         status::connected(&self.inner.status).await.map_err(|error| self.inner.name(error, "connect to"))
     }
 
-    /// Whether it is connected now.
+    /// Returns whether the producer is connected now.
     pub fn is_connected(&self) -> bool {
         // In a child after a fork its locks may be held by threads of the parent.
         self.inner.client.runtime.check_fork().is_ok() && status::are_connected(&self.inner.status)
@@ -340,7 +340,7 @@ impl Producer {
         self.inner.clone().close_within(timeout).await
     }
 
-    /// Whether it has ended, and every send would fail.
+    /// Returns whether the producer has ended, so that every send would fail.
     pub(crate) fn has_ended(&self) -> bool {
         self.inner.status[0].borrow().ended.is_some()
     }

@@ -26,8 +26,8 @@ use crate::topic::{Endpoint, TopicName};
 /// How long it takes at most until a reader notices that its topic got partitions, as with Pulsar's own clients.
 const PARTITIONS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Reads a topic from `starting_message`: `earliest`, `latest` or after an id. A reconnect goes on after the last message
-/// received, with neither a gap nor a replay. Cheap to clone; it ends with its last clone.
+/// Reads a topic from `starting_message`: `earliest`, `latest` or after an id. After a reconnect it continues after the
+/// last message received, with neither a gap nor a replay. Cheap to clone; it ends with its last clone.
 #[derive(Clone)]
 pub struct Reader {
     inner: Arc<Inner>,
@@ -147,7 +147,7 @@ impl Reader {
         self.inner.receiver.listen(init)
     }
 
-    /// Whether the topic was terminated and everything in it has been read.
+    /// Returns whether the topic was terminated and everything in it has been read.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
         self.inner.grow().await;
         self.inner.receiver.is_end_of_topic().await
@@ -175,7 +175,7 @@ impl Reader {
         Ok(ids)
     }
 
-    /// Whether there is a message that the application has not taken yet. Uses Pulsar's REST API.
+    /// Returns whether the topic has a message that the application has not received yet. Uses Pulsar's REST API.
     pub async fn has_message_available(&self) -> Result<bool> {
         for (session, end) in self.look_for_ends().await?.into_iter().enumerate() {
             if !self.inner.is_past(session, end.as_ref()) {
@@ -192,8 +192,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether the application has taken everything up to the end that [`Reader::mark_end`] marked; it asks nobody. Without
-    /// a mark it is true.
+    /// Returns whether the application has received everything up to the end that [`Reader::mark_end`] marked. It sends
+    /// no request. Without a mark it is true.
     pub fn is_caught_up(&self) -> bool {
         if !self.is_ours() {
             return false;
@@ -210,9 +210,10 @@ impl Reader {
     /// Waits for the next message before the end that [`Reader::mark_end`] marked; nothing when the application has taken
     /// everything up to there. Dropping the future loses nothing.
     ///
-    /// Of a partitioned topic also messages behind the mark of one partition may come while others are not at theirs yet. It
-    /// fails, after the messages of the others, where the server's delivery stopped at a message without a value (a
-    /// tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] skips it.
+    /// On a partitioned topic, messages after the mark of one partition may arrive while others have not reached
+    /// theirs. It fails, after the messages of the others, where the server's delivery stopped at a message without a
+    /// value (a tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] skips
+    /// it.
     pub async fn receive_before_end(&self) -> Result<Option<Message>> {
         let receiver = &self.inner.receiver;
         loop {
@@ -501,7 +502,7 @@ impl IntoCommand for Command<Ticket> {
         messages.iter().map(|message| Command::on_outcome(message, Outcome::Ack))
     }
 
-    /// Every outcome means that the reader goes on.
+    /// Every outcome means that the reader continues.
     fn on_outcome(message: &Message, _outcome: Outcome) -> Self {
         Command::Finished { id: message.id.clone(), connection: message.origin.connection }
     }
