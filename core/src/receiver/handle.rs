@@ -97,7 +97,12 @@ macro_rules! receiver_methods {
 
         /// Waits until it has ended; the error when it failed, nothing when it was closed.
         pub(crate) async fn failed(&self) -> Option<Error> {
-            status::failed(&self.inner.receiver.status()).await
+            let receiver = &self.inner.receiver;
+            match status::failed(&receiver.status()).await {
+                // It may have been a session that was added meanwhile, which closed the others.
+                None => status::failed(&receiver.status()).await,
+                failed => failed,
+            }
         }
 
         /// The counters.
