@@ -211,7 +211,7 @@ impl Reader {
     /// everything up to there. Dropping the future loses nothing.
     ///
     /// On a partitioned topic, messages after the mark of one partition may arrive while others have not reached
-    /// theirs. It fails, after the messages of the others, where the server's delivery stopped at a message without a
+    /// theirs. The call fails, after the messages of the others, where the server's delivery stopped at a message without a
     /// value (a tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] skips
     /// it.
     pub async fn receive_before_end(&self) -> Result<Option<Message>> {

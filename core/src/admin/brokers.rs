@@ -6,12 +6,12 @@ use super::Admin;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Admin {
-    /// The names of the clusters that this one knows, its own included.
+    /// Returns the names of the clusters that this one knows, its own included.
     pub async fn clusters(&self) -> Result<Vec<String>> {
         self.call("list the clusters", Method::GET, "clusters").json().await
     }
 
-    /// The version of Pulsar that a broker runs, such as `4.0.8`.
+    /// Returns the version of Pulsar that a broker runs, such as `4.0.8`.
     pub async fn broker_version(&self) -> Result<String> {
         self.call("ask for the version", Method::GET, "brokers/version").text().await
     }

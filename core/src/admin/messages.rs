@@ -20,32 +20,32 @@ pub struct StoredMessage {
 }
 
 impl StoredMessage {
-    /// The message. It was delivered to nobody, so there is nothing to acknowledge.
+    /// Returns the message. It was delivered to nobody, so there is nothing to acknowledge.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// The message without the rest.
+    /// Returns the message without the rest.
     pub fn into_message(self) -> Message {
         self.message
     }
 
-    /// The name of the producer, given by the application or by the broker.
+    /// Returns the name of the producer, given by the application or by the broker.
     pub fn producer_name(&self) -> &str {
         &self.producer_name
     }
 
-    /// The producer's number of the message, by which the broker knows duplicates.
+    /// Returns the producer's number of the message, by which the broker knows duplicates.
     pub fn sequence_id(&self) -> i64 {
         self.sequence_id
     }
 
-    /// Whether it has no value at all, which in a compacted topic deletes its key; its payload is empty.
+    /// Returns whether it has no value at all, which in a compacted topic deletes its key; its payload is empty.
     pub fn is_null(&self) -> bool {
         self.null
     }
 
-    /// Whether the payload is encrypted. Then a batch is one message here, since nobody can look into it.
+    /// Returns whether the payload is encrypted. Then a batch is one message here, since nobody can look into it.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
     }

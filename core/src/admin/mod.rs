@@ -114,8 +114,8 @@ impl Admin {
         self
     }
 
-    /// A request that has no method here, such as `("GET", "/admin/v2/bookies/all", None)`; `body` is JSON. A path that
-    /// does not begin with `/` is one below `/admin/v2/`.
+    /// Sends a request that has no method here, such as `("GET", "/admin/v2/bookies/all", None)`; `body` is JSON. A
+    /// path that does not begin with `/` is one below `/admin/v2/`.
     ///
     /// It fails as the other methods do: on every status but 2xx.
     pub async fn request(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {

@@ -41,7 +41,7 @@ impl BacklogQuotaKind {
         }
     }
 
-    /// The kind that Pulsar calls so.
+    /// Returns the kind of this name in Pulsar.
     pub fn from_word(word: &str) -> Option<BacklogQuotaKind> {
         [BacklogQuotaKind::DestinationStorage, BacklogQuotaKind::MessageAge]
             .into_iter()
@@ -73,7 +73,7 @@ impl BacklogPolicy {
         }
     }
 
-    /// The policy that Pulsar calls so.
+    /// Returns the policy of this name in Pulsar.
     pub fn from_word(word: &str) -> Option<BacklogPolicy> {
         BacklogPolicy::ALL.into_iter().find(|policy| policy.as_str() == word)
     }
@@ -157,7 +157,8 @@ fn quotas(map: BTreeMap<String, JsonQuota>) -> Vec<BacklogQuota> {
 }
 
 impl Admin {
-    /// The names of a tenant's namespaces, `tenant/namespace` each. It is one answer of the broker, however many.
+    /// Returns the names of a tenant's namespaces, `tenant/namespace` each. It is one answer of the broker, however
+    /// many.
     pub async fn namespaces(&self, tenant: &str) -> Result<Vec<String>> {
         let operation = format!("list the namespaces of {tenant:?}");
         self.call(&operation, Method::GET, &format!("namespaces/{}", percent_encode(tenant))).json().await
@@ -176,7 +177,7 @@ impl Admin {
         })
     }
 
-    /// Makes a namespace, divided into so many bundles, or into as many as the broker likes.
+    /// Creates a namespace, with this number of bundles, or the default of the broker.
     pub async fn create_namespace(&self, namespace: &str, bundles: Option<u32>) -> Result<()> {
         let call = self.call_namespace("create", Method::PUT, namespace, "")?;
         match bundles {
@@ -190,12 +191,12 @@ impl Admin {
         self.call_namespace("delete", Method::DELETE, namespace, "")?.done().await
     }
 
-    /// Makes a namespace unless it is there; whether it was made.
+    /// Creates a namespace unless it exists, and returns whether it was created.
     pub async fn ensure_namespace(&self, namespace: &str) -> Result<bool> {
         super::ensured(|| self.create_namespace(namespace, None)).await
     }
 
-    /// The retention that is set.
+    /// Returns the retention that is set.
     pub async fn retention(&self, namespace: &str) -> Result<Option<Retention>> {
         self.call_namespace("read the retention of", Method::GET, namespace, "/retention")?.json_or_none().await
     }
@@ -211,7 +212,7 @@ impl Admin {
         self.call_namespace("remove the retention of", Method::DELETE, namespace, "/retention")?.done().await
     }
 
-    /// The time to live that is set.
+    /// Returns the time to live that is set.
     pub async fn message_ttl(&self, namespace: &str) -> Result<Option<Duration>> {
         let call = self.call_namespace("read the time to live of", Method::GET, namespace, "/messageTTL")?;
         call.json_or_none::<u64>().await.map(|seconds| seconds.map(Duration::from_secs))
@@ -228,7 +229,7 @@ impl Admin {
         self.call_namespace("remove the time to live of", Method::DELETE, namespace, "/messageTTL")?.done().await
     }
 
-    /// Whether deduplication is set, and to what.
+    /// Returns whether deduplication is set, and to what.
     pub async fn deduplication(&self, namespace: &str) -> Result<Option<bool>> {
         self.call_namespace("read the deduplication of", Method::GET, namespace, "/deduplication")?.json_or_none().await
     }
@@ -244,7 +245,7 @@ impl Admin {
         self.call_namespace("remove the deduplication of", Method::DELETE, namespace, "/deduplication")?.done().await
     }
 
-    /// The backlog quotas that are set.
+    /// Returns the backlog quotas that are set.
     pub async fn backlog_quotas(&self, namespace: &str) -> Result<Vec<BacklogQuota>> {
         let call = self.call_namespace("read the backlog quotas of", Method::GET, namespace, "/backlogQuotaMap")?;
         call.json().await.map(quotas)

@@ -32,12 +32,12 @@ pub struct BacklogAnalysis {
 keeps_raw!(BacklogAnalysis);
 
 impl Admin {
-    /// The names of the subscriptions of a topic, of all its partitions together.
+    /// Returns the names of the subscriptions of a topic, of all its partitions together.
     pub async fn subscriptions(&self, topic: impl AsRef<str>) -> Result<Vec<String>> {
         self.call_topic("list the subscriptions of", Method::GET, topic, "/subscriptions")?.json().await
     }
 
-    /// Makes a subscription that begins at a position, and the topic too where brokers make topics by themselves.
+    /// Creates a subscription that begins at a position, and the topic too where brokers create topics by themselves.
     /// [`ErrorKind::Busy`] if there is one of this name. On a topic with partitions only `Earliest` and `Latest`.
     pub async fn create_subscription(
         &self,
@@ -65,7 +65,7 @@ impl Admin {
         }
     }
 
-    /// Makes a subscription unless it is there; whether it was made. One that is there stays where it is.
+    /// Creates a subscription unless it exists, and returns whether it was created. One that is there stays where it is.
     pub async fn ensure_subscription(
         &self,
         topic: impl AsRef<str>,
@@ -136,9 +136,9 @@ impl Admin {
         begun(self.call_topic("expire messages of", Method::POST, topic, &rest)?.done().await)
     }
 
-    /// The messages of the entry at `position`, counted from 1, among those that a subscription has not acknowledged;
-    /// they stay as they are. More than one when the entry is a batch; `None` past the end. Not for topics with
-    /// partitions, but for each of them.
+    /// Returns the messages of the entry at `position`, counted from 1, among those that a subscription has not
+    /// acknowledged; they stay as they are. More than one when the entry is a batch; `None` past the end. Not for
+    /// topics with partitions, but for each of them.
     pub async fn peek_entry(
         &self,
         topic: impl AsRef<str>,
@@ -156,7 +156,8 @@ impl Admin {
         }
     }
 
-    /// The next `count` messages that a subscription has not acknowledged, without taking them: one request an entry.
+    /// Returns the next `count` messages that a subscription has not acknowledged, without taking them: one request an
+    /// entry.
     pub async fn peek(&self, topic: impl AsRef<str>, subscription: &str, count: usize) -> Result<Vec<StoredMessage>> {
         let mut messages = Vec::new();
         for position in 1.. {
@@ -172,7 +173,7 @@ impl Admin {
         Ok(messages)
     }
 
-    /// The properties that were given to a subscription.
+    /// Returns the properties that were given to a subscription.
     pub async fn subscription_properties(
         &self,
         topic: impl AsRef<str>,

@@ -23,7 +23,7 @@ pub struct TenantInfo {
 keeps_raw!(TenantInfo);
 
 impl Admin {
-    /// The names of the tenants.
+    /// Returns the names of the tenants.
     pub async fn tenants(&self) -> Result<Vec<String>> {
         self.call("list the tenants", Method::GET, "tenants").json().await
     }
@@ -33,7 +33,7 @@ impl Admin {
         self.call_tenant("read", Method::GET, name).with_raw().await
     }
 
-    /// Makes a tenant. [`ErrorKind::Busy`](crate::ErrorKind::Busy) if there is one of this name.
+    /// Creates a tenant. [`ErrorKind::Busy`](crate::ErrorKind::Busy) if there is one of this name.
     pub async fn create_tenant(&self, name: &str, info: &TenantInfo) -> Result<()> {
         let mut info = info.clone();
         if info.allowed_clusters.is_empty() {
@@ -52,7 +52,7 @@ impl Admin {
         self.call_tenant("delete", Method::DELETE, name).done().await
     }
 
-    /// Makes a tenant unless it is there; whether it was made. One that is there stays as it is.
+    /// Creates a tenant unless it exists, and returns whether it was created. One that is there stays as it is.
     pub async fn ensure_tenant(&self, name: &str, info: &TenantInfo) -> Result<bool> {
         super::ensured(|| self.create_tenant(name, info)).await
     }

@@ -34,14 +34,14 @@ pub struct CompactionStatus {
 keeps_raw!(CompactionStatus);
 
 impl Admin {
-    /// The full names of the topics of a namespace that a broker stores, or of those that it does not; each partition by
-    /// itself, and in no order. It is one answer of the broker, however many there are: [`Admin::walk_topics`] takes
-    /// the namespaces of a tenant, or of all, one by one.
+    /// Returns the full names of the topics of a namespace that a broker stores, or of those that it does not; each
+    /// partition by itself, and in no order. It is one answer of the broker, however many there are:
+    /// [`Admin::walk_topics`] takes the namespaces of a tenant, or of all, one by one.
     pub async fn topics(&self, namespace: &str, persistence: Persistence) -> Result<Vec<String>> {
         self.call_list("list the topics of", namespace, persistence, "")?.json().await
     }
 
-    /// The full names of the topics with partitions of a namespace. It is one answer of the broker.
+    /// Returns the full names of the topics with partitions of a namespace. It is one answer of the broker.
     pub async fn partitioned_topics(&self, namespace: &str, persistence: Persistence) -> Result<Vec<String>> {
         self.call_list("list the partitioned topics of", namespace, persistence, "/partitioned")?.json().await
     }
@@ -56,24 +56,24 @@ impl Admin {
         }
     }
 
-    /// Makes a topic without partitions. [`ErrorKind::Busy`] if there is one of this name.
+    /// Creates a topic without partitions. [`ErrorKind::Busy`] if there is one of this name.
     pub async fn create_topic(&self, topic: impl AsRef<str>) -> Result<()> {
         self.call_topic("create", Method::PUT, topic, "")?.done().await
     }
 
-    /// Makes a topic with partitions. [`ErrorKind::Busy`] if there is one of this name.
+    /// Creates a topic with partitions. [`ErrorKind::Busy`] if there is one of this name.
     pub async fn create_partitioned_topic(&self, topic: impl AsRef<str>, partitions: u32) -> Result<()> {
         self.call_topic("create", Method::PUT, topic, "/partitions")?.body(&json!(partitions)).done().await
     }
 
-    /// Makes a topic without partitions unless there is one of this name; whether it was made.
+    /// Creates a topic without partitions unless there is one of this name, and returns whether it was created.
     pub async fn ensure_topic(&self, topic: impl AsRef<str>) -> Result<bool> {
         let topic = topic.as_ref();
         super::ensured(|| self.create_topic(topic)).await
     }
 
-    /// Makes a topic with so many partitions, or adds to those that it has; whether anything had to be done. An error if
-    /// there is one of this name without partitions.
+    /// Creates a topic with so many partitions, or adds to those that it has; returns whether anything changed. An error
+    /// if there is one of this name without partitions.
     pub async fn ensure_partitioned_topic(&self, topic: impl AsRef<str>, partitions: u32) -> Result<bool> {
         let topic = topic.as_ref();
         if super::ensured(|| self.create_partitioned_topic(topic, partitions)).await? {
@@ -95,7 +95,7 @@ impl Admin {
         self.call_topic("add partitions to", Method::POST, topic, "/partitions")?.body(&json!(partitions)).done().await
     }
 
-    /// How many partitions a topic has, 0 for one without. [`ErrorKind::NotFound`] when it does not exist.
+    /// Returns how many partitions a topic has, 0 for one without. [`ErrorKind::NotFound`] when it does not exist.
     pub async fn partitions(&self, topic: impl AsRef<str>) -> Result<u32> {
         self.count_partitions(topic, "/partitions").await
     }
@@ -142,7 +142,7 @@ impl Admin {
         self.call_topic("compact", Method::PUT, topic, "/compaction")?.done().await
     }
 
-    /// How far a compaction is. For a partitioned topic, query each partition.
+    /// Returns how far a compaction is. For a partitioned topic, query each partition.
     pub async fn compaction_status(&self, topic: impl AsRef<str>) -> Result<CompactionStatus> {
         self.call_topic("ask for the compaction of", Method::GET, topic, "/compaction")?.with_raw().await
     }
@@ -158,7 +158,7 @@ impl Admin {
         self.call_topic("truncate", Method::DELETE, topic, "/truncate")?.done().await
     }
 
-    /// The statistics of a topic; of one with partitions those of all together, and of each.
+    /// Returns the statistics of a topic; of one with partitions those of all together, and of each.
     pub async fn topic_stats(&self, topic: impl AsRef<str>) -> Result<TopicStats> {
         let call = |rest: &str| {
             self.call_topic("read the statistics of", Method::GET, &topic, &format!("{rest}getPreciseBacklog=true"))
@@ -172,28 +172,28 @@ impl Admin {
         self.call_topic("read the statistics of", Method::GET, topic, rest)?.with_raw().await
     }
 
-    /// How the broker stores a topic, or each of its partitions.
+    /// Returns how the broker stores a topic, or each of its partitions.
     pub async fn internal_stats(&self, topic: impl AsRef<str>) -> Result<InternalStats> {
         let call = |rest: &str| self.call_topic("read the internal statistics of", Method::GET, &topic, rest);
         either(call("/internalStats")?, 404, call("/partitioned-internalStats")?).await?.with_raw()
     }
 
-    /// The id of the last message; `None` when the topic has none. Of a topic with partitions each is to be asked by
-    /// itself: `{topic}-partition-0` and so on.
+    /// Returns the id of the last message; `None` when the topic has none. For a partitioned topic, query each
+    /// partition: `{topic}-partition-0` and so on.
     pub async fn last_message_id(&self, topic: impl AsRef<str>) -> Result<Option<MessageId>> {
         let call = self.call_topic("ask for the last message of", Method::GET, topic, "/lastMessageId")?;
         call.json::<JsonId>().await.map(JsonId::into_id)
     }
 
-    /// The id of the first message that was published at `time` or later; if there is none, of the place after the last
-    /// message. For a partitioned topic, query each partition.
+    /// Returns the id of the first message that was published at `time` or later; if there is none, of the position after
+    /// the last message. For a partitioned topic, query each partition.
     pub async fn message_id_at(&self, topic: impl AsRef<str>, time: SystemTime) -> Result<Option<MessageId>> {
         let rest = format!("/messageid/{}", millis(time));
         let call = self.call_topic("look for a time in", Method::GET, topic, &rest)?;
         call.json::<JsonId>().await.map(JsonId::into_id)
     }
 
-    /// The messages of the entry that holds a message: itself, or the batch that it is in. Not for topics with
+    /// Returns the messages of the entry that holds a message: itself, or the batch that it is in. Not for topics with
     /// partitions, but for each of them.
     pub async fn read_entry(&self, topic: impl AsRef<str>, id: &MessageId) -> Result<Vec<StoredMessage>> {
         check_partition(&topic, id)?;
@@ -201,8 +201,9 @@ impl Admin {
         self.call_topic("read a message of", Method::GET, topic, &rest)?.stored().await
     }
 
-    /// The messages of the entry at `position`, counted from 1 at the first or the last that is stored; `None` when the
-    /// topic has none. Past the other end it is the one at that end. Not for topics with partitions, but for each.
+    /// Returns the messages of the entry at `position`, counted from 1 at the first or the last that is stored; `None`
+    /// when the topic has none. Past the other end it is the one at that end. Not for topics with partitions, but for
+    /// each.
     pub async fn examine_message(
         &self,
         topic: impl AsRef<str>,
@@ -274,8 +275,8 @@ pub struct TopicWalk {
 }
 
 impl TopicWalk {
-    /// The full name of the next topic, each partition by itself; `None` when that was all. After an error the next call
-    /// continues after what could not be listed. What is deleted meanwhile is left out.
+    /// Returns the full name of the next topic, each partition by itself; `None` when that was all. After an error the
+    /// next call continues after what could not be listed. What is deleted meanwhile is left out.
     pub async fn next(&mut self) -> Option<Result<String>> {
         loop {
             if let Some(topic) = self.topics.pop_front() {

@@ -17,7 +17,7 @@ use crate::runtime::deadline_in;
 use crate::stats::Stats;
 use crate::topic::ServiceUrl;
 
-/// The way to a Pulsar cluster. Cheap to clone; all clones are one client.
+/// A client of a Pulsar cluster. Cheap to clone; all clones are one client.
 ///
 /// Making a client opens no connection: each producer, consumer and reader has its own, which connects, pings and
 /// reconnects by itself.
@@ -39,8 +39,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for the servers at `url` (`ws://host:port`, `wss://host:port`, several hosts after commas) with
-    /// connection options, which all that it opens inherits.
+    /// Creates a client for the servers at `url` (`ws://host:port`, `wss://host:port`, several hosts separated by
+    /// commas) with connection options, which all that it opens inherits.
     ///
     /// Fails on a bad URL or option, and on TLS files that cannot be used.
     pub fn new(url: &str, options: Options) -> Result<Client> {
@@ -48,14 +48,14 @@ impl Client {
         Ok(Client { inner: Arc::new(inner) })
     }
 
-    /// The hosts of this client.
+    /// Returns the hosts of this client.
     pub fn url(&self) -> &ServiceUrl {
         &self.inner.url
     }
 
-    /// The proxy through which the WebSockets of this client go, such as `http://squid:3128`, without its user and password;
-    /// `None` if every host is reached directly. Of several hosts some may be reached directly and some not; a
-    /// [`StateChange`](crate::StateChange) has the proxy of each connection.
+    /// Returns the proxy through which the WebSockets of this client go, such as `http://squid:3128`, without its user
+    /// and password; `None` if every host is reached directly. Of several hosts some may be reached directly and some
+    /// not; a [`StateChange`](crate::StateChange) has the proxy of each connection.
     pub fn proxy(&self) -> Option<String> {
         self.inner.proxy()
     }
@@ -96,13 +96,13 @@ impl Client {
         Reader::open(&self.inner, topic.as_ref(), &options).await
     }
 
-    /// The REST API of the cluster.
+    /// Returns the REST API of the cluster.
     pub fn admin(&self) -> Admin {
         Admin::new(&self.inner)
     }
 
-    /// The counters of all that was opened through this client, those that are gone included: counts since the client was
-    /// made, and the gauges of what is there now.
+    /// Returns the counters of all that was opened through this client, those that are gone included: counts since the
+    /// client was made, and the gauges of what is there now.
     pub fn stats(&self) -> Stats {
         match self.inner.runtime.check_fork() {
             Ok(()) => self.inner.totals().snapshot(),
