@@ -7,6 +7,7 @@
 #   make site               the documentation as a site in target/site, with the references; a warning is an error
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
 #   make wheel install      the Python wheel in dist/; the C library under PREFIX (and DESTDIR)
+#   make cli                the command `stargate`, in target/release
 #   make small              the C library without the mock and built for size, in target/small; make install FROM=target/small
 #   make deb                Debian packages of the C library in dist/: libstargate0.1 and libstargate-dev
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100", DOCS=1
@@ -29,7 +30,7 @@ LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
 C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
 
-.PHONY: help demo test lint fmt docs third-party site small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster versions soak forks leaks-python exits-python \
+.PHONY: help demo test lint fmt docs third-party site cli small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster versions soak forks leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -125,6 +126,9 @@ site: tools-site $(VENV)/ready
 	mkdir -p target/site/reference
 	cp -r target/doxygen/html target/site/reference/c
 	cp -r target/doc target/site/reference/rust
+
+cli:
+	cargo build --release -p stargate-cli
 
 # As `make install FROM=target/small` installs it.
 small:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACES = [
     ("core/src/**/*.rs", r"fn (\w+)\("),
     ("core/tests/*.rs", r"fn (\w+)\("),
+    ("cli/tests/*.rs", r"fn (\w+)\("),
     ("tests/scenarios/*.rs", r"fn (\w+)\("),
     ("tests/gateways/*.rs", r"fn (\w+)\("),
     ("tests/c/*.c", r"TEST\((\w+)\)"),

@@ -239,6 +239,8 @@ fn the_pages_name_only_what_the_headers_have() {
     let mut known: Vec<String> = headers.map(|header| read(root.join("include").join(header))).to_vec();
     // File names, a crate, and what tests and programs read from their environment.
     known.push("stargate_core stargate_admin stargate_mock STARGATE_LIB_DIR".into());
+    // The variables of the command.
+    known.extend(["args.rs", "consume.rs"].map(|file| read(root.join("cli/src").join(file))));
     let known: BTreeSet<&str> = known.iter().flat_map(|text| names(text)).collect();
     let pages = std::fs::read_dir(root.join("docs")).expect("docs/ is there").map(|entry| entry.unwrap().path());
     let mut seen = 0;

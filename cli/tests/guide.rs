@@ -1,0 +1,24 @@
+//! Every example of `docs/command.md`, in the order of the page.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{Shell, said};
+
+#[test]
+fn the_examples_of_the_page_run_as_printed() {
+    let page = include_str!("../../docs/command.md");
+    let examples: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let script = format!("set -eo pipefail\n{}", examples.concat());
+    let binary = Path::new(env!("CARGO_BIN_EXE_stargate"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let shell = Shell::new();
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).env("PATH", path).env("STARGATE_URL", shell.0.url()).env_remove("STARGATE_TOKEN");
+    let output = command.output().unwrap();
+    assert!(output.status.success() && examples.len() > 5, "{}", said(&output));
+    assert_eq!(said(&output), "");
+    assert_eq!(shell.stored("orders").len(), shell.stored("orders-copy").len());
+}
