@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use stargate_core::Options;
 use stargate_core::blocking::Client;
 use stargate_core::options::{Kind, Roles, find};
+use stargate_core::{Level, Options};
 
 use crate::escapes;
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 
 /// Pulsar topics in a shell, over Pulsar's WebSocket API.
 ///
@@ -28,12 +28,22 @@ pub(crate) struct Arguments {
 #[derive(Args)]
 pub(crate) struct Connection {
     /// The broker; several hosts are separated by commas
-    #[arg(long, env = "STARGATE_URL", default_value = "ws://localhost:8080", global = true)]
+    #[arg(
+        long,
+        env = "STARGATE_URL",
+        default_value = "ws://localhost:8080",
+        global = true,
+        help_heading = "Connection",
+        hide_env_values = true
+    )]
     url: String,
     /// Sets an option of the library, such as -X tls_ca_file=ca.pem; a secret is read from a file: -X auth_token=@FILE.
     /// A token may also be in the variable STARGATE_TOKEN
-    #[arg(short = 'X', value_name = "OPTION=VALUE", global = true)]
+    #[arg(short = 'X', value_name = "OPTION=VALUE", global = true, help_heading = "Connection")]
     options: Vec<String>,
+    /// Say on standard error what happens to connections; without it, only what is wrong with them
+    #[arg(short = 'v', long, global = true, help_heading = "Connection")]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -46,10 +56,28 @@ pub(crate) enum Command {
     Tail(Tail),
     /// Print the messages of a subscription, or give them to a program, and acknowledge them
     Consume(Consume),
+    /// List, create, delete and look at topics
+    Topics(Admin<Topics>),
+    /// List, create, delete and look at the subscriptions of a topic
+    Subscriptions(Admin<Subscriptions>),
+    /// List, create, delete and look at namespaces
+    Namespaces(Admin<Namespaces>),
+    /// List, create, delete and look at tenants
+    Tenants(Admin<Tenants>),
+    /// Run a broker for tests, in memory, and print its URL
+    Mock(Mock),
+    /// Print the completions for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
 }
 
 #[derive(Args)]
 pub(crate) struct Produce {
+    /// The topic: orders, tenant/namespace/orders or in full
     pub(crate) topic: String,
     /// What ends a message, with the escapes \n \r \t \0 \\ \xNN
     #[arg(short = 'D', value_name = "SEP", default_value = "\\n", value_parser = separator)]
@@ -118,6 +146,7 @@ pub(crate) struct Until {
 
 #[derive(Args)]
 pub(crate) struct Read {
+    /// The topic: orders, tenant/namespace/orders or in full
     pub(crate) topic: String,
     /// Where to begin: earliest, latest, a message id, a time (2026-11-28T12:30:00Z or ms since 1970), an age (-1h) or a
     /// number of messages before the end (-100)
@@ -137,6 +166,7 @@ pub(crate) struct Read {
 
 #[derive(Args)]
 pub(crate) struct Tail {
+    /// The topic: orders, tenant/namespace/orders or in full
     pub(crate) topic: String,
     /// How many messages
     #[arg(short = 'n', value_name = "N", default_value_t = 10)]
@@ -160,6 +190,7 @@ pub(crate) enum Ack {
 
 #[derive(Args)]
 pub(crate) struct Consume {
+    /// The topic: orders, tenant/namespace/orders or in full
     pub(crate) topic: String,
     /// The subscription
     #[arg(short = 's', value_name = "SUB")]
@@ -185,6 +216,144 @@ pub(crate) struct Consume {
     pub(crate) until: Until,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// What is asked of the REST API, and how the answer is printed.
+#[derive(Args)]
+pub(crate) struct Admin<T: Subcommand> {
+    /// How the answer is printed
+    #[arg(short = 'o', value_enum, default_value_t = Listing::Table, global = true)]
+    pub(crate) output: Listing,
+    #[command(subcommand)]
+    pub(crate) wanted: T,
+}
+
+/// A way to print an answer.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listing {
+    /// Lines; names and values of statistics in columns
+    Table,
+    /// JSON, for statistics the whole answer of the broker
+    Json,
+}
+
+/// A deletion is asked about first.
+#[derive(Args)]
+pub(crate) struct Confirmation {
+    /// Do not ask; needed where standard input is no terminal
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Topics {
+    /// List the topics of a namespace
+    Ls {
+        #[arg(default_value = "public/default")]
+        namespace: String,
+    },
+    /// Create a topic
+    Create {
+        topic: String,
+        /// The number of partitions; without it the topic has none
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        partitions: Option<u32>,
+    },
+    /// Delete a topic with its messages
+    Delete {
+        topic: String,
+        /// Also while it has producers and consumers, with its subscriptions
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+    /// Print the statistics of a topic
+    Stats { topic: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Subscriptions {
+    /// List the subscriptions of a topic
+    Ls { topic: String },
+    /// Create a subscription
+    Create {
+        topic: String,
+        subscription: String,
+        /// Where it begins: earliest, latest, a message id, a time or an age (-1h)
+        #[arg(long, default_value = "latest", allow_hyphen_values = true)]
+        from: String,
+    },
+    /// Delete a subscription
+    Delete {
+        topic: String,
+        subscription: String,
+        /// Also while it has consumers
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+    /// Print the backlog and the consumers of a subscription
+    Stats { topic: String, subscription: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Namespaces {
+    /// List the namespaces of a tenant
+    Ls {
+        #[arg(default_value = "public")]
+        tenant: String,
+    },
+    /// Create a namespace
+    Create { namespace: String },
+    /// Delete a namespace, which has to be empty
+    Delete {
+        namespace: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+    /// Print the policies of a namespace
+    Stats { namespace: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Tenants {
+    /// List the tenants
+    Ls,
+    /// Create a tenant
+    Create {
+        tenant: String,
+        /// A cluster that it may use; may be repeated; without it, all
+        #[arg(long = "cluster", value_name = "NAME")]
+        clusters: Vec<String>,
+        /// A role that may administer it; may be repeated
+        #[arg(long = "admin-role", value_name = "ROLE")]
+        admin_roles: Vec<String>,
+    },
+    /// Delete a tenant, which has to be empty
+    Delete {
+        tenant: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+    /// Print the clusters and roles of a tenant
+    Stats { tenant: String },
+}
+
+#[derive(Args)]
+pub(crate) struct Mock {
+    /// The port at 127.0.0.1; 0 is any free one
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Create a topic with partitions; may be repeated
+    #[arg(long, value_name = "TOPIC=N", value_parser = partitioned)]
+    pub(crate) partitioned: Vec<(String, u32)>,
+}
+
+fn partitioned(text: &str) -> Result<(String, u32), String> {
+    let parts = text.rsplit_once('=').and_then(|(topic, number)| Some((topic.to_owned(), number.parse().ok()?)));
+    parts.ok_or_else(|| "expected TOPIC=N".to_owned())
 }
 
 /// The bytes of a separator.
@@ -231,6 +400,12 @@ impl Connection {
             // Another way to authenticate among the arguments replaces it.
             of_client = of_client.or(&Options::new().auth_token(token.trim()));
         }
+        let least = if self.verbose { Level::Info } else { Level::Warn };
+        let of_client = of_client.log_sink(move |level: Level, target: &str, text: &str| {
+            if level <= least {
+                say(&format!("{target}: {text}"));
+            }
+        });
         Ok((Client::new(&self.url, of_client)?, of_handle))
     }
 

@@ -47,6 +47,11 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// Waits for Ctrl-C.
+pub(crate) fn wait() -> io::Result<()> {
+    wait_readable(READ_END.load(Ordering::SeqCst)).map(|_| ())
+}
+
 /// A file or a pipe that ends at Ctrl-C.
 pub(crate) struct UntilInterrupted(pub(crate) File);
 

@@ -60,3 +60,9 @@ pub(crate) fn ended(outcome: Result<u8, Stop>) -> Ended {
         Stop::Failed(failure) => Err(failure),
     })
 }
+
+/// Prints this and is done.
+pub(crate) fn print(bytes: &[u8]) -> Ended {
+    let printed = Stdout::new().and_then(|mut out| out.write_all(bytes).and_then(|()| out.flush()));
+    ended(printed.map(|()| DONE).map_err(Stop::Output))
+}

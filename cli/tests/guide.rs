@@ -15,9 +15,12 @@ fn the_examples_of_the_page_run_as_printed() {
     let binary = Path::new(env!("CARGO_BIN_EXE_stargate"));
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let shell = Shell::new();
+    let folder = std::env::temp_dir().join(format!("stargate-guide-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
     let mut command = Command::new("bash");
     command.args(["-c", &script]).env("PATH", path).env("STARGATE_URL", shell.0.url()).env_remove("STARGATE_TOKEN");
-    let output = command.output().unwrap();
+    let output = command.current_dir(&folder).output().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
     assert!(output.status.success() && examples.len() > 5, "{}", said(&output));
     assert_eq!(said(&output), "");
     assert_eq!(shell.stored("orders").len(), shell.stored("orders-copy").len());

@@ -105,6 +105,18 @@ fn lines_without_a_receipt_are_named() {
 }
 
 #[test]
+fn a_lost_connection_is_reported_and_loses_nothing() {
+    let shell = Shell::new();
+    shell.0.fault("send", None, "close:1011:out of order", 1).unwrap();
+    let output = shell.run(&["produce", "t", "--print-ids"], b"1\n2\n3\n");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("persistent://public/default/t: "), "{}", said(&output));
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 3);
+    let stored = shell.stored("t");
+    assert!([b"1", b"2", b"3"].iter().all(|line| stored.contains(&line.to_vec())), "{stored:?}");
+}
+
+#[test]
 fn ctrl_c_stops_the_intake_and_waits_for_receipts() {
     let shell = Shell::new();
     let mut child = shell.command(&["produce", "t"]).spawn().unwrap();

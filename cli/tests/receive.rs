@@ -50,7 +50,7 @@ fn json_lines_copy_a_topic() {
 }
 
 #[test]
-fn reading_begins_and_ends_where_it_is_told_to() {
+fn reading_begins_and_ends_where_it_is_wanted() {
     let shell = with_numbers(10);
     let ids: Vec<String> = shell.0.messages("t").unwrap().into_iter().map(|message| message.message_id).collect();
     assert_eq!(shell.ok(&["read", "t", "-n", "3"], b""), numbers(1..=3));
