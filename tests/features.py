@@ -20,6 +20,7 @@ PLACES = [
     ("tests/cpp/*.cpp", r"TEST\((\w+)\)"),
     ("python/tests/*.py", r"def (test_\w+)\("),
     ("tests/interop/*.py", r"def (test_\w+)\("),
+    ("tests/proxies/*.py", r"def (test_\w+)\("),
 ]
 
 

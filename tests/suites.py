@@ -88,7 +88,7 @@ OAUTH2 = [sys.executable, "tests/pulsar/pulsar.py", "run", "--basic", "--oauth2"
 # Messages from and to the official client, with the pytest settings of the wheel.
 INTEROP = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/interop", "-q"]
 
-# Through squid, tinyproxy and microsocks.
+# Through squid, HAProxy with TLS, tinyproxy and microsocks, and from a network where nothing else answers.
 PROXIES = ["-c", "python/pyproject.toml", "--rootdir", ".", "tests/proxies", "-q"]
 
 # The wheel as it would be given to others.

@@ -31,6 +31,7 @@ JAVA = Tool(
 )
 MAVEN = Tool("mvn", "fetches the real Pulsar broker", "apt install maven")
 OPENSSL = Tool("openssl", "makes the certificates of the secure broker", "apt install openssl")
+SQUID = Tool("squid", "is a proxy in the tests", "apt install squid")
 TINYPROXY = Tool("tinyproxy", "is a proxy in the tests", "apt install tinyproxy")
 MICROSOCKS = Tool("microsocks", "is a SOCKS proxy in the tests", "apt install microsocks")
 CLIPPY = Tool("cargo-clippy", "looks for mistakes in the Rust code", "rustup component add clippy")
@@ -39,7 +40,7 @@ RUSTFMT = Tool("rustfmt", "holds the Rust code to one format", "rustup component
 DOXYGEN = Tool("doxygen", "makes the reference of C and C++", "apt install doxygen")
 
 NGINX = Tool("nginx", "is a gateway before the broker in tests", "apt install nginx-light")
-HAPROXY = Tool("haproxy", "is a gateway before the broker in tests", "apt install haproxy")
+HAPROXY = Tool("haproxy", "is a gateway before the broker, and a proxy with TLS, in tests", "apt install haproxy")
 
 # With the programs of the administrator, among which Debian puts servers.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
@@ -47,7 +48,7 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 BROKER = [JAVA, MAVEN, OPENSSL]
 NEEDED = {
     "demo": [CARGO, CC],
-    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, NGINX, HAPROXY, TINYPROXY, MICROSOCKS, *BROKER],
+    "test": [CARGO, CC, CXX, CMAKE, PKG_CONFIG, NGINX, HAPROXY, SQUID, TINYPROXY, MICROSOCKS, *BROKER],
     "bench": [CARGO, CC, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
     "site": [CARGO, DOXYGEN],

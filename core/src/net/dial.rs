@@ -11,7 +11,7 @@ use super::addresses;
 use super::link::Link;
 use super::steps::Steps;
 use super::tcp::Tcp;
-use super::tls_errors::io_error;
+use super::tls_errors::{handshake_error, proxy_handshake_error};
 use super::tunnel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Resolved;
@@ -56,7 +56,7 @@ pub(crate) async fn dial(host: &Host, dialer: &Dialer, steps: &Steps) -> Result<
     };
     let link = link.map_err(|error| hinted(error, host, dialer))?;
     match &dialer.tls {
-        Some(config) => secure(link, host, dialer.server_name.as_ref(), config, steps).await,
+        Some(config) => secure(link, host, dialer.server_name.as_ref(), config, handshake_error, steps).await,
         None => Ok(link),
     }
 }
@@ -100,8 +100,8 @@ async fn tunnel(proxy: &Proxy, host: &Host, address: Option<SocketAddr>, via: &V
     steps.remark(&aside);
     let mut link = connect(&proxy.host, steps).await.map_err(|error| error.adding(&aside))?;
     if let Some(config) = via.tls.as_ref().filter(|_| proxy.scheme == Scheme::Https) {
-        let aside = format!(" (the proxy of {}, for {host}; its CA is named by proxy_ca_file)", proxy.source);
-        link = secure(link, &proxy.host, None, config, steps).await.map_err(|error| error.adding(&aside))?;
+        let secured = secure(link, &proxy.host, None, config, proxy_handshake_error, steps).await;
+        link = secured.map_err(|error| error.adding(&aside))?;
     }
     steps.remark("");
     steps.enter(format!("the proxy {proxy} did not open a tunnel to {host}"));
@@ -109,12 +109,13 @@ async fn tunnel(proxy: &Proxy, host: &Host, address: Option<SocketAddr>, via: &V
     Ok(link.behind(early))
 }
 
-/// TLS with `host` over `link`.
+/// TLS with `host` over `link`; `failed` makes the error of a handshake.
 async fn secure(
     link: Link,
     host: &Host,
     name: Option<&ServerName<'static>>,
     config: &Arc<rustls::ClientConfig>,
+    failed: fn(&Host, io::Error) -> Error,
     steps: &Steps,
 ) -> Result<Link> {
     let own = || ServerName::try_from(host.name_without_zone().to_owned());
@@ -123,13 +124,6 @@ async fn secure(
             .caused_by(error)
     })?;
     steps.enter(format!("{host} did not finish the TLS handshake"));
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            let cut = format!("{host} ended the connection in the TLS handshake: is it the port for wss://?");
-            Error::new(ErrorKind::Connect, cut)
-        }
-        _ => io_error(&format!("no TLS with {host}"), error),
-    };
-    let stream = TlsConnector::from(config.clone()).connect(name, link).await.map_err(failed)?;
+    let stream = TlsConnector::from(config.clone()).connect(name, link).await.map_err(|error| failed(host, error))?;
     Ok(Link::Tls(Box::new(stream)))
 }

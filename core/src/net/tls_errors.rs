@@ -6,6 +6,7 @@ use std::io;
 use rustls::{AlertDescription as Alert, CertificateError};
 
 use crate::error::{Error, ErrorKind};
+use crate::topic::Host;
 
 /// The error of a connection that failed with `error` at `what`.
 pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
@@ -13,6 +14,47 @@ pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
         return Error::new(ErrorKind::Connect, format!("{what}: the server ended it"));
     }
     tls_error(what, &error).unwrap_or_else(|| Error::new(ErrorKind::Connect, what).caused_by(error))
+}
+
+/// The error of a TLS handshake with a server that failed with `error`.
+pub(super) fn handshake_error(host: &Host, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            let cut = format!("{host} ended the connection in the TLS handshake: is it the port for wss://?");
+            Error::new(ErrorKind::Connect, cut)
+        }
+        _ => io_error(&format!("no TLS with {host}"), error),
+    }
+}
+
+/// The error of a TLS handshake with an `https://` proxy. Its remedies are others than those of a server.
+pub(super) fn proxy_handshake_error(host: &Host, error: io::Error) -> Error {
+    use CertificateError as Why;
+    let what = format!("no TLS with the proxy {host}");
+    let refused = |why: &str| {
+        Error::new(ErrorKind::Authentication, format!("{what}: the proxy's certificate is not accepted: {why}"))
+    };
+    match cause(&error) {
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            Why::UnknownIssuer => {
+                refused("no authority that is trusted here has issued it: name its CA with proxy_ca_file")
+            }
+            Why::BadSignature => refused("its signature is wrong: is proxy_ca_file an older CA of the same name?"),
+            Why::NotValidForNameContext { presented, .. } => {
+                refused(&format!("it is for {}: use one of them in the proxy's URL", names(presented)))
+            }
+            other => refused(&certificate(other)),
+        },
+        Some(rustls::Error::InvalidMessage(_)) => {
+            let plain = format!("{what}: the answer is not TLS: a proxy without TLS has a URL with http://");
+            Error::new(ErrorKind::Connect, plain)
+        }
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            let cut = format!("{what}: it ended the connection in the handshake: a proxy without TLS has http://");
+            Error::new(ErrorKind::Connect, cut)
+        }
+        _ => io_error(&what, error),
+    }
 }
 
 /// The error of TLS at the bottom of `error`, if it is one.
@@ -61,11 +103,10 @@ fn certificate(error: &CertificateError) -> String {
         Why::NotValidYet | Why::NotValidYetContext { .. } => "it is not valid yet: is this machine's clock right?",
         Why::NotValidForName => "it is for another name: use a name of the certificate",
         Why::NotValidForNameContext { expected, presented } => {
-            let names: Vec<&str> = presented.iter().map(|name| strip_debug(name)).collect();
-            let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
             return format!(
-                "it is not for {:?} but for {names}: connect to one of them, or name it with tls_server_name",
-                expected.to_str()
+                "it is not for {:?} but for {}: connect to one of them, or name it with tls_server_name",
+                expected.to_str(),
+                names(presented)
             );
         }
         Why::UnknownIssuer => {
@@ -84,6 +125,12 @@ fn certificate(error: &CertificateError) -> String {
         other => return format!("{other:?}"),
     };
     why.to_owned()
+}
+
+/// The names of a certificate, as a list for people.
+fn names(presented: &[String]) -> String {
+    let names: Vec<&str> = presented.iter().map(|name| strip_debug(name)).collect();
+    if names.is_empty() { "no name".to_owned() } else { names.join(", ") }
 }
 
 /// `DnsName("a")` is how rustls presents the name `a`.
