@@ -409,6 +409,15 @@ impl Connection {
         Ok((Client::new(&self.url, of_client)?, of_handle))
     }
 
+    /// Refuses `-X` for what the command has an argument for, of which one would be ignored.
+    pub(crate) fn refuse(&self, key: &str, argument: &str) -> Result<(), Failure> {
+        let given = |option: &String| option.split_once('=').is_some_and(|(name, _)| name == key);
+        match self.options.iter().any(given) {
+            true => Err(Failure::usage(format!("-X {key}: this command has the argument {argument} for it"))),
+            false => Ok(()),
+        }
+    }
+
     /// The value of an option as given, or its default.
     pub(crate) fn value(&self, key: &str) -> String {
         let given = self.options.iter().rev().find_map(|option| option.strip_prefix(key)?.strip_prefix('='));

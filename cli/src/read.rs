@@ -85,6 +85,7 @@ fn read<'a>(
     from: &Place,
     reading: impl FnOnce(&'a Client, Reader) -> std::result::Result<Reading<'a>, Stop>,
 ) -> std::result::Result<u8, Stop> {
+    connection.refuse("starting_message", "--from")?;
     let (client, mut options) = connection.open(Roles::READER)?;
     // It lives as long as the process, which ends with the command.
     let client: &'a Client = Box::leak(Box::new(client));
