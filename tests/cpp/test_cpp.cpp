@@ -1,4 +1,5 @@
 // What stargate.hpp adds to the C library: ownership, results, and callables of C++.
+#include "proxy.h"
 #include "testing.h"
 
 #include <stargate_admin.hpp>
@@ -301,6 +302,30 @@ TEST(logs_states_and_tokens_are_callables)
     stargate::options wrong;
     wrong.header("Host", "x");
     CHECK(!stargate::client::try_create(broker(), wrong));
+}
+
+TEST(a_proxy_is_named_by_the_client_and_its_states)
+{
+    static counter tunnels = COUNTER_INIT;
+    const auto at = "127.0.0.1:" + std::to_string(proxy_start(&tunnels));
+    auto mock = stargate::mock::start();
+    const auto send_one = [&](const std::string &proxy, const std::string &shown) {
+        std::atomic<int> connected{0};
+        stargate::options options;
+        options.set("proxy", proxy).on_state([&](const stargate::state_change &change) {
+            connected += change.state == stargate::connection_state::connected && change.proxy == shown;
+        });
+        stargate::client client(mock.url(), options);
+        CHECK(client.proxy().value() == shown);
+        auto producer = client.open_producer("t", {}, limit);
+        producer.send("through", limit);
+        wait_until([&] { return connected == 1; });
+        client.close(limit);
+    };
+    send_one("http://me:secret@" + at, "http://" + at);
+    CHECK(counter_get(&tunnels) == 1);
+    send_one("none", "");
+    CHECK(counter_get(&tunnels) == 1);
 }
 
 TEST(callbacks_are_polled_where_that_is_wanted)

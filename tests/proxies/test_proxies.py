@@ -233,7 +233,7 @@ def test_messages_and_requests_go_through_and_survive_the_death_of_the_proxy(
             proxy.start()
             for receipt in receipts:
                 receipt.result(timeout=30)
-            seen = set()
+            seen: set[bytes] = set()
             while len(seen) < 500:
                 message = consumer.receive(timeout=30)
                 assert message is not None
