@@ -4,7 +4,7 @@
 mod issuer;
 mod waiting;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,13 +45,29 @@ fn fetches(mock: &Mock) -> usize {
     mock.count(Op::Http, Some(TOKEN_PATH)).unwrap()
 }
 
-fn file(content: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(unique("stargate-credentials"));
-    std::fs::write(&path, content).unwrap();
-    path
+/// A file that is removed at the end.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // One that was renamed is gone already.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
-fn key_file(secret: &str, issuer: &str) -> PathBuf {
+impl AsRef<Path> for Temporary {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+fn file(content: &str) -> Temporary {
+    let path = std::env::temp_dir().join(unique("stargate-credentials"));
+    std::fs::write(&path, content).unwrap();
+    Temporary(path)
+}
+
+fn key_file(secret: &str, issuer: &str) -> Temporary {
     file(
         &serde_json::json!({ "type": "client_credentials", "client_id": "client 7", "client_secret": secret,
         "client_email": "x@y", "issuer_url": issuer })
@@ -59,8 +75,8 @@ fn key_file(secret: &str, issuer: &str) -> PathBuf {
     )
 }
 
-fn text(path: &std::path::Path) -> &str {
-    path.to_str().unwrap()
+fn text(path: &Temporary) -> &str {
+    path.0.to_str().unwrap()
 }
 
 /// Sends and receives one message, and asks the REST API.
