@@ -367,7 +367,7 @@ def test_a_right_token_is_let_in_from_wherever_it_comes(tmp_path: Path) -> None:
     opened(Client(url, tls_ca_file=ca, auth_token=token))
     opened(Client(url, tls_ca_file=ca, auth_token_file=file))
     opened(Client(url, tls_ca_file=ca, token_supplier=supplier))
-    assert len(asked) == 3, "once for each connection, and for the REST API, which tells whether the proxy knows earliest"
+    assert len(asked) == 3, "once for each connection, and once for the REST API, which tells the version"
 
 
 def test_a_wrong_token_is_refused_with_401() -> None:
