@@ -5,8 +5,8 @@
  *     admin.ensure_partitioned_topic("orders", 4).value();
  *     admin.seek("orders", "billing", "earliest").value();
  *
- * A call has the name of its function in C, which says what it does. What is JSON there is JSON here, as text; a bool
- * or a number that is not set is none.
+ * Each function has the name of its counterpart in C. JSON is returned as text; a bool or a number that is not set is
+ * none.
  */
 #ifndef STARGATE_ADMIN_HPP
 #define STARGATE_ADMIN_HPP
@@ -15,23 +15,25 @@
 
 namespace stargate {
 
-/// Pulsar's REST API through a client, which has to live as long as this.
+/// Sends requests to Pulsar's REST API through a client, which must live as long as this object.
 class admin {
 public:
-    /// Every call may take `timeout`; without one, what the option admin_timeout says for a request.
+    /// Bounds every call by `timeout`; without one, the option admin_timeout bounds each request.
     explicit admin(const client &client, milliseconds timeout = forever) noexcept
         : client_(client.get()),
           timeout_(timeout)
     {
     }
 
-    /// A request that has no function here: ("GET", "bookies/all"). The answer's body.
+    /// Sends a request that has no function here, such as ("GET", "bookies/all"), and returns the body of the answer.
+    /// `body` is JSON. A path that does not begin with / is one below /admin/v2/. Every HTTP status but 2xx is an
+    /// error.
     std::string request(const std::string &method, const std::string &path,
                         const std::optional<std::string> &body = std::nullopt)
     {
         return try_request(method, path, body).value();
     }
-    /// As request, with a result in place of an exception.
+    /// As request, but returns a result in place of an exception.
     result<std::string> try_request(const std::string &method, const std::string &path,
                                     const std::optional<std::string> &body = std::nullopt)
     {
@@ -42,53 +44,62 @@ public:
         });
     }
 
+    /// Returns the names of the clusters that this one knows, its own included.
     std::vector<std::string> clusters() { return try_clusters().value(); }
-    /// As clusters, with a result in place of an exception.
+    /// As clusters, but returns a result in place of an exception.
     result<std::vector<std::string>> try_clusters() { return names(stargate_admin_clusters); }
+    /// Returns the version of Pulsar that a broker runs, such as "4.0.8".
     std::string broker_version() { return try_broker_version().value(); }
-    /// As broker_version, with a result in place of an exception.
+    /// As broker_version, but returns a result in place of an exception.
     result<std::string> try_broker_version() { return text(stargate_admin_broker_version); }
+    /// Asks a broker to write a message and to read it back; it may take seconds.
     void check_health() { try_check_health().value(); }
-    /// As check_health, with a result in place of an exception.
+    /// As check_health, but returns a result in place of an exception.
     result<void> try_check_health() { return done(stargate_admin_check_health); }
 
-    // Tenants. Roles and clusters are names after commas; empty is nobody besides the superusers, and all clusters.
+    // Tenants. Roles and clusters are names separated by commas. Empty means no role besides the superusers, and all
+    // existing clusters.
 
+    /// Returns the names of the tenants.
     std::vector<std::string> tenants() { return try_tenants().value(); }
-    /// As tenants, with a result in place of an exception.
+    /// As tenants, but returns a result in place of an exception.
     result<std::vector<std::string>> try_tenants() { return names(stargate_admin_tenants); }
+    /// Returns what a tenant is allowed, in JSON: adminRoles and allowedClusters.
     std::string tenant(const std::string &name) { return try_tenant(name).value(); }
-    /// As tenant, with a result in place of an exception.
+    /// As tenant, but returns a result in place of an exception.
     result<std::string> try_tenant(const std::string &name) { return text(stargate_admin_tenant, name.c_str()); }
+    /// Creates a tenant.
     void create_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
     {
         try_create_tenant(name, roles, clusters).value();
     }
-    /// As create_tenant, with a result in place of an exception.
+    /// As create_tenant, but returns a result in place of an exception.
     result<void> try_create_tenant(const std::string &name, const std::string &roles = {},
                                    const std::string &clusters = {})
     {
         return done(stargate_admin_create_tenant, name.c_str(), or_null(roles), or_null(clusters));
     }
+    /// Replaces what a tenant is allowed; as create_tenant, but the clusters must be named.
     void update_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
     {
         try_update_tenant(name, roles, clusters).value();
     }
-    /// As update_tenant, with a result in place of an exception.
+    /// As update_tenant, but returns a result in place of an exception.
     result<void> try_update_tenant(const std::string &name, const std::string &roles = {},
                                    const std::string &clusters = {})
     {
         return done(stargate_admin_update_tenant, name.c_str(), or_null(roles), or_null(clusters));
     }
+    /// Deletes a tenant that has no namespaces.
     void delete_tenant(const std::string &name) { try_delete_tenant(name).value(); }
-    /// As delete_tenant, with a result in place of an exception.
+    /// As delete_tenant, but returns a result in place of an exception.
     result<void> try_delete_tenant(const std::string &name) { return done(stargate_admin_delete_tenant, name.c_str()); }
-    /// Whether it was made.
+    /// Creates a tenant unless it exists; returns whether it was created. An existing tenant stays as it is.
     bool ensure_tenant(const std::string &name, const std::string &roles = {}, const std::string &clusters = {})
     {
         return try_ensure_tenant(name, roles, clusters).value();
     }
-    /// As ensure_tenant, with a result in place of an exception.
+    /// As ensure_tenant, but returns a result in place of an exception.
     result<bool> try_ensure_tenant(const std::string &name, const std::string &roles = {},
                                    const std::string &clusters = {})
     {
@@ -97,57 +108,67 @@ public:
 
     // Namespaces, as "tenant/namespace", and their policies.
 
+    /// Returns the names of the namespaces of a tenant, "tenant/namespace" each. The broker sends them in one answer,
+    /// however many there are.
     std::vector<std::string> namespaces(const std::string &tenant) { return try_namespaces(tenant).value(); }
-    /// As namespaces, with a result in place of an exception.
+    /// As namespaces, but returns a result in place of an exception.
     result<std::vector<std::string>> try_namespaces(const std::string &tenant)
     {
         return names(stargate_admin_namespaces, tenant.c_str());
     }
+    /// Returns the policies of a namespace, in the broker's JSON.
     std::string namespace_policies(const std::string &name) { return try_namespace_policies(name).value(); }
-    /// As namespace_policies, with a result in place of an exception.
+    /// As namespace_policies, but returns a result in place of an exception.
     result<std::string> try_namespace_policies(const std::string &name)
     {
         return text(stargate_admin_namespace_policies, name.c_str());
     }
+    /// Creates a namespace with this number of bundles, or with 0 the broker's default.
     void create_namespace(const std::string &name, std::int32_t bundles = 0)
     {
         try_create_namespace(name, bundles).value();
     }
-    /// As create_namespace, with a result in place of an exception.
+    /// As create_namespace, but returns a result in place of an exception.
     result<void> try_create_namespace(const std::string &name, std::int32_t bundles = 0)
     {
         return done(stargate_admin_create_namespace, name.c_str(), bundles);
     }
+    /// Deletes a namespace that has no topics.
     void delete_namespace(const std::string &name) { try_delete_namespace(name).value(); }
-    /// As delete_namespace, with a result in place of an exception.
+    /// As delete_namespace, but returns a result in place of an exception.
     result<void> try_delete_namespace(const std::string &name)
     {
         return done(stargate_admin_delete_namespace, name.c_str());
     }
-    /// Whether it was made.
+    /// Creates a namespace unless it exists; returns whether it was created.
     bool ensure_namespace(const std::string &name) { return try_ensure_namespace(name).value(); }
-    /// As ensure_namespace, with a result in place of an exception.
+    /// As ensure_namespace, but returns a result in place of an exception.
     result<bool> try_ensure_namespace(const std::string &name)
     {
         return truth(stargate_admin_ensure_namespace, name.c_str());
     }
+    /// Returns the retention of a namespace in JSON: retentionTimeInMinutes and retentionSizeInMB; none if it is not
+    /// set.
     std::optional<std::string> retention(const std::string &name) { return try_retention(name).value(); }
-    /// As retention, with a result in place of an exception.
+    /// As retention, but returns a result in place of an exception.
     result<std::optional<std::string>> try_retention(const std::string &name)
     {
         return optional_text(stargate_admin_retention, name.c_str());
     }
+    /// Sets how long and how much the broker keeps of messages that every subscription has acknowledged. If both are 0
+    /// it keeps nothing; -1 is without limit.
     void set_retention(const std::string &name, std::int64_t minutes, std::int64_t megabytes)
     {
         try_set_retention(name, minutes, megabytes).value();
     }
-    /// As set_retention, with a result in place of an exception.
+    /// As set_retention, but returns a result in place of an exception.
     result<void> try_set_retention(const std::string &name, std::int64_t minutes, std::int64_t megabytes)
     {
         return done(stargate_admin_set_retention, name.c_str(), minutes, megabytes);
     }
+    /// Returns after what time a message counts as acknowledged, whether it is or not; none if that is not set.
     std::optional<std::chrono::seconds> message_ttl(const std::string &name) { return try_message_ttl(name).value(); }
-    /// As message_ttl, with a result in place of an exception.
+    /// As message_ttl, but returns a result in place of an exception.
     result<std::optional<std::chrono::seconds>> try_message_ttl(const std::string &name)
     {
         const auto set = number(stargate_admin_message_ttl, name.c_str());
@@ -155,14 +176,16 @@ public:
             return set.error();
         return *set < 0 ? std::nullopt : std::optional<std::chrono::seconds>(*set);
     }
+    /// Sets after what time a message counts as acknowledged, whether it is or not; 0 for never.
     void set_message_ttl(const std::string &name, std::chrono::seconds ttl) { try_set_message_ttl(name, ttl).value(); }
-    /// As set_message_ttl, with a result in place of an exception.
+    /// As set_message_ttl, but returns a result in place of an exception.
     result<void> try_set_message_ttl(const std::string &name, std::chrono::seconds ttl)
     {
         return done(stargate_admin_set_message_ttl, name.c_str(), static_cast<std::int64_t>(ttl.count()));
     }
+    /// Returns whether the broker drops messages that a producer sent before; none if that is not set.
     std::optional<bool> deduplication(const std::string &name) { return try_deduplication(name).value(); }
-    /// As deduplication, with a result in place of an exception.
+    /// As deduplication, but returns a result in place of an exception.
     result<std::optional<bool>> try_deduplication(const std::string &name)
     {
         const auto set = number(stargate_admin_deduplication, name.c_str());
@@ -170,31 +193,38 @@ public:
             return set.error();
         return *set < 0 ? std::nullopt : std::optional<bool>(*set != 0);
     }
+    /// Enables or disables deduplication: the broker drops messages that a producer sent before.
     void set_deduplication(const std::string &name, bool enabled) { try_set_deduplication(name, enabled).value(); }
-    /// As set_deduplication, with a result in place of an exception.
+    /// As set_deduplication, but returns a result in place of an exception.
     result<void> try_set_deduplication(const std::string &name, bool enabled)
     {
         return done(stargate_admin_set_deduplication, name.c_str(), static_cast<std::int32_t>(enabled));
     }
+    /// Returns the backlog quotas that are set, as a JSON array of objects with kind, limit and policy.
     std::string backlog_quotas(const std::string &name) { return try_backlog_quotas(name).value(); }
-    /// As backlog_quotas, with a result in place of an exception.
+    /// As backlog_quotas, but returns a result in place of an exception.
     result<std::string> try_backlog_quotas(const std::string &name)
     {
         return text(stargate_admin_backlog_quotas, name.c_str());
     }
+    /// Sets how much backlog a topic may hold. `kind` is "destination_storage" with `limit` in bytes, or "message_age"
+    /// with `limit` in seconds; -1 is without limit. `policy` is "producer_request_hold", "producer_exception" or
+    /// "consumer_backlog_eviction".
     void set_backlog_quota(const std::string &name, const std::string &kind, std::int64_t limit,
                            const std::string &policy)
     {
         try_set_backlog_quota(name, kind, limit, policy).value();
     }
-    /// As set_backlog_quota, with a result in place of an exception.
+    /// As set_backlog_quota, but returns a result in place of an exception.
     result<void> try_set_backlog_quota(const std::string &name, const std::string &kind, std::int64_t limit,
                                        const std::string &policy)
     {
         return done(stargate_admin_set_backlog_quota, name.c_str(), kind.c_str(), limit, policy.c_str());
     }
+    /// Restores the broker's default for "retention", "message_ttl", "deduplication", "destination_storage" or
+    /// "message_age" (the last two are backlog quotas).
     void remove_policy(const std::string &name, const std::string &policy) { try_remove_policy(name, policy).value(); }
-    /// As remove_policy, with a result in place of an exception.
+    /// As remove_policy, but returns a result in place of an exception.
     result<void> try_remove_policy(const std::string &name, const std::string &policy)
     {
         return done(stargate_admin_remove_policy, name.c_str(), policy.c_str());
@@ -202,32 +232,37 @@ public:
 
     // Topics.
 
+    /// Returns the full names of the persistent topics of a namespace, or of the non-persistent ones. Each partition is
+    /// listed by itself, in no order. The broker sends them in one answer, however many there are.
     std::vector<std::string> topics(const std::string &in_namespace, bool persistent = true)
     {
         return try_topics(in_namespace, persistent).value();
     }
-    /// As topics, with a result in place of an exception.
+    /// As topics, but returns a result in place of an exception.
     result<std::vector<std::string>> try_topics(const std::string &in_namespace, bool persistent = true)
     {
         return names(stargate_admin_topics, in_namespace.c_str(), static_cast<std::int32_t>(persistent));
     }
+    /// Returns the full names of the partitioned topics of a namespace.
     std::vector<std::string> partitioned_topics(const std::string &in_namespace, bool persistent = true)
     {
         return try_partitioned_topics(in_namespace, persistent).value();
     }
-    /// As partitioned_topics, with a result in place of an exception.
+    /// As partitioned_topics, but returns a result in place of an exception.
     result<std::vector<std::string>> try_partitioned_topics(const std::string &in_namespace, bool persistent = true)
     {
         return names(stargate_admin_partitioned_topics, in_namespace.c_str(), static_cast<std::int32_t>(persistent));
     }
-    /// Calls `visit(const std::string &topic) -> bool` for all topics of a tenant, or of all of them, a namespace at a
-    /// time, for as long as it returns true. What it throws goes no further, and ends the walk.
+    /// Calls `visit(const std::string &topic) -> bool` for all topics of a tenant, or of all tenants, until it returns
+    /// false. `visit` runs on this thread; each partition is listed by itself. The client fetches the topics of one
+    /// namespace at a time, and leaves out what is deleted meanwhile. The timeout bounds the whole walk. An exception
+    /// that leaves `visit` goes no further, and ends the walk.
     template <class F>
     void walk_topics(const std::optional<std::string> &tenant, F &&visit)
     {
         try_walk_topics(tenant, std::forward<F>(visit)).value();
     }
-    /// As walk_topics, with a result in place of an exception.
+    /// As walk_topics, but returns a result in place of an exception.
     template <class F>
     result<void> try_walk_topics(const std::optional<std::string> &tenant, F &&visit)
     {
@@ -242,96 +277,108 @@ public:
                                               &called, error);
         });
     }
+    /// Creates a topic without partitions.
     void create_topic(const std::string &topic) { try_create_topic(topic).value(); }
-    /// As create_topic, with a result in place of an exception.
+    /// As create_topic, but returns a result in place of an exception.
     result<void> try_create_topic(const std::string &topic) { return done(stargate_admin_create_topic, topic.c_str()); }
+    /// Creates a topic with partitions.
     void create_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
         try_create_partitioned_topic(topic, partitions).value();
     }
-    /// As create_partitioned_topic, with a result in place of an exception.
+    /// As create_partitioned_topic, but returns a result in place of an exception.
     result<void> try_create_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
         return done(stargate_admin_create_partitioned_topic, topic.c_str(), partitions);
     }
-    /// Whether it was made.
+    /// Creates a topic without partitions unless one of this name exists; returns whether it was created.
     bool ensure_topic(const std::string &topic) { return try_ensure_topic(topic).value(); }
-    /// As ensure_topic, with a result in place of an exception.
+    /// As ensure_topic, but returns a result in place of an exception.
     result<bool> try_ensure_topic(const std::string &topic)
     {
         return truth(stargate_admin_ensure_topic, topic.c_str());
     }
-    /// Whether it was made.
+    /// Creates a topic with this number of partitions, or adds partitions up to it; returns whether anything changed.
     bool ensure_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
         return try_ensure_partitioned_topic(topic, partitions).value();
     }
-    /// As ensure_partitioned_topic, with a result in place of an exception.
+    /// As ensure_partitioned_topic, but returns a result in place of an exception.
     result<bool> try_ensure_partitioned_topic(const std::string &topic, std::int32_t partitions)
     {
         return truth(stargate_admin_ensure_partitioned_topic, topic.c_str(), partitions);
     }
+    /// Adds partitions to those that a topic has, up to `partitions`; they cannot become fewer.
     void grow_partitions(const std::string &topic, std::int32_t partitions)
     {
         try_grow_partitions(topic, partitions).value();
     }
-    /// As grow_partitions, with a result in place of an exception.
+    /// As grow_partitions, but returns a result in place of an exception.
     result<void> try_grow_partitions(const std::string &topic, std::int32_t partitions)
     {
         return done(stargate_admin_grow_partitions, topic.c_str(), partitions);
     }
-    /// 0 for a topic without.
+    /// Returns how many partitions a topic has, 0 for one without.
     std::int32_t partitions(const std::string &topic) { return try_partitions(topic).value(); }
-    /// As partitions, with a result in place of an exception.
+    /// As partitions, but returns a result in place of an exception.
     result<std::int32_t> try_partitions(const std::string &topic)
     {
         return number(stargate_admin_partitions, topic.c_str());
     }
+    /// Deletes a topic with all its partitions, messages and subscriptions. A topic with connected clients is
+    /// status::busy, unless `force` disconnects them.
     void delete_topic(const std::string &topic, bool force = false) { try_delete_topic(topic, force).value(); }
-    /// As delete_topic, with a result in place of an exception.
+    /// As delete_topic, but returns a result in place of an exception.
     result<void> try_delete_topic(const std::string &topic, bool force = false)
     {
         return done(stargate_admin_delete_topic, topic.c_str(), static_cast<std::int32_t>(force));
     }
-    /// The id of the last message of the topic, or of each of its partitions; none of an empty one.
+    /// Terminates a topic: nothing can be published any more. Returns the id of the last message of the topic, or of
+    /// each of its partitions; none for an empty one.
     std::vector<std::optional<std::string>> terminate_topic(const std::string &topic)
     {
         return try_terminate_topic(topic).value();
     }
-    /// As terminate_topic, with a result in place of an exception.
+    /// As terminate_topic, but returns a result in place of an exception.
     result<std::vector<std::optional<std::string>>> try_terminate_topic(const std::string &topic)
     {
         return list<std::optional<std::string>>(stargate_admin_terminate_topic, topic.c_str());
     }
+    /// Starts the compaction of a topic, or of all its partitions.
     void compact_topic(const std::string &topic) { try_compact_topic(topic).value(); }
-    /// As compact_topic, with a result in place of an exception.
+    /// As compact_topic, but returns a result in place of an exception.
     result<void> try_compact_topic(const std::string &topic)
     {
         return done(stargate_admin_compact_topic, topic.c_str());
     }
+    /// Returns how far a compaction is, in JSON: status and lastError. For a partitioned topic, query each partition.
     std::string compaction_status(const std::string &topic) { return try_compaction_status(topic).value(); }
-    /// As compaction_status, with a result in place of an exception.
+    /// As compaction_status, but returns a result in place of an exception.
     result<std::string> try_compaction_status(const std::string &topic)
     {
         return text(stargate_admin_compaction_status, topic.c_str());
     }
+    /// Unloads a topic from its broker; the next use loads it again, maybe on another broker.
     void unload_topic(const std::string &topic) { try_unload_topic(topic).value(); }
-    /// As unload_topic, with a result in place of an exception.
+    /// As unload_topic, but returns a result in place of an exception.
     result<void> try_unload_topic(const std::string &topic) { return done(stargate_admin_unload_topic, topic.c_str()); }
+    /// Acknowledges everything for all subscriptions, and deletes all stored ledgers except the one being written.
     void truncate_topic(const std::string &topic) { try_truncate_topic(topic).value(); }
-    /// As truncate_topic, with a result in place of an exception.
+    /// As truncate_topic, but returns a result in place of an exception.
     result<void> try_truncate_topic(const std::string &topic)
     {
         return done(stargate_admin_truncate_topic, topic.c_str());
     }
+    /// Returns the statistics of a topic, or of all its partitions together and of each, in the broker's JSON.
     std::string topic_stats(const std::string &topic) { return try_topic_stats(topic).value(); }
-    /// As topic_stats, with a result in place of an exception.
+    /// As topic_stats, but returns a result in place of an exception.
     result<std::string> try_topic_stats(const std::string &topic)
     {
         return text(stargate_admin_topic_stats, topic.c_str());
     }
+    /// Returns how the broker stores a topic, or each of its partitions, in the broker's JSON.
     std::string internal_stats(const std::string &topic) { return try_internal_stats(topic).value(); }
-    /// As internal_stats, with a result in place of an exception.
+    /// As internal_stats, but returns a result in place of an exception.
     result<std::string> try_internal_stats(const std::string &topic)
     {
         return text(stargate_admin_internal_stats, topic.c_str());
@@ -339,208 +386,229 @@ public:
 
     // Stored messages.
 
+    /// Returns the id of the last message; none if the topic has none. For a partitioned topic, query each partition.
     std::optional<std::string> last_message_id(const std::string &topic) { return try_last_message_id(topic).value(); }
-    /// As last_message_id, with a result in place of an exception.
+    /// As last_message_id, but returns a result in place of an exception.
     result<std::optional<std::string>> try_last_message_id(const std::string &topic)
     {
         return optional_text(stargate_admin_last_message_id, topic.c_str());
     }
-    /// Of the first message that was published at that time (milliseconds since 1970 UTC) or later.
+    /// Returns the id of the first message published at `time_ms` (milliseconds since 1970 UTC) or later; if there is
+    /// none, of the position after the last message.
     std::optional<std::string> message_id_at(const std::string &topic, std::int64_t time_ms)
     {
         return try_message_id_at(topic, time_ms).value();
     }
-    /// As message_id_at, with a result in place of an exception.
+    /// As message_id_at, but returns a result in place of an exception.
     result<std::optional<std::string>> try_message_id_at(const std::string &topic, std::int64_t time_ms)
     {
         return optional_text(stargate_admin_message_id_at, topic.c_str(), time_ms);
     }
-    /// The messages of the entry that holds a message.
+    /// Returns the messages of the entry that holds a message: the message itself, or its batch. It returns at most
+    /// `max`.
     std::vector<message> read_entry(const std::string &topic, const std::string &message_id, std::size_t max = 1000)
     {
         return try_read_entry(topic, message_id, max).value();
     }
-    /// As read_entry, with a result in place of an exception.
+    /// As read_entry, but returns a result in place of an exception.
     result<std::vector<message>> try_read_entry(const std::string &topic, const std::string &message_id,
                                                 std::size_t max = 1000)
     {
         return messages(max, stargate_admin_read_entry, topic.c_str(), message_id.c_str());
     }
-    /// The messages of the entry at `nth`, counted from 1 at "earliest" or "latest".
+    /// Returns the messages of the entry at `nth`, counted from 1 at "earliest" or "latest"; none if the topic has
+    /// none. It returns at most `max`.
     std::vector<message> examine_message(const std::string &topic, const std::string &start, std::int64_t nth = 1,
                                          std::size_t max = 1000)
     {
         return try_examine_message(topic, start, nth, max).value();
     }
-    /// As examine_message, with a result in place of an exception.
+    /// As examine_message, but returns a result in place of an exception.
     result<std::vector<message>> try_examine_message(const std::string &topic, const std::string &start,
                                                      std::int64_t nth = 1, std::size_t max = 1000)
     {
         return messages(max, stargate_admin_examine_message, topic.c_str(), start.c_str(), nth);
     }
 
-    // Subscriptions. A position is "earliest", "latest" or a message id, with `after` behind that message.
+    // Subscriptions. A position is "earliest", "latest" or a message id; with `after`, the one after that message.
 
+    /// Returns the names of the subscriptions of a topic, of all its partitions together.
     std::vector<std::string> subscriptions(const std::string &topic) { return try_subscriptions(topic).value(); }
-    /// As subscriptions, with a result in place of an exception.
+    /// As subscriptions, but returns a result in place of an exception.
     result<std::vector<std::string>> try_subscriptions(const std::string &topic)
     {
         return names(stargate_admin_subscriptions, topic.c_str());
     }
+    /// Creates a subscription that starts at `position`.
     void create_subscription(const std::string &topic, const std::string &subscription,
                              const std::string &position = "latest", bool after = false)
     {
         try_create_subscription(topic, subscription, position, after).value();
     }
-    /// As create_subscription, with a result in place of an exception.
+    /// As create_subscription, but returns a result in place of an exception.
     result<void> try_create_subscription(const std::string &topic, const std::string &subscription,
                                          const std::string &position = "latest", bool after = false)
     {
         return done(stargate_admin_create_subscription, topic.c_str(), subscription.c_str(), position.c_str(),
                     static_cast<std::int32_t>(after));
     }
-    /// Whether it was made.
+    /// As create_subscription, but only if it does not exist; returns whether it was created.
     bool ensure_subscription(const std::string &topic, const std::string &subscription,
                              const std::string &position = "latest", bool after = false)
     {
         return try_ensure_subscription(topic, subscription, position, after).value();
     }
-    /// As ensure_subscription, with a result in place of an exception.
+    /// As ensure_subscription, but returns a result in place of an exception.
     result<bool> try_ensure_subscription(const std::string &topic, const std::string &subscription,
                                          const std::string &position = "latest", bool after = false)
     {
         return truth(stargate_admin_ensure_subscription, topic.c_str(), subscription.c_str(), position.c_str(),
                      static_cast<std::int32_t>(after));
     }
+    /// Deletes a subscription. One with consumers is status::busy, unless `force` disconnects them.
     void delete_subscription(const std::string &topic, const std::string &subscription, bool force = false)
     {
         try_delete_subscription(topic, subscription, force).value();
     }
-    /// As delete_subscription, with a result in place of an exception.
+    /// As delete_subscription, but returns a result in place of an exception.
     result<void> try_delete_subscription(const std::string &topic, const std::string &subscription, bool force = false)
     {
         return done(stargate_admin_delete_subscription, topic.c_str(), subscription.c_str(),
                     static_cast<std::int32_t>(force));
     }
+    /// Moves a subscription to `position`. Its consumers reconnect by themselves. Batches are indivisible: a seek to
+    /// any message in one starts at its first.
     void seek(const std::string &topic, const std::string &subscription, const std::string &position,
               bool after = false)
     {
         try_seek(topic, subscription, position, after).value();
     }
-    /// As seek, with a result in place of an exception.
+    /// As seek, but returns a result in place of an exception.
     result<void> try_seek(const std::string &topic, const std::string &subscription, const std::string &position,
                           bool after = false)
     {
         return done(stargate_admin_seek, topic.c_str(), subscription.c_str(), position.c_str(),
                     static_cast<std::int32_t>(after));
     }
+    /// Moves a subscription to the first message that was published at `time_ms` (milliseconds since 1970 UTC) or
+    /// later.
     void seek_time(const std::string &topic, const std::string &subscription, std::int64_t time_ms)
     {
         try_seek_time(topic, subscription, time_ms).value();
     }
-    /// As seek_time, with a result in place of an exception.
+    /// As seek_time, but returns a result in place of an exception.
     result<void> try_seek_time(const std::string &topic, const std::string &subscription, std::int64_t time_ms)
     {
         return done(stargate_admin_seek_time, topic.c_str(), subscription.c_str(), time_ms);
     }
+    /// Skips the next entries of a subscription; a batch is one. Not for topics with partitions.
     void skip(const std::string &topic, const std::string &subscription, std::int64_t entries)
     {
         try_skip(topic, subscription, entries).value();
     }
-    /// As skip, with a result in place of an exception.
+    /// As skip, but returns a result in place of an exception.
     result<void> try_skip(const std::string &topic, const std::string &subscription, std::int64_t entries)
     {
         return done(stargate_admin_skip, topic.c_str(), subscription.c_str(), entries);
     }
+    /// Skips everything stored, for a subscription.
     void skip_all(const std::string &topic, const std::string &subscription)
     {
         try_skip_all(topic, subscription).value();
     }
-    /// As skip_all, with a result in place of an exception.
+    /// As skip_all, but returns a result in place of an exception.
     result<void> try_skip_all(const std::string &topic, const std::string &subscription)
     {
         return done(stargate_admin_skip_all, topic.c_str(), subscription.c_str());
     }
-    /// Whether the broker begins.
+    /// Acknowledges all older messages for a subscription; the broker does so after it answers. Returns false if it
+    /// does not begin, because no message is old enough or it is already doing so.
     bool expire_messages(const std::string &topic, const std::string &subscription, std::chrono::seconds older_than)
     {
         return try_expire_messages(topic, subscription, older_than).value();
     }
-    /// As expire_messages, with a result in place of an exception.
+    /// As expire_messages, but returns a result in place of an exception.
     result<bool> try_expire_messages(const std::string &topic, const std::string &subscription,
                                      std::chrono::seconds older_than)
     {
         return truth(stargate_admin_expire_messages, topic.c_str(), subscription.c_str(),
                      static_cast<std::int64_t>(older_than.count()));
     }
+    /// As expire_messages, but up to a message, inclusive.
     bool expire_messages_until(const std::string &topic, const std::string &subscription, const std::string &message_id)
     {
         return try_expire_messages_until(topic, subscription, message_id).value();
     }
-    /// As expire_messages_until, with a result in place of an exception.
+    /// As expire_messages_until, but returns a result in place of an exception.
     result<bool> try_expire_messages_until(const std::string &topic, const std::string &subscription,
                                            const std::string &message_id)
     {
         return truth(stargate_admin_expire_messages_until, topic.c_str(), subscription.c_str(), message_id.c_str());
     }
-    /// Of every subscription of the topic.
+    /// As expire_messages, but for all subscriptions of a topic.
     bool expire_all_messages(const std::string &topic, std::chrono::seconds older_than)
     {
         return try_expire_all_messages(topic, older_than).value();
     }
-    /// As expire_all_messages, with a result in place of an exception.
+    /// As expire_all_messages, but returns a result in place of an exception.
     result<bool> try_expire_all_messages(const std::string &topic, std::chrono::seconds older_than)
     {
         return truth(stargate_admin_expire_all_messages, topic.c_str(), static_cast<std::int64_t>(older_than.count()));
     }
-    /// What is in the backlog, counted by the broker, in its JSON. It can take long.
+    /// Returns what the backlog of a subscription holds, in the broker's JSON: entries, messages, aborted and others.
+    /// The broker reads the whole backlog to count, which can take long.
     std::string analyze_backlog(const std::string &topic, const std::string &subscription)
     {
         return try_analyze_backlog(topic, subscription).value();
     }
-    /// As analyze_backlog, with a result in place of an exception.
+    /// As analyze_backlog, but returns a result in place of an exception.
     result<std::string> try_analyze_backlog(const std::string &topic, const std::string &subscription)
     {
         return text(stargate_admin_analyze_backlog, topic.c_str(), subscription.c_str());
     }
-    /// The messages that the subscription gets next, without taking them.
+    /// Returns the next messages that a subscription has not acknowledged, at most `max`, without consuming them. It
+    /// takes one request for each entry.
     std::vector<message> peek(const std::string &topic, const std::string &subscription, std::size_t max = 1)
     {
         return try_peek(topic, subscription, max).value();
     }
-    /// As peek, with a result in place of an exception.
+    /// As peek, but returns a result in place of an exception.
     result<std::vector<message>> try_peek(const std::string &topic, const std::string &subscription,
                                           std::size_t max = 1)
     {
         return messages(max, stargate_admin_peek, topic.c_str(), subscription.c_str());
     }
-    /// The messages of the entry at `nth`, counted from 1: one, or a batch; none past the end.
+    /// Returns the messages of the entry at `nth`, counted from 1, among those that a subscription has not
+    /// acknowledged, without consuming them. It is one message, or the first `max` of a batch; none past the end. For a
+    /// partitioned topic, query each partition.
     std::vector<message> peek_entry(const std::string &topic, const std::string &subscription, std::int64_t nth,
                                     std::size_t max = 1000)
     {
         return try_peek_entry(topic, subscription, nth, max).value();
     }
-    /// As peek_entry, with a result in place of an exception.
+    /// As peek_entry, but returns a result in place of an exception.
     result<std::vector<message>> try_peek_entry(const std::string &topic, const std::string &subscription,
                                                 std::int64_t nth, std::size_t max = 1000)
     {
         return messages(max, stargate_admin_peek_entry, topic.c_str(), subscription.c_str(), nth);
     }
+    /// Returns the properties of a subscription, as a JSON object of texts.
     std::string subscription_properties(const std::string &topic, const std::string &subscription)
     {
         return try_subscription_properties(topic, subscription).value();
     }
-    /// As subscription_properties, with a result in place of an exception.
+    /// As subscription_properties, but returns a result in place of an exception.
     result<std::string> try_subscription_properties(const std::string &topic, const std::string &subscription)
     {
         return text(stargate_admin_subscription_properties, topic.c_str(), subscription.c_str());
     }
+    /// Replaces the properties of a subscription.
     void set_subscription_properties(const std::string &topic, const std::string &subscription,
                                      const std::vector<std::pair<std::string, std::string>> &properties)
     {
         try_set_subscription_properties(topic, subscription, properties).value();
     }
-    /// As set_subscription_properties, with a result in place of an exception.
+    /// As set_subscription_properties, but returns a result in place of an exception.
     result<void> try_set_subscription_properties(const std::string &topic, const std::string &subscription,
                                                  const std::vector<std::pair<std::string, std::string>> &properties)
     {

@@ -6,7 +6,7 @@
  *     place_order(mock.url());                                     // what is tested
  *     mock.wait("send", "orders", 2).value();                      // so it was sent again
  *
- * Operations and faults are those of stargate_mock_fault. As stargate_mock.h, this header may change in a minor
+ * Operations and faults are those of stargate_mock_fault. Like stargate_mock.h, this header may change in a minor
  * version.
  */
 #ifndef STARGATE_MOCK_HPP
@@ -17,34 +17,34 @@
 
 namespace stargate {
 
-/// How a mock broker is to be; what is left out is as a real broker has it.
+/// The options of a mock broker; what is not set has a real broker's default.
 struct mock_options {
     /// The port at 127.0.0.1; 0 is any free one.
     std::uint16_t port = 0;
     /// Whether connecting to a topic that is missing creates it.
     bool auto_create_topics = true;
-    /// The token that may do everything; without one nobody has to authenticate.
+    /// The token that may do everything; without one, clients need not authenticate.
     std::optional<std::string> token{};
     /// A token that is known and may do nothing (HTTP 403).
     std::optional<std::string> forbidden_token{};
-    /// Serve TLS with this certificate chain and its key (PEM files).
+    /// Serves TLS with this certificate chain and its key (PEM files).
     std::optional<std::string> tls_cert_file{};
     std::optional<std::string> tls_key_file{};
-    /// Accept client certificates of this CA (PEM file) in place of a token.
+    /// Accepts client certificates of this CA (PEM file) in place of a token.
     std::optional<std::string> tls_client_ca_file{};
     /// The user of HTTP Basic authentication that may do everything, and its password.
     std::optional<std::string> basic_user{};
     std::optional<std::string> basic_password{};
-    /// Be an OAuth2 issuer with this client, at oauth2_issuer_url(), and accept its tokens.
+    /// Runs an OAuth2 issuer with this client, at oauth2_issuer_url(), and accepts its tokens.
     std::optional<std::string> oauth2_client_id{};
     std::optional<std::string> oauth2_client_secret{};
-    /// Accept tokens of the issuer for this audience only.
+    /// Accepts tokens of the issuer for this audience only.
     std::optional<std::string> oauth2_audience{};
     /// How long a token of the issuer is valid; 0 is an hour.
     milliseconds oauth2_token_life{0};
     /// Largest message in bytes; 0 is 1,048,576.
     std::size_t max_text_size = 0;
-    /// Without traffic for this time the connection is closed with 1001; 0 is Pulsar's 300 s.
+    /// The time without traffic after which the broker closes a connection with 1001; 0 is Pulsar's 300 s.
     milliseconds idle_timeout{0};
 };
 
@@ -52,28 +52,29 @@ struct mock_options {
 struct stored_message {
     /// The full name of the topic; of a partitioned one, the partition.
     std::string topic;
-    /// The id as a consumer gets it.
+    /// The id as a consumer receives it.
     std::string message_id;
-    /// None for a null value, which only native clients send.
+    /// The content; none for a null value, which only native clients send.
     std::optional<std::string> payload;
     std::optional<std::string> key;
-    /// In the order of their names.
+    /// The properties, in the order of their names.
     std::vector<std::pair<std::string, std::string>> properties;
-    /// Milliseconds since 1970 UTC; 0 when there is no such time.
+    /// Milliseconds since 1970 UTC; 0 if there is no such time.
     std::int64_t event_time_ms;
     std::int64_t publish_time_ms;
-    /// Before this time shared and key_shared subscriptions do not deliver it.
+    /// The time before which shared and key_shared subscriptions do not deliver it.
     std::int64_t deliver_at_ms;
     std::string producer_name;
     std::int64_t sequence_id;
 };
 
-/// A Pulsar broker on a real socket at 127.0.0.1, in memory, that does on request what a real one does at the worst
-/// moment. It ends with its handle.
+/// An in-memory Pulsar broker on a real socket at 127.0.0.1, which produces on request the faults of a real one. It
+/// ends with its handle.
 class mock {
 public:
+    /// Starts a broker; by default on any free port, without authentication and TLS.
     static mock start(const mock_options &options = {}) { return try_start(options).value(); }
-    /// As start, with a result in place of an exception.
+    /// As start, but returns a result in place of an exception.
     static result<mock> try_start(const mock_options &options = {})
     {
         stargate_mock_options raw = STARGATE_MOCK_OPTIONS_INIT;
@@ -99,19 +100,21 @@ public:
             [&](stargate_mock **out, stargate_error **error) { return stargate_mock_start(&raw, out, error); });
     }
 
-    /// The service URL, for client.
+    /// Returns the service URL, "ws://127.0.0.1:PORT" or "wss://...", for client.
     std::string url() const { return std::string(detail::view(stargate_mock_url(get()))); }
-    /// The URL of the REST API.
+    /// Returns the URL of the REST API, "http://127.0.0.1:PORT".
     std::string http_url() const { return std::string(detail::view(stargate_mock_http_url(get()))); }
-    /// The URL of the OAuth2 issuer that it is with oauth2_client_id.
+    /// Returns the URL of the OAuth2 issuer that the mock is with oauth2_client_id, for the option oauth2_issuer_url of
+    /// a client.
     std::string oauth2_issuer_url() const { return std::string(detail::view(stargate_mock_oauth2_issuer_url(get()))); }
 
-    /// Stores a message as if a producer had sent it; its id.
+    /// Stores a message as if a producer had sent it, and returns its id. The broker creates the topic if it does not
+    /// exist. On a partitioned topic the key selects the partition.
     std::string publish(const std::string &topic, const outgoing &message)
     {
         return try_publish(topic, message).value();
     }
-    /// As publish, with a result in place of an exception.
+    /// As publish, but returns a result in place of an exception.
     result<std::string> try_publish(const std::string &topic, const outgoing &message)
     {
         const detail::raw_outgoing raw(message);
@@ -120,12 +123,12 @@ public:
         });
     }
 
-    /// Everything that a topic holds, acknowledged or not.
+    /// Returns everything that a topic holds, acknowledged or not, partition after partition and in order.
     std::vector<stored_message> messages(const std::string &topic) const { return try_messages(topic).value(); }
-    /// As messages, with a result in place of an exception.
+    /// As messages, but returns a result in place of an exception.
     result<std::vector<stored_message>> try_messages(const std::string &topic) const
     {
-        // An exception must not cross the frames of the library, so it waits here until they are gone.
+        // An exception must not cross the frames of the library, so `visit` only notes the failure.
         struct collected {
             std::vector<stored_message> messages{};
             bool whole = true;
@@ -144,12 +147,12 @@ public:
         return std::move(all.messages);
     }
 
-    /// How many messages (a batch counts as one) a subscription has not acknowledged.
+    /// Returns how many messages (a batch counts as one) a subscription has not acknowledged.
     std::size_t backlog(const std::string &topic, const std::string &subscription) const
     {
         return try_backlog(topic, subscription).value();
     }
-    /// As backlog, with a result in place of an exception.
+    /// As backlog, but returns a result in place of an exception.
     result<std::size_t> try_backlog(const std::string &topic, const std::string &subscription) const
     {
         return number([&](std::size_t *out, stargate_error **error) {
@@ -157,9 +160,9 @@ public:
         });
     }
 
-    /// Creates a namespace ("tenant/namespace") and its tenant.
+    /// Creates a namespace ("tenant/namespace") and its tenant. "public/default" is there from the start.
     void create_namespace(const std::string &name) { try_create_namespace(name).value(); }
-    /// As create_namespace, with a result in place of an exception.
+    /// As create_namespace, but returns a result in place of an exception.
     result<void> try_create_namespace(const std::string &name)
     {
         return detail::attempt(
@@ -170,19 +173,20 @@ public:
     {
         try_create_partitioned(topic, partitions).value();
     }
-    /// As create_partitioned, with a result in place of an exception.
+    /// As create_partitioned, but returns a result in place of an exception.
     result<void> try_create_partitioned(const std::string &topic, std::uint32_t partitions)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_create_partitioned(get(), topic.c_str(), partitions, error);
         });
     }
-    /// Creates a durable subscription, so that messages can wait for a consumer that has not come yet.
+    /// Creates a durable subscription, at the beginning of the topic or at its end. Messages then wait for a consumer
+    /// that is opened later. The broker creates the topic if it does not exist.
     void create_subscription(const std::string &topic, const std::string &subscription, bool earliest = true)
     {
         try_create_subscription(topic, subscription, earliest).value();
     }
-    /// As create_subscription, with a result in place of an exception.
+    /// As create_subscription, but returns a result in place of an exception.
     result<void> try_create_subscription(const std::string &topic, const std::string &subscription,
                                          bool earliest = true)
     {
@@ -191,77 +195,82 @@ public:
                                                      error);
         });
     }
-    /// Whether a namespace drops messages whose sequence id it has seen.
+    /// Enables or disables deduplication in a namespace. With it the broker drops messages whose sequence id it has
+    /// seen.
     void set_deduplication(const std::string &name, bool on) { try_set_deduplication(name, on).value(); }
-    /// As set_deduplication, with a result in place of an exception.
+    /// As set_deduplication, but returns a result in place of an exception.
     result<void> try_set_deduplication(const std::string &name, bool on)
     {
         return detail::attempt([&](stargate_error **error) {
             return stargate_mock_set_deduplication(get(), name.c_str(), on ? 1 : 0, error);
         });
     }
-    /// Ends a topic: nothing more can be sent to it.
+    /// Ends a topic: nothing more can be sent to it, and consumers learn that it has ended once they have everything.
     void terminate(const std::string &topic) { try_terminate(topic).value(); }
-    /// As terminate, with a result in place of an exception.
+    /// As terminate, but returns a result in place of an exception.
     result<void> try_terminate(const std::string &topic)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_terminate(get(), topic.c_str(), error); });
     }
-    /// Deletes a topic by force.
+    /// Deletes a topic by force. Connected clients are not notified, and the next message to it creates it again.
     void delete_topic(const std::string &topic) { try_delete_topic(topic).value(); }
-    /// As delete_topic, with a result in place of an exception.
+    /// As delete_topic, but returns a result in place of an exception.
     result<void> try_delete_topic(const std::string &topic)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_delete_topic(get(), topic.c_str(), error); });
     }
 
-    /// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (nullptr: on any).
+    /// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (nullptr: on any), first in
+    /// first out; SIZE_MAX means without limit.
     void fault(const char *op, const char *topic, const char *fault, std::size_t count = 1)
     {
         try_fault(op, topic, fault, count).value();
     }
-    /// As fault, with a result in place of an exception.
+    /// As fault, but returns a result in place of an exception.
     result<void> try_fault(const char *op, const char *topic, const char *fault, std::size_t count = 1)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_mock_fault(get(), op, topic, fault, count, error); });
     }
-    /// How many faults have not happened yet.
+    /// Returns how many faults have not happened yet.
     std::size_t faults_left() const noexcept { return stargate_mock_faults_left(get()); }
+    /// Forgets the faults that have not happened yet.
     void clear_faults() { try_clear_faults().value(); }
-    /// As clear_faults, with a result in place of an exception.
+    /// As clear_faults, but returns a result in place of an exception.
     result<void> try_clear_faults()
     {
         return detail::attempt([&](stargate_error **error) { return stargate_mock_clear_faults(get(), error); });
     }
 
-    /// Takes the broker down or up again. Its data and its port stay.
+    /// Takes the broker down or up again. Down, connections are dropped and new ones refused; its data and its port
+    /// stay.
     void set_up(bool up) { try_set_up(up).value(); }
-    /// As set_up, with a result in place of an exception.
+    /// As set_up, but returns a result in place of an exception.
     result<void> try_set_up(bool up)
     {
         return detail::attempt([&](stargate_error **error) { return stargate_mock_set_up(get(), up ? 1 : 0, error); });
     }
-    /// Drops the connections about a topic (nullptr: all of them); how many they were.
+    /// Drops the connections about a topic (nullptr: all of them) without a close frame; returns how many there were.
     std::size_t drop_connections(const char *topic = nullptr) { return try_drop_connections(topic).value(); }
-    /// As drop_connections, with a result in place of an exception.
+    /// As drop_connections, but returns a result in place of an exception.
     result<std::size_t> try_drop_connections(const char *topic = nullptr)
     {
         return number([&](std::size_t *out, stargate_error **error) {
             return stargate_mock_drop_connections(get(), topic, out, error);
         });
     }
-    /// How many WebSocket connections are open.
+    /// Returns how many WebSocket connections are open.
     std::size_t connections() const noexcept { return stargate_mock_connections(get()); }
 
-    /// Waits until `op` has happened `at_least` times on `topic` (nullptr: on any).
+    /// Waits until `op` (as in fault, and "disconnect") has happened `at_least` times on `topic` (nullptr: on any),
+    /// since the start or the last clear_requests(). It replaces sleeps in tests.
     void wait(const char *op, const char *topic, std::size_t at_least, milliseconds timeout = milliseconds(5000))
     {
         try_wait(op, topic, at_least, timeout).value();
     }
-    /// As wait, with a result in place of an exception.
+    /// As wait, but returns a result in place of an exception.
     result<void> try_wait(const char *op, const char *topic, std::size_t at_least,
                           milliseconds timeout = milliseconds(5000))
     {
@@ -269,26 +278,27 @@ public:
             return stargate_mock_wait(get(), op, topic, at_least, timeout.count(), error);
         });
     }
-    /// How often `op` has happened on `topic` (nullptr: on any).
+    /// Returns how often `op` has happened on `topic` (nullptr: on any), since the start or the last clear_requests().
     std::size_t count(const char *op, const char *topic = nullptr) const { return try_count(op, topic).value(); }
-    /// As count, with a result in place of an exception.
+    /// As count, but returns a result in place of an exception.
     result<std::size_t> try_count(const char *op, const char *topic = nullptr) const
     {
         return number([&](std::size_t *out, stargate_error **error) {
             return stargate_mock_count(get(), op, topic, out, error);
         });
     }
-    /// What clients did and got, as JSON.
+    /// Returns what clients did and received, as JSON, in order and at most the last 100,000; see
+    /// stargate_mock_requests_json.
     std::string requests_json() const { return try_requests_json().value(); }
-    /// As requests_json, with a result in place of an exception.
+    /// As requests_json, but returns a result in place of an exception.
     result<std::string> try_requests_json() const
     {
         return detail::text_of(
             [&](char **text, stargate_error **error) { return stargate_mock_requests_json(get(), text, error); });
     }
-    /// Empties that list, and counts from zero again.
+    /// Empties the list of requests, and counts from zero again.
     void clear_requests() { try_clear_requests().value(); }
-    /// As clear_requests, with a result in place of an exception.
+    /// As clear_requests, but returns a result in place of an exception.
     result<void> try_clear_requests()
     {
         return detail::attempt([&](stargate_error **error) { return stargate_mock_clear_requests(get(), error); });
