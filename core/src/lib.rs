@@ -1,9 +1,9 @@
 //! An Apache Pulsar client over Pulsar's WebSocket API.
 //!
 //! One port, the HTTP one, carries everything, so it works through gateways and load balancers. A [`Client`] opens
-//! [`Producer`]s, [`Consumer`]s and [`Reader`]s; each keeps its own connection, reconnects by itself and loses nothing
-//! that was accepted. All of it runs on a private runtime: the futures given out need no runtime of their own, and
-//! [`blocking`] has the same without futures.
+//! [`Producer`]s, [`Consumer`]s and [`Reader`]s. Each keeps its own connection, reconnects by itself and loses nothing
+//! that was accepted. All of it runs on a private runtime: the futures it returns need no runtime of their own.
+//! [`blocking`] has the same handles without futures.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -33,7 +33,8 @@
 //!
 //! - [`blocking`], [`Supervisor`], [`produce`]: built from the handles.
 //! - `client/`, `producer.rs`, `consumer.rs`, `reader.rs`: the handles.
-//! - `receiver/`: from the connection to the application: the queue, handler threads, positions. Retry letters are in `retry.rs`.
+//! - `receiver/`: the queue, handler threads and positions, between connection and application. `retry.rs` has the
+//!   retry letters.
 //! - [`admin`]: the REST API; `http.rs` sends its requests.
 //! - `driver/`: the task of a connection: look-up, TCP, TLS, upgrade, WebSocket, timer.
 //! - `encryption/`: end-to-end encryption.
@@ -42,17 +43,17 @@
 //! - `message/`, `topic.rs`, `error.rs`, [`stats`]: values.
 //! - `mock/`: a broker for tests, which shares no code with the rest.
 
-/// The program of the README compiles.
+/// Compiles the program of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-/// And so does that of the page on encryption.
+/// Compiles the program of the page on encryption.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/encryption.md")]
 pub struct Encryption;
 
-/// And that of the page on OAuth2.
+/// Compiles the program of the page on OAuth2.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/oauth2.md")]
 pub struct OAuth2;

@@ -1,4 +1,4 @@
-//! The producer: accepts messages, keeps a bounded number in flight, and ends each exactly once.
+//! The producer: accepts messages, keeps a bounded number in flight, and completes each exactly once.
 
 use std::ops::RangeInclusive;
 use std::pin::Pin;
@@ -29,8 +29,8 @@ use crate::stats::{Counters, Stats};
 use crate::status::{self, Reporter, Status};
 use crate::topic::{Endpoint, TopicName};
 
-/// Sends messages to one topic. Cheap to clone; when the last clone is dropped without [`Producer::close`], what is in
-/// flight ends with [`ErrorKind::OutcomeUnknown`].
+/// Sends messages to one topic. Cheap to clone. When the last clone is dropped without [`Producer::close`], messages in
+/// flight complete with [`ErrorKind::OutcomeUnknown`].
 #[derive(Clone)]
 pub struct Producer {
     inner: Arc<Inner>,
@@ -42,27 +42,27 @@ struct Inner {
     commands: CommandSender<Command<Ticket, Room>>,
     status: [watch::Receiver<Status>; 1],
     messages: Arc<Semaphore>,
-    /// In units of [`BYTES_UNIT`].
+    /// The bound in bytes, in units of [`BYTES_UNIT`].
     bytes: Arc<Semaphore>,
     bytes_units: u32,
     when_full: WhenFull,
     send_timeout: Option<Duration>,
     max_frame: usize,
-    /// With end-to-end encryption only.
+    /// Encrypts payloads; only with end-to-end encryption.
     sealer: Option<Sealer>,
     begun: Instant,
     counters: Arc<Counters>,
-    /// A close has told that messages were left; a later one has nothing to add.
+    /// Whether a close has reported unfinished messages already; later ones do not repeat it.
     told_left: AtomicBool,
 }
 
-/// The bound in bytes is counted in units, because a semaphore takes 32 bits at once.
+/// The unit of the bound in bytes: a semaphore grants at most `u32::MAX` permits at once.
 const BYTES_UNIT: usize = 1024;
 
-/// How many callbacks give their room free at once.
+/// How many callbacks release their slots at once.
 const CALLBACK_BATCH: usize = 16;
 
-/// What is kept of a message, or of a flush, until it ends.
+/// What the producer keeps of a message, or of a flush, until it completes.
 enum Ticket {
     Message { completion: Completion, context: Option<String> },
     Flush(oneshot::Sender<Result<()>>),
@@ -70,28 +70,28 @@ enum Ticket {
 
 type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
-/// What is called when a message has ended.
+/// The callback of a message, called when the message has completed.
 type SendCallback = Box<dyn FnOnce(DeliveryReport) + Send>;
 
 enum Completion {
     Future(oneshot::Sender<Result<Receipt>>),
-    /// Run on the client's callback thread.
+    /// Runs on the client's callback thread.
     Callback(SendCallback),
-    /// Run on the thread of the connection.
+    /// Runs on the thread of the connection.
     Inline(SendCallback),
 }
 
-/// How a send with a callback ended.
+/// The result of a send with a callback.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeliveryReport {
-    /// The receipt, or why there is none.
+    /// The receipt, or the error of a message without one.
     pub result: Result<Receipt>,
     /// The context that the application gave the message.
     pub context: Option<String>,
 }
 
-/// The receipt to come of a message that was accepted. Dropping it does not call the message back.
+/// The future receipt of a message that was accepted. Dropping it does not cancel the message.
 pub struct Pending {
     receiver: oneshot::Receiver<Result<Receipt>>,
     topic: Arc<TopicName>,
@@ -148,7 +148,8 @@ impl Producer {
         let topic = Arc::new(topic);
         let counters: Arc<Counters> = Arc::default();
         let resend = if options.effectively_once {
-            // Larger than any id of an earlier run under this name, unless the clock went back; the broker then says so.
+            // Larger than any id of an earlier run under this name, unless the clock was set back; then the broker
+            // reports it.
             let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
             match options.initial_seq_id {
                 Some(id) => Resend::Numbered { first: id.saturating_add(1), chosen: false },
@@ -164,7 +165,7 @@ impl Producer {
         if !options.batch_enabled {
             route.query.unset(Query::MAX_PENDING_MESSAGES);
         }
-        // What the proxy cannot read it cannot compress; the sealer has done it.
+        // The proxy cannot compress what it cannot read; the sealer has compressed it.
         if sealer.is_some() {
             route.query.unset(Query::COMPRESSION_TYPE);
         }
@@ -220,20 +221,21 @@ impl Producer {
         Ok(Producer { inner })
     }
 
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &TopicName {
         &self.inner.topic
     }
 
     /// Sends a message and waits for its receipt.
     ///
-    /// It ends within `send_timeout`, the wait for room included. Dropping the future after its first poll does not
-    /// call an accepted message back.
+    /// The call completes within `send_timeout`, the wait for a free slot included. Dropping the future after its first
+    /// poll does not cancel an accepted message.
     pub async fn send(&self, message: impl Into<OutgoingMessage>) -> Result<Receipt> {
         self.enqueue(message).await?.await
     }
 
-    /// Accepts a message, waiting for room, and gives its receipt as a future: for many messages in flight.
+    /// Accepts a message, waiting for a free slot, and returns its receipt as a future. Use it to keep many messages in
+    /// flight.
     ///
     /// Messages accepted one after the other are stored in that order.
     pub async fn enqueue(&self, message: impl Into<OutgoingMessage>) -> Result<Pending> {
@@ -242,17 +244,17 @@ impl Producer {
         Ok(Pending { receiver, topic: self.inner.topic.clone() })
     }
 
-    /// As [`Producer::enqueue`], with a time of its own instead of `send_timeout`.
+    /// As [`Producer::enqueue`], but with a timeout of its own instead of `send_timeout`.
     pub async fn enqueue_within(&self, message: impl Into<OutgoingMessage>, timeout: Duration) -> Result<Pending> {
         let (sender, receiver) = oneshot::channel();
         self.submit(message.into(), Completion::Future(sender), Some(timeout)).await?;
         Ok(Pending { receiver, topic: self.inner.topic.clone() })
     }
 
-    /// Sends messages in their order, many in flight at a time; one result for each, in the same order.
+    /// Sends messages in order, many in flight at a time; returns one result for each, in the same order.
     ///
-    /// `send_timeout` holds for each message from when its turn comes. So while the broker does not answer, this takes that
-    /// long for every `max_pending_msg` messages.
+    /// `send_timeout` bounds each message from the moment the producer starts to send it. So while the broker does not
+    /// answer, the call takes that long for every `max_pending_msg` messages.
     pub async fn send_all<M: Into<OutgoingMessage>>(
         &self,
         messages: impl IntoIterator<Item = M>,
@@ -270,8 +272,8 @@ impl Producer {
         .await
     }
 
-    /// Accepts a message, waiting for room, and calls `callback` with its end, exactly once, on the client's callback
-    /// thread. When this returns an error the callback is not called.
+    /// Accepts a message, waiting for a free slot, and calls `callback` with its result, exactly once, on the client's
+    /// callback thread. If this returns an error, the callback is not called.
     pub async fn send_with(
         &self,
         message: impl Into<OutgoingMessage>,
@@ -293,7 +295,7 @@ impl Producer {
         self.submit(message.into(), Completion::Inline(Box::new(callback)), None).await
     }
 
-    /// As [`Producer::send_inline`], with a time of its own instead of `send_timeout`.
+    /// As [`Producer::send_inline`], but with a timeout of its own instead of `send_timeout`.
     pub async fn send_inline_within(
         &self,
         message: impl Into<OutgoingMessage>,
@@ -303,7 +305,7 @@ impl Producer {
         self.submit(message.into(), Completion::Inline(Box::new(callback)), Some(timeout)).await
     }
 
-    /// Waits until every message accepted before has ended, well or not.
+    /// Waits until every message accepted before has completed, with a receipt or an error.
     pub async fn flush(&self) -> Result<()> {
         let fail = |error: Error| error.during("flush").on_topic(&self.inner.topic.to_string());
         self.inner.client.runtime.check_fork().map_err(fail)?;
@@ -315,7 +317,7 @@ impl Producer {
         receiver.await.unwrap_or_else(|_| Err(status::gone())).map_err(fail)
     }
 
-    /// Waits until it is connected; the error that ended it if it cannot be.
+    /// Waits until the producer is connected; returns the error that ended it if it cannot connect.
     pub async fn wait_connected(&self) -> Result<()> {
         self.inner.client.runtime.check_fork()?;
         status::connected(&self.inner.status).await.map_err(|error| self.inner.name(error, "connect to"))
@@ -323,19 +325,20 @@ impl Producer {
 
     /// Returns whether the producer is connected now.
     pub fn is_connected(&self) -> bool {
-        // In a child after a fork its locks may be held by threads of the parent.
+        // In a child after a fork, threads of the parent may hold its locks.
         self.inner.client.runtime.check_fork().is_ok() && status::are_connected(&self.inner.status)
     }
 
-    /// The counters.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.inner.counters.snapshot()
     }
 
-    /// Accepts no more messages, waits until those in flight have ended, and closes the connection.
+    /// Accepts no more messages, waits until those in flight have completed, and closes the connection.
     ///
-    /// What is not done within `timeout` ends with an error, and so does this call. After `Ok` no callback runs any more.
-    /// May be called anywhere, and more than once; in a callback of the client it does not wait for that callback.
+    /// Messages that have not completed within `timeout` complete with an error, and so does this call. After `Ok` no
+    /// callback runs any more. It may be called anywhere, and more than once; in a callback of the client it does not
+    /// wait for that callback.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.clone().close_within(timeout).await
     }
@@ -345,7 +348,7 @@ impl Producer {
         self.inner.status[0].borrow().ended.is_some()
     }
 
-    /// Waits until it has ended; the error when it failed, nothing when it was closed.
+    /// Waits until the producer has ended; returns the error if it failed, `None` if it was closed.
     pub(crate) async fn failed(&self) -> Option<Error> {
         status::failed(&self.inner.status).await
     }
@@ -366,7 +369,7 @@ impl Producer {
             Some(sealer) => sealer.frame(message, inner.max_frame).await,
         };
         let frame = frame.map_err(name)?;
-        // Cannot overflow: a time that long never comes.
+        // Without a deadline where the sum overflows: a time that far ahead never comes.
         let limit = timeout.or(inner.send_timeout);
         let deadline = limit.and_then(|limit| inner.begun.elapsed().checked_add(limit));
         let room = self.room(frame.bytes(), limit).await.map_err(name)?;
@@ -378,7 +381,7 @@ impl Producer {
             .map_err(|_| name(status::gone()))
     }
 
-    /// Takes a place among the messages in flight.
+    /// Reserves a slot among the messages in flight.
     async fn room(&self, bytes: usize, limit: Option<Duration>) -> Result<Room> {
         let inner = &*self.inner;
         let units = u32::try_from(bytes.div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX).min(inner.bytes_units);
@@ -387,7 +390,7 @@ impl Producer {
             tokio::sync::TryAcquireError::Closed => Some(ended()),
             tokio::sync::TryAcquireError::NoPermits => None,
         };
-        // Both at once, or in line for both: nobody overtakes who waits.
+        // Reserve both at once, or wait for both in order: no message overtakes one that waits.
         match inner.messages.clone().try_acquire_owned() {
             Ok(one) => match inner.bytes.clone().try_acquire_many_owned(units) {
                 Ok(many) => return Ok((one, many)),
@@ -436,7 +439,7 @@ impl Child for Inner {
             self.client.runtime.check_fork()?;
             let deadline = deadline_in(timeout);
             let running = status::running(&self.status);
-            // Who waits for room is told now; what was accepted goes on.
+            // Sends that wait for a slot fail now; accepted messages continue.
             self.messages.close();
             self.bytes.close();
             let _ = self.commands.send(SessionCommand::Close { linger: timeout });
@@ -457,21 +460,21 @@ struct ProducerSink {
     reporter: Reporter,
     client: Arc<ClientInner>,
     commands: WeakCommandSender<Command<Ticket, Room>>,
-    /// With `effectively_once` only.
+    /// Checks duplicates; only with `effectively_once`.
     duplicates: Option<Duplicates>,
     /// Receipts that are reported together when a batch of frames has been read, so that a waiting task wakes up once.
     futures: Vec<(oneshot::Sender<Result<Receipt>>, Result<Receipt>)>,
     inline: Vec<(SendCallback, DeliveryReport)>,
     callbacks: Vec<(SendCallback, DeliveryReport, Option<Room>)>,
     jobs: Vec<Job>,
-    /// The room that is released with them.
+    /// The slots that are released with them.
     room: Option<Room>,
     topic: Arc<TopicName>,
     messages: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
-/// Adds room to room.
+/// Merges the permits of two messages.
 fn merge(all: &mut Option<Room>, more: Option<Room>) {
     match (all, more) {
         (Some((messages, bytes)), Some(more)) => {
@@ -483,22 +486,22 @@ fn merge(all: &mut Option<Room>, more: Option<Room>) {
 }
 
 impl ProducerSink {
-    /// Has it found out, beside the session, whether a duplicate is one of these.
+    /// Checks, outside the session, whether a message that the broker dropped as a duplicate is stored.
     fn judge(&self, ids: RangeInclusive<i64>) {
         let Some(duplicates) = self.duplicates.clone() else { return };
         let commands = self.commands.clone();
         self.client.runtime.spawn(async move {
             let Some(stored) = duplicates.are_stored(ids).await else { return };
             if let Some(commands) = commands.upgrade() {
-                // A session that has ended has nothing in doubt.
+                // A session that has ended has no message in doubt.
                 let _ = commands.send(SessionCommand::Role(Command::Judge { stored }));
             }
         });
     }
 
-    /// Has the callbacks run. A message that is done with and not told yet still takes room, so that callbacks that are
-    /// slower than the broker slow the sender down; that of a few is released with the first of them, so that the sender is
-    /// not woken for each.
+    /// Runs the callbacks. A completed message keeps its slot until its callback runs, so that callbacks slower than
+    /// the broker slow the sender down. The slots of a batch are released with its first callback, so that the sender
+    /// does not wake up for each.
     fn call_back(&mut self) {
         for batch in self.callbacks.chunks_mut(CALLBACK_BATCH) {
             let mut room = None;
@@ -535,7 +538,7 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
                 merge(&mut self.room, room);
             }
             Event::Flushed(Ticket::Flush(sender), outcome) => {
-                // What it waited for is told first.
+                // The messages that the flush waited for are reported first.
                 self.flush();
                 let _ = sender.send(outcome);
             }
@@ -550,7 +553,7 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
         if matches!(change, Change::Ended { .. }) {
             self.messages.close();
             self.bytes.close();
-            // Whoever hears of the end has heard of every message before.
+            // A task that learns of the end has received the result of every message before.
             self.flush();
         }
         self.reporter.changed(change, route);
@@ -558,13 +561,13 @@ impl EventSink<Event<Ticket, Room>> for ProducerSink {
 
     fn flush(&mut self) {
         self.inline.drain(..).for_each(|(callback, sent)| callback(sent));
-        // The oldest last: whoever waits for that, and wakes up with it, finds the others told as well.
+        // The oldest last: a task that waits for it, and wakes up with it, finds the others completed as well.
         for (sender, result) in self.futures.drain(..).rev() {
-            // Who does not wait for the receipt does not want it.
+            // A caller that dropped the future does not need the receipt.
             let _ = sender.send(result);
         }
         self.call_back();
-        // At once, so that whoever waits for room wakes up once.
+        // All at once, so that a task that waits for a slot wakes up once.
         self.room = None;
     }
 
