@@ -1,4 +1,4 @@
-//! The consumer: takes part in a subscription, by a handler or by receiving, and acknowledges.
+//! The consumer: takes part in a subscription, through a handler or by receiving, and acknowledges.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, Persistence, TopicName};
 
-/// More than the proxy gathers acknowledgements for.
+/// How long the client waits for grouped acknowledgements; the proxy groups them for less.
 const GROUPING: Duration = Duration::from_millis(250);
 
 /// What a consumer subscribes to.
@@ -40,8 +40,8 @@ pub enum Topics {
     Pattern(String),
 }
 
-/// Takes part in a subscription. Cheap to clone; when the last clone is dropped its connections are dropped too, and
-/// what is not acknowledged is delivered again to other consumers.
+/// Takes part in a subscription. Cheap to clone. When the last clone is dropped its connections are dropped too, and
+/// unacknowledged messages are redelivered to other consumers.
 #[derive(Clone)]
 pub struct Consumer {
     inner: Arc<Inner>,
@@ -50,13 +50,13 @@ pub struct Consumer {
 struct Inner {
     receiver: Receiver<Command<Ticket>>,
     subscription: String,
-    /// Why everything up to a message cannot be acknowledged, if it cannot.
+    /// Why cumulative acknowledgement is not possible, if it is not.
     not_cumulative: Option<&'static str>,
-    /// The topics, none for a pattern.
+    /// The topics; empty for a pattern.
     topics: Vec<TopicName>,
-    /// Whether the subscription has a place of its own.
+    /// Whether the subscription has a position of its own.
     has_place: bool,
-    /// Whether the topic was found to have partitions, which stays so.
+    /// Whether the client found that the topic has partitions; it never stops having them.
     partitioned: AtomicBool,
 }
 
@@ -113,18 +113,19 @@ impl Consumer {
         }
         let mut route = client.route(endpoint, &options, Roles::CONSUMER)?;
         if client.keys(&options).is_some() {
-            // The proxy hands on what is encrypted, and this client does what the option says.
+            // The proxy forwards encrypted messages, and this client applies the option itself.
             route.query.set(Query::CRYPTO_FAILURE_ACTION, "CONSUME");
         }
-        // Ids of several topics do not tell which of them they are in, and count on their own connection only. With
-        // several connections nobody could tell which of them an id came from.
+        // Ids of several topics do not name their topic, and are valid on their own connection only. With several
+        // connections the client cannot tell which one delivered an id.
         let acks_travel = list.is_none() && options.connections == 1 && !retry;
         let one_id = topic.persistence() == Persistence::NonPersistent;
         let not_cumulative = not_cumulative(&options, list.is_some(), one_id);
         if let Some((name, topics)) = list {
             route.query.set(name, topics);
         }
-        // A subscription without a position forgets what was in flight, and what is not persistent is nowhere stored.
+        // A subscription without a position forgets what was in flight, and the broker does not store non-persistent
+        // messages.
         let durable = options.subscription_mode == SubscriptionMode::Durable;
         let mut receiver = Receiver::new(client, Arc::new(topic), &options, durable && !one_id);
         let kind = options.subscription_type.as_str();
@@ -156,7 +157,7 @@ impl Consumer {
             let topic = letters.topic().clone();
             receiver.retry = Some(Arc::new(letters));
             route.endpoint = Endpoint::Consumer { topic: topic.clone(), subscription: subscription.to_owned() };
-            // Another consumer of the subscription may have sent some before this one came.
+            // Another consumer of the subscription may have sent copies before this one subscribed.
             route.query.set(Query::INITIAL_POSITION, "Earliest");
             add(&receiver, Arc::new(topic), route);
         }
@@ -176,17 +177,17 @@ impl Consumer {
         Ok(Consumer { inner })
     }
 
-    /// The topic; of several, the first; for a pattern, a name that stands for it.
+    /// Returns the topic; of several, the first; for a pattern, a name that stands for it.
     pub fn topic(&self) -> &TopicName {
         &self.inner.receiver.topic
     }
 
-    /// The subscription.
+    /// Returns the name of the subscription.
     pub fn subscription(&self) -> &str {
         &self.inner.subscription
     }
 
-    /// Asks over one connection, and after a refusal over its next one, so many times.
+    /// Requests the deletion over one connection; after a refusal, over its next one, up to `tries` times.
     async fn delete_subscription(&self, session: usize, mut tries: usize) -> Result<()> {
         let receiver = &self.inner.receiver;
         loop {
@@ -195,7 +196,7 @@ impl Consumer {
             let commands = receiver.sessions.get(session).ok_or_else(status::gone)?;
             commands.send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
             let outcome = answer.await.unwrap_or_else(|_| Err(status::gone()));
-            // One that ended meanwhile says why.
+            // A session that ended meanwhile reports why.
             receiver.check_alive(session)?;
             tries -= 1;
             if outcome.is_ok() || tries == 0 {
@@ -208,7 +209,7 @@ impl Consumer {
     receiver_methods!();
 
     /// Runs a handler on every message, on as many threads as `processors` says. `init` makes the handler of each
-    /// processor, on its thread, and is given the processor's number; an error of any of them is returned here.
+    /// processor, on its thread, and receives the processor's number. This call returns an error of any of them.
     ///
     /// A handler and receiving exclude each other.
     ///
@@ -230,16 +231,16 @@ impl Consumer {
         self.inner.receiver.listen(init)
     }
 
-    /// Acknowledges a message. This API does not answer acknowledgements: if one is lost with the connection,
-    /// the message is redelivered. Fails only when the consumer has ended.
+    /// Acknowledges a message. The WebSocket API does not answer acknowledgements: if one is lost with the connection,
+    /// the message is redelivered. Fails only if the consumer has ended.
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.check_alive(message.origin.session, "acknowledge to")?;
         self.inner.receiver.tell_lazily(message.origin.session, Command::from_outcome(message, Outcome::Ack, false));
         Ok(())
     }
 
-    /// Acknowledges a message by its id, as after [`Outcome::Continue`]. It counts when the message was delivered on
-    /// the present connection, or was neither batched nor in a partition.
+    /// Acknowledges a message by its id, as after [`Outcome::Continue`]. It takes effect if the current connection
+    /// delivered the message, or if the message was neither batched nor in a partition.
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
         self.check_partition(id, "acknowledge to")?;
         self.each_session(|session| match self.inner.receiver.batches.find(session, id) {
@@ -248,19 +249,19 @@ impl Consumer {
         })
     }
 
-    /// Acknowledges a message and all before it that this consumer was given. On a partitioned topic that means the
+    /// Acknowledges a message and all before it that this consumer received. On a partitioned topic those are the
     /// messages of its partition. For exclusive and failover subscriptions of one topic; an error otherwise.
     ///
-    /// What a lost connection did not carry any more is redelivered, acknowledged then, and not delivered (counted in
-    /// [`Stats::covered`]). The WebSocket API has no such acknowledgement, so it costs one frame for each message, as
-    /// [`Consumer::ack`] of each of them would. With several processors it also says so of messages that another
-    /// handler is still working on.
+    /// If the connection is lost before all acknowledgements are sent, the messages are redelivered. The consumer then
+    /// acknowledges them without delivering them (counted in [`Stats::covered`]). The WebSocket API has no cumulative
+    /// acknowledgement, so it costs one frame for each message, as [`Consumer::ack`] of each of them would. With
+    /// several processors it also acknowledges messages that another handler is still working on.
     pub fn ack_cumulative(&self, message: &Message) -> Result<()> {
         self.acknowledge_through(message.origin.session, &message.id)
     }
 
-    /// As [`Consumer::ack_cumulative`] with an id, which may also be one of an earlier consumer of the subscription:
-    /// the consumer acknowledges messages at or below it without delivering them.
+    /// As [`Consumer::ack_cumulative`], but with an id, which may also be one of an earlier consumer of the
+    /// subscription. The consumer acknowledges messages at or below it without delivering them.
     pub fn ack_cumulative_id(&self, id: &MessageId) -> Result<()> {
         self.check_partition(id, "acknowledge cumulatively to")?;
         self.acknowledge_through(0, id)
@@ -270,7 +271,7 @@ impl Consumer {
         let operation = "acknowledge cumulatively to";
         self.check_alive(session, operation)?;
         let why = match self.inner.not_cumulative {
-            // The ends of a topic in the protocol of the other clients, and no message.
+            // The ids of earliest and latest in the binary protocol, which name no message.
             None if id.ledger() >= i64::MAX as u64 => Some("earliest and latest are no ids of messages"),
             why => why,
         };
@@ -278,7 +279,7 @@ impl Consumer {
             return Err(self.inner.receiver.name(Error::invalid(why), operation));
         }
         let id = match self.inner.receiver.batches.find(session, id) {
-            // The frame that it came in is acknowledged with the last of its messages.
+            // The frame is acknowledged with the last of its messages.
             Some(batch) => batch.ack_through(id),
             None => id.clone(),
         };
@@ -302,12 +303,13 @@ impl Consumer {
         })
     }
 
-    /// Has a message again after `delay`: stores a copy in the retry letter topic, which this consumer consumes too, and
-    /// acknowledges the message when the copy is stored. Needs the option `enable_retry`.
+    /// Schedules redelivery of a message after `delay`. It stores a copy in the retry letter topic, which this consumer
+    /// consumes too, and acknowledges the message when the copy is stored. Needs the option `enable_retry`.
     ///
-    /// A message that came back `max_redeliver_count` times ([`Message::reconsume_times`]) goes to the dead letter topic
-    /// instead. Copies carry the properties of Pulsar's own clients (`REAL_TOPIC`, `ORIGIN_MESSAGE_ID`, `RECONSUMETIMES`
-    /// and so on), and the two topics have the same names. After an error the message is as it was, unacknowledged.
+    /// After `max_redeliver_count` copies ([`Message::reconsume_times`]) the message goes to the dead letter topic
+    /// instead. Copies carry the properties of Pulsar's own clients (`REAL_TOPIC`, `ORIGIN_MESSAGE_ID`,
+    /// `RECONSUMETIMES` and so on), and the two topics have the same names. After an error the message is as it was,
+    /// unacknowledged.
     pub async fn reconsume_later(&self, message: &Message, delay: Duration) -> Result<()> {
         let operation = "reconsume later from";
         let session = message.origin.session;
@@ -327,15 +329,15 @@ impl Consumer {
 
     /// Moves the subscription: the next message is the one at `to`. Uses Pulsar's REST API.
     ///
-    /// Once it returns, no message from before the seek is delivered and the connections are re-established. What the
-    /// application still does with messages from before, acknowledgements too, changes nothing. Other consumers of the subscription
-    /// are moved with it; what they received may be redelivered.
+    /// Once it returns, no message from before the seek is delivered and the connections are re-established. Whatever
+    /// the application still does with messages from before the seek has no effect, acknowledgements included. Other
+    /// consumers of the subscription are moved with it; messages that they received may be redelivered.
     ///
     /// Batches are indivisible: a seek to any message in one starts at its first. On a partitioned topic an id moves
     /// its partition. With several topics all of them move, and only to [`Earliest`](Position::Earliest),
-    /// [`Latest`](Position::Latest) or a [`Time`](Position::Time); a consumer of a pattern cannot seek, nor one of a
-    /// subscription without a place: not durable, or of a topic that is not persistent. Retry letters stay where they
-    /// are.
+    /// [`Latest`](Position::Latest) or a [`Time`](Position::Time). A consumer of a pattern cannot seek. Nor can one of
+    /// a subscription without a position: not durable, or of a topic that is not persistent. Retry letters stay where
+    /// they are.
     pub async fn seek(&self, to: &Position) -> Result<()> {
         let receiver = &self.inner.receiver;
         let name = |error| receiver.name(error, "seek in");
@@ -359,7 +361,7 @@ impl Consumer {
         self.go(to).await
     }
 
-    /// The subscription to that place, and the connections after it.
+    /// Moves the subscription, then re-establishes the connections.
     async fn go(&self, to: &Position) -> Result<()> {
         let receiver = &self.inner.receiver;
         self.let_acks_arrive().await;
@@ -376,15 +378,15 @@ impl Consumer {
         Ok(())
     }
 
-    /// The proxy gathers acknowledgements for 100 ms; one that arrives after a seek would undo a part of it. It has all
-    /// when it has answered a question asked after them.
+    /// Waits until the proxy has sent the acknowledgements that it groups for 100 ms; one that arrives after a seek
+    /// would partly undo it. An answer to a question asked after them shows that the proxy has received them all.
     async fn let_acks_arrive(&self) {
         let receiver = &self.inner.receiver;
         let Some(runtime) = receiver.client.runtime.handle().filter(|_| self.stats().received > 0) else { return };
         let (sender, done) = tokio::sync::oneshot::channel();
         let answers = receiver.questions(|sender| Command::IsEndOfTopic { ticket: Ticket::EndOfTopic(sender) });
         runtime.spawn(async move {
-            // Without a connection there is nobody to answer, and nothing on its way.
+            // Without a connection there is no answer, and no acknowledgement on its way.
             let _ = tokio::time::timeout(Duration::from_secs(1), futures_util::future::join_all(answers)).await;
             tokio::time::sleep(GROUPING).await;
             let _ = sender.send(());
@@ -392,9 +394,9 @@ impl Consumer {
         let _ = done.await;
     }
 
-    /// How many messages the subscription has not acknowledged, those in hand included: 0 is caught up. It is the broker's
-    /// count, in which a batch is one, and of all topics and partitions together. Uses Pulsar's REST API; not for a
-    /// pattern.
+    /// Returns how many messages the subscription has not acknowledged, those being processed included; 0 means caught
+    /// up. It is the broker's count, in which a batch is one, for all topics and partitions together. Uses Pulsar's
+    /// REST API; not for a pattern.
     pub async fn backlog(&self) -> Result<u64> {
         let receiver = &self.inner.receiver;
         if self.inner.topics.is_empty() {
@@ -410,8 +412,8 @@ impl Consumer {
         Ok(backlog)
     }
 
-    /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API; for a
-    /// consumer of one topic.
+    /// Returns the ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API;
+    /// for a consumer of one topic.
     pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
         let receiver = &self.inner.receiver;
         let [topic] = &self.inner.topics[..] else {
@@ -432,8 +434,8 @@ impl Consumer {
         receiver.check_alive(session).map_err(|error| receiver.name(error, operation))
     }
 
-    /// Fails when the consumer can never have been given the id: it consumes another partition. Retry letters have a topic of
-    /// their own.
+    /// Fails if this consumer can never have received the id, because it consumes another partition. Retry letters have
+    /// a topic of their own.
     fn check_partition(&self, id: &MessageId, operation: &str) -> Result<()> {
         let receiver = &self.inner.receiver;
         match &self.inner.topics[..] {
@@ -468,22 +470,22 @@ impl Consumer {
         self.inner.receiver.is_end_of_topic().await
     }
 
-    /// Deletes the subscription and closes the consumer. Fails when other consumers are on the subscription; this one
-    /// then goes on.
+    /// Deletes the subscription and closes the consumer. Fails if the subscription has other consumers; this one then
+    /// continues.
     pub async fn unsubscribe(&self, timeout: Duration) -> Result<()> {
         let receiver = &self.inner.receiver;
         self.check_alive(0, "unsubscribe from")?;
         let retry = usize::from(receiver.retry.is_some());
         let own = receiver.sessions.len() - retry;
         let asked = async {
-            // Consumers of the subscription have to go before it can be deleted, our own others too.
+            // All consumers must leave the subscription before it can be deleted, the other sessions of this one too.
             for other in &receiver.sessions.all()[1..own] {
                 let _ = other.send(SessionCommand::Close { linger: timeout });
             }
             let _ = status::ended(&receiver.status()[1..own], "acknowledgements were not sent").await;
-            // The broker may not have let go of the others at once; then the next connection asks again.
+            // The broker may not have removed the others yet; then the next connection asks again.
             self.delete_subscription(0, if own == 1 { 1 } else { own + 1 }).await?;
-            // The copies for later are of no use to anybody else.
+            // No other consumer needs the retry letters.
             if retry > 0 { self.delete_subscription(own, 1).await } else { Ok(()) }
         };
         let timed = {
@@ -498,15 +500,16 @@ impl Consumer {
     }
 
     /// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections.
-    /// After `Ok` no handler runs. May be called anywhere, and more than once; in the handler itself it returns at once
-    /// and the guarantee holds when the handler returns.
+    /// After `Ok` no handler runs. It may be called anywhere, and more than once. In the handler itself it returns at
+    /// once, and the guarantee holds when the handler returns.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.clone().close_within(timeout).await
     }
 }
 
 impl Inner {
-    /// In the first entry that the subscription has not acknowledged, in a topic without partitions.
+    /// Returns the tombstone in the first entry that the subscription has not acknowledged, in a topic without
+    /// partitions.
     async fn next_tombstone(&self, topic: &str, admin: &Admin) -> Result<Option<Tombstone>> {
         let entry = admin.peek_entry(topic, &self.subscription, 1).await?;
         Ok(Tombstone::of_entry(0, &entry.unwrap_or_default()))
@@ -520,8 +523,8 @@ impl TombstoneWatched for Inner {
         &self.receiver
     }
 
-    /// Only where it is the first message that the subscription has not acknowledged, so that skipping it leaves out
-    /// nothing else; and where nobody but this consumer can have been given it, since others read it well.
+    /// Returns a tombstone only if it is the first message that the subscription has not acknowledged, so that skipping
+    /// it skips nothing else. And only if no other consumer can have received it, since native consumers read it well.
     async fn tombstones(&self, admin: &Admin) -> Result<Vec<Tombstone>> {
         let own = self.receiver.sessions.len() - usize::from(self.receiver.retry.is_some());
         let is_ours = |held: &SubscriptionStats| held.consumers.len() == own;
@@ -536,7 +539,7 @@ impl TombstoneWatched for Inner {
                     return Ok(found);
                 }
                 Err(error) if error.http_status() != Some(405) => return Err(error),
-                // This is asked of each partition only.
+                // The broker answers this for a single partition only.
                 Err(_) => self.partitioned.store(true, Ordering::Relaxed),
             }
         }
@@ -563,7 +566,7 @@ impl IntoCommand for Command<Ticket> {
     }
 
     fn on_outcome(message: &Message, outcome: Outcome) -> Self {
-        // The first message of a frame stands for it.
+        // The first message of a frame stands for the frame.
         Command::from_outcome(message, outcome, !message.origin.in_same_frame)
     }
 
@@ -587,7 +590,7 @@ impl Child for Inner {
     }
 }
 
-/// Why everything up to a message cannot be acknowledged; `None` when it can.
+/// Returns why cumulative acknowledgement is not possible; `None` if it is.
 fn not_cumulative(options: &Resolved, several_topics: bool, one_id: bool) -> Option<&'static str> {
     if options.subscription_type.is_shared() {
         Some(
@@ -608,7 +611,7 @@ fn not_cumulative(options: &Resolved, several_topics: bool, one_id: bool) -> Opt
 
 type Parameter = (&'static str, String);
 
-/// The endpoint, its list of topics as a query parameter, and the topic to name the consumer by.
+/// Returns the endpoint, its list of topics as a query parameter, and the topic that names the consumer.
 fn endpoint_of(topics: Topics, subscription: &str) -> Result<(Endpoint, Option<Parameter>, TopicName)> {
     let subscription = subscription.to_owned();
     match topics {

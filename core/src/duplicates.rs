@@ -1,4 +1,4 @@
-//! Whether a message that the broker dropped as a duplicate is stored: what the newest messages in the topic say.
+//! Finds out whether a message that the broker dropped as a duplicate is stored, from the newest messages in the topic.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::topic::TopicName;
 /// How many entries, the newest first, are searched for one of the producer's.
 const DEPTH: usize = 1000;
 
-/// How long a broker that cannot answer is left alone, for a topic may be on its way from one to another.
+/// The pause after a broker that cannot answer; its topic may be moving to another one.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
-/// The duplicates of one producer's name.
+/// Checks the duplicates of one producer name.
 #[derive(Clone)]
 pub(crate) struct Duplicates {
     admin: Admin,
@@ -31,18 +31,19 @@ impl Duplicates {
         Ok(Duplicates { admin: Admin::advisor(client, options)?, topic: topic.clone(), name })
     }
 
-    /// Whether the newest message under the name has one of the sequence ids `ids` of this run. Not when it has a higher
-    /// one, and nobody knows when it has a lower one, when there is none, or when the REST API does not answer in time.
+    /// Returns whether the newest message under the name has one of the sequence ids `ids` of this run. It is false if
+    /// that message has a higher one. It is `None` if it has a lower one, if there is none, or if the REST API does not
+    /// answer in time.
     pub(crate) async fn are_stored(&self, ids: RangeInclusive<i64>) -> Option<bool> {
         let newest = tokio::time::timeout(DOUBT, self.newest()).await.ok()??;
         (newest >= *ids.start()).then(|| ids.contains(&newest))
     }
 
-    /// The sequence id of the newest message under the name.
+    /// Returns the sequence id of the newest message under the name.
     async fn newest(&self) -> Option<i64> {
         let topic = self.topic.to_string();
         let stored = retried(|| self.admin.internal_stats(&topic)).await?.number_of_entries;
-        // Counted from the first entry, for more of them may be stored meanwhile.
+        // Counted from the first entry, because more of them may be stored meanwhile.
         for position in (1..=stored).rev().take(DEPTH) {
             let entry = retried(|| self.admin.examine_message(&topic, InitialPosition::Earliest, position)).await??;
             if let Some(newest) = entry.last().filter(|newest| newest.producer_name() == &*self.name) {
@@ -53,7 +54,7 @@ impl Duplicates {
     }
 }
 
-/// Asks until there is an answer; nothing when there can be none.
+/// Asks until there is an answer; returns `None` if there can be none.
 async fn retried<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Option<T> {
     loop {
         match ask().await {

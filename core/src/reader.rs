@@ -23,7 +23,7 @@ use crate::stats::Stats;
 use crate::status;
 use crate::topic::{Endpoint, TopicName};
 
-/// How long it takes at most until a reader notices that its topic got partitions, as with Pulsar's own clients.
+/// The longest time until a reader notices that its topic got partitions, as with Pulsar's own clients.
 const PARTITIONS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Reads a topic from `starting_message`: `earliest`, `latest` or after an id. After a reconnect it continues after the
@@ -37,11 +37,11 @@ struct Inner {
     receiver: Receiver<Command<Ticket>>,
     /// The partitions, or the topic: one for each session.
     parts: Mutex<Vec<TopicName>>,
-    /// What a session of one more partition is opened with.
+    /// The settings for the sessions of further partitions.
     opening: Opening,
     /// Held while sessions are added.
     growing: tokio::sync::Mutex<()>,
-    /// Where each of them ended when that was marked.
+    /// The end of each part when `mark_end` marked it.
     ends: Mutex<Vec<Option<MessageId>>>,
 }
 
@@ -102,14 +102,14 @@ impl Reader {
             id.check_partition(&topic)?;
         }
         let parts = topic.parts(partitions);
-        // The broker begins with the message of the id, which the proxy drops and does not ask another one for. With a window
-        // of one nothing would come ever after.
+        // The broker starts with the message of the id, which the proxy drops without requesting another one. With a
+        // window of one, the reader would never receive a message.
         let window = (options.queue_size as usize).max(2);
         if route.query.get(Query::QUEUE_SIZE).is_some() {
             route.query.set(Query::QUEUE_SIZE, window.to_string());
         }
         let receiver = Receiver::new(client, Arc::new(topic), &options, false);
-        // A connection that breaks before the first message could not go on from `latest` without a gap.
+        // A connection that breaks before the first message could not continue from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
                 "latest" => match advisor.last_message_id(part.to_string()).await {
@@ -134,15 +134,15 @@ impl Reader {
         Ok(Reader { inner })
     }
 
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &TopicName {
         &self.inner.receiver.topic
     }
 
     receiver_methods!();
 
-    /// Runs a handler on every message, as [`Consumer::listen`](crate::Consumer::listen) does. Every outcome means that
-    /// the reader goes on: a reader acknowledges nothing.
+    /// Runs a handler on every message, as [`Consumer::listen`](crate::Consumer::listen) does. After every outcome the
+    /// reader continues: a reader acknowledges nothing.
     pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
         self.inner.receiver.listen(init)
     }
@@ -153,8 +153,9 @@ impl Reader {
         self.inner.receiver.is_end_of_topic().await
     }
 
-    /// Moves to another position in the topic: the next message is the one at `to`. Once it returns, no message from before
-    /// is delivered any more. On a partitioned topic an id moves its partition and leaves the others where they are.
+    /// Moves to another position in the topic: the next message is the one at `to`. Once it returns, no message from
+    /// before the seek is delivered. On a partitioned topic an id moves its partition and leaves the others where they
+    /// are.
     ///
     /// [`Latest`](Position::Latest) and [`Time`](Position::Time) use Pulsar's REST API.
     pub async fn seek(&self, to: &Position) -> Result<()> {
@@ -164,7 +165,7 @@ impl Reader {
         self.inner.go(to, false).await
     }
 
-    /// The ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
+    /// Returns the ids of the last messages of the topic, one for each partition that has any. Uses Pulsar's REST API.
     pub async fn last_message_ids(&self) -> Result<Vec<MessageId>> {
         self.inner.grow().await;
         let admin = Admin::new(&self.inner.receiver.client);
@@ -193,7 +194,7 @@ impl Reader {
     }
 
     /// Returns whether the application has received everything up to the end that [`Reader::mark_end`] marked. It sends
-    /// no request. Without a mark it is true.
+    /// no request. Without a mark it returns true.
     pub fn is_caught_up(&self) -> bool {
         if !self.is_ours() {
             return false;
@@ -207,13 +208,13 @@ impl Reader {
             && !self.inner.receiver.inbox.has_put_back(up_to_the_mark)
     }
 
-    /// Waits for the next message before the end that [`Reader::mark_end`] marked; nothing when the application has taken
-    /// everything up to there. Dropping the future loses nothing.
+    /// Waits for the next message before the end that [`Reader::mark_end`] marked; returns `None` if the application
+    /// has received everything up to there. Dropping the future loses nothing.
     ///
     /// On a partitioned topic, messages after the mark of one partition may arrive while others have not reached
-    /// theirs. The call fails, after the messages of the others, where the server's delivery stopped at a message without a
-    /// value (a tombstone) and the option `skip_tombstones` is not set: the error names it, and [`Reader::seek`] skips
-    /// it.
+    /// theirs. A message without a value (a tombstone) stops the server's delivery. Unless the option `skip_tombstones`
+    /// is set, the call then fails, after the messages of the other partitions. The error names the tombstone, and
+    /// [`Reader::seek`] skips it.
     pub async fn receive_before_end(&self) -> Result<Option<Message>> {
         let receiver = &self.inner.receiver;
         loop {
@@ -234,7 +235,7 @@ impl Reader {
         }
     }
 
-    /// Reads up to the end as it is now: the messages until then, one after the other.
+    /// Reads up to the end as it is now; returns the messages until then, one after the other.
     ///
     /// ```no_run
     /// # async fn run(reader: stargate_core::Reader) -> stargate_core::Result<()> {
@@ -250,7 +251,7 @@ impl Reader {
         Ok(UntilCaughtUp { reader: self.clone() })
     }
 
-    /// Where each part ends now; nothing where nothing is stored.
+    /// Returns where each part ends now; `None` for a part that stores nothing.
     async fn look_for_ends(&self) -> Result<Vec<Option<MessageId>>> {
         let receiver = &self.inner.receiver;
         let name = |error| receiver.name(error, "look for the end of");
@@ -265,28 +266,28 @@ impl Reader {
                 return Err(name(Error::new(ErrorKind::Connect, why)));
             }
             let last = admin.last_message_id(part.to_string()).await?;
-            // The broker remembers the place of what it does not store any more.
+            // The broker remembers the position of the last message after it has deleted it.
             let is_stored = last.is_some() && admin.internal_stats(part.to_string()).await?.number_of_entries > 0;
             ends.push(last.filter(|_| is_stored));
         }
         Ok(ends)
     }
 
-    /// Stops delivery, lets handlers finish what they have, and closes the connections. May be called anywhere, and more
-    /// than once; see [`Consumer::close`](crate::Consumer::close).
+    /// Stops delivery, lets handlers finish what they have, and closes the connections. It may be called anywhere, and
+    /// more than once; see [`Consumer::close`](crate::Consumer::close).
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.clone().close_within(timeout).await
     }
 }
 
-/// What [`Reader::until_caught_up`] reads.
+/// The messages that [`Reader::until_caught_up`] reads.
 #[derive(Debug, Clone)]
 pub struct UntilCaughtUp {
     reader: Reader,
 }
 
 impl UntilCaughtUp {
-    /// The next message; nothing when the end is reached. Dropping the future loses nothing. For the errors see
+    /// Returns the next message; `None` if the end is reached. Dropping the future loses nothing. For the errors see
     /// [`Reader::receive_before_end`]; after one it can be called again.
     pub async fn next(&mut self) -> Result<Option<Message>> {
         self.reader.receive_before_end().await
@@ -302,8 +303,8 @@ impl Inner {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the partitions too that the topic has got since, from their beginning. Where the REST API does not answer, those
-    /// that are known are all.
+    /// Adds the partitions that the topic got meanwhile, from their beginning. If the REST API does not answer, the
+    /// reader keeps those that it knows.
     async fn grow(&self) {
         self.grow_with(&self.opening.advisor).await;
     }
@@ -335,7 +336,7 @@ impl Inner {
         }
     }
 
-    /// Looks for new partitions for as long as the reader is open. Nothing is kept alive meanwhile.
+    /// Checks for new partitions for as long as the reader is open. The task does not keep the reader alive.
     fn watch_partitions(self: &Arc<Self>) {
         if self.parts()[0] == *self.receiver.topic {
             return;
@@ -357,7 +358,8 @@ impl Inner {
         end.is_none_or(|end| self.receiver.positions.of(session).has_passed(end))
     }
 
-    /// Why nothing comes any more before the mark; nothing while a part is not at its end and may get there.
+    /// Returns why no message arrives any more before the mark; `None` while a part that is not at its end may get
+    /// there.
     fn why_stopped(&self) -> Option<Error> {
         let mut why = None;
         for (session, end) in self.ends().iter().enumerate() {
@@ -368,7 +370,8 @@ impl Inner {
         why
     }
 
-    /// With `keeps_put_back`, what the application was given and put back stays, because it is before the place.
+    /// Moves the sessions. With `keeps_put_back`, messages that the application put back stay, because they are before
+    /// the new position.
     async fn go(&self, to: &Position, keeps_put_back: bool) -> Result<()> {
         let receiver = &self.receiver;
         let name = |error| receiver.name(error, "seek in");
@@ -411,7 +414,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The messages that follow in the topic, those of one entry.
+    /// Returns the messages of the next entry in the topic.
     async fn next_of(&self, session: usize, admin: &Admin) -> Result<Vec<StoredMessage>> {
         let (part, position) = (self.parts()[session].to_string(), self.receiver.positions.of(session));
         if position == ReadPosition::Unknown {
@@ -433,7 +436,8 @@ impl Inner {
         Ok(next)
     }
 
-    /// Nothing is stored any more between a position and `last`: a reader at the position would wait for it without end.
+    /// Clears the end of a part if nothing is stored any more between a position and `last`: a reader at the position
+    /// would wait for it without limit.
     fn nothing_comes(&self, session: usize, position: &ReadPosition, last: Option<&MessageId>) {
         if let Some(end) = self.ends().get_mut(session)
             && end.as_ref().is_some_and(|end| last.is_none_or(|last| end <= last))
@@ -445,10 +449,10 @@ impl Inner {
     }
 }
 
-/// The messages behind `at` in the entry of it or the next one.
+/// Returns the messages after `at` in its entry or the next one.
 async fn behind(at: &MessageId, last: &MessageId, part: &str, admin: &Admin) -> Result<Vec<StoredMessage>> {
     if let Some(index) = at.batch_index() {
-        // It may be stored no more, which the broker tells in several ways.
+        // The entry may be deleted, which the broker reports in several ways.
         let entry = admin.read_entry(part, at).await;
         let mut entry =
             if entry.as_ref().is_err_and(|error| error.http_status().is_some()) { Vec::new() } else { entry? };
@@ -457,9 +461,9 @@ async fn behind(at: &MessageId, last: &MessageId, part: &str, admin: &Admin) -> 
             return Ok(entry);
         }
     }
-    // Before the first entry of a ledger is entry -1.
+    // Entry -1 is before the first entry of a ledger.
     let following = at.entry().wrapping_add(1);
-    // The ledger that is written to has no numbers yet, but ends at the last message.
+    // The ledger being written to has no counts yet, but ends at the last message.
     let ledgers = admin.internal_stats(part).await?.ledgers;
     let holds =
         |ledger: &Ledger, entry| entry < ledger.entries || ledger.ledger_id == last.ledger() && entry <= last.entry();

@@ -1,5 +1,6 @@
-//! Retry letters: copies of messages that an application wants again later, in a topic that its consumer also consumes;
-//! and dead letters, of those it wanted again too often. Names and properties are those of Pulsar's own clients.
+//! Retry letters: copies of messages that an application reconsumes later, in a topic that its consumer also consumes.
+//! Dead letters are copies of messages that it reconsumed too often. Names and properties are those of Pulsar's own
+//! clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,41 +17,41 @@ use crate::stats::Counters;
 use crate::status;
 use crate::topic::TopicName;
 
-/// How often a message may come back where `max_redeliver_count` does not say, as in the Java client.
+/// The default of `max_redeliver_count`, as in the Java client.
 const MOST_TIMES: u32 = 16;
 
-// What a copy carries besides the properties of its message.
+// The properties that a copy carries in addition to those of its message.
 const DELAY_TIME: &str = "DELAY_TIME";
 const REAL_TOPIC: &str = "REAL_TOPIC";
 const REAL_SUBSCRIPTION: &str = "REAL_SUBSCRIPTION";
 const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
-/// Under this name earlier clients look for the same.
+/// The name under which earlier clients look for the same id.
 const ORIGIN_MESSAGE_ID_OLD: &str = "ORIGIN_MESSAGE_IDY_TIME";
 
 /// Sends the copies for one consumer.
 pub(crate) struct RetryLetters {
     client: Arc<ClientInner>,
-    /// How to connect.
+    /// The options of the connections.
     options: Options,
     topic: Arc<TopicName>,
     subscription: String,
     most: u32,
     retry: Letters,
     dead: Letters,
-    /// How many copies are on their way.
+    /// How many copies are in flight.
     under_way: watch::Sender<usize>,
     counters: Arc<Counters>,
     log: Log,
 }
 
-/// One of the two topics, and the producer that is opened when the first copy goes there.
+/// One of the two topics, and the producer that is opened for its first copy.
 struct Letters {
     topic: TopicName,
     producer: Mutex<Option<Producer>>,
 }
 
 impl RetryLetters {
-    /// The options of a consumer of `topic` with the names of both topics in them.
+    /// Returns the options of a consumer of `topic` with the names of both topics filled in.
     pub(crate) fn complete(options: Resolved, topic: &TopicName, subscription: &str) -> Resolved {
         let name = |suffix| format!("{topic}-{subscription}-{suffix}");
         let mut given = options.given;
@@ -66,7 +67,7 @@ impl RetryLetters {
         given.resolve()
     }
 
-    /// For a consumer with these options, which are [complete](RetryLetters::complete).
+    /// Creates it for a consumer with these options, which are [complete](RetryLetters::complete).
     pub(crate) fn new(
         client: &Arc<ClientInner>,
         options: &Resolved,
@@ -92,7 +93,7 @@ impl RetryLetters {
         })
     }
 
-    /// The topic of the retry letters.
+    /// Returns the topic of the retry letters.
     pub(crate) fn topic(&self) -> &TopicName {
         &self.retry.topic
     }
@@ -117,7 +118,7 @@ impl RetryLetters {
         });
     }
 
-    /// As [`RetryLetters::store`], and waits for it.
+    /// As [`RetryLetters::store`], but waits for the outcome.
     pub(crate) async fn stored(
         self: &Arc<RetryLetters>,
         message: &Message,
@@ -151,7 +152,7 @@ impl RetryLetters {
         copy.key = message.key().map(str::to_owned);
         copy.event_time = message.event_time_ms().filter(|time| *time > 0);
         copy.properties = message.properties().clone();
-        // A copy of a copy keeps saying where it came from first.
+        // A copy of a copy keeps its first origin.
         for (name, value) in [
             (REAL_TOPIC, self.topic.to_string()),
             (REAL_SUBSCRIPTION, self.subscription.clone()),
@@ -163,7 +164,7 @@ impl RetryLetters {
         copy.property(RECONSUME_TIMES, times.to_string()).property(DELAY_TIME, delay.as_millis().to_string())
     }
 
-    /// Waits until no copy is on its way.
+    /// Waits until no copy is in flight.
     pub(crate) async fn idle(&self) {
         let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
     }
@@ -179,7 +180,7 @@ impl RetryLetters {
 }
 
 impl Letters {
-    /// The producer; a new one when there is none yet, or when it has failed for good.
+    /// Returns the producer; opens one if there is none yet, or if it has failed for good.
     async fn producer(&self, client: &Arc<ClientInner>, options: &Options) -> Result<Producer> {
         let mut producer = self.producer.lock().await;
         if let Some(open) = producer.as_ref().filter(|open| !open.has_ended()) {
@@ -190,7 +191,8 @@ impl Letters {
     }
 }
 
-/// `ledger:entry:partition`, and for a message of a batch its index: the form in which the Java client writes an id.
+/// Returns `ledger:entry:partition`, and for a message of a batch its index: the form in which the Java client writes
+/// an id.
 fn origin_id(id: &MessageId) -> String {
     let partition = id.partition().map_or(-1, i64::from);
     match id.batch_index() {
@@ -199,7 +201,7 @@ fn origin_id(id: &MessageId) -> String {
     }
 }
 
-/// Why an application cannot have messages again later.
+/// Returns the error of an application that reconsumes where retry letters are not enabled.
 pub(crate) fn not_enabled() -> Error {
     Error::invalid("a retry letter topic needs the option enable_retry, and a shared or key_shared subscription")
 }

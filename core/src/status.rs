@@ -1,4 +1,4 @@
-//! The state of the sessions of a handle, for those who wait for it, listen to it or read it in a log.
+//! The states of the sessions of a handle, for waiting, for listeners and for the log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::proto::session::Change;
 use crate::stats::Counters;
 use crate::topic::TopicName;
 
-/// What is known of a session.
+/// The status of a session.
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
     pub(crate) state: ConnectionState,
-    /// Why it ended, once it has.
+    /// The error that it ended with, once it has ended.
     pub(crate) ended: Option<Error>,
-    /// Something was still in flight when it ended.
+    /// Whether something was still in flight when it ended.
     pub(crate) unfinished: bool,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Tells the world about one session.
+/// Reports the changes of one session to its status, the log and the listener.
 pub(crate) struct Reporter {
     client: Arc<ClientInner>,
     topic: Arc<TopicName>,
@@ -119,7 +119,7 @@ impl Reporter {
                     }
                 };
                 let ended = Some(error.clone().unwrap_or_else(Error::closed));
-                // Before the status: whoever waits for that may let no callback in after it.
+                // Before the status: a task that waits for the end may stop the callbacks after it.
                 self.notify(state, Place::default(), error, None);
                 self.status.send_replace(Status { state, ended, unfinished });
             }
@@ -130,14 +130,14 @@ impl Reporter {
         }
     }
 
-    /// The server's window is full of what the application holds.
+    /// Reports that the server's window is full of messages that the application holds.
     pub(crate) fn stalled(&self, unacked: usize) {
         let text = format!("the server sends no more: {unacked} messages are delivered and not acknowledged");
         self.log.write(Level::Warn, &text);
         self.notify(ConnectionState::Stalled, Place::default(), Some(Error::new(ErrorKind::Timeout, text)), None);
     }
 
-    /// The server's delivery stopped for good at a message without a value.
+    /// Reports that the server's delivery stopped for good at a message without a value.
     pub(crate) fn fell(&self, text: &str) {
         self.counters.tombstones.add(1);
         self.log.write(Level::Error, text);
@@ -169,12 +169,12 @@ impl Reporter {
     }
 }
 
-/// Whether every session is connected now.
+/// Returns whether every session is connected now.
 pub(crate) fn are_connected(sessions: &[watch::Receiver<Status>]) -> bool {
     sessions.iter().all(|session| session.borrow().state == ConnectionState::Connected)
 }
 
-/// Waits until every session is connected; the error of the first that ends instead.
+/// Waits until every session is connected; returns the error of the first that ends instead.
 pub(crate) async fn connected(sessions: &[watch::Receiver<Status>]) -> Result<()> {
     for session in sessions {
         let mut session = session.clone();
@@ -187,12 +187,12 @@ pub(crate) async fn connected(sessions: &[watch::Receiver<Status>]) -> Result<()
     Ok(())
 }
 
-/// Returns the sessions that have not ended, which are those that a close has something to do for.
+/// Returns the sessions that have not ended, which a close has to wait for.
 pub(crate) fn running(sessions: &[watch::Receiver<Status>]) -> Vec<watch::Receiver<Status>> {
     sessions.iter().filter(|session| session.borrow().ended.is_none()).cloned().collect()
 }
 
-/// Waits until every session has ended. Fails with `what` when something was still in flight: because the time ran out, or
+/// Waits until every session has ended. Fails with `what` if something was still in flight, because the time ran out or
 /// because the session failed meanwhile.
 pub(crate) async fn ended(sessions: &[watch::Receiver<Status>], what: &str) -> Result<()> {
     let mut outcome = Ok(());
@@ -211,7 +211,7 @@ pub(crate) async fn ended(sessions: &[watch::Receiver<Status>], what: &str) -> R
     outcome
 }
 
-/// Waits until one session failed, or all have ended; the error of the one that failed.
+/// Waits until one session failed, or all have ended; returns the error of the one that failed.
 pub(crate) async fn failed(sessions: &[watch::Receiver<Status>]) -> Option<Error> {
     let waits = sessions.iter().map(|session| {
         let mut session = session.clone();
@@ -231,7 +231,7 @@ pub(crate) async fn failed(sessions: &[watch::Receiver<Status>]) -> Option<Error
     None
 }
 
-/// The task of a session is gone without a word: its runtime was shut down, or it panicked.
+/// Returns the error of a session whose task ended without a report: its runtime was shut down, or it panicked.
 pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::Internal, "the session's task is gone")
 }
