@@ -18,15 +18,15 @@ pub enum ConnectionState {
     Disconnected = 2,
     /// Closed by the application.
     Closed = 3,
-    /// Ended by an error that does not heal.
+    /// Ended by a permanent error.
     Failed = 4,
-    /// Connected, and the server sends no more: it waits for acknowledgements, or stopped at a message without a value (see the
-    /// error, of kind `Broker`).
+    /// Connected, but the server sends no more: it waits for acknowledgements, or stopped at a message without a value
+    /// (see the error, of kind `Broker`).
     Stalled = 5,
 }
 
 impl ConnectionState {
-    /// The name in `snake_case`.
+    /// Returns the name in `snake_case`.
     pub fn name(self) -> &'static str {
         match self {
             ConnectionState::Connecting => "connecting",
@@ -53,9 +53,9 @@ pub struct StateChange {
     pub proxy: Option<String>,
     /// Which of the handle's connections it is; 0 when it has one.
     pub session: usize,
-    /// Why, for [`ConnectionState::Disconnected`], [`ConnectionState::Failed`] and [`ConnectionState::Stalled`].
+    /// The reason, for [`ConnectionState::Disconnected`], [`ConnectionState::Failed`] and [`ConnectionState::Stalled`].
     pub error: Option<Error>,
-    /// When the next attempt follows, for [`ConnectionState::Disconnected`].
+    /// The delay before the next attempt, for [`ConnectionState::Disconnected`].
     pub retry_in: Option<Duration>,
 }
 

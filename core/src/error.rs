@@ -1,40 +1,40 @@
-//! The one error of the library: what was being done, to which topic, and why it failed.
+//! The error type of the library: the operation, its topic, and why it failed.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// What went wrong, in the terms a caller can act on.
+/// The kinds of failure, in terms that a caller can act on.
 ///
 /// The numbers are those of `stargate_status` in C, and each kind is one exception class in Python. Positive numbers
-/// are outcomes that a correct program meets in normal running; negative ones are faults.
+/// are outcomes that a correct program meets in normal operation; negative ones are faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(i32)]
 pub enum ErrorKind {
-    /// The time given ran out. For a send that was already written the message may still be stored.
+    /// The timeout expired. For a send that was already written the message may still be stored.
     Timeout = 1,
     /// The handle was closed, by the caller or by an error reported earlier.
     Closed = 2,
     /// The topic was terminated and everything in it has been read.
     EndOfTopic = 3,
-    /// An argument or an option was not acceptable; nothing was done.
+    /// An argument or an option was invalid; nothing was done.
     InvalidArgument = -1,
-    /// No host could be reached, or a connection broke and was not to be restored.
+    /// No host could be reached, or a connection broke and could not be restored.
     Connect = -2,
-    /// The server did not accept who we say we are (HTTP 401, or TLS).
+    /// The server did not accept the client's identity (HTTP 401, or TLS).
     Authentication = -3,
-    /// The server knows who we are and refuses the operation (HTTP 403).
+    /// The server knows the client's identity and refuses the operation (HTTP 403).
     Authorization = -4,
     /// The tenant, the namespace or the topic does not exist (HTTP 404).
     NotFound = -5,
-    /// Somebody else holds the subscription or the producer name, or what is to be made is there already (HTTP 409).
+    /// Another client holds the subscription or the producer name, or the object to create exists already (HTTP 409).
     Busy = -6,
     /// As many messages are in flight as `max_pending_msg` or `max_pending_bytes` allow.
     QueueFull = -7,
     /// The message is larger than the server's limit for one frame or one message.
     TooBig = -8,
-    /// The broker refused or failed the operation; its own words are in [`Error::broker_text`].
+    /// The broker refused the operation, or failed; its own text is in [`Error::broker_text`].
     Broker = -9,
     /// The peer sent something that is not Pulsar's WebSocket API.
     Protocol = -10,
@@ -44,7 +44,7 @@ pub enum ErrorKind {
     TopicTerminated = -12,
     /// The handle belongs to the process before `fork`; open a new client in the child.
     Forked = -13,
-    /// Waiting here could never end, because this very thread would have to do the work waited for.
+    /// Waiting here could never end: this thread would have to do the work that it waits for.
     WouldDeadlock = -14,
     /// A key of end-to-end encryption could not be fetched or used, or a payload could not be encrypted or decrypted.
     Crypto = -15,
@@ -53,7 +53,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Every kind, in the order of the documentation.
+    /// All kinds, in the order of the documentation.
     pub const ALL: [ErrorKind; 19] = [
         ErrorKind::Timeout,
         ErrorKind::Closed,
@@ -76,17 +76,17 @@ impl ErrorKind {
         ErrorKind::Internal,
     ];
 
-    /// The kind with this number.
+    /// Returns the kind with this number.
     pub fn from_code(code: i32) -> Option<ErrorKind> {
         ErrorKind::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
-    /// The number of this kind: `stargate_status` in C, `code` in Python.
+    /// Returns the number of this kind: `stargate_status` in C, `code` in Python.
     pub fn code(self) -> i32 {
         self as i32
     }
 
-    /// The name of this kind in `snake_case`, as logs and statistics print it.
+    /// Returns the name of this kind in `snake_case`, as logs and statistics print it.
     pub fn name(self) -> &'static str {
         match self {
             ErrorKind::Timeout => "timeout",
@@ -111,7 +111,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the same call may succeed later, with nothing changed by the caller.
+    /// Returns whether the same call may succeed later, without a change by the caller.
     ///
     /// After [`ErrorKind::Timeout`] and [`ErrorKind::OutcomeUnknown`] a second send can store the message twice.
     pub fn is_retriable(self) -> bool {
@@ -129,7 +129,7 @@ impl ErrorKind {
 
 /// A failed operation. Cheap to clone: one connection that breaks can fail a thousand sends.
 ///
-/// [`fmt::Display`] gives the whole story on one line, causes included:
+/// [`fmt::Display`] writes everything on one line, causes included:
 /// `send to persistent://public/default/orders: proxy closed the connection (1009): Text message size [...]`.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -144,7 +144,7 @@ struct Inner {
     http_status: Option<u16>,
     /// The code of the close frame that ended the connection.
     close_code: Option<u16>,
-    /// It is of a kind that may pass, and will not.
+    /// Its kind may be retriable, but this failure is permanent.
     lasting: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -153,7 +153,8 @@ struct Inner {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of one's own, such as why a handler could not be made; also what a binding reports of its arguments.
+    /// Creates an error of the application, such as why a handler could not be created. Bindings report invalid
+    /// arguments with it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error(Arc::new(Inner {
             kind,
@@ -181,26 +182,26 @@ impl Error {
         self
     }
 
-    /// Says what was being done; the first one told wins, since it is nearest to the fault.
+    /// Sets the operation; the first one set wins, since it is nearest to the fault.
     pub fn during(self, operation: &str) -> Error {
         self.edit(|inner| {
             inner.operation.get_or_insert_with(|| operation.to_owned());
         })
     }
 
-    /// Says which topic it is about; the first one told wins.
+    /// Sets the topic; the first one set wins.
     pub fn on_topic(self, topic: &str) -> Error {
         self.edit(|inner| {
             inner.topic.get_or_insert_with(|| topic.to_owned());
         })
     }
 
-    /// With more at the end of its message.
+    /// Appends `text` to the message.
     pub(crate) fn adding(self, text: &str) -> Error {
         self.edit(|inner| inner.message.push_str(text))
     }
 
-    /// The same failure in other words, which name its causes.
+    /// Replaces the message by one that names its causes.
     pub(crate) fn with_message(self, message: impl Into<String>) -> Error {
         self.edit(|inner| {
             inner.message = message.into();
@@ -224,7 +225,7 @@ impl Error {
         self.edit(|inner| inner.lasting = true)
     }
 
-    /// Whether another attempt would end in the same way, though errors of this kind may pass.
+    /// Returns whether another attempt would fail in the same way, even if its kind is retriable.
     pub(crate) fn is_final(&self) -> bool {
         self.0.lasting
     }
@@ -237,37 +238,39 @@ impl Error {
         self.edit(|inner| inner.source = Some(Arc::new(source)))
     }
 
-    /// The kind of failure, to act on.
+    /// Returns the kind of failure, to act on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What was being done, such as `send` or `open producer`.
+    /// Returns the operation that failed, such as `send` or `open producer`.
     pub fn operation(&self) -> Option<&str> {
         self.0.operation.as_deref()
     }
 
-    /// The full name of the topic concerned, where there is one.
+    /// Returns the full name of the topic, if there is one.
     pub fn topic(&self) -> Option<&str> {
         self.0.topic.as_deref()
     }
 
-    /// The message without operation and topic.
+    /// Returns the message without operation and topic.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The server's own words: `errorMsg` of a receipt, the reason of a close frame, the message of an HTTP error page.
+    /// Returns the server's own text: `errorMsg` of a receipt, the reason of a close frame, the message of an HTTP
+    /// error page.
     pub fn broker_text(&self) -> Option<&str> {
         self.0.broker_text.as_deref()
     }
 
-    /// The HTTP status with which the server refused the connection, or a request to its REST API.
+    /// Returns the HTTP status with which the server refused the connection, or a request to its REST API.
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
     }
 
-    /// Whether the same call may succeed later; see [`ErrorKind::is_retriable`], apart from what the server said.
+    /// Returns whether the same call may succeed later; as [`ErrorKind::is_retriable`], but it considers what the
+    /// server said.
     pub fn is_retriable(&self) -> bool {
         self.0.kind.is_retriable() && !self.0.lasting
     }
@@ -287,7 +290,7 @@ impl fmt::Display for Error {
         let mut last = inner.message.clone();
         while let Some(error) = cause {
             let text = error.to_string();
-            // Wrappers that only repeat their cause would print it twice.
+            // Some wrappers only repeat their cause; its text is not printed twice.
             if !last.contains(&text) {
                 write!(f, ": {text}")?;
             }
@@ -309,7 +312,7 @@ impl fmt::Debug for Error {
     }
 }
 
-/// The causes are already in the text, so that no printer of chains repeats them; hence no `source`.
+/// Has no `source`: the causes are in the text, and printers of chains would repeat them.
 impl StdError for Error {}
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What becomes of a message that the application was given.
+//! The outcome of a message that the application received.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ pub enum Outcome {
     Ack,
     /// The application acknowledges it later, by its id.
     Continue,
-    /// It failed: the broker delivers it again after `negative_ack_delay`.
+    /// It failed: the broker redelivers it after `negative_ack_delay`.
     Nack,
-    /// The application wants it again after this time: a copy goes to the retry letter topic, or, when it has come back
-    /// too often, to the dead letter topic; see [`Consumer::reconsume_later`](crate::Consumer::reconsume_later).
+    /// Redelivery after this delay: a copy goes to the retry letter topic. After too many copies the message goes to
+    /// the dead letter topic; see [`Consumer::reconsume_later`](crate::Consumer::reconsume_later).
     ReconsumeLater(Duration),
 }
 
-/// What a handle does when a handler has decided.
+/// Applies the outcome that a handler has decided.
 pub(crate) type Settle = Arc<dyn Fn(&Message, Outcome) + Send + Sync>;

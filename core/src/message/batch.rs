@@ -1,5 +1,5 @@
-//! A batch, as producers of the binary protocol write it: several messages in one payload, each behind its metadata. The
-//! proxy takes them apart, except those that are encrypted; the REST API never does.
+//! A batch, as producers of the binary protocol write it: several messages in one payload, each after its metadata. The
+//! proxy splits batches, except encrypted ones; the REST API never does.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use bytes::Bytes;
 use super::varint;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A message of a batch. What is not here is that of the batch: when it was published, and how often delivered.
+/// A message of a batch. Publish time and redelivery count are those of the batch.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Single {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub(crate) index: usize,
     pub(crate) payload: Bytes,
     pub(crate) key: Option<String>,
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) event_time: Option<i64>,
     pub(crate) sequence_id: Option<i64>,
-    /// It has no payload, which is not the same as an empty one.
+    /// It has no payload, which differs from an empty one.
     pub(crate) null: bool,
 }
 
-/// The messages of a batch of `count`, without those that compaction has left out.
+/// Returns the messages of a batch of `count`, without those that compaction has removed.
 ///
-/// Each is the length of its metadata in four bytes, its metadata (`SingleMessageMetadata` of Pulsar's protocol), and its
-/// payload.
+/// Each consists of the length of its metadata in four bytes, its metadata (`SingleMessageMetadata` of Pulsar's
+/// protocol), and its payload.
 pub(crate) fn unpack(batch: &Bytes, count: usize) -> Result<Vec<Single>> {
     let bad = |index: usize| {
         Error::new(ErrorKind::Protocol, format!("a batch of {count} messages cannot be read from message {index} on"))
@@ -42,7 +42,7 @@ pub(crate) fn unpack(batch: &Bytes, count: usize) -> Result<Vec<Single>> {
     Ok(messages)
 }
 
-/// Takes the next message; `Some(None)` for one that is left out.
+/// Takes the next message; `Some(None)` for one that compaction has removed.
 fn single(rest: &mut Bytes) -> Option<Option<Single>> {
     let length = u32::from_be_bytes(*take(rest, 4)?.first_chunk()?);
     let metadata = take(rest, length as usize)?;
@@ -77,7 +77,7 @@ enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The next field of a protobuf message; `Some(None)` at its end.
+/// Returns the next field of a protobuf message; `Some(None)` at its end.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<Option<(u64, Value<'a>)>> {
     if rest.is_empty() {
         return Some(None);
@@ -101,7 +101,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<Option<(u64, Value<'a>)>> {
     Some(Some((tag >> 3, value)))
 }
 
-/// A `KeyValue`.
+/// Reads a `KeyValue`.
 fn property(mut pair: &[u8]) -> Option<(String, String)> {
     let (mut name, mut value) = (String::new(), String::new());
     while let Some(field) = field(&mut pair)? {
@@ -124,7 +124,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A batch, written as the official client writes it.
+    /// Returns a batch, written as the official client writes it.
     pub(crate) fn pack(messages: &[(&str, &str, &[u8])]) -> Vec<u8> {
         let mut batch = Vec::new();
         for (key, property, payload) in messages {

@@ -1,4 +1,4 @@
-//! Acknowledging a batch that came in one frame: the broker knows the frame, the application its messages.
+//! Acknowledgement of a batch that arrived in one frame: the broker knows the frame, the application its messages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,12 +8,12 @@ use crate::message::MessageId;
 /// A frame that holds several messages, and what the application has decided about them.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The id of the frame, for the wire.
+    /// The id of the frame, as sent to the broker.
     pub(crate) id: MessageId,
     pub(crate) connection: u64,
     state: Mutex<State>,
     session: usize,
-    /// Where it is found until it is reported to the broker.
+    /// The map that holds the batch until it is reported to the broker.
     batches: Weak<Batches>,
 }
 
@@ -21,14 +21,14 @@ pub(crate) struct Batch {
 struct State {
     acked: Vec<bool>,
     left: usize,
-    /// The whole frame is redelivered.
+    /// Whether the whole frame is redelivered.
     nacked: bool,
 }
 
-/// What to report to the broker.
+/// What the consumer reports to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BatchAck {
-    /// Nothing yet, or nothing any more.
+    /// Nothing yet, or nothing more.
     Nothing,
     Ack,
     Nack,
@@ -57,7 +57,7 @@ impl Batch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The message with this index is done with: the last of them acknowledges the frame.
+    /// Acknowledges the message with this index; the last of the frame acknowledges the frame.
     pub(crate) fn ack(&self, index: usize) -> BatchAck {
         let mut state = self.state();
         match state.acked.get_mut(index) {
@@ -71,7 +71,8 @@ impl Batch {
         }
     }
 
-    /// The message with this id and those before it are done with: up to which id that is true of whole frames.
+    /// Acknowledges the message with this id and those before it; returns the id up to which whole frames are
+    /// acknowledged.
     pub(crate) fn ack_through(&self, id: &MessageId) -> MessageId {
         let index = id.batch_index().unwrap_or_default() as usize;
         let mut state = self.state();
@@ -86,12 +87,12 @@ impl Batch {
         let partition = self.id.partition().map_or(-1, |partition| partition as i32);
         match self.id.entry().checked_sub(1) {
             Some(entry) => MessageId::at(self.id.ledger(), entry, partition, -1),
-            // The last entry that the ledger before could have.
+            // The last entry that the previous ledger could have.
             None => MessageId::at(self.id.ledger().saturating_sub(1), i64::MAX as u64, partition, -1),
         }
     }
 
-    /// Has the message with this index redelivered, and with it the whole frame.
+    /// Requests redelivery of the message with this index, and with it of the whole frame.
     pub(crate) fn nack(&self, index: usize) -> BatchAck {
         let mut state = self.state();
         if state.nacked || state.acked.get(index).is_none_or(|acked| *acked) {
@@ -110,7 +111,7 @@ impl Batch {
     }
 }
 
-/// The batches that a consumer was given and that are not done with, for acknowledgements by id.
+/// The batches that a consumer received and has not finished, for acknowledgements by id.
 #[derive(Debug, Default)]
 pub(crate) struct Batches(Mutex<HashMap<FrameKey, Arc<Batch>>>);
 
@@ -126,8 +127,8 @@ impl Batches {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A frame has come, with messages at these places; compaction may have left out others. What an earlier connection of
-    /// the session brought counts no more.
+    /// Adds a frame with messages at these indexes; compaction may have removed others. Frames from earlier connections
+    /// of the session are dropped.
     pub(crate) fn add(
         self: &Arc<Self>,
         session: usize,
@@ -142,7 +143,7 @@ impl Batches {
         batch
     }
 
-    /// The batch that the message with this id was in.
+    /// Returns the batch that contained the message with this id.
     pub(crate) fn find(&self, session: usize, id: &MessageId) -> Option<Arc<Batch>> {
         id.batch_index()?;
         self.map().get(&frame_key(session, id)).cloned()
@@ -151,7 +152,7 @@ impl Batches {
     fn remove(&self, batch: &Batch) {
         let mut map = self.map();
         let key = frame_key(batch.session, &batch.id);
-        // It may have come again in the meantime.
+        // The frame may have been redelivered in the meantime.
         if map.get(&key).is_some_and(|found| std::ptr::eq(&**found, batch)) {
             map.remove(&key);
         }

@@ -1,4 +1,4 @@
-//! The ids that name messages.
+//! The ids of messages.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,21 +11,22 @@ use base64::engine::general_purpose::STANDARD;
 use crate::error::{Error, Result};
 use crate::topic::TopicName;
 
-/// The position of a message in its topic: ordered within a topic or partition, equal however it was obtained.
+/// The position of a message in its topic: ordered within a topic or partition, and equal however it was obtained.
 ///
-/// On the wire an id is base64 of the protobuf message `MessageIdData`. The producer's id and the consumer's id of one
-/// message can differ as text (the producer does not know the size of the batch), so ids are compared by what they name.
+/// On the wire an id is base64 of the protobuf message `MessageIdData`. The ids that producer and consumer receive for
+/// one message can differ as text, since the producer does not know the size of the batch. So ids are compared by the
+/// position that they name.
 #[derive(Clone)]
 pub struct MessageId {
     ledger: u64,
     entry: u64,
     partition: i32,
     batch_index: i32,
-    /// As the server wrote it, because an acknowledgement has to repeat fields that are not interpreted here.
+    /// The text from the server, because an acknowledgement has to repeat fields that the client does not interpret.
     wire: Wire,
 }
 
-/// The text of an id. What brokers write fits in `Short`, and costs no allocation: every message has an id.
+/// The text of an id. The ids that brokers write fit in `Short`, which needs no allocation: every message has an id.
 #[derive(Clone)]
 enum Wire {
     Short { text: [u8; Wire::SHORT], length: u8 },
@@ -55,42 +56,43 @@ impl Wire {
 }
 
 impl MessageId {
-    /// The ledger that holds the message.
+    /// Returns the ledger that holds the message.
     pub fn ledger(&self) -> u64 {
         self.ledger
     }
 
-    /// The entry in the ledger.
+    /// Returns the entry in the ledger.
     pub fn entry(&self) -> u64 {
         self.entry
     }
 
-    /// The partition, or `None` for a topic without partitions.
+    /// Returns the partition, or `None` for a topic without partitions.
     pub fn partition(&self) -> Option<u32> {
         u32::try_from(self.partition).ok()
     }
 
-    /// The place in its batch, or `None` for a message that was not batched.
+    /// Returns the index in its batch, or `None` for a message that was not batched.
     pub fn batch_index(&self) -> Option<u32> {
         u32::try_from(self.batch_index).ok()
     }
 
-    /// The id in base64, as the server wrote it; [`str::parse`] reads it again.
+    /// Returns the id in base64, as the server wrote it; [`str::parse`] reads it.
     pub fn as_str(&self) -> &str {
         self.wire.as_str()
     }
 
-    /// The id as bytes, `MessageIdData` of Pulsar's protocol; what the other Pulsar clients call its serialised form.
+    /// Returns the id as bytes, `MessageIdData` of Pulsar's protocol; other Pulsar clients call this its serialised
+    /// form.
     pub fn to_bytes(&self) -> Vec<u8> {
         STANDARD.decode(self.as_str()).unwrap_or_default()
     }
 
-    /// The id from bytes that [`MessageId::to_bytes`], or another Pulsar client, wrote.
+    /// Reads an id from bytes that [`MessageId::to_bytes`], or another Pulsar client, wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<MessageId> {
         MessageId::read(bytes, || Wire::new(&STANDARD.encode(bytes)))
     }
 
-    /// Reads the fields; `wire` gives the text of the same bytes.
+    /// Reads the fields; `wire` returns the text of the same bytes.
     fn read(bytes: &[u8], wire: impl FnOnce() -> Wire) -> Result<MessageId> {
         let bad = || Error::invalid("message id: expected the bytes of a Pulsar MessageIdData");
         let (mut ledger, mut entry, mut partition, mut batch_index) = (0, 0, -1, -1);
@@ -101,7 +103,7 @@ impl MessageId {
             match (tag >> 3, tag & 7) {
                 (field, 0) => {
                     let value = varint(&mut rest).ok_or_else(bad)?;
-                    // protobuf writes a negative int32 as ten bytes of sign extension; the cast takes the low half
+                    // protobuf writes a negative int32 as ten bytes of sign extension; the cast takes the lower half
                     match field {
                         1 => (ledger, seen.0) = (value, true),
                         2 => (entry, seen.1) = (value, true),
@@ -125,7 +127,7 @@ impl MessageId {
         Ok(MessageId { ledger, entry, partition, batch_index, wire: wire() })
     }
 
-    /// The id of a position.
+    /// Returns the id of a position.
     pub(crate) fn at(ledger: u64, entry: u64, partition: i32, batch_index: i32) -> MessageId {
         let mut bytes = Vec::new();
         for (field, value) in [(1, ledger), (2, entry), (3, partition as i64 as u64), (4, batch_index as i64 as u64)] {
@@ -137,23 +139,24 @@ impl MessageId {
         MessageId { ledger, entry, partition, batch_index, wire: Wire::new(&STANDARD.encode(bytes)) }
     }
 
-    /// A place after which this message is the next one.
+    /// Returns a position after which this message is the next one.
     pub(crate) fn before(&self) -> MessageId {
         match (self.batch_index, self.entry) {
             (1.., _) => MessageId::at(self.ledger, self.entry, self.partition, self.batch_index - 1),
-            // Behind all of it, if it is a batch; an id without a place in it would have it come again.
+            // After all of the previous entry, if it is a batch; without a batch index the broker would deliver that
+            // entry again.
             (_, 1..) => MessageId::at(self.ledger, self.entry - 1, self.partition, i32::MAX),
             // Before the first entry of its ledger.
             _ => MessageId::at(self.ledger, u64::MAX, self.partition, -1),
         }
     }
 
-    /// The place before all messages of every topic.
+    /// Returns the position before all messages of every topic.
     pub(crate) fn before_all() -> MessageId {
         MessageId::at(u64::MAX, u64::MAX, -1, -1)
     }
 
-    /// Fails when `topic` names a partition, and this id is of another one.
+    /// Fails if `topic` names a partition, and this id is of another one.
     pub(crate) fn check_partition(&self, topic: &TopicName) -> Result<()> {
         match (topic.partition_index(), self.partition()) {
             (Some(own), Some(other)) if own != other => Err(Error::invalid(format!(
@@ -164,7 +167,7 @@ impl MessageId {
         }
     }
 
-    /// The sentinel -1:-1 with which the broker confirms a message that it had already.
+    /// Returns whether it is the sentinel -1:-1, with which the broker confirms a message that it had already.
     pub(crate) fn is_duplicate_sentinel(&self) -> bool {
         self.ledger == u64::MAX && self.entry == u64::MAX
     }
@@ -174,7 +177,7 @@ impl MessageId {
     }
 }
 
-/// The next number of a protobuf message.
+/// Returns the next number of a protobuf message.
 pub(crate) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
@@ -201,11 +204,11 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<MessageId> {
         let bad = || Error::invalid(format!("message id {text:?}: expected base64"));
-        // The usual id on the stack: one is read for each message.
+        // The usual id is decoded on the stack: one is read for each message.
         let mut short = [0; Wire::SHORT];
         if text.len() <= Wire::SHORT {
             let length = STANDARD.decode_slice(text, &mut short).map_err(|_| bad())?;
-            // Base64 is read strictly here, so the text is the one that the bytes would be written as.
+            // Base64 is decoded strictly here, so encoding the bytes would give the same text.
             return MessageId::read(&short[..length], || Wire::new(text));
         }
         let bytes = STANDARD.decode(text).map_err(|_| bad())?;
@@ -233,14 +236,14 @@ impl PartialOrd for MessageId {
     }
 }
 
-/// The order in the topic; across the partitions of a topic it is only a fixed order, not one of time.
+/// Orders ids within a topic or partition; across partitions the order is fixed, but not one of time.
 impl Ord for MessageId {
     fn cmp(&self, other: &MessageId) -> Ordering {
         self.key().cmp(&other.key())
     }
 }
 
-/// `ledger:entry:partition:batch_index`, with -1 for what does not apply; the form of Pulsar's own tools.
+/// Writes `ledger:entry:partition:batch_index`, with -1 for what does not apply; the form of Pulsar's own tools.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}:{}", self.ledger as i64, self.entry as i64, self.partition, self.batch_index)

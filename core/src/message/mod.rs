@@ -1,4 +1,4 @@
-//! Messages in and out, and the ids that name them.
+//! Messages to send, received messages, and their ids.
 
 pub(crate) mod batch;
 pub(crate) mod batch_acks;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::MessageId;
 use crate::error::{Error, Result};
 
-/// A message to send: a payload, and what goes with it.
+/// A message to send: a payload, and its metadata.
 ///
 /// ```
 /// use stargate_core::OutgoingMessage;
@@ -31,12 +31,13 @@ pub struct OutgoingMessage {
 }
 
 impl OutgoingMessage {
-    /// A message with this content.
+    /// Creates a message with this content.
     pub fn new(payload: impl Into<Bytes>) -> OutgoingMessage {
         OutgoingMessage { payload: payload.into(), ..OutgoingMessage::default() }
     }
 
-    /// A message with a value as JSON; an error when it has no form in JSON, such as a map whose keys are no texts.
+    /// Creates a message with a value as JSON. Fails if the value has no form in JSON, such as a map whose keys are no
+    /// texts.
     pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<OutgoingMessage> {
         let content = serde_json::to_vec(value);
         content
@@ -44,77 +45,78 @@ impl OutgoingMessage {
             .map_err(|error| Error::invalid("the value has no form in JSON").caused_by(error))
     }
 
-    /// The size of the content in bytes.
+    /// Returns the size of the content in bytes.
     pub fn payload_len(&self) -> usize {
         self.payload.len()
     }
 
-    /// The key: decides the partition, and the consumer of a key_shared subscription.
+    /// Sets the key, which selects the partition, and the consumer of a key_shared subscription.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> OutgoingMessage {
         self.key = Some(key.into());
         self
     }
 
-    /// One property more.
+    /// Adds a property.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> OutgoingMessage {
         self.properties.insert(name.into(), value.into());
         self
     }
 
-    /// A value of the application that comes back with the receipt. It is not sent.
+    /// Sets a value of the application that the receipt returns. It is not sent.
     #[must_use]
     pub fn context(mut self, context: impl Into<String>) -> OutgoingMessage {
         self.context = Some(context.into());
         self
     }
 
-    /// The application's time of the event; kept to the millisecond, and not before 1970.
+    /// Sets the application's time of the event; kept to the millisecond, and not before 1970.
     #[must_use]
     pub fn event_time(self, time: SystemTime) -> OutgoingMessage {
         let millis = to_epoch_millis(time);
         self.event_time_ms(millis)
     }
 
-    /// The application's time of the event, in milliseconds since 1970 UTC.
+    /// Sets the application's time of the event, in milliseconds since 1970 UTC.
     #[must_use]
     pub fn event_time_ms(mut self, millis: i64) -> OutgoingMessage {
         self.event_time = Some(millis);
         self
     }
 
-    /// Deliver not before this time. Works on shared and key_shared subscriptions; the others deliver at once.
+    /// Sets the time before which the broker does not deliver the message. Works on shared and key_shared
+    /// subscriptions; the others deliver at once.
     #[must_use]
     pub fn deliver_at(self, time: SystemTime) -> OutgoingMessage {
         let millis = to_epoch_millis(time);
         self.deliver_at_ms(millis)
     }
 
-    /// Deliver not before this time, in milliseconds since 1970 UTC.
+    /// As [`OutgoingMessage::deliver_at`], but in milliseconds since 1970 UTC.
     #[must_use]
     pub fn deliver_at_ms(mut self, millis: i64) -> OutgoingMessage {
         self.deliver_at = Some(millis);
         self
     }
 
-    /// Deliver this much later. Works on shared and key_shared subscriptions; the others deliver at once.
+    /// Delays delivery by this much. Works on shared and key_shared subscriptions; the others deliver at once.
     #[must_use]
     pub fn deliver_after(mut self, delay: Duration) -> OutgoingMessage {
         self.deliver_after = Some(delay);
         self
     }
 
-    /// Replicate to these clusters only.
+    /// Restricts replication to these clusters.
     #[must_use]
     pub fn replication_clusters(mut self, clusters: impl IntoIterator<Item = impl Into<String>>) -> OutgoingMessage {
         self.replication_clusters = clusters.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Refuses what the server would misunderstand or die of.
+    /// Rejects what the server would misunderstand or crash on.
     pub(crate) fn check(&self) -> Result<()> {
-        // 9999-12-31T23:59:59.999Z, the last time that the wire's format can say with four digits of year
+        // 9999-12-31T23:59:59.999Z, the last time that the wire format can express with a year of four digits
         const LAST: i64 = 253_402_300_799_999;
         for (name, time) in [("event_time", self.event_time), ("deliver_at", self.deliver_at)] {
             if time.is_some_and(|millis| !(1..=LAST).contains(&millis)) {
@@ -174,7 +176,7 @@ impl<K: Into<String>, P: Into<OutgoingMessage>> From<(K, P)> for OutgoingMessage
     }
 }
 
-/// The receipt of a message: the broker has it.
+/// The receipt of a message that the broker has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub(crate) message_id: MessageId,
@@ -183,18 +185,18 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Where the message is. Meaningless for a [`Receipt::is_duplicate`].
+    /// Returns the id of the message. Meaningless if [`Receipt::is_duplicate`].
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
     }
 
-    /// Whether the broker had the message already, because this client or the server sent it twice; it is stored once. Only
-    /// where the namespace has deduplication enabled.
+    /// Returns whether the broker had the message already, because this client or the server sent it twice; it is
+    /// stored once. Only for namespaces with deduplication enabled.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
     }
 
-    /// The context that the application gave the message.
+    /// Returns the context that the application gave the message.
     pub fn context(&self) -> Option<&str> {
         self.context.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Messages as consumers and readers get them.
+//! Messages as consumers and readers receive them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use super::batch_acks::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::TopicName;
 
-/// The property in which a retry letter counts how often its message was wanted again; Pulsar's name.
+/// The property in which a retry letter counts how often its message was reconsumed; Pulsar's name.
 pub(crate) const RECONSUME_TIMES: &str = "RECONSUMETIMES";
 
 /// A message received by a consumer or a reader.
 ///
-/// The server does not tell the producer's name, the sequence id or the schema version over this API.
+/// The WebSocket API does not transmit the producer's name, the sequence id or the schema version.
 #[derive(Clone)]
 pub struct Message {
     pub(crate) id: MessageId,
@@ -29,12 +29,12 @@ pub struct Message {
     pub(crate) event_time: Option<i64>,
     pub(crate) redelivery_count: u32,
     pub(crate) encryption_context: Option<String>,
-    /// The frame that it came in with others.
+    /// The frame that it arrived in together with others.
     pub(crate) batch: Option<Arc<Batch>>,
     pub(crate) origin: Origin,
 }
 
-/// Which connection delivered a message: an acknowledgement counts only there.
+/// The connection that delivered a message: an acknowledgement is valid only there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Origin {
     /// The session within its handle.
@@ -43,33 +43,33 @@ pub(crate) struct Origin {
     pub(crate) connection: u64,
     /// The size of the frame, for the bound of the queue.
     pub(crate) frame_bytes: usize,
-    /// It was taken once and put back: the connection already knows that it is finished.
+    /// The application took it and put it back: the connection already counts it as finished.
     pub(crate) permit_returned: bool,
-    /// It came in one frame behind another message, which stands for the frame.
+    /// It arrived in one frame after another message, which stands for the frame.
     pub(crate) in_same_frame: bool,
-    /// It can be read: it was not encrypted, or was decrypted here.
+    /// Its payload is readable: it was not encrypted, or this client decrypted it.
     pub(crate) decrypted: bool,
 }
 
 impl Message {
-    /// Its position in the topic.
+    /// Returns its position in the topic.
     pub fn id(&self) -> &MessageId {
         &self.id
     }
 
-    /// The topic that was subscribed to or read. For a consumer of several topics or a pattern the server does not tell
-    /// which of them it was, and this is the subscription's first topic or pattern.
+    /// Returns the topic that was subscribed to or read. For a consumer of several topics or a pattern, the server does
+    /// not name the topic of a message. Then it is the subscription's first topic, or the pattern.
     pub fn topic(&self) -> &TopicName {
         &self.topic
     }
 
-    /// The content.
+    /// Returns the content.
     pub fn payload(&self) -> &Bytes {
         &self.payload
     }
 
-    /// The content, read as JSON. A handler that returns the error costs the message a negative acknowledgement, as every
-    /// failing handler does.
+    /// Returns the content, read as JSON. If a handler returns the error, its message is negatively acknowledged, as
+    /// after every failing handler.
     ///
     /// ```
     /// # use stargate_core::{HandlerResult, Message, Outcome};
@@ -94,56 +94,57 @@ impl Message {
         })
     }
 
-    /// The key. A key that the producer gave as bytes arrives in base64, and the server does not say so.
+    /// Returns the key. A key that the producer set as bytes arrives in base64, and the server does not mark it.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// The application's properties.
+    /// Returns the application's properties.
     pub fn properties(&self) -> &BTreeMap<String, String> {
         &self.properties
     }
 
-    /// When the broker stored it; `None` when the server wrote something that is not a time.
+    /// Returns when the broker stored it; `None` if the server wrote something that is not a time.
     pub fn publish_time(&self) -> Option<SystemTime> {
         self.publish_time.map(from_epoch_millis)
     }
 
-    /// When the broker stored it, in milliseconds since 1970 UTC.
+    /// Returns when the broker stored it, in milliseconds since 1970 UTC.
     pub fn publish_time_ms(&self) -> Option<i64> {
         self.publish_time
     }
 
-    /// The time that the application gave it.
+    /// Returns the time that the application gave it.
     pub fn event_time(&self) -> Option<SystemTime> {
         self.event_time.map(from_epoch_millis)
     }
 
-    /// The time that the application gave it, in milliseconds since 1970 UTC.
+    /// Returns the time that the application gave it, in milliseconds since 1970 UTC.
     pub fn event_time_ms(&self) -> Option<i64> {
         self.event_time
     }
 
-    /// How often it was delivered before. The broker counts on shared and key_shared subscriptions only.
+    /// Returns how often it was delivered before. The broker counts on shared and key_shared subscriptions only.
     pub fn redelivery_count(&self) -> u32 {
         self.redelivery_count
     }
 
-    /// How often the application has had it again from the retry letter topic; see
+    /// Returns how often the application has reconsumed it through the retry letter topic; see
     /// [`Consumer::reconsume_later`](crate::Consumer::reconsume_later).
     pub fn reconsume_times(&self) -> u32 {
         self.properties.get(RECONSUME_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0)
     }
 
-    /// How the payload was encrypted, as the server's JSON: the keys' names, metadata and data key, the nonce, the
-    /// compression. Present on every message that came encrypted, where the server hands them on: to consumers with a key of
-    /// their own, or with `crypto_failure_action=consume`.
+    /// Returns how the payload was encrypted, as the server's JSON: the names, metadata and data key of its keys, the
+    /// nonce, the compression. Every message that arrived encrypted has one, if the server forwards it. It does for
+    /// consumers with a key of their own, or with `crypto_failure_action=consume`.
     pub fn encryption_context(&self) -> Option<&str> {
         self.encryption_context.as_deref()
     }
 
-    /// Whether the payload is still encrypted, and perhaps compressed and a batch; [`Message::encryption_context`] has what
-    /// is needed to read it. Only `crypto_failure_action=consume` lets such messages through.
+    /// Returns whether the payload is still encrypted, and perhaps compressed and a batch.
+    /// [`Message::encryption_context`] has what is needed to read it. Only `crypto_failure_action=consume` lets such
+    /// messages through.
     pub fn is_encrypted(&self) -> bool {
         self.encryption_context.is_some() && !self.origin.decrypted
     }
