@@ -1,4 +1,4 @@
-//! Where the messages and events of one session go: the queue, and those who asked.
+//! Delivers the messages and events of one session: messages to the queue, answers to their callers.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +17,7 @@ pub(super) struct ReceiverSink {
     reporter: Arc<Reporter>,
     inbox: Arc<Inbox>,
     arrived: Vec<Message>,
-    /// With end-to-end encryption, what messages go through before they have arrived.
+    /// Decrypts messages before they are queued; only with end-to-end encryption.
     opener: Option<Opener>,
     session: usize,
     comes_again: bool,
@@ -27,7 +27,7 @@ pub(super) struct ReceiverSink {
 }
 
 impl ReceiverSink {
-    /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
+    /// Creates a sink. `comes_again` says that the broker redelivers unacknowledged messages after a disconnect.
     pub(super) fn new(
         reporter: Arc<Reporter>,
         inbox: Arc<Inbox>,
@@ -51,7 +51,7 @@ impl ReceiverSink {
 }
 
 impl ReceiverSink {
-    /// Decrypts what can be decrypted; returns whether a key is being fetched, while which nothing is read.
+    /// Decrypts what can be decrypted. Returns whether a key is being fetched, during which the connection is not read.
     fn decrypt(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(opener) = &mut self.opener else { return false };
         let before = self.arrived.len();
@@ -64,7 +64,7 @@ impl ReceiverSink {
 impl Drop for ReceiverSink {
     fn drop(&mut self) {
         if !self.ended {
-            // The task was torn down or panicked: whoever waits for messages is told.
+            // The task was torn down or panicked: callers that wait for messages get an error.
             self.inbox.end(status::gone());
         }
     }

@@ -1,4 +1,4 @@
-//! Received messages on their way to the application: a bounded queue between the socket and their takers.
+//! A bounded queue of received messages, between the connection and the application.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -12,13 +12,14 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::stats::Counters;
 
-/// The queue of a consumer or reader: one lane that everybody takes from, or a lane for each processor, by key.
+/// The queue of a consumer or reader: one lane for all takers, or a lane for each processor, by key.
 pub(crate) struct Inbox {
     state: Mutex<State>,
-    /// One for each lane.
+    /// Wakes the takers, one for each lane.
     arrived: Vec<Notify>,
-    /// Of all that is here, and of what sessions have read and not given yet. Outside the lock, because a session looks at
-    /// it for each frame; taken from under the lock only, so that no session waits for room that is there.
+    /// The bytes of all queued messages, and of those that sessions have read and not pushed yet. It is outside the
+    /// lock because a session checks it for each frame. It is reduced under the lock only, so that no session waits for
+    /// space that is free.
     bytes: AtomicUsize,
     max_bytes: usize,
     hasher: RandomState,
@@ -31,9 +32,9 @@ struct State {
     sessions: usize,
     /// Sessions that stopped reading because of the bound.
     full: Vec<Waker>,
-    /// Why no more will come.
+    /// The error after which no more messages arrive.
     ended: Option<Error>,
-    /// Nobody wants what is still here: the handle was closed.
+    /// Whether the handle was closed, so that queued messages are dropped.
     closed: bool,
 }
 
@@ -56,7 +57,7 @@ impl Inbox {
         }
     }
 
-    /// The queue is data and nothing of the application runs under its lock, so a poisoned lock is as good as any.
+    /// A poisoned lock is usable: the queue is plain data, and no code of the application runs under its lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,17 +70,17 @@ impl Inbox {
         self.counters.handler_errors.add(1);
     }
 
-    /// A session has read a message, and will give it with [`Inbox::push`] or let it go with [`Inbox::unread`].
+    /// Counts a message that a session has read, until [`Inbox::push`] or [`Inbox::unread`].
     pub(crate) fn read(&self, message: &Message) {
         self.bytes.fetch_add(message.origin.frame_bytes, Ordering::Relaxed);
     }
 
-    /// What was read is not given after all.
+    /// Uncounts messages that were read and are not pushed after all.
     pub(crate) fn unread(&self, gone: &[Message]) {
         self.release(self.state(), gone);
     }
 
-    /// Adds what has been read, in its order, and wakes a taker of each lane; it wakes the next while there is work.
+    /// Adds the messages in order, and wakes one taker of each lane; it wakes the next while there is work.
     pub(crate) fn push(&self, messages: &mut Vec<Message>) {
         if messages.is_empty() {
             return;
@@ -112,7 +113,7 @@ impl Inbox {
         self.bytes.load(Ordering::Relaxed) < self.max_bytes
     }
 
-    /// Ready while the bound is not reached; otherwise `cx` is woken when there is room again.
+    /// Returns ready while the bound is not reached; otherwise wakes `cx` once there is space again.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if self.has_room() {
@@ -124,7 +125,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Takes up to `max` messages of a lane without waiting; an error when nothing is there and nothing will come.
+    /// Takes up to `max` messages of a lane without waiting; fails if the lane is empty and no more messages arrive.
     pub(crate) fn try_take(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
         let mut state = self.state();
         let count = state.lanes[lane].len().min(max);
@@ -144,14 +145,14 @@ impl Inbox {
         Ok(taken)
     }
 
-    /// They are no longer queued.
+    /// Subtracts messages from the counters of the queue.
     fn uncount(&self, gone: &[Message]) {
         let bytes: usize = gone.iter().map(|message| message.origin.frame_bytes).sum();
         self.counters.queued.sub(gone.len() as u64);
         self.counters.queued_bytes.sub(bytes as u64);
     }
 
-    /// Gives the room of messages back.
+    /// Releases the space of messages.
     fn release(&self, mut state: MutexGuard<'_, State>, gone: &[Message]) {
         let bytes: usize = gone.iter().map(|message| message.origin.frame_bytes).sum();
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -160,7 +161,7 @@ impl Inbox {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// What a session has here and was taken once and put back goes with the rest.
+    /// Lets [`Inbox::forget`] drop messages of a session that were put back, too.
     pub(crate) fn forget_put_back(&self, session: usize) {
         let mut state = self.state();
         for message in state.lanes.iter_mut().flatten().filter(|message| message.origin.session == session) {
@@ -168,7 +169,7 @@ impl Inbox {
         }
     }
 
-    /// Whether one of those that were taken once and put back is wanted; they are in front.
+    /// Returns whether one of the messages that were put back is wanted; they are at the front.
     pub(crate) fn has_put_back(&self, wanted: impl Fn(&Message) -> bool) -> bool {
         let state = self.state();
         let again =
@@ -176,7 +177,7 @@ impl Inbox {
         state.lanes.iter().any(again)
     }
 
-    /// Lets go what a session has here; how many frames that were.
+    /// Drops the queued messages of a session; returns how many frames they were.
     pub(crate) fn forget(&self, session: usize) -> usize {
         let mut state = self.state();
         let mut gone = Vec::new();
@@ -203,7 +204,7 @@ impl Inbox {
         }
     }
 
-    /// Puts back, in front, what was taken and could not be given to the application after all.
+    /// Puts back, at the front, messages that were taken and could not be given to the application.
     pub(crate) fn put_back(&self, lane: usize, messages: Vec<Message>) {
         let mut state = self.state();
         if state.closed {
@@ -220,12 +221,12 @@ impl Inbox {
         self.arrived[lane].notify_one();
     }
 
-    /// One more session fills it.
+    /// Adds a session that fills the queue.
     pub(crate) fn open_session(&self) {
         self.state().sessions += 1;
     }
 
-    /// A session was closed; with the last of them no more will come.
+    /// Removes a session that was closed; after the last one no more messages arrive.
     pub(crate) fn end_session(&self) {
         let mut state = self.state();
         state.sessions = state.sessions.saturating_sub(1);
@@ -236,13 +237,13 @@ impl Inbox {
         }
     }
 
-    /// No more will come; what is here can still be taken.
+    /// Ends the queue; queued messages can still be taken.
     pub(crate) fn end(&self, error: Error) {
         self.state().ended.get_or_insert(error);
         self.wake_all();
     }
 
-    /// The handle is closed: what is here is let go, and takers end.
+    /// Closes the queue with its handle: drops the queued messages, and ends the takers.
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -256,7 +257,7 @@ impl Inbox {
     fn wake_all(&self) {
         for notify in &self.arrived {
             notify.notify_waiters();
-            // For a taker between its look at the queue and its wait.
+            // For a taker between its check of the queue and its wait.
             notify.notify_one();
         }
     }

@@ -1,4 +1,4 @@
-//! What consumers and readers have in common: sessions that fill one queue, and those who take from it.
+//! What consumers and readers have in common: sessions that fill one queue, and callers that take from it.
 
 mod event_sink;
 mod handle;
@@ -42,22 +42,22 @@ pub(crate) use self::position::{ReadPosition, ReadPositions};
 use self::sessions::{Entry, Sessions};
 pub(crate) use self::tombstones::{Tombstone, TombstoneWatched, watch};
 
-/// Who waits for the answer to a question.
+/// The caller that waits for the answer to a question.
 pub(crate) enum Ticket {
     EndOfTopic(oneshot::Sender<Result<bool>>),
     Unsubscribe(oneshot::Sender<Result<()>>),
-    /// With it, whether what was put back stays, because the new place is behind it.
+    /// Also says whether messages that were put back stay, because the new position is after them.
     Restarted(oneshot::Sender<Result<u64>>, bool),
 }
 
-/// A command to a session of either kind.
+/// Converts what the application does into commands to a session of either kind.
 pub(crate) trait IntoCommand: Send + 'static {
-    /// The application has taken these messages of one session; the commands to the session, one after the other.
+    /// Returns the commands, in order, for messages of one session that the application has taken.
     fn on_taken(messages: &[Message]) -> impl Iterator<Item = Self>;
-    /// A handler has decided about a message.
+    /// Returns the command for a message that a handler has decided about.
     fn on_outcome(message: &Message, outcome: Outcome) -> Self;
     fn is_end_of_topic(ticket: Ticket) -> Self;
-    /// Whether the place up to which the application has taken the messages is of use.
+    /// Whether the receiver tracks the position up to which the application has taken messages.
     const TRACKS_POSITION: bool;
 }
 
@@ -68,19 +68,19 @@ pub(crate) struct Receiver<C> {
     pub(crate) sessions: Arc<Sessions<C>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) counters: Arc<Counters>,
-    /// Where messages go that the application wants again later. Its topic is that of the last session.
+    /// Stores the messages that the application reconsumes later. Its topic is that of the last session.
     pub(crate) retry: Option<Arc<RetryLetters>>,
-    /// Those that came encrypted, in one frame each.
+    /// The encrypted batches, in one frame each.
     pub(crate) batches: Arc<Batches>,
-    /// Where that is kept, up to where the application has taken the messages.
+    /// The positions up to which the application has taken the messages, if they are tracked.
     pub(crate) positions: Arc<ReadPositions>,
-    /// How often the application went elsewhere; held while it, or who passes over a tombstone, goes.
+    /// The number of seeks; locked during a seek, and while a tombstone is skipped.
     pub(crate) seeks: tokio::sync::Mutex<u64>,
     processors: OnceLock<Processors>,
     polled: OnceLock<PolledProcessors>,
     starting: Mutex<bool>,
     taken_from: AtomicBool,
-    /// A close has told that acknowledgements were left; a later one has nothing to add.
+    /// Whether a close has reported unsent acknowledgements already; later ones do not repeat it.
     told_left: AtomicBool,
     pub(crate) processor_count: usize,
     comes_again: bool,
@@ -88,9 +88,9 @@ pub(crate) struct Receiver<C> {
 }
 
 impl<C: IntoCommand> Receiver<C> {
-    /// Nothing connected yet; [`Receiver::add`] adds the sessions.
+    /// Creates a receiver without sessions; [`Receiver::add`] adds them.
     ///
-    /// `comes_again` when the broker delivers again what is unacknowledged at a disconnect.
+    /// `comes_again` says that the broker redelivers unacknowledged messages after a disconnect.
     pub(crate) fn new(
         client: &Arc<ClientInner>,
         topic: Arc<TopicName>,
@@ -125,8 +125,8 @@ impl<C: IntoCommand> Receiver<C> {
         }
     }
 
-    /// Starts one more session, with the number that `role` was made for; listeners of its state receive `topic`. One call
-    /// at a time. When a session fails, the others end too, or they would hold messages for nobody.
+    /// Starts one more session, with the number that `role` was made for; listeners of its state receive `topic`. One
+    /// call at a time. If a session fails, the others end too, because nothing would take their messages.
     pub(crate) fn add<R>(&self, topic: &Arc<TopicName>, role: R, route: Route, options: &Resolved)
     where
         R: Role<Command = C, Event = Event<Ticket>> + Send + 'static,
@@ -159,7 +159,7 @@ impl<C: IntoCommand> Receiver<C> {
         self.sessions.push(entry);
     }
 
-    /// The state of every session.
+    /// Returns the status of every session.
     pub(crate) fn status(&self) -> Vec<Watch<Status>> {
         self.sessions.status()
     }
@@ -168,22 +168,22 @@ impl<C: IntoCommand> Receiver<C> {
         error.during(operation).on_topic(&self.topic.to_string())
     }
 
-    /// Returns whether a session still accepts commands.
+    /// Returns an error unless the session still accepts commands.
     pub(crate) fn check_alive(&self, session: usize) -> Result<()> {
         self.client.runtime.check_fork()?;
         let ended = self.sessions.status_of(session).and_then(|status| status.borrow().ended.clone());
         ended.map_or(Ok(()), Err)
     }
 
-    /// Tells a session what became of a message; nothing is lost by telling one that has ended, since its messages are
-    /// redelivered. It need not be woken for each: acknowledgements leave in batches.
+    /// Sends a command to a session without waking it at once, since acknowledgements leave in batches. A session that
+    /// has ended ignores it, and loses nothing: the broker redelivers its messages.
     pub(crate) fn tell_lazily(&self, session: usize, command: C) {
         if let Some(commands) = self.sessions.get(session) {
             let _ = commands.send_lazily(command);
         }
     }
 
-    /// Tells a session at once.
+    /// Sends a command to a session, and wakes it.
     pub(crate) fn tell(&self, session: usize, command: C) {
         if let Some(commands) = self.sessions.get(session) {
             let _ = commands.send(SessionCommand::Role(command));
@@ -205,7 +205,7 @@ impl<C: IntoCommand> Receiver<C> {
         sessions[..own].iter().map(ask).collect()
     }
 
-    /// As [`Receiver::questions`], and waits for all answers.
+    /// As [`Receiver::questions`], but waits for all answers.
     pub(crate) async fn ask<T>(&self, question: impl Fn(oneshot::Sender<Result<T>>) -> C) -> Result<Vec<T>> {
         self.client.runtime.check_fork()?;
         let mut told = Vec::new();
@@ -236,7 +236,7 @@ impl<C: IntoCommand> Receiver<C> {
         Ok(taken)
     }
 
-    /// Takes up to `max` messages that are here.
+    /// Takes up to `max` queued messages.
     pub(crate) fn try_receive(&self, max: usize) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
@@ -246,7 +246,7 @@ impl<C: IntoCommand> Receiver<C> {
     }
 
     fn took(&self, messages: &[Message]) {
-        // What was put back was told when it was taken first.
+        // The session was notified of messages that were put back when they were first taken.
         let alike = |one: &Message, next: &Message| {
             (one.origin.session, one.origin.permit_returned) == (next.origin.session, next.origin.permit_returned)
         };
@@ -258,7 +258,7 @@ impl<C: IntoCommand> Receiver<C> {
         }
     }
 
-    /// The messages are for handlers from now on: those of [`Receiver::listen`], or those of a binding.
+    /// Reserves the messages for handlers: those of [`Receiver::listen`], or those of a binding.
     pub(crate) fn claim(&self) -> Result<()> {
         let name = |error| self.name(error, "listen to");
         self.client.runtime.check_fork().map_err(name)?;
@@ -273,7 +273,7 @@ impl<C: IntoCommand> Receiver<C> {
         Ok(())
     }
 
-    /// There is no handler after all.
+    /// Releases the claim of a handler that did not start; returns `error`.
     fn unclaim(&self, error: Error) -> Error {
         *self.starting.lock().unwrap_or_else(PoisonError::into_inner) = false;
         error
@@ -290,7 +290,7 @@ impl<C: IntoCommand> Receiver<C> {
         settle(&self.sessions, self.retry.as_ref(), &self.log, message, outcome);
     }
 
-    /// As [`Receiver::settle`], for handlers, which must not keep this alive.
+    /// As [`Receiver::settle`], but for handlers, which must not keep the receiver alive.
     fn settling(&self) -> Settle {
         let (sessions, retry, log) = (self.sessions.clone(), self.retry.clone(), self.log.clone());
         let positions = self.positions.clone();
@@ -300,7 +300,7 @@ impl<C: IntoCommand> Receiver<C> {
         })
     }
 
-    /// Ends the sessions after the copies for later, whose messages are acknowledged when they are stored.
+    /// Closes the sessions once no retry letter is in flight: a message is acknowledged when its copy is stored.
     fn finish(&self, deadline: Instant) -> impl Future<Output = ()> + Send + 'static {
         let (sessions, retry) = (self.sessions.clone(), self.retry.clone());
         async move {
@@ -320,12 +320,12 @@ impl<C: IntoCommand> Receiver<C> {
         self.claim()?;
         let started = Processors::start(&self.inbox, self.processor_count, init, self.settling(), &self.log);
         let started = started.map_err(|error| self.unclaim(name(error)))?;
-        // The claim lets nobody else come here. A close that comes from now on finds them.
+        // The claim keeps other callers out. A close from now on finds the processors.
         self.processors.get_or_init(|| started).begin();
         Ok(())
     }
 
-    /// As [`Receiver::listen`], where callbacks are polled.
+    /// As [`Receiver::listen`], but for a client whose callbacks are polled.
     pub(crate) fn listen_polled<H: Handler + Send>(
         &self,
         init: impl Fn(usize) -> Result<H> + Send + Sync + 'static,
@@ -339,8 +339,7 @@ impl<C: IntoCommand> Receiver<C> {
         Ok(())
     }
 
-    /// Has a session start again: once this returns, nothing from before is delivered any more, but for what was put back,
-    /// where that stays.
+    /// Restarts a session. Once this returns, no message from before is delivered, except those put back, if they stay.
     pub(crate) async fn restart(
         &self,
         session: usize,
@@ -357,7 +356,7 @@ impl<C: IntoCommand> Receiver<C> {
         Ok(())
     }
 
-    /// Whether nothing is left of a topic that was terminated.
+    /// Returns whether the topic was terminated and everything in it has been processed.
     pub(crate) async fn is_end_of_topic(&self) -> Result<bool> {
         let answers = self.ask(|sender| C::is_end_of_topic(Ticket::EndOfTopic(sender))).await;
         Ok(answers.map_err(|error| self.name(error, "ask the end of"))?.into_iter().all(|end| end))
@@ -368,7 +367,7 @@ impl<C: IntoCommand> Receiver<C> {
         status::connected(&self.status()).await.map_err(|error| self.name(error, "connect to"))
     }
 
-    /// Lets nothing more in, lets handlers finish what they have, sends what is gathered, and closes the connections.
+    /// Stops delivery, lets handlers finish what they have, sends the acknowledgements, and closes the connections.
     pub(crate) async fn close(&self, timeout: Duration, operation: &str) -> Result<()> {
         self.client.runtime.check_fork()?;
         let deadline = deadline_in(timeout);
@@ -377,7 +376,8 @@ impl<C: IntoCommand> Receiver<C> {
         let mut late = false;
         if let (Some(processors), Some(runtime)) = (self.processors.get(), self.client.runtime.handle()) {
             if processors.is_current() {
-                // The handler that closes has not decided about its message yet: the rest follows when it has.
+                // The handler that closes has not decided about its message yet: the close continues after its
+                // decision.
                 let (handlers, finish) = (processors.ended(), self.finish(deadline));
                 self.client.runtime.spawn(async move {
                     handlers.await;
@@ -389,7 +389,7 @@ impl<C: IntoCommand> Receiver<C> {
         }
         if let Some(polled) = self.polled.get() {
             if self.client.callbacks.is_callback_thread() {
-                // As above: first the callback that closes returns, which may be a handler with a message.
+                // As above: the callback that closes returns first; it may be a handler with a message.
                 let (finish, client) = (self.finish(deadline), self.client.clone());
                 self.client.callbacks.run(move || client.runtime.spawn(finish));
                 polled.let_go();
@@ -417,15 +417,15 @@ impl<C: IntoCommand> Receiver<C> {
     }
 }
 
-/// The application has taken messages of a session.
+/// Records that the application has taken messages of a session.
 fn reach<C: IntoCommand>(positions: &ReadPositions, messages: &[Message]) {
     if C::TRACKS_POSITION {
         positions.take(messages);
     }
 }
 
-/// Tells the session of a message what became of it. One that is wanted later counts as unfinished until its copy is
-/// stored, and is redelivered if it could not be.
+/// Sends the outcome of a message to its session. A reconsumed message counts as unfinished until its copy is stored,
+/// and is redelivered if storing fails.
 fn settle<C: IntoCommand>(
     sessions: &Sessions<C>,
     retry: Option<&Arc<RetryLetters>>,
@@ -456,10 +456,10 @@ fn settle<C: IntoCommand>(
 impl<C> Drop for Receiver<C> {
     fn drop(&mut self) {
         if self.client.runtime.check_fork().is_err() {
-            // The queue's lock may be held by a thread that does not exist in this process.
+            // A thread that does not exist in this process may hold the queue's lock.
             return;
         }
-        // Processors end with the queue, sessions with their orders.
+        // Processors end with the queue, sessions with their command senders.
         self.inbox.close();
     }
 }

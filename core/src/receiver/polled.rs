@@ -1,4 +1,4 @@
-//! Handlers of a client whose callbacks are polled: they run where the application polls, and on no thread of ours.
+//! Handlers of a client whose callbacks are polled: they run on the thread that polls, and on no thread of the library.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +18,12 @@ pub(crate) struct PolledProcessors {
 }
 
 trait LetGo: Send + Sync {
-    /// Drops the handler, unless it runs.
+    /// Drops the handler, unless it is running.
     fn let_go(&self);
 }
 
 struct Processor<H, I> {
-    /// The handler, until it is let go; beside it what the application gave to make it, which it may use.
+    /// The handler, until it is dropped, and the function that created it, whose state the handler may use.
     handler: Mutex<Option<(H, Arc<I>)>>,
     log: Log,
 }
@@ -39,11 +39,11 @@ impl<H: Send, I: Send + Sync> LetGo for Processor<H, I> {
     }
 }
 
-/// Most messages that one processor has due at a time; more would only make a close wait longer.
+/// The maximum number of messages that one processor has scheduled at a time; more would only make a close wait longer.
 const AT_ONCE: usize = 16;
 
 impl PolledProcessors {
-    /// Makes `count` handlers, here and now, and has their messages become callbacks of the client.
+    /// Creates `count` handlers on this thread, and runs their messages as callbacks of the client.
     pub(crate) fn start<H: Handler + Send>(
         client: &Arc<ClientInner>,
         inbox: &Arc<Inbox>,
@@ -73,13 +73,13 @@ impl PolledProcessors {
         Ok(PolledProcessors { all })
     }
 
-    /// Drops the handlers, apart from one that runs: that one goes when it has returned.
+    /// Drops the handlers; one that is running is dropped when it has returned.
     pub(crate) fn let_go(&self) {
         self.all.iter().for_each(|processor| processor.let_go());
     }
 }
 
-/// Makes callbacks of the messages of a lane, some at a time and in their order, until there are no more.
+/// Schedules the messages of a lane as callbacks, some at a time and in order, until there are no more.
 async fn serve<H: Handler + Send, I: Send + Sync + 'static>(
     client: Arc<ClientInner>,
     inbox: Arc<Inbox>,
@@ -94,7 +94,7 @@ async fn serve<H: Handler + Send, I: Send + Sync + 'static>(
             let (inbox, processor, settle) = (inbox.clone(), processor.clone(), settle.clone());
             client.callbacks.run(move || {
                 let mut handler = processor.handler.lock().unwrap_or_else(PoisonError::into_inner);
-                // Without a handler the message comes again, to another consumer.
+                // Without a handler the broker redelivers the message to another consumer.
                 if let Some((handler, _)) = handler.as_mut() {
                     let outcome = decide(handler, &message, &inbox, &processor.log);
                     settle(&message, outcome);
@@ -104,7 +104,7 @@ async fn serve<H: Handler + Send, I: Send + Sync + 'static>(
             last = Some(handled);
         }
         if let Some(handled) = last {
-            // One that was let go unheard means that the client is closed; the next take says so.
+            // A callback is dropped without running if the client is closed; the next take fails then.
             let _ = handled.await;
         }
     }

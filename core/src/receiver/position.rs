@@ -1,4 +1,4 @@
-//! Up to where the application has taken the messages of each session, and who waits for that to change.
+//! The positions up to which the application has taken the messages of each session, and notification of changes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,21 +8,21 @@ use tokio::sync::futures::Notified;
 use crate::error::Error;
 use crate::message::{Message, MessageId};
 
-/// Where a session is in its topic, for the application.
+/// The position of a session in its topic, for the application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum ReadPosition {
-    /// At the end as it was when the session connected, which nobody told.
+    /// At the end of the topic when the session connected; the client does not know its id.
     #[default]
     Unknown,
     /// Before the first message that is stored.
     Earliest,
-    /// Behind this message. Where no place in a batch is named, the whole batch is yet to come; entry -1 is the beginning of
-    /// a ledger.
+    /// After this message. Without a batch index, the whole batch is still to come; entry -1 is the beginning of a
+    /// ledger.
     After(MessageId),
 }
 
 impl ReadPosition {
-    /// Whether `id` and all before it are behind.
+    /// Returns whether the position is after `id` and all messages before it.
     pub(crate) fn has_passed(&self, id: &MessageId) -> bool {
         let ReadPosition::After(at) = self else { return false };
         let order = |id: &MessageId| (id.ledger(), id.entry().wrapping_add(1), id.batch_index());
@@ -35,7 +35,7 @@ struct Session {
     position: ReadPosition,
     /// Messages of this connection and earlier ones are from before a seek.
     before: u64,
-    /// The tombstone at which the server's delivery stopped, and which is not passed over.
+    /// The tombstone at which the server's delivery stopped, and which is not skipped.
     stopped: Option<Error>,
 }
 
@@ -50,7 +50,7 @@ impl ReadPositions {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes one, and wakes who waits for that.
+    /// Changes the position of a session, and wakes the waiting tasks.
     fn change(&self, session: usize, change: impl FnOnce(&mut Session)) {
         if let Some(session) = self.sessions().get_mut(session) {
             change(session);
@@ -62,7 +62,7 @@ impl ReadPositions {
         self.sessions().push(Session::default());
     }
 
-    /// Where a session begins, unless messages of it have been taken already.
+    /// Sets where a session starts, unless messages of it have been taken already.
     pub(crate) fn begins_at(&self, session: usize, position: ReadPosition) {
         self.change(session, |session| {
             if session.position == ReadPosition::Unknown {
@@ -71,7 +71,7 @@ impl ReadPositions {
         });
     }
 
-    /// The application has taken messages of one session.
+    /// Records that the application has taken messages of one session.
     pub(super) fn take(&self, messages: &[Message]) {
         let Some(last) = messages.last() else { return };
         self.change(last.origin.session, |session| {
@@ -83,7 +83,7 @@ impl ReadPositions {
         });
     }
 
-    /// A session went to another place; messages from before that are still taken move nothing.
+    /// Sets the new position of a session after a seek; messages from before that are still taken do not move it.
     pub(super) fn restarted(&self, session: usize, position: ReadPosition, before: u64) {
         self.change(session, |session| *session = Session { position, before, stopped: None });
     }
@@ -96,17 +96,17 @@ impl ReadPositions {
         self.sessions().get(session).map(|session| session.position.clone()).unwrap_or_default()
     }
 
-    /// Why the server sends nothing more to a session, if that is known.
+    /// Returns why the server sends nothing more to a session, if that is known.
     pub(crate) fn why_stopped(&self, session: usize) -> Option<Error> {
         self.sessions().get(session).and_then(|session| session.stopped.clone())
     }
 
-    /// Reports that what a wait is for may have arrived, after a search elsewhere.
+    /// Wakes the waiting tasks after a change elsewhere, so that they check again.
     pub(crate) fn wake(&self) {
         self.moved.notify_waiters();
     }
 
-    /// The next change from now on.
+    /// Returns the next change from now on.
     pub(crate) fn moved(&self) -> Notified<'_> {
         self.moved.notified()
     }

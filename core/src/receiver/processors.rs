@@ -16,12 +16,12 @@ use crate::message::Message;
 use crate::outcome::{Outcome, Settle};
 use crate::runtime::block_on;
 
-/// What a handler returns. An error costs the message a negative acknowledgement, and is logged.
+/// The result of a handler. An error is logged, and its message negatively acknowledged.
 pub type HandlerResult = std::result::Result<Outcome, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Handles the messages of one processor. Closures of the shape `FnMut(&Message) -> HandlerResult` implement it.
 ///
-/// A handler runs on a thread of its own and may block. It is made on that thread, and dropped there.
+/// A handler runs on a thread of its own and may block. It is created on that thread, and dropped there.
 pub trait Handler: 'static {
     /// Handles one message.
     fn handle(&mut self, message: &Message) -> HandlerResult;
@@ -37,7 +37,7 @@ impl<F: FnMut(&Message) -> HandlerResult + 'static> Handler for F {
 pub(crate) struct Processors {
     /// How many threads have not ended.
     running: watch::Sender<usize>,
-    /// Tells the threads of this handle from all others.
+    /// Distinguishes the threads of this handle from all others.
     id: usize,
     go: watch::Sender<bool>,
 }
@@ -47,8 +47,8 @@ thread_local! {
 }
 
 impl Processors {
-    /// Starts `count` threads on `inbox`, and waits until each has made its handler; they begin with
-    /// [`Processors::begin`].
+    /// Starts `count` threads on `inbox`, and waits until each has created its handler. They start to take messages
+    /// with [`Processors::begin`].
     pub(crate) fn start<H: Handler>(
         inbox: &Arc<Inbox>,
         count: usize,
@@ -58,7 +58,7 @@ impl Processors {
     ) -> Result<Processors> {
         let init = Arc::new(init);
         let (ready, all_ready) = std::sync::mpsc::channel::<Result<()>>();
-        // Nobody takes a message before every handler was made: when one cannot be, nothing has happened yet.
+        // No thread takes a message before every handler was created: if one fails, no message has been taken.
         let go = watch::Sender::new(false);
         let running = watch::Sender::new(0);
         let id = Arc::as_ptr(inbox) as usize;
@@ -70,12 +70,12 @@ impl Processors {
             let body = move || {
                 CURRENT.set(id);
                 let mut all_made = || {
-                    // When they will never begin, the sender is gone.
+                    // If they never begin, the sender is dropped.
                     let told = block_on(told.wait_for(|go| *go), None);
                     told.is_ok_and(|told| told.is_ok_and(|told| told.is_ok()))
                 };
                 serve(processor, &inbox, &*init, &settle, &log, &ready, &mut all_made);
-                // What the application gave is let go before anybody hears that the thread has ended.
+                // The application's objects are dropped before the end of the thread is reported.
                 drop((init, settle));
                 done.send_modify(|count| *count -= 1);
             };
@@ -95,16 +95,16 @@ impl Processors {
         self.go.send_replace(true);
     }
 
-    /// Whether the calling thread is one of these processors.
+    /// Returns whether the calling thread is one of these processors.
     pub(crate) fn is_current(&self) -> bool {
         CURRENT.get() == self.id
     }
 
-    /// Waits until every thread has ended; the queue has to be closed for that.
+    /// Waits until every thread has ended; the queue must be closed first.
     pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut running = self.running.subscribe();
         async move {
-            // A channel that is closed has no threads behind it either.
+            // A closed channel also means that no threads are left.
             let _ = running.wait_for(|count| *count == 0).await;
         }
     }
@@ -133,7 +133,7 @@ fn serve<H: Handler>(
     let _ = ready.send(Ok(()));
     let lane = processor % inbox.lanes();
     let begin = all_made();
-    // One at a time, so that a slow processor holds nothing that another could do.
+    // One at a time, so that a slow processor holds no message that another could process.
     while begin && let Ok(Ok(Ok(messages))) = block_on(inbox.take(lane, 1), None) {
         for message in messages {
             let outcome = decide(&mut handler, &message, inbox, log);
@@ -145,7 +145,8 @@ fn serve<H: Handler>(
     }
 }
 
-/// Runs a handler on a message. One that fails costs the message a negative acknowledgement, and nothing else.
+/// Runs a handler on a message. If the handler fails, its message is negatively acknowledged, and nothing else is
+/// affected.
 pub(crate) fn decide(handler: &mut impl Handler, message: &Message, inbox: &Inbox, log: &Log) -> Outcome {
     let why = match catch_unwind(AssertUnwindSafe(|| handler.handle(message))) {
         Ok(Ok(outcome)) => return outcome,
@@ -162,7 +163,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
 }
 
-/// How long a close waits for handlers that were not told to hurry.
+/// Waits for the handlers of a close, for at most `limit`; returns whether they ended.
 pub(crate) async fn ended_within(processors: &Processors, runtime: &tokio::runtime::Handle, limit: Duration) -> bool {
     let sleep = {
         let _inside = runtime.enter();

@@ -1,4 +1,4 @@
-//! The sessions of a consumer or a reader, to which more can be added while it is open.
+//! The sessions of a consumer or a reader; more can be added while it is open.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) struct Entry<C> {
 
 struct State<C> {
     entries: Vec<Entry<C>>,
-    /// All were closed, with this time for what is in flight: one that is added now is closed too.
+    /// Set once all were closed, to the linger time: a session that is added later is closed too.
     closed: Option<Duration>,
 }
 

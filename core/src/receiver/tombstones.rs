@@ -1,7 +1,8 @@
-//! Looks for the message over which the proxy fell.
+//! Checks for the tombstone at which the proxy's delivery stopped.
 //!
-//! The proxy's delivery stops for good at a message without a value, a tombstone, which only native clients send, and
-//! nothing on the connection tells. So when a handle has been silent for a while, the client checks what comes next in the topic.
+//! The proxy's delivery stops for good at a message without a value, a tombstone, which only native clients send.
+//! Nothing on the connection reports it. So when a handle has been silent for a while, the client checks the next
+//! message of the topic.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
@@ -17,22 +18,22 @@ use crate::message::MessageId;
 use crate::options::Resolved;
 use crate::status;
 
-/// After a look, the next one is so many times the interval away.
+/// The factor from the check interval to the wait after a check.
 const AGAIN: u32 = 3;
-/// Behind a tombstone there may be more of them: after one was passed over the interval is so much shorter.
+/// More tombstones may follow: after a skipped one the interval is divided by this.
 const NEXT: u32 = 10;
-/// The REST API is not there, or not for us.
+/// The wait if the REST API is not available, or refuses this client.
 const REFUSED: Duration = Duration::from_secs(600);
-/// A tombstone that holds up a session.
+/// A tombstone that blocks a session.
 pub(crate) struct Tombstone {
     pub(crate) session: usize,
     pub(crate) id: MessageId,
-    /// Why it cannot be passed over without something else.
+    /// Why the tombstone cannot be skipped by itself.
     pub(crate) stuck: Option<&'static str>,
 }
 
 impl Tombstone {
-    /// The one in the entry of a subscription, which is passed over as a whole.
+    /// Returns the tombstone in the next entry of a subscription; an entry is skipped as a whole.
     pub(crate) fn of_entry(session: usize, entry: &[StoredMessage]) -> Option<Tombstone> {
         let found = entry.iter().rfind(|message| message.is_null())?;
         let alone = entry.iter().all(StoredMessage::is_null);
@@ -41,16 +42,16 @@ impl Tombstone {
     }
 }
 
-/// A consumer or a reader, as it is kept by its owner.
+/// A consumer or a reader, as its owner holds it.
 pub(crate) trait TombstoneWatched: Send + Sync + Sized + 'static {
     type Command: IntoCommand;
     fn receiver(&self) -> &Receiver<Self::Command>;
-    /// The tombstones that are next in line.
+    /// Returns the tombstones that are next in line.
     fn tombstones(&self, admin: &Admin) -> impl Future<Output = Result<Vec<Tombstone>>> + Send;
     fn skip_past(self: &Arc<Self>, tombstone: MessageId) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Watches a handle for as long as it lives, if configured. Nothing is kept alive meanwhile.
+/// Watches a handle for as long as it lives, if configured. The task does not keep the handle alive.
 pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
     let interval = options.tombstone_check_interval;
     if interval.is_zero() {
@@ -70,7 +71,7 @@ pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
                 Some(false) => continue,
                 None => return,
             }
-            // The turn may be long in coming, and the handle be gone or at work by then.
+            // The turn may take long, and the handle may be dropped or active again by then.
             let _turn = limiter.turn().await;
             let Some(handle) = Weak::upgrade(&watched).filter(|_| silence.of(&watched) == Some(true)) else { continue };
             let found = check(&handle, skips, &mut told).await;
@@ -94,7 +95,7 @@ struct Silence {
 }
 
 impl Silence {
-    /// Whether nothing came since it was asked last, and nothing waits for the application; `None` when the handle is gone.
+    /// Returns whether no message arrived since the last call and none is queued; `None` if the handle is gone.
     fn of<H: TombstoneWatched>(&mut self, handle: &Weak<H>) -> Option<bool> {
         let handle = Weak::upgrade(handle)?;
         let receiver = handle.receiver();
@@ -103,7 +104,7 @@ impl Silence {
         }
         let stats = receiver.counters.snapshot();
         let before = std::mem::replace(&mut self.received, stats.received);
-        // What waits for the application would be let go with a new beginning.
+        // Skipping reconnects, which would drop the queued messages.
         Some(stats.received == before && stats.queued == 0 && status::are_connected(&receiver.status()))
     }
 }
@@ -113,7 +114,7 @@ async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec
     let receiver = handle.receiver();
     let seeks = *receiver.seeks.lock().await;
     let found = handle.tombstones(&Admin::new(&receiver.client).unhurried()).await?;
-    // While it is told and passed over, the application goes nowhere else; if it did before, this is of yesterday.
+    // The lock keeps the application from seeking meanwhile; if it did before, the tombstones found are out of date.
     let since = receiver.seeks.lock().await;
     if *since != seeks {
         return Ok(false);
@@ -148,9 +149,9 @@ async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec
     Ok(passed)
 }
 
-/// Up to a quarter more, so that handles that were opened together do not ask together.
+/// Adds up to a quarter, so that handles that were opened together do not check together.
 fn jittered(wait: Duration) -> Duration {
-    // Randomly keyed, which is all the randomness that this needs.
+    // Randomly keyed, which is random enough here.
     let random = RandomState::new().hash_one(());
     wait.mul_f64(1.0 + (random >> 11) as f64 / (1u64 << 53) as f64 / 4.0)
 }
