@@ -1,4 +1,4 @@
-//! Producing without keeping anything: one URL, some messages, their receipts.
+//! One-shot producing: sends messages to one URL, and returns their receipts.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::topic::ProducerUrl;
 /// How long the close of a connection with nothing in flight may take.
 const CLOSE: Duration = Duration::from_secs(2);
 
-/// Sends messages to the topic of a producer URL over a connection of their own, and closes it whatever happens.
+/// Sends messages to the topic of a producer URL over a connection of their own, and closes it in any case.
 ///
 /// The URL is `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic`, with the server's query parameters if
-/// any; `options` are those of connections and producers, authentication and TLS among them, and go before the URL's.
-/// There is one result for each message, in their order; the call itself fails when the connection does. Any number of
-/// calls may run at once.
+/// any. `options` are those of connections and producers, authentication and TLS among them; they take precedence over
+/// the URL's parameters. Returns one result for each message, in order; the call itself fails if the connection fails.
+/// Any number of calls may run at once.
 ///
 /// ```no_run
 /// # async fn run() -> stargate_core::Result<()> {
@@ -43,7 +43,7 @@ pub async fn produce<M: Into<OutgoingMessage>>(
     let client = Client::new(&url.service.to_string(), all.of_connection()).map_err(named)?;
     let producer = client.producer(url.topic.to_string(), all).await?;
     let results = producer.send_all(messages).await;
-    // Everything has its result, so there is nothing left to lose with the connection.
+    // Every message has its result, so nothing is lost with the connection.
     let _ = client.close(CLOSE).await;
     Ok(results)
 }

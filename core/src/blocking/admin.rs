@@ -13,12 +13,12 @@ use crate::message::MessageId;
 use crate::options::InitialPosition;
 use crate::topic::Persistence;
 
-/// As [`crate::Admin`]: each call blocks its thread, for `admin_timeout` at most.
+/// As [`crate::Admin`], but each call blocks its thread, for `admin_timeout` at most.
 #[derive(Debug, Clone)]
 pub struct Admin(crate::admin::Admin);
 
 impl crate::blocking::Client {
-    /// As [`crate::Client::admin`].
+    /// Returns the REST API through this client; see [`crate::Client::admin`].
     pub fn admin(&self) -> Admin {
         Admin(self.as_async().admin())
     }
@@ -27,7 +27,7 @@ impl crate::blocking::Client {
 macro_rules! blocking {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {
         impl Admin {
-            /// The same API with futures.
+            /// Returns the same API with futures.
             pub fn as_async(&self) -> &crate::admin::Admin {
                 &self.0
             }
@@ -115,13 +115,13 @@ blocking! {
 }
 
 impl Admin {
-    /// As [`crate::Admin::walk_topics`], as an iterator.
+    /// As [`crate::Admin::walk_topics`], but returns an iterator.
     pub fn walk_topics(&self, tenant: Option<&str>) -> TopicWalk {
         TopicWalk(self.0.walk_topics(tenant))
     }
 }
 
-/// As [`crate::admin::TopicWalk`], as an iterator.
+/// As [`crate::admin::TopicWalk`], but an iterator.
 #[derive(Debug)]
 pub struct TopicWalk(crate::admin::TopicWalk);
 

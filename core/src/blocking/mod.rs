@@ -1,7 +1,8 @@
-//! The same handles without futures: each call blocks its thread, within the time it is given.
+//! The same handles without futures: each call blocks its thread, within the given timeout.
 //!
-//! A timeout of `None` waits without limit. When the time is over the error is [`ErrorKind::Timeout`]; for a send, the
-//! message stays in flight then and may still be stored. Inside a callback or a handler every call may be used.
+//! A timeout of `None` waits without limit. When the timeout expires, the call fails with [`ErrorKind::Timeout`]; a
+//! message of a send then stays in flight and may still be stored. Every call may be used inside a callback or a
+//! handler.
 
 mod admin;
 
@@ -27,27 +28,27 @@ pub fn wait<T>(future: impl Future<Output = Result<T>>, timeout: Option<Duration
     })
 }
 
-/// As [`crate::Client`].
+/// As [`crate::Client`], but its calls block.
 #[derive(Debug, Clone)]
 pub struct Client(crate::client::Client);
 
 impl Client {
-    /// As [`crate::Client::new`].
+    /// Creates a client; see [`crate::Client::new`].
     pub fn new(url: &str, options: Options) -> Result<Client> {
         crate::client::Client::new(url, options).map(Client)
     }
 
-    /// The same client with futures.
+    /// Returns the same client with futures.
     pub fn as_async(&self) -> &crate::client::Client {
         &self.0
     }
 
-    /// As [`crate::Client::producer`]. It takes as long as `connect_timeout` allows for each host.
+    /// Opens a producer; see [`crate::Client::producer`]. It takes at most `connect_timeout` for each host.
     pub fn producer(&self, topic: impl AsRef<str>, options: Options) -> Result<Producer> {
         wait(self.0.producer(topic, options), None).map(Producer)
     }
 
-    /// As [`crate::Client::consumer`].
+    /// Opens a consumer; see [`crate::Client::consumer`].
     pub fn consumer(
         &self,
         topic: impl AsRef<str>,
@@ -57,23 +58,23 @@ impl Client {
         wait(self.0.consumer(topic, subscription, options), None).map(Consumer)
     }
 
-    /// As [`crate::Client::consumer_of`].
+    /// Opens a consumer of several topics or a pattern; see [`crate::Client::consumer_of`].
     pub fn consumer_of(&self, topics: Topics, subscription: impl AsRef<str>, options: Options) -> Result<Consumer> {
         wait(self.0.consumer_of(topics, subscription, options), None).map(Consumer)
     }
 
-    /// As [`crate::Client::reader`].
+    /// Opens a reader; see [`crate::Client::reader`].
     pub fn reader(&self, topic: impl AsRef<str>, options: Options) -> Result<Reader> {
         wait(self.0.reader(topic, options), None).map(Reader)
     }
 
-    /// As [`crate::Client::close`].
+    /// Closes the client and all its handles; see [`crate::Client::close`].
     pub fn close(&self, timeout: Duration) -> Result<()> {
         wait(self.0.close(timeout), None)
     }
 }
 
-/// As [`crate::produce`].
+/// Sends messages over a connection of their own; see [`crate::produce`].
 pub fn produce<M: Into<OutgoingMessage>>(
     url: &str,
     messages: impl IntoIterator<Item = M>,
@@ -82,22 +83,23 @@ pub fn produce<M: Into<OutgoingMessage>>(
     wait(crate::one_shot::produce(url, messages, options), None)
 }
 
-/// As [`crate::Producer`].
+/// As [`crate::Producer`], but its calls block.
 #[derive(Debug, Clone)]
 pub struct Producer(crate::producer::Producer);
 
 impl Producer {
-    /// The same producer with futures.
+    /// Returns the same producer with futures.
     pub fn as_async(&self) -> &crate::producer::Producer {
         &self.0
     }
 
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &TopicName {
         self.0.topic()
     }
 
-    /// As [`crate::Producer::send`]; with a timeout, that takes the place of `send_timeout`.
+    /// Sends a message and waits for its receipt; see [`crate::Producer::send`]. A timeout takes the place of
+    /// `send_timeout`.
     pub fn send(&self, message: impl Into<OutgoingMessage>, timeout: Option<Duration>) -> Result<Receipt> {
         let sent = async {
             match timeout {
@@ -108,7 +110,7 @@ impl Producer {
         wait(sent, None)
     }
 
-    /// As [`crate::Producer::send_all`].
+    /// Sends messages in order, many in flight at a time; see [`crate::Producer::send_all`].
     pub fn send_all<M: Into<OutgoingMessage>>(
         &self,
         messages: impl IntoIterator<Item = M>,
@@ -116,7 +118,8 @@ impl Producer {
         wait(async { Ok(self.0.send_all(messages).await) }, None)
     }
 
-    /// As [`crate::Producer::send_with`]; blocks while there is no room.
+    /// Accepts a message, and calls a callback with its result; see [`crate::Producer::send_with`]. Blocks while no
+    /// slot is free.
     pub fn send_with(
         &self,
         message: impl Into<OutgoingMessage>,
@@ -125,22 +128,22 @@ impl Producer {
         wait(self.0.send_with(message, callback), None)
     }
 
-    /// As [`crate::Producer::flush`].
+    /// Waits until every message accepted before has completed; see [`crate::Producer::flush`].
     pub fn flush(&self, timeout: Option<Duration>) -> Result<()> {
         wait(self.0.flush(), timeout)
     }
 
-    /// As [`crate::Producer::wait_connected`].
+    /// Waits until the producer is connected; see [`crate::Producer::wait_connected`].
     pub fn wait_connected(&self, timeout: Option<Duration>) -> Result<()> {
         wait(self.0.wait_connected(), timeout)
     }
 
-    /// As [`crate::Producer::stats`].
+    /// Returns the counters; see [`crate::Producer::stats`].
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }
 
-    /// As [`crate::Producer::close`].
+    /// Closes the producer, after the messages in flight have completed; see [`crate::Producer::close`].
     pub fn close(&self, timeout: Duration) -> Result<()> {
         wait(self.0.close(timeout), None)
     }
@@ -149,12 +152,12 @@ impl Producer {
 macro_rules! receiver {
     ($name:ident of $core:ty) => {
         impl $name {
-            /// The same with futures.
+            /// Returns the same handle with futures.
             pub fn as_async(&self) -> &$core {
                 &self.0
             }
 
-            /// The topic.
+            /// Returns the topic.
             pub fn topic(&self) -> &TopicName {
                 self.0.topic()
             }
@@ -164,7 +167,8 @@ macro_rules! receiver {
                 wait(self.0.receive(), timeout)
             }
 
-            /// Waits until there are `max` messages or the time is over, and takes what is there; none is no error.
+            /// Waits until `max` messages have arrived or the timeout expires; returns those that have arrived. None is
+            /// not an error.
             pub fn receive_many(&self, max: usize, timeout: Duration) -> Result<Vec<Message>> {
                 let deadline = deadline_in(timeout);
                 let mut messages = Vec::new();
@@ -173,7 +177,7 @@ macro_rules! receiver {
                     match wait(self.0.receive_many(max - messages.len()), Some(left)) {
                         Ok(more) => messages.extend(more),
                         Err(error) if error.kind() == ErrorKind::Timeout => break,
-                        // What was taken before the end belongs to the caller; the end is told at the next call.
+                        // The messages that were taken belong to the caller; the next call reports the error.
                         Err(_) if !messages.is_empty() => break,
                         Err(error) => return Err(error),
                     }
@@ -186,7 +190,7 @@ macro_rules! receiver {
                 self.0.listen(init)
             }
 
-            /// Whether the topic was terminated and nothing is left of it.
+            /// Returns whether the topic was terminated and everything in it has been processed.
             pub fn is_end_of_topic(&self, timeout: Option<Duration>) -> Result<bool> {
                 wait(self.0.is_end_of_topic(), timeout)
             }
@@ -196,12 +200,12 @@ macro_rules! receiver {
                 wait(self.0.wait_connected(), timeout)
             }
 
-            /// The counters.
+            /// Returns the counters.
             pub fn stats(&self) -> Stats {
                 self.0.stats()
             }
 
-            /// Closes it gracefully, within a time.
+            /// Closes it gracefully, within a timeout.
             pub fn close(&self, timeout: Duration) -> Result<()> {
                 wait(self.0.close(timeout), None)
             }
@@ -209,112 +213,114 @@ macro_rules! receiver {
     };
 }
 
-/// As [`crate::Consumer`].
+/// As [`crate::Consumer`], but its calls block.
 #[derive(Debug, Clone)]
 pub struct Consumer(crate::consumer::Consumer);
 
 receiver!(Consumer of crate::consumer::Consumer);
 
 impl Consumer {
-    /// As [`crate::Consumer::ack`].
+    /// Acknowledges a message; see [`crate::Consumer::ack`].
     pub fn ack(&self, message: &Message) -> Result<()> {
         self.0.ack(message)
     }
 
-    /// As [`crate::Consumer::ack_id`].
+    /// Acknowledges a message by its id; see [`crate::Consumer::ack_id`].
     pub fn ack_id(&self, id: &MessageId) -> Result<()> {
         self.0.ack_id(id)
     }
 
-    /// As [`crate::Consumer::ack_cumulative`].
+    /// Acknowledges a message and all before it; see [`crate::Consumer::ack_cumulative`].
     pub fn ack_cumulative(&self, message: &Message) -> Result<()> {
         self.0.ack_cumulative(message)
     }
 
-    /// As [`crate::Consumer::ack_cumulative_id`].
+    /// Acknowledges everything up to an id; see [`crate::Consumer::ack_cumulative_id`].
     pub fn ack_cumulative_id(&self, id: &MessageId) -> Result<()> {
         self.0.ack_cumulative_id(id)
     }
 
-    /// As [`crate::Consumer::nack`].
+    /// Requests redelivery of a message; see [`crate::Consumer::nack`].
     pub fn nack(&self, message: &Message) -> Result<()> {
         self.0.nack(message)
     }
 
-    /// As [`crate::Consumer::nack_id`].
+    /// Requests redelivery of a message by its id; see [`crate::Consumer::nack_id`].
     pub fn nack_id(&self, id: &MessageId) -> Result<()> {
         self.0.nack_id(id)
     }
 
-    /// As [`crate::Consumer::reconsume_later`]; takes at most the 30 s of a send.
+    /// Schedules redelivery of a message after `delay`; see [`crate::Consumer::reconsume_later`]. Takes at most the 30
+    /// s of a send.
     pub fn reconsume_later(&self, message: &Message, delay: Duration) -> Result<()> {
         wait(self.0.reconsume_later(message, delay), None)
     }
 
-    /// As [`crate::Consumer::seek`].
+    /// Moves the subscription; see [`crate::Consumer::seek`].
     pub fn seek(&self, to: &Position) -> Result<()> {
         wait(self.0.seek(to), None)
     }
 
-    /// As [`crate::Consumer::backlog`].
+    /// Returns how many messages the subscription has not acknowledged; see [`crate::Consumer::backlog`].
     pub fn backlog(&self) -> Result<u64> {
         wait(self.0.backlog(), None)
     }
 
-    /// As [`crate::Consumer::last_message_ids`].
+    /// Returns the ids of the last messages of the topic; see [`crate::Consumer::last_message_ids`].
     pub fn last_message_ids(&self) -> Result<Vec<MessageId>> {
         wait(self.0.last_message_ids(), None)
     }
 
-    /// As [`crate::Consumer::permit`].
+    /// Requests `messages` in addition to the window; see [`crate::Consumer::permit`].
     pub fn permit(&self, messages: u32) -> Result<()> {
         self.0.permit(messages)
     }
 
-    /// As [`crate::Consumer::unsubscribe`].
+    /// Deletes the subscription and closes the consumer; see [`crate::Consumer::unsubscribe`].
     pub fn unsubscribe(&self, timeout: Duration) -> Result<()> {
         wait(self.0.unsubscribe(timeout), None)
     }
 }
 
-/// As [`crate::Reader`].
+/// As [`crate::Reader`], but its calls block.
 #[derive(Debug, Clone)]
 pub struct Reader(crate::reader::Reader);
 
 receiver!(Reader of crate::reader::Reader);
 
 impl Reader {
-    /// As [`crate::Reader::seek`].
+    /// Moves to another position in the topic; see [`crate::Reader::seek`].
     pub fn seek(&self, to: &Position) -> Result<()> {
         wait(self.0.seek(to), None)
     }
 
-    /// As [`crate::Reader::last_message_ids`].
+    /// Returns the ids of the last messages of the topic; see [`crate::Reader::last_message_ids`].
     pub fn last_message_ids(&self) -> Result<Vec<MessageId>> {
         wait(self.0.last_message_ids(), None)
     }
 
-    /// As [`crate::Reader::has_message_available`].
+    /// Returns whether the topic has a message not received yet; see [`crate::Reader::has_message_available`].
     pub fn has_message_available(&self) -> Result<bool> {
         wait(self.0.has_message_available(), None)
     }
 
-    /// As [`crate::Reader::mark_end`].
+    /// Marks where the topic ends now; see [`crate::Reader::mark_end`].
     pub fn mark_end(&self) -> Result<()> {
         wait(self.0.mark_end(), None)
     }
 
-    /// As [`crate::Reader::is_caught_up`].
+    /// Returns whether everything up to the mark was received; see [`crate::Reader::is_caught_up`].
     pub fn is_caught_up(&self) -> bool {
         self.0.is_caught_up()
     }
 
-    /// As [`crate::Reader::receive_before_end`].
+    /// Waits for the next message before the mark; see [`crate::Reader::receive_before_end`].
     pub fn receive_before_end(&self, timeout: Option<Duration>) -> Result<Option<Message>> {
         wait(self.0.receive_before_end(), timeout)
     }
 
-    /// As [`crate::Reader::until_caught_up`]; an error of receiving ends it.
+    /// Returns the messages up to the end as it is now; see [`crate::Reader::until_caught_up`]. An error of receiving
+    /// ends them.
     pub fn until_caught_up(&self) -> Result<impl Iterator<Item = Result<Message>>> {
         let mut stored = Some(wait(self.0.until_caught_up(), None)?);
         Ok(std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! One component of a supervisor: opened, watched, and opened again when it fails.
+//! One component of a supervisor: opened, watched, and reopened when it fails.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use crate::log::{Level, Log};
 use crate::producer::Producer;
 use crate::reader::Reader;
 
-/// The wait before a component that failed is opened again.
+/// The wait before a failed component is reopened.
 const RESTART_AFTER: Duration = Duration::from_millis(500);
 
-/// One of the three, as it is open at the moment.
+/// The handle of a component, as it is open now.
 #[derive(Clone)]
 pub(super) enum Handle {
     Producer(Producer),
@@ -26,7 +26,7 @@ pub(super) enum Handle {
 }
 
 impl Handle {
-    /// Waits until it ends; the error when it failed, nothing when it was closed.
+    /// Waits until it ends; returns the error if it failed, `None` if it was closed.
     async fn failed(&self) -> Option<Error> {
         match self {
             Handle::Producer(producer) => producer.failed().await,
@@ -39,7 +39,7 @@ impl Handle {
 pub(super) type Opening = Pin<Box<dyn Future<Output = Result<Handle>> + Send>>;
 pub(super) type Open = Arc<dyn Fn() -> Opening + Send + Sync>;
 
-/// Watches over one component.
+/// Watches one component and reopens it.
 pub(super) struct Watch {
     pub(super) key: RegistryKey,
     pub(super) open: Open,

@@ -1,4 +1,4 @@
-//! What a supervisor is made from, in Rust or as JSON.
+//! The configuration of a supervisor, in Rust or as JSON.
 
 use serde_json::Value;
 
@@ -10,25 +10,25 @@ use crate::options::{Options, Roles, find};
 use crate::reader::Reader;
 use crate::topic::TopicName;
 
-/// A producer, consumer or reader to be supervised.
+/// The configuration of a producer, consumer or reader to supervise.
 #[derive(Debug, Clone)]
 pub struct ComponentConfig {
     /// The topic.
     pub topic: TopicName,
-    /// The subscription, of a consumer.
+    /// The subscription; for a consumer.
     pub subscription: Option<String>,
-    /// Its options; what they do not say about connections is the supervisor's.
+    /// The options; the supervisor's connection options apply where they set none.
     pub options: Options,
-    /// Its own service URL instead of the supervisor's.
+    /// A service URL of its own instead of the supervisor's.
     pub url: Option<String>,
-    /// The name of its handler, of a consumer or reader; see [`SupervisorConfig::consumer_handler`].
+    /// The name of its handler, for a consumer or reader; see [`SupervisorConfig::consumer_handler`].
     pub handler: Option<String>,
-    /// What the handler is made with, as JSON; `[]` when not given.
+    /// The arguments that its handler is created with, as JSON; `[]` if not given.
     pub handler_init_args: String,
 }
 
 impl ComponentConfig {
-    /// Of this topic, with the supervisor's URL and no options.
+    /// Creates the configuration for this topic, with the supervisor's URL and no options.
     pub fn new(topic: TopicName) -> ComponentConfig {
         ComponentConfig {
             topic,
@@ -40,7 +40,7 @@ impl ComponentConfig {
         }
     }
 
-    /// From JSON, as a component stands in [`SupervisorConfig::from_json`].
+    /// Reads the configuration from JSON, in the form of a component in [`SupervisorConfig::from_json`].
     pub fn from_json(component: Component, text: &str) -> Result<ComponentConfig> {
         let json = serde_json::from_str(text);
         let json =
@@ -48,14 +48,14 @@ impl ComponentConfig {
         component_of(component, json).map_err(|error| error.during(component.as_str()))
     }
 
-    /// On this subscription.
+    /// Sets the subscription.
     #[must_use]
     pub fn subscription(mut self, subscription: impl Into<String>) -> ComponentConfig {
         self.subscription = Some(subscription.into());
         self
     }
 
-    /// With these options.
+    /// Sets the options.
     #[must_use]
     pub fn options(mut self, options: Options) -> ComponentConfig {
         self.options = options;
@@ -63,16 +63,16 @@ impl ComponentConfig {
     }
 }
 
-/// Everything about a supervisor and what it holds from the start.
+/// The configuration of a supervisor and its initial components.
 #[derive(Debug, Clone)]
 pub struct SupervisorConfig {
-    /// Its name, unique in the process.
+    /// The name, unique in the process.
     pub name: String,
     /// The service URL.
     pub url: String,
     /// Connection options, inherited by all components.
     pub options: Options,
-    /// A component that fails more often than this within [`SupervisorConfig::max_seconds`] stays down.
+    /// A component that fails more often than this within [`SupervisorConfig::max_seconds`] is not restarted any more.
     pub max_restarts: usize,
     /// See [`SupervisorConfig::max_restarts`].
     pub max_seconds: u64,
@@ -87,7 +87,7 @@ pub struct SupervisorConfig {
 }
 
 impl SupervisorConfig {
-    /// An empty supervisor called `default`, which restarts up to 3 times in 5 seconds.
+    /// Creates an empty supervisor configuration called `default`, which allows 3 restarts in 5 seconds.
     pub fn new(url: impl Into<String>) -> SupervisorConfig {
         SupervisorConfig {
             name: "default".to_owned(),
@@ -103,10 +103,10 @@ impl SupervisorConfig {
         }
     }
 
-    /// Gives a name to a handler of consumers, so that a configuration can have it as `handler`.
+    /// Names a handler of consumers, so that a configuration can refer to it as `handler`.
     ///
-    /// `attach` is called each time such a consumer has been opened, with its `handler_init_args` as JSON, and calls
-    /// [`Consumer::listen`].
+    /// The supervisor calls `attach` each time it has opened such a consumer, with its `handler_init_args` as JSON.
+    /// `attach` calls [`Consumer::listen`].
     #[must_use]
     pub fn consumer_handler<F>(mut self, name: impl Into<String>, attach: F) -> SupervisorConfig
     where
@@ -116,7 +116,7 @@ impl SupervisorConfig {
         self
     }
 
-    /// Gives a name to a handler of readers, as [`SupervisorConfig::consumer_handler`] does for consumers.
+    /// Names a handler of readers, as [`SupervisorConfig::consumer_handler`] does for consumers.
     #[must_use]
     pub fn reader_handler<F>(mut self, name: impl Into<String>, attach: F) -> SupervisorConfig
     where
@@ -126,7 +126,7 @@ impl SupervisorConfig {
         self
     }
 
-    /// From JSON:
+    /// Reads a configuration from JSON:
     ///
     /// ```
     /// let config = stargate_core::SupervisorConfig::from_json(r#"{
@@ -139,10 +139,10 @@ impl SupervisorConfig {
     /// # Ok::<(), stargate_core::Error>(())
     /// ```
     ///
-    /// `producer`, `consumer` and `reader` are one object or a list. A component names its topic in full, or by `tenant`,
-    /// `namespace`, `topic` and `persistence`, and may have a `host` and `protocol` of its own. A consumer or reader may
-    /// have a `handler` that has been named with [`SupervisorConfig::consumer_handler`], and `handler_init_args` for it.
-    /// Everything else in an object, and in its `query_params`, is an option. Unknown keys are errors.
+    /// `producer`, `consumer` and `reader` are one object or a list. A component names its topic in full, or by
+    /// `tenant`, `namespace`, `topic` and `persistence`, and may have a `host` and `protocol` of its own. A consumer or
+    /// reader may have a `handler` that was named with [`SupervisorConfig::consumer_handler`], and `handler_init_args`
+    /// for it. Everything else in an object, and in its `query_params`, is an option. Unknown keys are errors.
     ///
     /// Every key of the Elixir library of this name is accepted. `host` may be `"name:port"`, `{"name": port}`,
     /// `["name", port]`, or a list of these; `ssl_options` has `cacertfile`, `certfile`, `keyfile` and `verify`.
@@ -215,7 +215,7 @@ fn url_of(fields: &mut Fields) -> Result<Option<String>> {
     Ok(Some(format!("{}://{}", protocol.as_deref().unwrap_or("ws"), hosts_of(&host)?.join(","))))
 }
 
-/// The hosts of `"name:port"`, `{"name": port, ...}`, `["name", port]`, or a list of these.
+/// Returns the hosts of `"name:port"`, `{"name": port, ...}`, `["name", port]`, or a list of these.
 fn hosts_of(host: &Value) -> Result<Vec<String>> {
     let with_port = |name: &str, port: &Value| match port.as_u64().and_then(|port| u16::try_from(port).ok()) {
         Some(port) if port > 0 && !name.is_empty() => Ok(format!("{name}:{port}")),
@@ -278,7 +278,7 @@ fn component_of(component: Component, part: Value) -> Result<ComponentConfig> {
     Ok(ComponentConfig { topic, subscription, options, url, handler, handler_init_args })
 }
 
-/// The options that Erlang's `ssl` calls otherwise.
+/// The options that have other names in Erlang's `ssl`.
 const SSL_OPTIONS: &[(&str, &str)] =
     &[("cacertfile", "tls_ca_file"), ("certfile", "tls_cert_file"), ("keyfile", "tls_key_file")];
 
@@ -287,7 +287,7 @@ fn take_ssl_options(fields: &mut Fields) -> Result<()> {
     let ssl = match fields.remove("ssl_options") {
         None => return Ok(()),
         Some(Value::Object(ssl)) => ssl,
-        // What it is instead is not repeated: it may hold a secret.
+        // The error does not repeat the value, which may hold a secret.
         Some(_) => return Err(Error::invalid("ssl_options: expected an object with cacertfile, certfile and keyfile")),
     };
     for (key, value) in ssl {
@@ -314,7 +314,7 @@ fn take_ssl_options(fields: &mut Fields) -> Result<()> {
 
 fn options_of(mut fields: Fields, roles: Roles) -> Result<Options> {
     take_ssl_options(&mut fields)?;
-    // The Elixir library's README gives a producer both a `name` and a `producer_name`; `name` was the one that counted.
+    // The Elixir library's README gives a producer both a `name` and a `producer_name`; the Elixir library used `name`.
     if fields.contains_key("name") {
         fields.retain(|key, _| key == "name" || find(key).map_or(true, |spec| spec.key != "name"));
     }
@@ -330,7 +330,7 @@ fn options_of(mut fields: Fields, roles: Roles) -> Result<Options> {
                 }
                 continue;
             }
-            // What it is instead is not repeated: it may hold a secret.
+            // The error does not repeat the value, which may hold a secret.
             _ => return Err(Error::invalid(format!("option {key:?}: expected a text, a number or a boolean"))),
         };
         options.set(&key, &text)?;

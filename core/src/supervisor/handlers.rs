@@ -30,7 +30,7 @@ impl<T: 'static> Handlers<T> {
         self.0.insert(name, Arc::new(attach));
     }
 
-    /// Returns the handler that a component names, with its arguments; nothing if it names none.
+    /// Returns the handler that a component names, with its arguments; `None` if it names none.
     pub(super) fn of(&self, config: &ComponentConfig) -> Option<Attach<T>> {
         let attach = self.0.get(config.handler.as_ref()?)?.clone();
         let args = config.handler_init_args.clone();
@@ -38,7 +38,7 @@ impl<T: 'static> Handlers<T> {
     }
 }
 
-/// Fails if a component names a handler and none is there for it: its messages would wait without limit.
+/// Fails if a component names a handler that was not given: its messages would wait without limit.
 pub(super) fn check_given(config: &ComponentConfig, given: bool) -> Result<()> {
     match &config.handler {
         Some(name) if !given => Err(Error::invalid(format!(

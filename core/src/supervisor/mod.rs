@@ -1,8 +1,8 @@
-//! A named set of producers, consumers and readers: found by key, and each restarted by itself when it fails.
+//! A named set of producers, consumers and readers: found by key, and restarted individually when they fail.
 //!
-//! Connections reconnect by themselves; what a supervisor restarts is what ended with an error that does not heal, such
-//! as a namespace that was deleted or a token that was refused. One that fails too often stays down, and the others do
-//! not notice.
+//! Connections reconnect by themselves. A supervisor restarts components that ended with a permanent error, such as a
+//! deleted namespace or a refused token. A component that fails too often is not restarted any more, and the others are
+//! not affected.
 
 mod component;
 mod config;
@@ -29,7 +29,7 @@ use crate::producer::Producer;
 use crate::reader::Reader;
 use crate::runtime::may_block;
 
-/// What to do with a consumer or reader each time it has been opened: give it its handler.
+/// Called each time a consumer or reader has been opened, to attach its handler.
 pub type Attach<T> = Arc<dyn Fn(&T) -> Result<()> + Send + Sync>;
 
 /// A named set of producers, consumers and readers. Cheap to clone; all clones are one supervisor, which ends with
@@ -46,11 +46,11 @@ struct Inner {
     max_seconds: u64,
     log: Log,
     parts: Mutex<Parts>,
-    /// Dropped or set when the supervisor ends.
+    /// Set or dropped when the supervisor ends.
     closing: watch::Sender<bool>,
 }
 
-/// The supervisors of the process by name.
+/// The supervisors of the process, by name.
 static SUPERVISORS: PerProcess<Mutex<HashMap<String, Weak<Inner>>>> = PerProcess::new();
 
 fn supervisors() -> MutexGuard<'static, HashMap<String, Weak<Inner>>> {
@@ -58,9 +58,10 @@ fn supervisors() -> MutexGuard<'static, HashMap<String, Weak<Inner>>> {
 }
 
 impl Supervisor {
-    /// Starts a supervisor with all that its configuration names; when one of them cannot be opened, none stays.
+    /// Starts a supervisor with all components of its configuration. If one cannot be opened, the call fails and none
+    /// stays open.
     ///
-    /// Fails when another supervisor of the process has its name.
+    /// Fails if another supervisor of the process has this name.
     pub async fn start(config: SupervisorConfig) -> Result<Supervisor> {
         if config.options.polls_callbacks() {
             return Err(Error::invalid("a supervisor has no client to poll callbacks of").during("start supervisor"));
@@ -110,24 +111,24 @@ impl Supervisor {
         Ok(Supervisor { inner })
     }
 
-    /// The running supervisor of this name.
+    /// Returns the running supervisor of this name.
     pub fn find(name: &str) -> Result<Supervisor> {
         let found = supervisors().get(name).and_then(Weak::upgrade);
         let missing = || Error::new(ErrorKind::NotFound, format!("there is no supervisor {name:?}"));
         Ok(Supervisor { inner: found.ok_or_else(missing)? })
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// The keys of all that it holds.
+    /// Returns the keys of all components.
     pub fn keys(&self) -> Vec<RegistryKey> {
         self.inner.parts().keys().cloned().collect()
     }
 
-    /// Opens a producer and supervises it.
+    /// Opens a producer and supervises it; returns its key.
     pub async fn add_producer(&self, config: ComponentConfig) -> Result<RegistryKey> {
         let (client, config_) = (self.client_for(&config)?, config.clone());
         let open: Open = Arc::new(move || {
@@ -139,7 +140,7 @@ impl Supervisor {
         self.add(Component::Producer, config, open).await
     }
 
-    /// Opens a consumer and supervises it; `attach` gives it its handler, now and after each restart.
+    /// Opens a consumer and supervises it; returns its key. `attach` attaches its handler, now and after each restart.
     pub async fn add_consumer(&self, config: ComponentConfig, attach: Option<Attach<Consumer>>) -> Result<RegistryKey> {
         handlers::check_given(&config, attach.is_some())?;
         let (client, config_) = (self.client_for(&config)?, config.clone());
@@ -155,9 +156,9 @@ impl Supervisor {
         self.add(Component::Consumer, config, open).await
     }
 
-    /// Opens a reader and supervises it; `attach` gives it its handler, now and after each restart.
+    /// Opens a reader and supervises it; returns its key. `attach` attaches its handler, now and after each restart.
     ///
-    /// A reader that is restarted begins at its `starting_message` again: its position went with it.
+    /// A restarted reader starts at its `starting_message` again, since its position is lost.
     pub async fn add_reader(&self, config: ComponentConfig, attach: Option<Attach<Reader>>) -> Result<RegistryKey> {
         handlers::check_given(&config, attach.is_some())?;
         let (client, config_) = (self.client_for(&config)?, config.clone());
@@ -172,7 +173,7 @@ impl Supervisor {
         self.add(Component::Reader, config, open).await
     }
 
-    /// The supervisor's client, or one for the component's own hosts with the supervisor's options.
+    /// Returns the supervisor's client, or one for the component's own hosts with the supervisor's options.
     fn client_for(&self, config: &ComponentConfig) -> Result<Client> {
         match &config.url {
             None => Ok(self.inner.client.clone()),
@@ -192,7 +193,7 @@ impl Supervisor {
         let (current, watcher) = watch::channel(Ok(handle.clone()));
         {
             let mut parts = self.inner.parts();
-            // Somebody may have been faster while this one was opened; dropping it closes it.
+            // Another call may have added the key while this component was opened; dropping the handle closes it.
             self.inner.check_free(&parts, &key)?;
             parts.insert(key.clone(), watcher);
         }
@@ -220,8 +221,8 @@ impl Supervisor {
         handle.borrow().clone()
     }
 
-    /// The producer under this key, as it is now; after a restart it is another one. The error is that of a producer
-    /// that stays down.
+    /// Returns the producer under this key, as it is now; a restart replaces it. If the producer is down for good, the
+    /// call fails with its error.
     pub fn producer(&self, key: &RegistryKey) -> Result<Producer> {
         match self.handle(key, Component::Producer)? {
             Handle::Producer(producer) => Ok(producer),
@@ -229,7 +230,7 @@ impl Supervisor {
         }
     }
 
-    /// The consumer under this key, as it is now; see [`Supervisor::producer`].
+    /// Returns the consumer under this key, as it is now; see [`Supervisor::producer`].
     pub fn consumer(&self, key: &RegistryKey) -> Result<Consumer> {
         match self.handle(key, Component::Consumer)? {
             Handle::Consumer(consumer) => Ok(consumer),
@@ -237,7 +238,7 @@ impl Supervisor {
         }
     }
 
-    /// The reader under this key, as it is now; see [`Supervisor::producer`].
+    /// Returns the reader under this key, as it is now; see [`Supervisor::producer`].
     pub fn reader(&self, key: &RegistryKey) -> Result<Reader> {
         match self.handle(key, Component::Reader)? {
             Handle::Reader(reader) => Ok(reader),
@@ -245,15 +246,16 @@ impl Supervisor {
         }
     }
 
-    /// Restarts nothing any more and closes all that it holds; its name is free again.
+    /// Stops restarting, closes all components, and releases the name.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         let handles: Vec<Handle> = {
             let mut parts = self.inner.parts();
-            // Under the lock: what is being added is either here already, or finds the supervisor closed.
+            // Under the lock: a component that is being added is either in the set already, or finds the supervisor
+            // closed.
             self.inner.closing.send_replace(true);
             std::mem::take(&mut *parts).into_values().filter_map(|handle| handle.borrow().clone().ok()).collect()
         };
-        // Those of the client are closed with it; those with hosts of their own have clients of their own.
+        // Handles of the supervisor's client are closed with it; those with hosts of their own have their own clients.
         let handles = futures_util::future::join_all(handles.iter().map(|handle| async move {
             match handle {
                 Handle::Producer(producer) => producer.close(timeout).await,
@@ -277,7 +279,7 @@ impl fmt::Debug for Supervisor {
     }
 }
 
-/// What a supervisor holds: each with what is open now, or why nothing is.
+/// The components: the open handle of each, or the error why it is not open.
 type Parts = BTreeMap<RegistryKey, watch::Receiver<Result<Handle>>>;
 
 impl Inner {
@@ -285,7 +287,8 @@ impl Inner {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a component may take this key. One that stays down, or that the application closed, has given it up.
+    /// Fails if a component may not take this key. A component that is down for good, or closed by the application, has
+    /// released it.
     fn check_free(&self, parts: &Parts, key: &RegistryKey) -> Result<()> {
         if *self.closing.borrow() {
             return Err(Error::new(ErrorKind::Closed, format!("supervisor {:?} is closed", self.name)));
@@ -298,7 +301,7 @@ impl Inner {
     }
 }
 
-/// Runs `attach` where it may block: it waits for the handlers to be made.
+/// Runs `attach` on a thread that may block: it waits until the handlers are created.
 async fn attach_to<T: Send + 'static>(client: &Client, target: T, attach: Option<Attach<T>>) -> Result<()> {
     let Some(attach) = attach else { return Ok(()) };
     let Some(runtime) = client.inner.runtime.handle() else { return Err(crate::status::gone()) };

@@ -1,4 +1,4 @@
-//! The names under which supervisors hold producers, consumers and readers.
+//! The keys under which supervisors hold producers, consumers and readers.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::options::Roles;
 use crate::topic::{Persistence, TopicName};
 
-/// The kinds of what a supervisor holds.
+/// The kinds of components of a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Component {
     /// A producer.
@@ -18,7 +18,7 @@ pub enum Component {
 }
 
 impl Component {
-    /// The word in configurations.
+    /// Returns the name of this kind in configurations.
     pub fn as_str(self) -> &'static str {
         match self {
             Component::Producer => "producer",
@@ -36,7 +36,7 @@ impl Component {
     }
 }
 
-/// The name under which a supervisor holds a producer, consumer or reader.
+/// The key under which a supervisor holds a producer, consumer or reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistryKey {
     pub(super) supervisor: String,
@@ -45,7 +45,7 @@ pub struct RegistryKey {
     pub(super) subscription: Option<String>,
 }
 
-/// The key of the producer of a persistent topic in the supervisor `default`; its methods say otherwise.
+/// Returns the key of the producer of a persistent topic in the supervisor `default`; methods of the key change these.
 pub fn registry_key(tenant: &str, namespace: &str, topic: &str) -> Result<RegistryKey> {
     Ok(RegistryKey {
         supervisor: "default".to_owned(),
@@ -56,33 +56,33 @@ pub fn registry_key(tenant: &str, namespace: &str, topic: &str) -> Result<Regist
 }
 
 impl RegistryKey {
-    /// The key of what a supervisor of this name has for a topic.
+    /// Creates the key of a component of this supervisor for a topic.
     pub fn new(supervisor: impl Into<String>, component: Component, topic: TopicName) -> RegistryKey {
         RegistryKey { supervisor: supervisor.into(), component, topic, subscription: None }
     }
 
-    /// In the supervisor of this name.
+    /// Sets the name of the supervisor.
     #[must_use]
     pub fn name(mut self, supervisor: impl Into<String>) -> RegistryKey {
         self.supervisor = supervisor.into();
         self
     }
 
-    /// Of this kind.
+    /// Sets the kind of the component.
     #[must_use]
     pub fn component(mut self, component: Component) -> RegistryKey {
         self.component = component;
         self
     }
 
-    /// Of a topic that is persistent or not.
+    /// Sets whether the topic is persistent.
     pub fn persistence(mut self, persistence: Persistence) -> Result<RegistryKey> {
         let (tenant, namespace, topic) = (self.topic.tenant(), self.topic.namespace(), self.topic.local_name());
         self.topic = TopicName::new(persistence, tenant, namespace, topic)?;
         Ok(self)
     }
 
-    /// The consumer of this subscription. Without it a key finds the consumer of a topic that has only one.
+    /// Sets the subscription of the consumer. A key without one finds the consumer of a topic that has only one.
     #[must_use]
     pub fn subscription(mut self, subscription: impl Into<String>) -> RegistryKey {
         self.subscription = Some(subscription.into());
@@ -94,7 +94,7 @@ impl RegistryKey {
         self.component == other.component && self.topic == other.topic && subscription
     }
 
-    /// Its parts as a JSON object: `supervisor`, `component`, `topic`, and `subscription` of a consumer.
+    /// Returns its parts as a JSON object: `supervisor`, `component`, `topic`, and `subscription` of a consumer.
     pub fn to_json(&self) -> String {
         let mut parts = serde_json::json!({
             "supervisor": self.supervisor,
