@@ -38,10 +38,10 @@
 //! - [`admin`]: the REST API; `http.rs` sends its requests.
 //! - `driver/`: the task of a connection: look-up, TCP, TLS, upgrade, WebSocket, timer.
 //! - `encryption/`: end-to-end encryption.
-//! - `proto/`: the protocol as a state machine without I/O: sessions, acknowledgements, permits, reconnects, JSON frames.
-//! - [`options`], `auth.rs`, `tls.rs`: what can be set, and what follows from it.
+//! - `proto/`: the protocol as a state machine without I/O: sessions, acknowledgements, permits, reconnects, frames.
+//! - [`options`], `auth.rs`, `tls.rs`: the options, and what is built from them.
 //! - `message/`, `topic.rs`, `error.rs`, [`stats`]: values.
-//! - `mock/`: a broker for tests, which shares no code with the rest.
+//! - `mock/`: a broker for tests, which shares no code with the client.
 
 /// Compiles the program of the README.
 #[cfg(doctest)]
