@@ -1,4 +1,4 @@
-//! How the servers are reached, and how they let the client in: for WebSockets and the REST API alike.
+//! How clients reach and authenticate to servers, for WebSockets and the REST API alike.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,18 +22,18 @@ use crate::topic::{Host, ServiceUrl};
 /// Selects the broker's provider of authentication.
 const METHOD_NAME: HeaderName = HeaderName::from_static("x-pulsar-auth-method-name");
 
-/// What the options say about connections.
+/// The options that concern connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) dialer: Dialer,
-    /// What goes before the paths of Pulsar's APIs.
+    /// The path prefix of Pulsar's APIs.
     pub(crate) prefix: String,
     pub(crate) auth: Auth,
     pub(crate) token_in: AuthTokenIn,
     pub(crate) trust: Trust,
     pub(crate) timeout: Duration,
     pub(crate) max_frame_bytes: usize,
-    /// Those to which the application's own headers are sent.
+    /// The hosts that receive the application's own headers.
     hosts: Vec<Host>,
     headers: Headers,
     method_name: Option<HeaderValue>,
@@ -41,7 +41,8 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// How `options` say that the servers of a URL are reached, with the cookies in `jar` if they want any.
+    /// Returns the access to the servers of a URL that `options` describe. It uses the cookies in `jar` if the options
+    /// enable cookies.
     pub(crate) fn new(
         url: &ServiceUrl,
         credentials: &Credentials,
@@ -74,7 +75,8 @@ impl Access {
         })
     }
 
-    /// The headers of a request for `path` on `host` that say who asks, and for whom.
+    /// Returns the headers of a request for `path` on `host` that authenticate the client, and the application's own
+    /// headers.
     pub(crate) async fn headers(
         &self,
         host: &Host,
@@ -86,7 +88,7 @@ impl Access {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, value(host.authority(tls))?);
         headers.insert(USER_AGENT, HeaderValue::from_static(OURSELVES));
-        // Whoever a broker redirects to is trusted with the token, and with nothing that is for the gateway.
+        // A broker that a redirect names is trusted with the token, but not with what is meant for the gateway.
         if self.hosts.contains(host) {
             steps.enter("the headers function gave no headers");
             self.headers.add_to(&mut headers).await?;
@@ -105,7 +107,7 @@ impl Access {
         Ok(headers)
     }
 
-    /// Returns what to add to the words of a server that answers `status`.
+    /// Returns the explanation to append to the message of a server that answers `status`.
     pub(crate) fn explain(&self, status: u16) -> String {
         match status == 401 && matches!(self.auth, Auth::None) && self.headers.authorize() {
             true => "; the Authorization among the headers of the application is not accepted".into(),
@@ -113,14 +115,14 @@ impl Access {
         }
     }
 
-    /// A response came to a request for `path`, with these headers.
+    /// Handles the headers of a response to a request for `path`.
     pub(crate) fn heard(&self, host: &Host, path: &str, headers: &HeaderMap) {
         if let Some(jar) = &self.jar {
             jar.take(host, path, headers);
         }
     }
 
-    /// An attempt to connect to `host` has ended.
+    /// Handles the end of an attempt to connect to `host`.
     pub(crate) fn tried(&self, host: &Host, connected: bool) {
         if let Some(jar) = &self.jar {
             jar.tried(host, connected);

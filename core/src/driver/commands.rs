@@ -1,41 +1,41 @@
-//! The queue of commands from handles to their session. It wakes the session's task no more often than it has to.
+//! The queue of commands from handles to their session. It wakes the session's task only when necessary.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-/// A command of a handle to its session.
+/// A command from a handle to its session.
 pub(crate) enum SessionCommand<C> {
     Role(C),
-    /// Ends the session when what is in flight is done, or after `linger`.
+    /// Ends the session once nothing is in flight, or after `linger`.
     Close {
         linger: Duration,
     },
 }
 
-/// The session has ended and takes no commands.
+/// The session has ended and accepts no commands.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
 /// The capacity that an empty queue may keep.
 const MAX_KEPT_CAPACITY: usize = 1024;
 
-/// How many commands may be queued before the task is woken for them.
+/// How many queued commands wake the task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum WakePolicy {
     /// Wake for one urgent command, or for this many of any kind.
     Prompt(usize),
-    /// The task wakes up soon by itself: wake for this many only.
+    /// The task wakes up soon by itself, so only this many commands wake it.
     Batched(usize),
 }
 
 struct State<C> {
     queue: Vec<SessionCommand<C>>,
-    /// The task, and whether it sleeps.
+    /// The waker of the task, and whether the task sleeps.
     waker: Option<Waker>,
     asleep: bool,
     wake_policy: WakePolicy,
-    /// All handles are gone.
+    /// All handles have been dropped.
     abandoned: bool,
     gone: bool,
 }
@@ -43,13 +43,13 @@ struct State<C> {
 struct Shared<C>(Mutex<State<C>>);
 
 impl<C> Shared<C> {
-    /// Nothing that can panic runs under the lock.
+    /// Locks the state. Nothing that can panic runs under the lock.
     fn state(&self) -> MutexGuard<'_, State<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Wakes the task after the lock is released, because the waker runs code of the runtime.
+/// Wakes the task after releasing the lock, because the waker runs code of the runtime.
 fn wake<C>(mut state: MutexGuard<'_, State<C>>) {
     state.asleep = false;
     let waker = state.waker.clone();
@@ -59,7 +59,7 @@ fn wake<C>(mut state: MutexGuard<'_, State<C>>) {
     }
 }
 
-/// The end of the handles. The session is abandoned when the last clone is dropped.
+/// The sending end, which handles own. Dropping the last clone abandons the session.
 pub(crate) struct CommandSender<C>(Arc<SenderGuard<C>>);
 
 struct SenderGuard<C>(Arc<Shared<C>>);
@@ -91,12 +91,12 @@ impl<C> CommandSender<C> {
         (CommandSender(Arc::new(SenderGuard(shared.clone()))), CommandReceiver(shared))
     }
 
-    /// Queues an urgent command, for which the task is woken.
+    /// Queues an urgent command, which wakes the task.
     pub(crate) fn send(&self, command: SessionCommand<C>) -> Result<(), Gone> {
         self.push(command, true)
     }
 
-    /// Queues a command that can wait until the task wakes up anyway, or until a batch of them is queued.
+    /// Queues a command that can wait until the task wakes up anyway, or until a batch of commands is queued.
     pub(crate) fn send_lazily(&self, command: C) -> Result<(), Gone> {
         self.push(SessionCommand::Role(command), false)
     }
@@ -137,7 +137,7 @@ impl<C> WeakCommandSender<C> {
     }
 }
 
-/// The end of the session.
+/// The receiving end, which the session owns.
 pub(crate) struct CommandReceiver<C>(Arc<Shared<C>>);
 
 impl<C> Drop for CommandReceiver<C> {
@@ -153,7 +153,7 @@ impl<C> Drop for CommandReceiver<C> {
 }
 
 impl<C> CommandReceiver<C> {
-    /// Moves all commands into `commands`, which is empty; returns whether all handles are gone.
+    /// Moves all commands into `commands`, which must be empty, and returns whether all handles have been dropped.
     pub(crate) fn take(&self, commands: &mut Vec<SessionCommand<C>>) -> bool {
         debug_assert!(commands.is_empty());
         if commands.capacity() > MAX_KEPT_CAPACITY {
@@ -165,7 +165,8 @@ impl<C> CommandReceiver<C> {
         state.abandoned
     }
 
-    /// Has the task woken as `wake_policy` says; returns false, and does not, when a command is queued already.
+    /// Registers the task to be woken according to `wake_policy` and returns true. Returns false without registering if
+    /// a command is already queued.
     pub(crate) fn sleep(&self, cx: &Context<'_>, wake_policy: WakePolicy) -> bool {
         let mut state = self.0.state();
         if !state.queue.is_empty() {

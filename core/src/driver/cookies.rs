@@ -1,4 +1,5 @@
-//! The cookies of gateways, which keep a client at one server (sticky sessions): in memory, for the host that gave them.
+//! The cookies of gateways, which keep a client at one server (sticky sessions). They stay in memory and are returned
+//! only to the host that set them.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,20 +10,21 @@ use hyper::header::SET_COOKIE;
 
 use crate::topic::Host;
 
-/// The most cookies of a client, and the most bytes of each.
+/// The maximum number of cookies of a client, and the maximum bytes of each.
 const MOST: usize = 50;
 const MOST_BYTES: usize = 4 * 1024;
-/// After so many failed connects in a row the cookies of a host go: the server that they name may be gone.
+/// After this many failed connects in a row the client discards the cookies of a host: the server that they name may be
+/// gone.
 const FAILURES: u32 = 2;
 
-/// The cookies of a client, of all its connections.
+/// The cookies of a client, shared by all its connections.
 #[derive(Default)]
 pub(crate) struct Jar(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
     cookies: Vec<Cookie>,
-    /// How many connects have failed in a row, by host.
+    /// The number of consecutive failed connects, by host.
     failures: Vec<(String, u32)>,
 }
 
@@ -47,7 +49,7 @@ impl Jar {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The value of the `Cookie` header of a request, if it has one.
+    /// Returns the value of the `Cookie` header of a request, if it has one.
     pub(crate) fn header(&self, host: &Host, path: &str, tls: bool) -> Option<String> {
         let now = SystemTime::now();
         let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -59,7 +61,7 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Takes the cookies of a response to a request for `path`.
+    /// Stores the cookies of a response to a request for `path`.
     pub(crate) fn take(&self, host: &Host, path: &str, headers: &HeaderMap) {
         let now = SystemTime::now();
         for text in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
@@ -77,7 +79,7 @@ impl Jar {
         }
     }
 
-    /// An attempt to connect to `host` has ended.
+    /// Handles the end of an attempt to connect to `host`.
     pub(crate) fn tried(&self, host: &Host, connected: bool) {
         let mut inner = self.inner();
         let before = inner.failures.iter().position(|(name, _)| *name == host.name);
@@ -90,12 +92,12 @@ impl Jar {
     }
 }
 
-/// RFC 6265, 5.1.4.
+/// Returns whether a cookie applies to a path (RFC 6265, 5.1.4).
 fn covers(cookie: &str, path: &str) -> bool {
     path.strip_prefix(cookie).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie.ends_with('/'))
 }
 
-/// A cookie as RFC 6265, 5.2 reads it, for the host that gave it and no other.
+/// Parses a cookie by RFC 6265, 5.2, for only the host that set it.
 fn parse(text: &str, host: &str, path: &str, now: SystemTime) -> Option<Cookie> {
     let mut parts = text.split(';').map(str::trim);
     let (name, value) = parts.next()?.split_once('=')?;
@@ -125,14 +127,14 @@ fn parse(text: &str, host: &str, path: &str, now: SystemTime) -> Option<Cookie> 
         }
     }
     if let Some(seconds) = max_age {
-        // A far time that the system cannot tell is as good as none.
+        // A distant time that the system cannot represent is treated as none.
         let age = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         cookie.expires = if age.is_zero() { Some(UNIX_EPOCH) } else { now.checked_add(age) };
     }
     Some(cookie)
 }
 
-/// A date as RFC 6265, 5.1.1 reads it: `Sun, 06 Nov 1994 08:49:37 GMT` and its kin, in any order.
+/// Parses a date by RFC 6265, 5.1.1: `Sun, 06 Nov 1994 08:49:37 GMT` and similar forms, in any order.
 fn date(text: &str) -> Option<SystemTime> {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let (mut day, mut month, mut year, mut time) = (None, None, None, None);
@@ -159,7 +161,7 @@ fn date(text: &str) -> Option<SystemTime> {
     if !(1..=31).contains(&day) || !(1601..=9999).contains(&year) || !(0..86_400).contains(&time) {
         return None;
     }
-    // Days since 1970 of a date, years beginning with March.
+    // Days from 1970 to a date, with years that begin in March.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719_468;
     match u64::try_from(days * 86_400 + time) {

@@ -1,4 +1,4 @@
-//! The task of a session: it moves frames, commands, time and events between the world and the state machine.
+//! The task of a session. It moves frames, commands, time and events between the outside and the state machine.
 
 pub(crate) mod access;
 mod commands;
@@ -28,32 +28,32 @@ use crate::proto::{Moment, earliest};
 use crate::query::Query;
 use crate::topic::{Endpoint, Host};
 
-/// How many frames are read before anything else has its turn.
+/// How many frames the driver reads before anything else has its turn.
 const READ_BATCH_FRAMES: usize = 256;
-/// And how many bytes of them, so that an application that waits for large messages wakes before they fill the caches.
+/// How many bytes it reads, so that an application that waits for large messages wakes before they fill the caches.
 const READ_BATCH_BYTES: usize = 512 * 1024;
-/// How many frames are written before anything else has its turn.
+/// How many frames the driver writes before anything else has its turn.
 const WRITE_BATCH_FRAMES: usize = 256;
 
-/// Where the events of a session go. The driver calls `poll_ready` before each frame it reads, and `flush` after each batch
-/// of events.
+/// The destination of a session's events. The driver calls `poll_ready` before each frame it reads, and `flush` after
+/// each batch of events.
 pub(crate) trait EventSink<E>: Send + 'static {
-    /// Ready when there is room for more. Otherwise nothing is read, and `cx` is woken when there is room again. Passes on
-    /// what has been decrypted in the meantime.
+    /// Returns ready when the sink has room for more events. Otherwise the driver reads nothing, and the sink wakes
+    /// `cx` when it has room again. Also forwards messages that have been decrypted in the meantime.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
     fn handle_event(&mut self, event: E);
     fn handle_change(&mut self, change: Change, route: &Route);
-    /// The connection is gone. Discards what the application has not seen and the broker redelivers; returns how many
-    /// messages that are.
+    /// Handles the loss of the connection. Discards the messages that the application has not seen and that the broker
+    /// redelivers, and returns how many there were.
     fn handle_disconnected(&mut self) -> usize {
         0
     }
     fn handle_pong(&mut self, at: SystemTime);
-    /// A batch of events is complete: wakes the application for it.
+    /// Wakes the application for a complete batch of events.
     fn flush(&mut self);
 }
 
-/// To which server, and with which request, a session connects.
+/// The servers that a session connects to, and the request it sends them.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     pub(crate) hosts: Vec<Host>,
@@ -67,7 +67,7 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Socket>> + Send>>;
 pub(crate) struct Driver<R: Role, O> {
     session: Session<R>,
     commands: CommandReceiver<R::Command>,
-    /// Empty between turns.
+    /// Commands taken in the current turn. Empty between turns.
     taken: Vec<SessionCommand<R::Command>>,
     sink: O,
     route: Route,
@@ -76,9 +76,9 @@ pub(crate) struct Driver<R: Role, O> {
     connecting: Option<Connecting>,
     begun: Instant,
     timer: Pin<Box<Sleep>>,
-    /// For when the timer is set.
+    /// The deadline that the timer is set for.
     timer_at: Option<Moment>,
-    /// All handles are gone.
+    /// All handles have been dropped.
     abandoned: bool,
 }
 
@@ -88,7 +88,7 @@ where
     R::Command: Send,
     O: EventSink<R::Event>,
 {
-    /// Runs the session until it ends, its time being counted from `begun`. To be called inside the runtime.
+    /// Runs the session until it ends. Its time counts from `begun`. Must be called inside the runtime.
     pub(crate) async fn run(
         session: Session<R>,
         commands: CommandReceiver<R::Command>,
@@ -118,21 +118,21 @@ where
         self.begun.elapsed()
     }
 
-    /// Turns until nothing is left to do. The order of calls is that of [`Session`]; a turn is:
+    /// Runs turns until nothing is left to do. The order of calls is that of [`Session`]. A turn has these steps:
     ///
     /// 1. Take commands and the outcome of an attempt to connect.
     /// 2. Read a batch of frames.
     /// 3. Handle the timeout, if it is due.
-    /// 4. Carry out actions, and pass events on.
-    /// 5. Write, after everything else, so that all of a turn goes out in one write.
-    /// 6. Set the timer and sleep, unless there was something to do.
+    /// 4. Carry out actions and forward events.
+    /// 5. Write, after everything else, so that one write carries all of a turn.
+    /// 6. Set the timer and sleep, unless a step found work.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.now();
             let mut busy = self.take_commands(now);
             busy |= self.poll_connecting(cx, now);
             self.perform_actions(cx, now);
-            // Before the timeout: an answer that waits in the socket is not late because this process slept.
+            // Reads before the timeout: an answer that waits in the socket is not late because this process slept.
             busy |= self.read(cx, now);
             if self.session.poll_timeout().is_some_and(|at| now >= at) {
                 self.session.handle_timeout(now);
@@ -143,7 +143,7 @@ where
             self.perform_actions(cx, now);
             self.dispatch_events();
             if self.session.ended().is_some() {
-                // Commands may still arrive; they end with the session's error.
+                // Commands may still arrive, and fail with the session's error.
                 busy |= self.take_commands(now);
                 if !busy && self.abandoned {
                     return Poll::Ready(());
@@ -224,14 +224,14 @@ where
                 }
                 Poll::Ready(Incoming::Other) => self.session.handle_activity(),
                 Poll::Ready(Incoming::End(error)) => {
-                    // What the library answers to a close frame goes out if it can.
+                    // Sends the library's answer to a close frame, if possible.
                     let _ = socket.poll_flush(cx);
                     self.socket = None;
                     self.lost(now, error);
                     return true;
                 }
             }
-            // The queue's bound is in bytes, so it is looked at after each frame that may have filled it.
+            // The queue's bound is in bytes, so the driver checks it after each frame that may have filled it.
             while let Some(event) = self.session.poll_event() {
                 self.sink.handle_event(event);
             }
@@ -239,7 +239,7 @@ where
         true
     }
 
-    /// The connection is gone.
+    /// Handles the loss of the connection.
     fn lost(&mut self, now: Moment, error: Error) {
         while let Some(event) = self.session.poll_event() {
             self.sink.handle_event(event);
@@ -260,7 +260,7 @@ where
                     let host = self.route.hosts[host % self.route.hosts.len()].clone();
                     self.socket = None;
                     self.connecting = Some(Box::pin(upgrade::connect(host, path, self.route.access.clone())));
-                    // Polled at once, or nothing would wake this task for it.
+                    // The driver polls it at once, because nothing else would wake this task for it.
                     cx.waker().wake_by_ref();
                     Ok(())
                 }
@@ -331,7 +331,8 @@ where
         written
     }
 
-    /// After a write failed: what the server had sent before it went, receipts and its reason among them.
+    /// Reads, after a failed write, what the server sent before it closed, such as receipts and its reason. Returns
+    /// that reason, if any.
     fn drain_after_write_error(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<Error> {
         let socket = self.socket.as_mut()?;
         for _ in 0..READ_BATCH_FRAMES {
@@ -345,14 +346,14 @@ where
         None
     }
 
-    /// Sets the timer for the next deadline; true if that is already over.
+    /// Sets the timer for the next deadline, and returns true if that has already passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(at) = earliest([self.session.poll_timeout(), self.coalescer.deadline()]) else { return false };
-        // One that is set for earlier stays: deadlines move with every batch of frames, and to wake up once too often costs
-        // less than to set it each time.
+        // A timer set for an earlier moment stays: deadlines move with every batch of frames. One wakeup too many costs
+        // less than setting the timer each time.
         if self.timer_at.is_none_or(|set| set > at) {
             self.timer_at = Some(at);
-            // Far enough for a deadline that never comes; the timer of tokio has an end.
+            // Long enough for a deadline that never arrives, because tokio limits the timer's range.
             let wait = at.saturating_sub(self.now()).min(Duration::from_secs(86_400));
             self.timer.as_mut().reset(tokio::time::Instant::now() + wait);
         }

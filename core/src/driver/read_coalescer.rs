@@ -1,9 +1,11 @@
-//! Read coalescing: when frames arrive in a stream, they are left in the socket for a moment and read together.
+//! Read coalescing: under a steady stream the driver leaves frames in the socket for a moment and reads them in
+//! batches.
 //!
-//! The server writes each frame by itself. A client that reads each at once wakes up for each, and wakes the application
-//! for each. On a machine that both share, that costs the server more than it gains. So after each batch of a stream the
-//! driver pauses reading for [`MAX_DELAY`], or until half of the receive window or [`MAX_LOW_WATER`] bytes have arrived.
-//! It does not pause where the application would wait for it: after a silence, or when the window is small.
+//! The server writes each frame separately. A client that reads each at once wakes up for each, and wakes the
+//! application for each. On a machine shared with the server, that costs the server more than it gains. So after each
+//! batch of a stream the driver pauses reading for [`MAX_DELAY`], or until half of the receive window or
+//! [`MAX_LOW_WATER`] bytes have arrived. It does not pause where the application would wait for it: after a silence, or
+//! when the window is small.
 
 use std::time::Duration;
 
@@ -11,18 +13,18 @@ use crate::proto::Moment;
 
 /// The longest pause, and the longest gap between the frames of a stream.
 const MAX_DELAY: Duration = Duration::from_millis(1);
-/// The smallest receive window with which a pause does not hold up the server.
+/// The smallest receive window with which a pause does not delay the server.
 const MIN_WINDOW: usize = 64;
-/// This many bytes end a pause, whatever the window.
+/// This many bytes end a pause, regardless of the window.
 const MAX_LOW_WATER: usize = 512 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct ReadCoalescer {
-    /// Reading is paused until then.
+    /// When the current pause ends.
     until: Option<Moment>,
-    /// The next batch is what arrived during a pause.
+    /// The next batch arrived during a pause.
     waited: bool,
-    /// How many frames of this batch were read so far, and their length.
+    /// The number of frames read in this batch so far, and their total length.
     frames: usize,
     bytes: usize,
     /// When the last batch was read.
@@ -30,7 +32,7 @@ pub(crate) struct ReadCoalescer {
 }
 
 impl ReadCoalescer {
-    /// Returns whether reading is paused; `arrived` tells whether enough has arrived to end the pause.
+    /// Returns whether reading is paused. `arrived` returns whether enough has arrived to end the pause.
     pub(crate) fn should_wait(&mut self, now: Moment, arrived: impl FnOnce() -> bool) -> bool {
         let Some(until) = self.until else { return false };
         if now < until && !arrived() {
@@ -46,14 +48,14 @@ impl ReadCoalescer {
         self.until
     }
 
-    /// A frame of this length was read.
+    /// Records a frame of this length as read.
     pub(crate) fn on_frame(&mut self, bytes: usize) {
         self.frames += 1;
         self.bytes += bytes;
     }
 
-    /// Everything in the socket was read, and the server may send `window` more frames. If a pause begins, returns the
-    /// low-water mark: how many bytes end it early.
+    /// Handles a drained socket; the server may send `window` more frames. If a pause begins, returns the low-water
+    /// mark: how many bytes end it early.
     pub(crate) fn on_drained(&mut self, now: Moment, window: usize) -> Option<usize> {
         let waited = std::mem::take(&mut self.waited);
         let frames = std::mem::take(&mut self.frames);

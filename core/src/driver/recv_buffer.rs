@@ -1,8 +1,9 @@
-//! The receive buffer of a WebSocket: plain text frames are read in place, all others pass through to the WebSocket crate.
+//! The receive buffer of a WebSocket. It parses plain text frames in place and passes all others to the WebSocket
+//! crate.
 //!
-//! Pulsar writes a text frame unfragmented and unmasked, and only such frames come in large numbers. Everything else (pings,
-//! pongs, the close frame, fragmented messages, and whatever RFC 6455 forbids) is copied to the crate byte by byte, which
-//! handles it as it would on its own.
+//! Pulsar writes a text frame unfragmented and unmasked, and only such frames are frequent. The buffer copies
+//! everything else to the crate byte by byte: pings, pongs, the close frame, fragmented messages, and anything RFC 6455
+//! forbids. The crate handles these as it would on its own.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,12 +16,12 @@ const MAX_CAPACITY: usize = 256 * 1024;
 /// The longest close frame: two bytes of header and a payload of at most 125 (RFC 6455, 5.5).
 const CLOSE_FRAME_BYTES: usize = 127;
 
-/// What to do next.
+/// The next step for the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// A whole text has arrived, in this range: call `take_text`.
+    /// A complete text has arrived, in this range: call `take_text`.
     Text(Range<usize>),
-    /// The next bytes are for the crate: call `copy_passthrough`.
+    /// The next bytes belong to the crate: call `copy_passthrough`.
     Passthrough,
     /// Read more first.
     NeedMore,
@@ -28,26 +29,26 @@ pub(crate) enum Next {
 
 #[derive(Debug)]
 pub(crate) struct RecvBuffer {
-    /// Initialised throughout; what has arrived and is not read is from `start` to `end`.
+    /// Fully initialised. The bytes that have arrived and are not yet consumed are those from `start` to `end`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     /// The highest `end` since the socket was last drained.
     high_water: usize,
-    /// The last read filled the spare capacity.
+    /// Whether the last read filled the spare capacity.
     last_read_full: bool,
-    /// How many of the next bytes are for the crate.
+    /// How many of the next bytes belong to the crate.
     passthrough: u64,
-    /// Within a fragmented message, all of which is for the crate.
+    /// Whether the buffer is within a fragmented message, all of which belongs to the crate.
     fragmented: bool,
-    /// Longer texts are for the crate, which refuses them.
+    /// The longest text parsed here. Longer ones go to the crate, which refuses them.
     limit: usize,
-    /// What the crate was given of the close frame; `None` before that comes.
+    /// The bytes of the close frame passed to the crate; `None` before it arrives.
     close_frame: Option<Vec<u8>>,
 }
 
 impl RecvBuffer {
-    /// Makes a buffer in which `arrived` has been read already.
+    /// Creates a buffer that already contains `arrived`.
     pub(crate) fn new(arrived: Vec<u8>, limit: usize) -> RecvBuffer {
         let end = arrived.len();
         let mut buffer = arrived;
@@ -78,7 +79,7 @@ impl RecvBuffer {
             (126 | 127, _) => return Next::NeedMore,
             (length, _) => (2, u64::from(length)),
         };
-        // The last and only part of a text, and no reserved bits.
+        // A text in a single fragment, with no reserved bits.
         let plain = *first == 0x81 && !masked && !self.fragmented && length <= self.limit as u64;
         if plain {
             let (from, length) = (self.start + header, length as usize);
@@ -95,13 +96,13 @@ impl RecvBuffer {
         Next::Passthrough
     }
 
-    /// Returns the text in this range, and consumes it.
+    /// Consumes the text in this range and returns it.
     pub(crate) fn take_text(&mut self, text: Range<usize>) -> Result<&str, Utf8Error> {
         self.start = text.end;
         std::str::from_utf8(&self.buffer[text])
     }
 
-    /// Copies to the crate what has arrived of its bytes, as far as `room` allows; returns how many.
+    /// Copies to the crate those of its bytes that have arrived, as far as `room` allows. Returns how many.
     pub(crate) fn copy_passthrough(&mut self, room: &mut [u8]) -> usize {
         let own = usize::try_from(self.passthrough).unwrap_or(usize::MAX);
         let bytes = own.min(self.end - self.start).min(room.len());
@@ -115,14 +116,15 @@ impl RecvBuffer {
         bytes
     }
 
-    /// The code and the reason of the close frame as the server wrote them. The crate replaces codes that are not allowed.
+    /// Returns the code and the reason of the close frame as the server wrote them. The crate replaces codes that are
+    /// not allowed.
     pub(crate) fn close_frame(&self) -> Option<(u16, Cow<'_, str>)> {
         let [_, _, high, low, reason @ ..] = self.close_frame.as_deref()? else { return None };
         let reason = &reason[..reason.len().min(CLOSE_FRAME_BYTES - 4)];
         Some((u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason)))
     }
 
-    /// Returns where the next bytes are to be read into; never empty.
+    /// Returns where to read the next bytes into; never empty.
     pub(crate) fn spare_capacity_mut(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -130,7 +132,7 @@ impl RecvBuffer {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        // For a frame it grows as that arrives: a length is only what the server says.
+        // For a frame the buffer grows only as the frame arrives: its length is a mere claim of the server.
         if self.end == self.buffer.len() || (self.last_read_full && self.buffer.len() < MAX_CAPACITY) {
             self.buffer.resize(2 * self.buffer.len(), 0);
         }
@@ -144,7 +146,7 @@ impl RecvBuffer {
         self.last_read_full = self.end == self.buffer.len();
     }
 
-    /// The socket is drained: halves a capacity that was not needed.
+    /// Halves a capacity that was not needed. The driver calls this when the socket is drained.
     pub(crate) fn shrink(&mut self) {
         let high_water = std::mem::take(&mut self.high_water);
         if self.start == self.end && self.buffer.len() > MIN_CAPACITY && high_water <= self.buffer.len() / 4 {
@@ -161,7 +163,7 @@ mod tests {
 
     const LIMIT: usize = 1_000_000;
 
-    /// A frame as a server writes it.
+    /// Returns a frame as a server writes it.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -179,7 +181,7 @@ mod tests {
         frame
     }
 
-    /// The texts that are there.
+    /// Returns the complete texts in the buffer.
     fn take_texts(buffer: &mut RecvBuffer) -> Vec<String> {
         let mut texts = Vec::new();
         while let Next::Text(text) = buffer.next() {
@@ -188,7 +190,7 @@ mod tests {
         texts
     }
 
-    /// Has these bytes arrive, as many at a time as there is room for and no more than `piece`.
+    /// Feeds these bytes in pieces of at most `piece` and no more than the buffer has room for. Returns the texts.
     fn arrive(buffer: &mut RecvBuffer, mut bytes: &[u8], piece: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while !bytes.is_empty() {
@@ -211,7 +213,7 @@ mod tests {
         for piece in [1, 7, 1_000, 100_000, usize::MAX] {
             assert!(arrive(&mut RecvBuffer::new(Vec::new(), LIMIT), &bytes, piece) == texts, "by {piece}");
         }
-        // What came with the answer to the upgrade.
+        // Bytes that arrived with the response to the upgrade.
         let mut buffer = RecvBuffer::new(bytes[..20_000].to_vec(), LIMIT);
         let mut read = take_texts(&mut buffer);
         read.extend(arrive(&mut buffer, &bytes[20_000..], 5_000));
@@ -229,7 +231,7 @@ mod tests {
             [&[0x81, 0x84, 1, 2, 3, 4][..], b"mask"].concat(),
             frame(0x81, &[b'x'; LIMIT + 1]),
             [frame(0x01, b"in"), frame(0x89, b"ping"), frame(0x00, b" three "), frame(0x80, b"parts")].concat(),
-            // Not allowed between parts, and so not a plain text.
+            // Not allowed between fragments, and therefore not a plain text.
             [frame(0x01, b"in"), frame(0x81, b"parts")].concat(),
         ];
         for other in others {
@@ -282,7 +284,7 @@ mod tests {
             buffer.shrink();
         }
         assert_eq!(buffer.buffer.len(), MIN_CAPACITY);
-        // A length by itself takes no room.
+        // A length alone allocates nothing.
         arrive(&mut buffer, &[0x81, 127, 0, 0, 0, 0, 0, 15, 0, 0], 10);
         assert_eq!((buffer.next(), buffer.spare_capacity_mut().len()), (Next::NeedMore, MIN_CAPACITY - 10));
     }

@@ -1,4 +1,4 @@
-//! Redirects: to hosts that are trusted, and never from TLS to none.
+//! Redirects: only to trusted hosts, and never from TLS to plain text.
 
 use hyper::Uri;
 use hyper::header::LOCATION;
@@ -8,10 +8,10 @@ use crate::net::http1::Response;
 use crate::options::Resolved;
 use crate::topic::{Host, ServiceUrl};
 
-/// A broker redirects once, to the owner of the topic; while a topic moves it may be a few times.
+/// A broker redirects once, to the owner of the topic. While a topic moves, it may redirect a few times.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 
-/// To where a request with its credentials may be redirected.
+/// The hosts to which a request may be redirected with its credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
     tls: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// The hosts of a URL, and those of the option `admin_trusted_hosts`.
+    /// Trusts the hosts of a URL and those of the option `admin_trusted_hosts`.
     pub(crate) fn new(url: &ServiceUrl, options: &Resolved) -> Result<Trust> {
         let mut trust = Trust { tls: url.is_tls(), hosts: Vec::new() };
         trust.add(url);
@@ -31,12 +31,12 @@ impl Trust {
         Ok(trust)
     }
 
-    /// Trusts the hosts of another URL too.
+    /// Trusts the hosts of another URL as well.
     pub(crate) fn add(&mut self, url: &ServiceUrl) {
         self.hosts.extend(url.hosts().iter().map(Trusted::exactly));
     }
 
-    /// The host and the path to which a response of `from` redirects.
+    /// Returns the host and the path that a response from `from` redirects to.
     pub(crate) fn follow(&self, from: &Host, response: &Response) -> Result<(Host, String)> {
         let location = response.headers.get(LOCATION).and_then(|location| location.to_str().ok());
         let status = response.status;
@@ -74,12 +74,12 @@ impl Trust {
     }
 }
 
-/// Hosts that may get the token.
+/// Hosts that may receive the token.
 #[derive(Debug, Clone, PartialEq)]
 struct Trusted {
-    /// In small letters; `*.domain` is all hosts below it.
+    /// In lower case; `*.domain` matches all hosts below the domain.
     name: String,
-    /// Any port when there is none.
+    /// `None` matches any port.
     port: Option<u16>,
 }
 
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(to("/x").unwrap(), (host("broker-1", 8443), "/x".to_owned()));
         let error = to("http://broker-2/x").unwrap_err();
         assert!(error.to_string().contains("from https to http"), "{error}");
-        // What looks like the trusted host is the name of a user here.
+        // The apparent trusted host is the user name of the URL here.
         assert!(to("https://broker-2@elsewhere/x").is_err());
     }
 }

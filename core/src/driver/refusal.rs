@@ -1,4 +1,4 @@
-//! What a server that refuses says, Pulsar's or a gateway's, and which error follows from it.
+//! What a refusing server, Pulsar or a gateway, reports, and the error that follows from it.
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, LOCATION, SERVER, WWW_AUTHENTICATE};
@@ -7,7 +7,7 @@ use super::words::{own_words, shortened};
 use crate::error::{Error, ErrorKind};
 use crate::net::http1::Response;
 
-/// The error of an upgrade that was not answered with 101.
+/// Returns the error for an upgrade whose response is not 101.
 pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
     let reason = reason(response);
     let status = response.status;
@@ -22,12 +22,12 @@ pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
         _ if unfit => ErrorKind::Broker,
         _ if unnamed => ErrorKind::NotFound,
         409 => ErrorKind::Busy,
-        // Readers answer 500 to everything, and a terminated topic is a 503: only the text tells.
+        // Readers answer 500 to everything, and a terminated topic is a 503: only the text distinguishes them.
         _ if reason.contains("TopicTerminated") => ErrorKind::TopicTerminated,
         _ if reason.contains("not found") || reason.contains("NotFound") => ErrorKind::NotFound,
         _ => ErrorKind::Broker,
     };
-    // The broker's own sentence is inside a JSON-like text inside the page.
+    // The broker's own sentence is inside JSON-like text in the page.
     let sentence = reason
         .split_once("\"errorMsg\":\"")
         .and_then(|(_, rest)| rest.split_once("\",").or_else(|| rest.split_once('"')))
@@ -58,7 +58,7 @@ pub(crate) fn refused(response: &Response, explanation: &str) -> Error {
     if unfit { error.not_retriable() } else { error }
 }
 
-/// What a response says about itself: the words in its body, or else in its headers.
+/// Returns the reason that a response gives: the text of its body, or else of its headers.
 pub(crate) fn reason(response: &Response) -> String {
     let words = own_words(&response.body);
     match words.is_empty() {
@@ -67,7 +67,7 @@ pub(crate) fn reason(response: &Response) -> String {
     }
 }
 
-/// Which server it is, by the name that it gives itself; `pulsar` if it is Jetty, which is in Pulsar, or says nothing.
+/// Returns the server's name for itself. Returns `pulsar` for Jetty, which is part of Pulsar, or without a name.
 pub(crate) fn server(headers: &HeaderMap, pulsar: &str) -> String {
     match header(headers, SERVER).filter(|name| !name.starts_with("Jetty")) {
         Some(name) => format!("the server ({})", shortened(name)),
@@ -77,7 +77,7 @@ pub(crate) fn server(headers: &HeaderMap, pulsar: &str) -> String {
 
 fn target(response: &Response) -> String {
     match header(&response.headers, LOCATION) {
-        // Its query may hold secrets.
+        // The query may contain secrets.
         Some(location) => {
             let shown = location.split(['?', '#']).next().unwrap_or_default();
             format!("to {}; a page to log in, or another address to give to this client", shortened(shown))

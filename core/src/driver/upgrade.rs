@@ -24,12 +24,12 @@ use crate::net::steps::Steps;
 use crate::options::AuthTokenIn;
 use crate::topic::{Host, percent_encode};
 
-/// How much of an error page is read, and for how long.
+/// How much of an error page the client reads, and for how long.
 const MAX_PAGE: usize = 64 * 1024;
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
 const PRODUCERS: &str = "/ws/v2/producer/";
-/// The broker refuses such a producer, and the proxy tries again, for minutes and without a word.
+/// The broker refuses such a producer, and the proxy retries for minutes without a response.
 const OVER_QUOTA: &str = "; a producer is kept waiting so while the topic is over its backlog quota";
 
 /// Opens a WebSocket to `path` (query included) on `host`.
@@ -39,7 +39,8 @@ pub(crate) async fn connect(host: Host, path: String, access: Access) -> Result<
     outcome
 }
 
-/// A 401 is believed once another credential was refused too, or there is no other.
+/// Connects, trying another credential after a 401. Returns the 401 once another credential was refused too, or there
+/// is no other.
 async fn authenticated(host: &Host, path: &str, access: &Access) -> Result<Socket> {
     let authorization = access.auth.header(access.timeout).await?;
     let refused = match attempt(host, path, access, authorization.as_deref()).await {
@@ -58,7 +59,7 @@ async fn attempt(host: &Host, path: &str, access: &Access, authorization: Option
     steps.within(access.timeout, upgrade(host, path, access, authorization, &steps)).await
 }
 
-/// Asks the host, and those to which it redirects.
+/// Sends the upgrade to the host and to those it redirects to.
 async fn upgrade(
     host: &Host,
     path: &str,
@@ -106,7 +107,7 @@ async fn ask(host: &Host, path: &str, access: &Access, authorization: Option<&st
     Ok(Answer::Switched(Box::new(socket)))
 }
 
-/// What a proxy that does not know the path of a consumer of several topics cannot say.
+/// An explanation that a proxy without the path for a consumer of several topics cannot give.
 const SEVERAL_TOPICS: &str = " (several topics or a pattern on one consumer need a WebSocket proxy of Pulsar 4.0; with an \
                               older one, open a consumer for each topic)";
 
@@ -131,7 +132,7 @@ fn request(path: &str, access: &Access, mut headers: HeaderMap, key: &str) -> Re
     Ok(request)
 }
 
-/// Sends the request and reads the response; the connection with it if it is a WebSocket's from here on.
+/// Sends the request and reads the response. Also returns the connection if it has become a WebSocket.
 async fn exchange(
     link: Link,
     request: Request,
@@ -151,7 +152,7 @@ async fn exchange(
     Ok((response(body), None))
 }
 
-/// The work of a connection, which has to run while its response is waited for.
+/// The future that drives a connection. It must run while the client waits for the response.
 struct Driven<'a, F: Future> {
     running: Pin<&'a mut F>,
     ended: Option<F::Output>,
@@ -177,7 +178,7 @@ impl<F: Future> Driven<'_, F> {
     }
 }
 
-/// The page, as far as it comes: one that is cut off is better than none.
+/// Reads as much of the page as arrives: a truncated page is better than none.
 async fn read_page(mut body: Incoming) -> Vec<u8> {
     let mut page = Vec::new();
     let reading = async {

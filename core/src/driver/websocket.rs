@@ -1,8 +1,8 @@
-//! An open WebSocket. The only file that knows the WebSocket crate beyond the upgrade.
+//! An open WebSocket. Beyond the upgrade, this is the only file that uses the WebSocket crate.
 //!
-//! Unfragmented text frames, the hot path, bypass the crate in both directions: they are read in the receive buffer and
-//! written into the send buffer, without a copy in between (see docs/performance-notes.md). The crate handles everything
-//! else, and whatever is wrong with it.
+//! Unfragmented text frames, the hot path, bypass the crate in both directions. The receive buffer parses them and the
+//! send buffer takes them, without a copy in between (see docs/performance-notes.md). The crate handles everything
+//! else, including violations of the protocol.
 
 use std::borrow::Cow;
 use std::io;
@@ -23,28 +23,28 @@ use crate::net::link::Link;
 use crate::net::tls_errors::io_error;
 use crate::proto::frame::Frame;
 
-/// What a socket gives to the driver.
+/// What a socket returns to the driver.
 pub(crate) enum Incoming<'a> {
     Text(Cow<'a, str>),
     Pong,
     /// A binary frame, which is not part of the protocol.
     Malformed(Error),
-    /// A ping, which is answered by itself.
+    /// A ping, which the socket answers by itself.
     Other,
     /// The connection has ended, for this reason.
     End(Error),
 }
 
-/// How much waits before it is written, and before no more is taken.
+/// How many bytes are buffered before a write, and before the socket accepts no more.
 const FULL: usize = 128 * 1024;
 
-/// The connection as the WebSocket crate sees it. It reads the bytes that pass through to it. What it writes (pongs, pings,
-/// the close frame) joins the text frames in one buffer, whole frames in one order.
+/// The connection as the WebSocket crate sees it. The crate reads the bytes that are passed through to it. What it
+/// writes (pongs, pings, the close frame) joins the text frames in one buffer, in order and as whole frames.
 struct FramedIo<L> {
     link: L,
     recv: RecvBuffer,
     out: Vec<u8>,
-    /// How much of `out` is written.
+    /// How many bytes of `out` have been written.
     sent: usize,
     masks: Masks,
 }
@@ -55,7 +55,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
         FramedIo { link, recv, out: Vec::new(), sent: 0, masks: Masks { random, pool: Vec::new() } }
     }
 
-    /// Takes in more of what arrives; false at the end of the connection.
+    /// Reads more of what arrives; returns false at the end of the connection.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut room = ReadBuf::new(self.recv.spare_capacity_mut());
         let Poll::Ready(outcome) = Pin::new(&mut self.link).poll_read(cx, &mut room) else {
@@ -67,7 +67,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
         Poll::Ready(outcome.map(|()| bytes > 0))
     }
 
-    /// Appends a text frame, masked as a client has to (RFC 6455, 5.2 and 5.3).
+    /// Appends a text frame, masked as a client must (RFC 6455, 5.2 and 5.3).
     fn push(&mut self, frame: &Frame<'_>) -> Result<()> {
         let mask = self.masks.next()?;
         if self.sent > 0 {
@@ -97,7 +97,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
         Ok(())
     }
 
-    /// Writes all that waits.
+    /// Writes everything buffered.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
             match ready!(Pin::new(&mut self.link).poll_write(cx, &self.out[self.sent..]))? {
@@ -107,7 +107,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
         }
         self.out.clear();
         self.sent = 0;
-        // One large message is no reason to keep its room.
+        // Does not retain the capacity that one large message needed.
         self.out.shrink_to(2 * FULL);
         Poll::Ready(Ok(()))
     }
@@ -121,7 +121,7 @@ fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
     rest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
 
-/// Keys for masks, which must not be predictable: taken from the system's randomness, many at a time.
+/// Keys for masks, which must be unpredictable. They come from the system's randomness, many at a time.
 struct Masks {
     random: &'static dyn SecureRandom,
     pool: Vec<u8>,
@@ -177,9 +177,9 @@ impl<L: AsyncRead + AsyncWrite + Unpin> AsyncWrite for FramedIo<L> {
 pub(crate) struct Socket<L = Link>(WebSocketStream<FramedIo<L>>);
 
 impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
-    /// A connection after the upgrade, and what came with the answer to that.
+    /// Creates a socket from a connection after the upgrade and the bytes that arrived with the response.
     pub(crate) async fn new(link: L, arrived: Vec<u8>, max_frame_bytes: usize) -> Socket<L> {
-        // For the frames that pass through: pings, pongs and the parts of a large message.
+        // For the frames that pass through: pings, pongs and the fragments of a large message.
         let config = WebSocketConfig::default()
             .read_buffer_size(4 * 1024)
             .max_message_size(Some(max_frame_bytes))
@@ -209,7 +209,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
         })
     }
 
-    /// The next that is not a text in one part.
+    /// Returns the next item that is not an unfragmented text.
     fn poll_passthrough(&mut self, cx: &mut Context<'_>) -> Poll<Incoming<'static>> {
         let next = ready!(Pin::new(&mut self.0).poll_next(cx));
         if let (Some(Ok(Message::Close(Some(_)))), Some((code, reason))) = (&next, self.0.get_ref().recv.close_frame())
@@ -219,7 +219,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
         Poll::Ready(incoming(next))
     }
 
-    /// Ready when the send buffer takes one more frame.
+    /// Returns ready when the send buffer has room for one more frame.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let framed = self.0.get_mut();
         if framed.out.len() - framed.sent < FULL {
@@ -250,18 +250,18 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
 }
 
 impl Socket {
-    /// Sets how many bytes must arrive before the driver is woken; `None` for any.
+    /// Sets how many bytes must arrive before the socket wakes the driver; `None` for any number.
     pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
         self.0.get_mut().link.tcp().set_recv_low_water(low_water);
     }
 
-    /// Ready when that many have arrived.
+    /// Returns ready when that many bytes have arrived.
     pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.get_mut().link.tcp().poll_low_water(cx)
     }
 }
 
-/// What the crate has read.
+/// Converts what the crate has read.
 fn incoming(next: Option<tungstenite::Result<Message>>) -> Incoming<'static> {
     match next {
         Some(Ok(Message::Text(text))) => Incoming::Text(text.as_str().to_owned().into()),
@@ -277,12 +277,12 @@ fn incoming(next: Option<tungstenite::Result<Message>>) -> Incoming<'static> {
     }
 }
 
-/// There was no close frame.
+/// Returns the error for a connection that ended without a close frame.
 fn cut_off() -> Error {
     Error::new(ErrorKind::Connect, "the server ended the connection without a close frame")
 }
 
-/// There was one; `None` when it was empty.
+/// Returns the error for a close frame; `None` is an empty one.
 fn closed(frame: Option<CloseFrame>) -> Error {
     match frame {
         Some(frame) => closed_with(frame.code.into(), frame.reason.as_str()),
@@ -321,7 +321,8 @@ fn broken(error: tungstenite::Error) -> Error {
     }
 }
 
-/// What is heard of the bytes that a server writes, in pieces of at most so many: here, and by the crate alone. For fuzzing.
+/// Returns what is read from a server's bytes, in pieces of at most `piece`: by this file, and by the crate alone. For
+/// fuzzing.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
     use std::task::Waker;
@@ -330,7 +331,7 @@ pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
 
     const LIMIT: usize = 1 << 20;
 
-    /// Nothing comes every second time.
+    /// Bytes in pieces; every second read is pending.
     struct Pieces<'a>(&'a [u8], usize, bool);
 
     impl AsyncRead for Pieces<'_> {
@@ -360,14 +361,14 @@ pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
         by_the_crate || error.close_code().is_some_and(|code| !CloseCode::from(code).is_allowed())
     }
 
-    /// True at the end.
+    /// Records an item; returns true at the end.
     fn note(heard: &mut Vec<String>, incoming: Incoming<'_>) -> bool {
         let ends = matches!(incoming, Incoming::End(_));
         heard.push(match incoming {
             Incoming::Text(text) => format!("text {text}"),
             Incoming::Pong => "pong".to_owned(),
             Incoming::Other => "other".to_owned(),
-            // The crate alone has a code of its own in place of one that is not allowed.
+            // The crate alone replaces a code that is not allowed with its own.
             Incoming::End(error) if replaced(&error) => "closed with a code that is not allowed".to_owned(),
             Incoming::Malformed(error) | Incoming::End(error) => format!("{error:?}"),
         });
@@ -396,7 +397,7 @@ mod tests {
     use crate::net::tcp::Tcp;
     use crate::proto::frame::OpenFrame;
 
-    /// Frames written here, as the WebSocket crate reads them on the side of a server.
+    /// Compares frames written here with what the WebSocket crate reads from them as a server.
     #[test]
     fn what_is_written_is_what_a_server_reads() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
@@ -407,7 +408,7 @@ mod tests {
             let _inside = runtime.enter();
             FramedIo::new(Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap())), RecvBuffer::new(Vec::new(), 0))
         };
-        // The lengths around which the header changes, and a large one that the socket does not take at once.
+        // The lengths around which the header changes, and a large one that the socket does not accept at once.
         let texts: Vec<String> = [0, 40, 60, 63, 64, 90, 1_000, 49_000, 49_107, 49_110, 70_000, 900_000]
             .iter()
             .map(|payload| {
@@ -434,7 +435,7 @@ mod tests {
         let random = rustls::crypto::ring::default_provider().secure_random;
         let mut masks = Masks { random, pool: Vec::new() };
         let taken: std::collections::HashSet<_> = (0..1_000).map(|_| masks.next().unwrap()).collect();
-        // Two of a thousand numbers of 32 bits are alike once in eight thousand times.
+        // Two of a thousand 32-bit numbers are equal once in eight thousand runs.
         assert!(taken.len() >= 998);
     }
 }

@@ -1,11 +1,11 @@
-//! What an answer says in words, of whatever shape it is: Jetty's page, another page, JSON, plain text.
+//! The message in a response of any format: Jetty's page, another page, JSON, plain text.
 
 use serde_json::Value;
 
-/// The most characters that an error repeats.
+/// The maximum number of characters that an error quotes.
 const SHOWN: usize = 300;
 
-/// The words in the body of a response; empty when there are none.
+/// Returns the message in the body of a response; empty if there is none.
 pub(crate) fn own_words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
@@ -18,7 +18,7 @@ pub(crate) fn own_words(body: &[u8]) -> String {
     text.to_owned()
 }
 
-/// On one line, and no longer than an error should be.
+/// Returns the message on one line, shortened to a reasonable length for an error.
 pub(crate) fn shortened(words: &str) -> String {
     let printable: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = printable.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -29,7 +29,7 @@ pub(crate) fn shortened(words: &str) -> String {
     }
 }
 
-/// By the names that gateways and frameworks give to it: `error` before what describes it.
+/// Finds the message by the names that gateways and frameworks use: `error` before fields that describe it.
 fn of_json(json: &Value) -> Option<String> {
     match json {
         Value::String(text) => Some(text.clone()),
@@ -52,7 +52,7 @@ fn of_json(json: &Value) -> Option<String> {
 }
 
 fn of_page(page: &str) -> String {
-    // Jetty's, and so Pulsar's.
+    // Jetty's page, and so Pulsar's.
     if let Some((cell, _)) = page.split_once("<th>MESSAGE:</th><td>").and_then(|(_, rest)| rest.split_once("</td>")) {
         return unescaped(cell.trim());
     }
@@ -66,7 +66,7 @@ fn of_page(page: &str) -> String {
     }
 }
 
-/// The inside of the first element of that name; to the end of a page that is cut off.
+/// Returns the content of the first element of that name, up to the end of a truncated page.
 fn element<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let lower = page.to_ascii_lowercase();
     let begin = lower.find(&format!("<{name}"))?;
@@ -75,7 +75,7 @@ fn element<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     Some(&page[begin..end])
 }
 
-/// The text of a piece of HTML, without tags, comments, scripts and styles.
+/// Returns the text of some HTML, without tags, comments, scripts and styles.
 fn visible(html: &str) -> String {
     let mut text = String::new();
     let mut rest = html;
