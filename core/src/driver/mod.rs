@@ -346,7 +346,7 @@ where
         None
     }
 
-    /// Sets the timer for the next deadline, and returns true if that has already passed.
+    /// Sets the timer for the next deadline. Returns true if that has already passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(at) = earliest([self.session.poll_timeout(), self.coalescer.deadline()]) else { return false };
         // A timer set for an earlier moment stays: deadlines move with every batch of frames. One wakeup too many costs

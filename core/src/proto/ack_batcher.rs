@@ -1,4 +1,4 @@
-//! Acknowledgements on their way out, in batches, because the proxy wakes up for each write.
+//! Batches outgoing acknowledgements, because the proxy wakes up for each write.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,14 +16,14 @@ const MAX_ACK_BATCH: usize = 100;
 pub(crate) struct AckBatcher {
     frames: VecDeque<Frame<'static>>,
     batch_size: usize,
-    /// When the waiting ends. `None` when nothing waits or is expected.
+    /// When the batch is sent. `None` when nothing is queued or expected.
     ready_at: Option<Moment>,
-    /// Whether what is queued may go out now.
+    /// Whether queued frames may be sent now.
     ready: bool,
 }
 
 impl AckBatcher {
-    /// For a peer that stops sending after `window` messages without an answer.
+    /// Creates a batcher for a peer that stops sending after `window` unacknowledged messages.
     pub(crate) fn new(window: usize) -> AckBatcher {
         AckBatcher {
             frames: VecDeque::new(),
@@ -42,14 +42,14 @@ impl AckBatcher {
         }
     }
 
-    /// Messages were delivered, so acknowledgements will follow: the delay counts from now.
+    /// Starts the delay now: messages were delivered, so acknowledgements will follow.
     pub(crate) fn expect(&mut self, now: Moment) {
         if !self.ready {
             self.ready_at.get_or_insert(now + MAX_ACK_DELAY);
         }
     }
 
-    /// Returns how many more frames fill the batch; the timeout sends a smaller one.
+    /// Returns how many more frames fill the batch. A smaller batch is sent at the timeout.
     pub(crate) fn wake_threshold(&self) -> usize {
         match self.ready_at {
             Some(_) => self.batch_size.saturating_sub(self.frames.len()).max(1),
@@ -57,7 +57,7 @@ impl AckBatcher {
         }
     }
 
-    /// Sends what is queued now without further delay.
+    /// Sends what is queued without further delay.
     pub(crate) fn flush(&mut self) {
         self.ready = !self.frames.is_empty();
         self.ready_at = None;
@@ -86,7 +86,7 @@ impl AckBatcher {
         self.frames.is_empty()
     }
 
-    /// Drops everything; returns how many frames that were.
+    /// Drops all queued frames and returns how many there were.
     pub(crate) fn clear(&mut self) -> usize {
         self.ready = false;
         self.ready_at = None;

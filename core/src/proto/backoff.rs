@@ -1,9 +1,9 @@
-//! How long to wait before the next attempt: exponential with full jitter, from a seed.
+//! The delay before the next attempt: exponential with full jitter, from a seed.
 
 use std::time::Duration;
 
-/// The waits between attempts. Each is random between zero and a bound that doubles, so that the clients of a broker
-/// that restarts do not come back all at once.
+/// The delays between attempts. Each is random between zero and a bound that doubles, so that the clients of a
+/// restarting broker do not all reconnect at once.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     min: Duration,
@@ -14,11 +14,11 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(min: Duration, max: Duration, seed: u64) -> Backoff {
-        // xorshift stays at zero for ever
+        // a xorshift generator never leaves zero
         Backoff { min, max, failures: 0, random: seed | 1 }
     }
 
-    /// The wait after one more failure.
+    /// Returns the delay after one more failure.
     pub(crate) fn next(&mut self) -> Duration {
         let bound = self.min.saturating_mul(1 << self.failures.min(30)).min(self.max);
         self.failures = self.failures.saturating_add(1);

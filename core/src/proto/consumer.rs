@@ -1,4 +1,4 @@
-//! What a consumer was given and has not acknowledged yet, and the server's window over it.
+//! Tracks a consumer's delivered but unacknowledged messages, and the server's window over them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,25 +20,25 @@ use crate::query::Query;
 use crate::stats::Counters;
 use crate::topic::TopicName;
 
-/// How long the window may be full, with everything in the application's hands, before that is reported as a stall.
+/// How long the window may be full, with all its messages held by the application, before the client reports a stall.
 const STALL_AFTER: Duration = Duration::from_secs(10);
-/// How long acknowledgements may take to go out after all handles were dropped.
+/// How long acknowledgements may take to be sent after all handles were dropped.
 const PARTING: Duration = Duration::from_secs(1);
-/// Most acknowledgements kept for the next connection; more of them only mean more redelivered messages.
+/// Maximum number of acknowledgements kept for the next connection; dropping the excess only causes redeliveries.
 const MOST_TRAVELLING: usize = 10_000;
-/// How many ids acknowledged without a message are remembered, so that an id given twice is sent once.
+/// How many ids acknowledged without a message are remembered, so that an id acknowledged twice is sent once.
 const REMEMBERED: usize = 100;
 
-/// Commands to a consumer. `T` is the caller's token for a question, given back with its answer.
+/// Commands to a consumer. `T` is the caller's token for a request, returned with its answer.
 pub(crate) enum Command<T> {
-    /// The connection of the message is known when it came from a message, and not when it came from a stored id.
-    /// `finished` when it also ends the handling of the message.
+    /// Acknowledges a message. `connection` is known for a message, but not for a stored id. `finished` is set when the
+    /// acknowledgement also ends the handling of the message.
     Ack {
         id: MessageId,
         connection: Option<u64>,
         finished: bool,
     },
-    /// Acknowledges all that was delivered up to this message, and what of it is redelivered.
+    /// Acknowledges everything delivered up to this message, including what of it is redelivered later.
     AckCumulative {
         id: MessageId,
     },
@@ -46,15 +46,16 @@ pub(crate) enum Command<T> {
         id: MessageId,
         finished: bool,
     },
-    /// The application has taken or handled this many messages.
+    /// Reports that the application has taken or handled this many messages.
     Finished {
         messages: usize,
     },
-    /// More permits than the window gives, as the application asks for them.
+    /// Requests permits beyond the window, as the application asks for them.
     Permit {
         messages: usize,
     },
-    /// The place in the topic was moved: nothing from before counts any more, and a new connection delivers what follows.
+    /// Restarts at another position in the topic: earlier messages no longer count, and a new connection delivers what
+    /// follows.
     Restart {
         ticket: T,
     },
@@ -68,8 +69,8 @@ pub(crate) enum Command<T> {
 }
 
 impl<T> Command<T> {
-    /// Returns what follows from the outcome of a message, which may be one of several in a frame. `finished` when it also
-    /// ends the handling of the frame.
+    /// Returns the command for the outcome of a message, which may be one of several in a frame. `finished` is set when
+    /// it also ends the handling of the frame.
     pub(crate) fn from_outcome(message: &Message, outcome: Outcome, finished: bool) -> Command<T> {
         let (id, connection) = (message.id.clone(), Some(message.origin.connection));
         match (&message.batch, outcome) {
@@ -81,7 +82,7 @@ impl<T> Command<T> {
         }
     }
 
-    /// As [`Command::from_outcome`], for the message with this id in a batch, which is acknowledged as a whole.
+    /// Like [`Command::from_outcome`], for the message with this id in a batch, which is acknowledged as a whole.
     pub(crate) fn from_batch_outcome(batch: &Batch, id: &MessageId, outcome: Outcome, finished: bool) -> Command<T> {
         let index = id.batch_index().map_or(0, |index| index as usize);
         let ack = match outcome {
@@ -98,14 +99,14 @@ impl<T> Command<T> {
     }
 }
 
-/// What comes out of a consumer or a reader.
+/// Events of a consumer or a reader.
 pub(crate) enum Event<T> {
     Message(Box<Message>),
     EndOfTopic(T, Result<bool>),
     Unsubscribed(T, Result<()>),
-    /// Nothing of this connection or an earlier one comes any more.
+    /// No more messages arrive from this connection or an earlier one.
     Restarted(T, u64),
-    /// The server sends nothing more until some of this many unacknowledged messages are acknowledged.
+    /// The server sends no more messages until some of this many unacknowledged messages are acknowledged.
     Stalled {
         unacked: usize,
     },
@@ -117,18 +118,18 @@ impl<T> Event<T> {
     }
 }
 
-/// What a consumer needs to know of its options.
+/// The options that a consumer uses.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// The topic told to the application.
+    /// The topic name reported to the application.
     pub(crate) topic: Arc<TopicName>,
     pub(crate) session: usize,
     pub(crate) pull: bool,
     pub(crate) window: usize,
-    /// Whether an acknowledgement may count on another connection than the one that delivered the message: not for
-    /// partitioned topics, nor for several topics at once.
+    /// Whether an acknowledgement may take effect on another connection than the one that delivered the message. It may
+    /// not for partitioned topics, nor for several topics at once.
     pub(crate) acks_travel: bool,
-    /// All messages have the same id: the topic is not persistent.
+    /// Whether all messages have the same id, because the topic is not persistent.
     pub(crate) one_id: bool,
 }
 
@@ -137,18 +138,18 @@ pub(crate) struct ConsumerRole<T> {
     connection: u64,
     connected: bool,
     unacked: Unacked,
-    /// Frames of this connection that nobody could read, and that the server counts too if they were messages.
+    /// The unreadable frames of this connection. If they were messages, the server counts them too.
     unreadable: usize,
-    /// Messages received since a connection was given up over a frame that nobody could read.
+    /// Messages received since the client gave up a connection because of an unreadable frame.
     readable: Option<usize>,
-    /// Delivered and not yet taken or handled by the application.
+    /// Messages delivered, and not yet taken or handled by the application.
     in_hand: usize,
     permits: Permits,
     acks: AckBatcher,
     control: VecDeque<Frame<'static>>,
-    /// Acknowledgements that came while there was no connection, and that the next one can still carry.
+    /// Acknowledgements made while disconnected, which the next connection can still send.
     travelling: VecDeque<MessageId>,
-    /// Ids of earlier connections that this one has acknowledged already.
+    /// Ids of earlier connections that this one has already acknowledged.
     travelled: VecDeque<MessageId>,
     requests: PendingRequests<T>,
     restart: Restart<T>,
@@ -180,7 +181,7 @@ impl<T> ConsumerRole<T> {
         }
     }
 
-    /// Whether the server will still accept an acknowledgement of a message that an earlier connection delivered.
+    /// Returns whether the server still accepts an acknowledgement of a message that an earlier connection delivered.
     fn travels(&self, id: &MessageId) -> bool {
         self.settings.acks_travel && id.batch_index().is_none() && id.partition().is_none()
     }
@@ -210,10 +211,10 @@ impl<T> ConsumerRole<T> {
         self.counters.acked.add(1);
     }
 
-    /// A message was redelivered that is still unacknowledged: after `ack_timeout`, after a negative acknowledgement of another one
-    /// on an exclusive subscription, or after an unload. The server counts both deliveries against its window, and one
-    /// acknowledgement gives one place back. An acknowledgement of the id before all messages gives back the other: the server
-    /// counts it, and the broker finds nothing to acknowledge.
+    /// Releases the extra slot of a redelivered message that is still unacknowledged. Causes are `ack_timeout`, a
+    /// negative acknowledgement of another message on an exclusive subscription, and an unload. The server counts both
+    /// deliveries against its window, and one acknowledgement releases one slot. An acknowledgement of the id before
+    /// all messages releases the other: the server counts it, and the broker finds nothing to acknowledge.
     fn give_place_back(&mut self) {
         if !self.settings.pull {
             self.control.push_back(Frame::Ack(MessageId::before_all()));
@@ -232,9 +233,9 @@ impl<T> ConsumerRole<T> {
         self.watch_window(now);
     }
 
-    /// Acknowledges what an earlier connection delivered.
+    /// Acknowledges a message that an earlier connection delivered.
     fn travel(&mut self, now: Moment, id: MessageId) {
-        // The server opens its window for each acknowledgement, one that says nothing new as well.
+        // The server opens its window for each acknowledgement, even for a redundant one.
         if self.travelled.contains(&id) {
             self.counters.acks_dropped.add(1);
             return;
@@ -252,13 +253,13 @@ impl<T> ConsumerRole<T> {
             self.acks.push(now, Frame::Nack(id));
             self.counters.nacked.add(1);
         } else {
-            // Unacknowledged messages of an earlier connection come again by themselves.
+            // The broker redelivers unacknowledged messages of an earlier connection by itself.
             self.counters.acks_dropped.add(1);
         }
         self.watch_window(now);
     }
 
-    /// Takes out one message of this id; whether it was unacknowledged.
+    /// Removes one message with this id and returns whether it was unacknowledged.
     fn take(&mut self, id: &MessageId) -> bool {
         let taken = self.unacked.take(id);
         self.counters.unacked.sub(u64::from(taken));
@@ -306,7 +307,7 @@ impl<T> Role for ConsumerRole<T> {
     fn handle_connected(&mut self, now: Moment, connection: u64) {
         self.connection = connection;
         self.connected = true;
-        // First of all, so that the server has less to deliver again.
+        // First, so that the server has less to redeliver.
         self.travelled.clear();
         for id in std::mem::take(&mut self.travelling) {
             self.travel(now, id);
@@ -367,7 +368,7 @@ impl<T> Role for ConsumerRole<T> {
                     self.counters.permits.set(self.permits.granted() as u64);
                 }
                 if covered {
-                    // The application is done with it; the acknowledgement did not get through the last time.
+                    // The application has finished with it; the earlier acknowledgement was not delivered.
                     self.counters.covered.add(1);
                     self.finished(1);
                     self.ack(now, message.id, Some(self.connection));
@@ -382,8 +383,8 @@ impl<T> Role for ConsumerRole<T> {
     }
 
     fn handle_unreadable(&mut self, now: Moment) -> bool {
-        // It may have been a message, which then holds its place in the window and never comes again on this connection.
-        // The same thing again within a window is what the topic holds, and another connection is no way around it.
+        // The frame may have been a message. It would hold its slot in the window, and not be redelivered on this
+        // connection. If the same happens within a window, the topic contains it, and another connection does not help.
         if self.readable.is_none_or(|messages| messages >= self.settings.window) {
             self.readable = Some(0);
             return true;
@@ -427,7 +428,7 @@ impl<T> Role for ConsumerRole<T> {
             }
             Command::IsEndOfTopic { ticket } => self.requests.push(ticket, Request::EndOfTopic),
             Command::Unsubscribe { ticket } if !self.connected => {
-                // Kept, it would be carried out at some later time, when the caller has long given up on it.
+                // If kept, it would be carried out later, after the caller has long given up.
                 let why = Error::new(ErrorKind::Connect, "there is no connection now; the subscription is as it was");
                 self.events.push_back(Event::Unsubscribed(ticket, Err(why)));
             }
@@ -447,7 +448,7 @@ impl<T> Role for ConsumerRole<T> {
         if self.stalled_at.is_some_and(|at| now >= at) {
             self.counters.stalls.add(1);
             self.events.push_back(Event::Stalled { unacked: self.unacked.frames() });
-            // Once for each stall: it is watched again after the next change.
+            // Once for each stall: the next change starts the watch again.
             self.stalled_at = Some(Moment::MAX);
         }
     }

@@ -14,19 +14,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, MessageId, Origin, OutgoingMessage};
 use crate::topic::TopicName;
 
-/// A message to send as far as it is known before its turn: all but its context. The payload becomes text when the
-/// frame is written, into the buffer of the socket, so that a message in flight is kept as the application gave it.
+/// A message to send, complete except for its context. The payload is encoded only when the frame is written into the
+/// buffer of the socket. So a message in flight is kept as the application passed it.
 #[derive(Debug, Default)]
 pub(crate) struct OpenFrame {
     payload: Bytes,
-    /// What comes between payload and context, as JSON.
+    /// The JSON between payload and context.
     attributes: String,
-    /// The only kind of connection on which its payload can be read by anybody.
+    /// The key of the only connections on which a consumer can decrypt the payload.
     key: Option<ConnectionKey>,
 }
 
-/// The parameter `encryptionKeys` of a producer's connection: the data key under which its messages are encrypted, as those
-/// who may read them can have it. Compared as what it is, not by its text.
+/// The parameter `encryptionKeys` of a producer's connection: the data key that encrypts its messages, in the forms
+/// that permitted readers can unwrap. Keys are compared by identity, not by text.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionKey(Arc<str>);
 
@@ -49,12 +49,12 @@ impl PartialEq for ConnectionKey {
 const HEAD: &str = r#"{"payload":""#;
 const BEFORE_CONTEXT: &str = r#","context":""#;
 const END: &str = r#""}"#;
-/// The longest that a context and the closing brace can be.
+/// The maximum length of a context with the closing brace.
 const TAIL_BYTES: usize = BEFORE_CONTEXT.len() + MOST_DIGITS + END.len();
 const MOST_DIGITS: usize = 20;
 
 impl OpenFrame {
-    /// Takes `message`, or says that it cannot go into a frame of `limit` bytes.
+    /// Encodes `message`, or returns an error if it does not fit into a frame of `limit` bytes.
     pub(crate) fn encode(message: OutgoingMessage, limit: usize) -> Result<OpenFrame> {
         message.check()?;
         let frame = OpenFrame { attributes: attributes(&message), payload: message.payload, key: None };
@@ -73,7 +73,7 @@ impl OpenFrame {
         Ok(frame)
     }
 
-    /// The same with the fields of encryption, for connections with this key.
+    /// Returns the frame with the fields of encryption, for connections with this key.
     pub(crate) fn encrypted(mut self, fields: &str, key: ConnectionKey) -> OpenFrame {
         self.attributes.push_str(fields);
         self.key = Some(key);
@@ -84,24 +84,24 @@ impl OpenFrame {
         self.key.as_ref()
     }
 
-    /// The most that the frame can have.
+    /// Returns the maximum size of the frame.
     pub(crate) fn bytes(&self) -> usize {
         HEAD.len() + STANDARD.encoded_length(self.payload.len()) + 1 + self.attributes.len() + TAIL_BYTES
     }
 
-    /// What is kept of the message.
+    /// Returns how many bytes of the message are kept.
     #[cfg(test)]
     pub(crate) fn kept(&self) -> usize {
         self.payload.len() + self.attributes.len()
     }
 
-    /// The whole frame.
+    /// Returns the complete frame.
     pub(crate) fn close(&self, context: u64) -> Frame<'_> {
         Frame::Send(self, context)
     }
 }
 
-/// All of a message but the payload.
+/// Returns all of a message except the payload.
 fn attributes(message: &OutgoingMessage) -> String {
     let mut json = String::new();
     if let Some(key) = &message.key {
@@ -142,10 +142,10 @@ fn attributes(message: &OutgoingMessage) -> String {
     json
 }
 
-/// A frame whose turn it is to be written.
+/// A frame to write next.
 #[derive(Debug)]
 pub(crate) enum Frame<'a> {
-    /// A message under its context.
+    /// A message with its context.
     Send(&'a OpenFrame, u64),
     Ack(MessageId),
     Nack(MessageId),
@@ -161,7 +161,7 @@ const IS_END_OF_TOPIC: &str = r#"{"type":"isEndOfTopic"}"#;
 const UNSUBSCRIBE: &str = r#"{"type":"unsubscribe"}"#;
 
 impl Frame<'_> {
-    /// How many bytes [`Frame::write`] writes.
+    /// Returns how many bytes [`Frame::write`] writes.
     pub(crate) fn len(&self) -> usize {
         match self {
             Frame::Send(frame, context) => frame.bytes() - MOST_DIGITS + Decimal::new(*context).as_str().len(),
@@ -173,7 +173,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Writes the text, all of which is UTF-8, at the end of `out`.
+    /// Appends the text, which is valid UTF-8, to `out`.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Frame::Send(frame, context) => {
@@ -189,7 +189,7 @@ impl Frame<'_> {
         }
     }
 
-    /// The text by itself.
+    /// Returns the text of the frame.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn text(&self) -> String {
         let mut out = Vec::new();
@@ -203,7 +203,7 @@ fn push_all(out: &mut Vec<u8>, texts: &[&str]) {
     texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
 }
 
-/// A number in digits, without the formatting machinery: one goes out with every message.
+/// A number in decimal digits, without the formatting machinery: each message contains one.
 struct Decimal {
     digits: [u8; MOST_DIGITS],
     from: usize,
@@ -228,19 +228,19 @@ impl Decimal {
 }
 
 fn push_string(json: &mut String, text: &str) {
-    // Writing JSON to memory has no way to fail.
+    // Writing JSON to memory cannot fail.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
 /// The server's answer to a send frame.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The context of the frame; the server leaves it out when it could not read the frame.
+    /// The context of the frame. The server omits it when it could not read the frame.
     pub(crate) context: Option<u64>,
     pub(crate) outcome: Result<MessageId>,
 }
 
-/// A text that is not copied unless it has escapes; inside an `Option`, serde would copy a bare `Cow`.
+/// A text that is copied only if it has escapes. Inside an `Option`, serde would copy a bare `Cow`.
 #[derive(Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -273,7 +273,7 @@ pub(crate) fn parse_answer(text: &str) -> Result<Answer> {
     parse_any_answer(text)
 }
 
-/// As the JSON parser reads it, in any order and with any escapes.
+/// Parses an answer with the JSON parser, with fields in any order and any escapes.
 pub(crate) fn parse_any_answer(text: &str) -> Result<Answer> {
     let wire: WireAnswer<'_> =
         serde_json::from_str(text).map_err(|error| not_pulsar("a receipt", text).caused_by(error))?;
@@ -286,7 +286,7 @@ pub(crate) fn parse_any_answer(text: &str) -> Result<Answer> {
     Ok(Answer { context, outcome })
 }
 
-/// The error of a `send-error:N`. The kind of an error 8 is only in the name of a Java class in its text.
+/// Returns the error of a `send-error:N`. Only the name of a Java class in the text identifies the kind of an error 8.
 fn send_error(result: &str, text: &str) -> Error {
     let exception = text.split(':').next().unwrap_or_default();
     let kind = match exception.rsplit(['$', '.']).next().unwrap_or_default() {
@@ -301,7 +301,7 @@ fn send_error(result: &str, text: &str) -> Error {
     Error::new(kind, format!("the server answered {result}: {text}")).with_broker_text(text)
 }
 
-/// A frame of the server to a consumer or reader.
+/// A frame from the server to a consumer or reader.
 #[derive(Debug)]
 pub(crate) enum Received {
     Message(Box<Message>),
@@ -329,7 +329,7 @@ struct WireMessage<'a> {
     end_of_topic: Option<EndOfTopic>,
 }
 
-/// The documentation shows a string, the server sends a boolean.
+/// The documentation specifies a string; the server sends a boolean.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum EndOfTopic {
@@ -360,7 +360,7 @@ fn scanned_message(scanned: MessageText<'_>, text: &str, topic: &Arc<TopicName>,
     })
 }
 
-/// As the JSON parser reads it, in any order and with any escapes.
+/// Parses a frame with the JSON parser, with fields in any order and any escapes.
 pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Origin) -> Result<Received> {
     let wire: WireMessage<'_> =
         serde_json::from_str(text).map_err(|error| not_pulsar("a message", text).caused_by(error))?;
@@ -392,7 +392,7 @@ pub(crate) fn parse_any_received(text: &str, topic: &Arc<TopicName>, origin: Ori
 }
 
 fn not_pulsar(expected: &str, text: &str) -> Error {
-    // A payload can hold anything, so only the shape is repeated.
+    // A payload can contain anything, so the error quotes only the start.
     let start: String = text.chars().take(24).filter(|c| !c.is_control()).collect();
     Error::new(
         ErrorKind::Protocol,
@@ -557,7 +557,7 @@ mod tests {
             assert!(scan::message(&text).is_none(), "{text}");
             assert!(same_received(&text), "{text}");
         }
-        // Scanned, and refused later by what reads the parts.
+        // The scanner accepts these, and the code that reads the parts refuses them.
         for (change, to) in
             [("eA==", "eA=\\u003d"), ("eA==", "eB=="), ("eA==", "eA"), ("eA==", "e*=="), (id, "AAAA"), ("Z\"", "\"")]
         {
@@ -571,7 +571,7 @@ mod tests {
         }
     }
 
-    /// Whether the scanner with its way out and the parser alone make the same of a text.
+    /// Returns whether the scanner, with its fallback, and the parser alone agree on a text.
     fn same_received(text: &str) -> bool {
         let all = |read: Result<Received>| match read {
             Ok(Received::Message(message)) => Ok((
@@ -598,12 +598,12 @@ mod tests {
         all(parse_answer(text)) == all(parse_any_answer(text))
     }
 
-    /// By the crate that takes its time.
+    /// Decodes with the slower, strict crate.
     fn careful_base64(text: &str) -> Option<Vec<u8>> {
         base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).ok()
     }
 
-    /// A string of JSON with or without its quotes escaped, whole or spoilt.
+    /// Generates a JSON string with or without escaped quotes, complete or malformed.
     fn word() -> impl Strategy<Value = String> {
         prop_oneof![
             4 => "[ -!#-\\[\\]-~é]{0,12}",

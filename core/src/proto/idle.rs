@@ -1,24 +1,24 @@
-//! Connections that break whenever nothing flows: the mark of a gateway that closes what is idle.
+//! Detects connections that break whenever they are idle: the sign of a gateway that closes idle connections.
 
 use std::time::Duration;
 
 use super::Moment;
 
-/// Less silence than this is no idling.
+/// A shorter silence does not count as idle.
 const SHORTEST: Duration = Duration::from_millis(500);
 
-/// How long nothing was written or read on a connection, and before the one before broke.
+/// How long a connection has neither read nor written, and how long the previous one had when it broke.
 #[derive(Debug, Default)]
 pub(crate) struct Idle {
     quiet_since: Moment,
-    /// A frame was given to be written.
+    /// A frame was queued for writing.
     wrote: bool,
-    /// The silence in which the connection before broke.
+    /// The silence after which the previous connection broke.
     before: Option<Duration>,
 }
 
 impl Idle {
-    /// Something was read, or the connection has begun.
+    /// Handles data read, or the start of the connection.
     pub(crate) fn handle_traffic(&mut self, now: Moment) {
         self.quiet_since = now;
     }
@@ -33,7 +33,7 @@ impl Idle {
         }
     }
 
-    /// The connection broke. Returns what to say if the one before broke after the same silence.
+    /// Handles a broken connection. Returns an explanation if the previous one broke after the same silence.
     pub(crate) fn handle_lost(&mut self, now: Moment, ping_interval: Duration) -> Option<String> {
         let quiet = now.saturating_sub(self.quiet_since);
         let before = self.before.replace(quiet).filter(|before| *before >= SHORTEST)?;

@@ -1,4 +1,4 @@
-//! Whether the peer is still there: a ping now and then, and something must come back in time.
+//! Checks that the peer is alive: it must answer a periodic ping in time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub(crate) struct Liveness {
     interval: Duration,
     timeout: Duration,
     next_ping: Moment,
-    /// When a ping that nothing has followed yet counts as unanswered.
+    /// When the current ping counts as unanswered, unless something arrives first.
     answer_by: Option<Moment>,
 }
 
@@ -25,12 +25,13 @@ impl Liveness {
         Liveness { interval, timeout, next_ping: now + interval, answer_by: None }
     }
 
-    /// Anything arrived: the peer lives.
+    /// Handles anything that arrived: the peer is alive.
     pub(crate) fn handle_activity(&mut self) {
         self.answer_by = None;
     }
 
-    /// What to do now. While `reads_paused`, nothing is read from the socket, so nothing can be missed either.
+    /// Returns what to do now. While `reads_paused`, the driver does not read the socket, so no answer can be missed
+    /// either.
     pub(crate) fn handle_timeout(&mut self, now: Moment, reads_paused: bool) -> PingAction {
         if reads_paused {
             self.answer_by = self.answer_by.map(|_| now + self.timeout);

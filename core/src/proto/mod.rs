@@ -1,8 +1,9 @@
-//! The protocol without input or output: frames and the time go in; frames to write, events and the next deadline come out.
+//! The protocol without input or output. Frames and the time go in; frames to write, events and the next deadline come
+//! out.
 //!
-//! Nothing here knows tokio, sockets, clocks or randomness, so that every sequence of disconnects, timeouts and answers
-//! can be tested in simulated time. [`session`] is the life of a connection; what flows over it is the business of a
-//! role: [`producer`], [`consumer`] or [`reader`].
+//! Nothing here uses tokio, sockets, clocks or randomness. So tests can cover every sequence of disconnects, timeouts
+//! and answers in simulated time. [`session`] handles the life of a connection. A role handles what flows over it:
+//! [`producer`], [`consumer`] or [`reader`].
 
 pub(crate) mod ack_batcher;
 pub(crate) mod backoff;
@@ -23,10 +24,10 @@ pub(crate) mod unacked;
 #[cfg(test)]
 mod tests;
 
-/// Time since the session began. Monotonic, and given from outside.
+/// Time since the session began. Monotonic, and supplied by the caller.
 pub(crate) type Moment = std::time::Duration;
 
-/// The earliest of some deadlines.
+/// Returns the earliest of some deadlines.
 pub(crate) fn earliest(deadlines: impl IntoIterator<Item = Option<Moment>>) -> Option<Moment> {
     deadlines.into_iter().flatten().min()
 }

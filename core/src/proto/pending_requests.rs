@@ -1,4 +1,5 @@
-//! Requests to the server that await an answer. Answers arrive among the messages, in order, without naming the request.
+//! Requests to the server that await an answer. Answers arrive among the messages, in order, without identifying the
+//! request.
 
 use std::collections::VecDeque;
 
@@ -6,22 +7,22 @@ use super::frame::Frame;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Has the topic ended, and is all of it acknowledged?
+    /// Asks whether the topic has ended and is acknowledged completely.
     EndOfTopic,
-    /// Deletes the subscription. The server does not answer that, but it answers what is asked after it when it went
-    /// well, and drops the connection when it did not.
+    /// Deletes the subscription. The server does not answer this. After success it answers the next request; after a
+    /// failure it drops the connection.
     Unsubscribe,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waiting,
-    /// `unsubscribe` is written, the request after it is not.
+    /// `unsubscribe` is written; the request after it is not.
     HalfSent,
     Sent,
 }
 
-/// `T` is the caller's token.
+/// The pending requests. `T` is the caller's token.
 #[derive(Debug)]
 pub(crate) struct PendingRequests<T> {
     entries: VecDeque<(T, Request, Stage)>,
@@ -36,7 +37,7 @@ impl<T> PendingRequests<T> {
         self.entries.push_back((ticket, request, Stage::Waiting));
     }
 
-    /// The next frame to write.
+    /// Returns the next frame to write.
     pub(crate) fn pop_frame(&mut self) -> Option<Frame<'static>> {
         let (_, request, stage) = self.entries.iter_mut().find(|(_, _, stage)| *stage != Stage::Sent)?;
         if (*request, *stage) == (Request::Unsubscribe, Stage::Waiting) {
@@ -47,13 +48,13 @@ impl<T> PendingRequests<T> {
         Some(Frame::IsEndOfTopic)
     }
 
-    /// Returns the request that an answer belongs to; `None` for an answer to nothing.
+    /// Returns the request that an answer belongs to; `None` if no request is pending.
     pub(crate) fn answered(&mut self) -> Option<(T, Request)> {
         self.entries.pop_front_if(|(_, _, stage)| *stage == Stage::Sent).map(|(ticket, request, _)| (ticket, request))
     }
 
-    /// Takes out the requests to unsubscribe, which the end of the connection refuses; the others are sent again on the
-    /// next one.
+    /// Removes and returns the requests to unsubscribe, which fail when the connection ends. The next connection sends
+    /// the others again.
     pub(crate) fn disconnected(&mut self) -> Vec<T> {
         let mut failed = Vec::new();
         for (ticket, request, _) in std::mem::take(&mut self.entries) {

@@ -1,12 +1,12 @@
-//! Credit in pull mode: how many messages the server may still send.
+//! Permits in pull mode: how many messages the server may still send.
 
-/// Keeps what was asked for plus what is in hand at the window, and asks in batches, not one by one.
+/// Keeps requested plus held messages at the window, and requests permits in batches.
 #[derive(Debug)]
 pub(crate) struct Permits {
     window: usize,
-    /// Asked for on this connection, and not delivered yet.
+    /// Permits requested on this connection, and not yet used by a delivery.
     granted: usize,
-    /// Delivered, on any connection, and not finished by the application.
+    /// Messages delivered on any connection, and not finished by the application.
     in_hand: usize,
 }
 
@@ -15,18 +15,18 @@ impl Permits {
         Permits { window: window.max(1), granted: 0, in_hand: 0 }
     }
 
-    /// A new connection has none of the permits of the last one.
+    /// Resets the permits: a new connection inherits none from the previous one.
     pub(crate) fn connected(&mut self) {
         self.granted = 0;
     }
 
-    /// Asked for by the application, over the window.
+    /// Adds permits that the application requested beyond the window.
     pub(crate) fn granted_besides(&mut self, messages: usize) {
         self.granted += messages;
     }
 
     pub(crate) fn delivered(&mut self) {
-        // A server that sends more than was asked for must not make the count wrap.
+        // A server that sends more than was requested must not make the count wrap.
         self.granted = self.granted.saturating_sub(1);
         self.in_hand += 1;
     }
@@ -39,7 +39,8 @@ impl Permits {
         self.granted
     }
 
-    /// How many to ask for now, if it is time to. Never zero: the server would deliver one and book it as a debt.
+    /// Returns how many permits to request now, if any. Never zero: the server would deliver one message and record a
+    /// debt.
     pub(crate) fn ask(&mut self) -> Option<usize> {
         let room = self.window.saturating_sub(self.granted + self.in_hand);
         let batch = (self.window / 4).max(1);
@@ -103,7 +104,7 @@ mod tests {
                 prop_assert!(on_the_way + in_hand <= window);
                 prop_assert_eq!(permits.granted(), on_the_way);
             }
-            // whatever happened: once all is finished, the whole window is open again
+            // in every case: once all messages are finished, the whole window is open again
             permits.connected();
             permits.finished(in_hand);
             prop_assert_eq!(permits.ask(), Some(window));

@@ -1,4 +1,5 @@
-//! What a producer has in flight: every accepted message ends exactly once, and the order outlives any disconnect.
+//! Tracks a producer's messages in flight. Every accepted message ends exactly once, and disconnects do not change the
+//! order.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -14,8 +15,8 @@ use crate::message::MessageId;
 use crate::query::Query;
 use crate::stats::Counters;
 
-/// Commands to a producer. `T` is the caller's token for a message, given back with its outcome; `H` is the room it
-/// takes, held until nothing is kept of it.
+/// Commands to a producer. `T` is the caller's token for a message, returned with its outcome. `H` is the slot that the
+/// message holds until nothing is kept of it.
 pub(crate) enum Command<T, H> {
     Send {
         frame: OpenFrame,
@@ -23,11 +24,11 @@ pub(crate) enum Command<T, H> {
         hold: H,
         deadline: Option<Moment>,
     },
-    /// Answered when everything accepted before has ended.
+    /// Requests an answer when everything accepted before has ended.
     Flush {
         ticket: T,
     },
-    /// The answer to [`Event::InDoubt`].
+    /// Answers [`Event::InDoubt`].
     Judge {
         stored: bool,
     },
@@ -36,74 +37,75 @@ pub(crate) enum Command<T, H> {
 /// How long a message may be in doubt.
 pub(crate) const DOUBT: Duration = Duration::from_secs(10);
 
-/// What came of a command.
+/// The outcome of a command.
 pub(crate) enum Event<T, H> {
-    /// The hold comes along when nothing is kept of the message any more.
+    /// The outcome of a message. The hold is returned once nothing is kept of the message.
     Sent(T, Result<Stored>, Option<H>),
     Flushed(T, Result<()>),
-    /// The broker dropped a duplicate, and nobody knows yet of what. It is of this run if the newest message under the
-    /// producer's name has one of these sequence ids, and of an earlier one if it has a higher one.
+    /// The broker dropped a message as a duplicate, and it is unclear of what. It is a duplicate from this run if the
+    /// newest message under the producer's name has one of these sequence ids. It is from an earlier run if that has a
+    /// higher one.
     InDoubt(RangeInclusive<i64>),
 }
 
-/// A message that the broker has.
+/// A message that the broker has stored.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Stored {
     pub(crate) id: MessageId,
     pub(crate) duplicate: bool,
 }
 
-/// How messages in flight are treated when the connection breaks.
+/// How the producer treats messages in flight when the connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resend {
-    /// Sent again.
+    /// Sends them again.
     Again,
-    /// Ended as unknown.
+    /// Reports their outcome as unknown.
     Never,
-    /// Sent again under their first sequence ids: the broker drops what it has. `chosen` when the first id is the
-    /// library's and not the caller's, who may want to know what is stored already.
+    /// Sends them again with their original sequence ids, so that the broker drops what it has stored. `chosen` is set
+    /// when the library chose the first id. A caller that chose it may want to learn what is already stored.
     Numbered { first: i64, chosen: bool },
 }
 
-/// What it means that the broker drops a message as a duplicate. It does so when the producer's name has been used with
-/// this sequence id or a higher one.
+/// What it means that the broker drops a message as a duplicate. It does so when a message under the producer's name
+/// already has this sequence id or a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Duplicates {
-    /// The message is stored: this run has had a message stored, so the broker's highest id is one of its own. The server
-    /// sends again by itself what was in flight when it lost its own connection, so that holds at a first attempt too.
+    /// The message is stored: the broker has stored a message of this run, so its highest id belongs to this run. This
+    /// holds at a first attempt too, because the server resends what was in flight when it loses its own connection.
     Stored,
-    /// The message is not stored: the name was used with higher ids before, so the clock has gone back since.
+    /// The message is not stored: the name was used with higher ids before, so the clock has since gone back.
     Lost,
-    /// Either of them.
+    /// Either of the above.
     Unclear,
 }
 
 struct Entry<T, H> {
-    /// Empty once it has ended.
+    /// Empty once the message has ended.
     frame: OpenFrame,
     hold: Option<H>,
-    /// Taken when the outcome is reported; an entry can outlive that, see [`ProducerRole::handle_timeout`].
+    /// Taken when the outcome is reported. An entry can outlive that; see [`ProducerRole::handle_timeout`].
     ticket: Option<T>,
-    /// Written on the present connection.
+    /// Whether it was written on the current connection.
     written: bool,
-    /// How often it was written, on all connections.
+    /// The number of writes, over all connections.
     attempts: u32,
-    /// Nothing more is expected of it.
+    /// The outcome is final.
     ended: bool,
-    /// The broker refused it, so that nobody knows whether its sequence id was used.
+    /// The broker refused it, so whether its sequence id was used is unknown.
     refused: bool,
 }
 
 impl<T, H> Entry<T, H> {
-    /// What has ended is not sent, except that a number once used must be used again, or what follows would get it and be
-    /// dropped as a duplicate.
+    /// Returns whether to send the message. An ended message is not sent, unless its number has been used and must be
+    /// used again. Otherwise the next message would get that number, and the broker would drop it as a duplicate.
     fn is_to_be_sent(&self, numbered: bool) -> bool {
         !self.ended || (numbered && self.attempts > 0 && !self.refused)
     }
 }
 
 pub(crate) struct ProducerRole<T, H> {
-    /// In order of acceptance; the context of an entry on the wire is `first_context` plus its index.
+    /// Entries in order of acceptance. The context of an entry on the wire is `first_context` plus its index.
     entries: VecDeque<Entry<T, H>>,
     first_context: u64,
     /// Index of the next entry to write.
@@ -112,25 +114,25 @@ pub(crate) struct ProducerRole<T, H> {
     flushes: VecDeque<(u64, T)>,
     events: VecDeque<Event<T, H>>,
     resend: Resend,
-    /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still here.
+    /// In [`Resend::Numbered`], the sequence id of the first entry that was attempted and is still queued.
     sequence: i64,
     duplicates: Duplicates,
-    /// The contexts of what the broker dropped as duplicates on this connection while it is unclear what that means, and
-    /// its ids for them.
+    /// The contexts and ids of messages that the broker dropped as duplicates on this connection, while it is unclear
+    /// what that means.
     doubts: Vec<(u64, MessageId)>,
     doubt_until: Option<Moment>,
-    /// Everything before this context has its number behind it: one of them or the one before it has a receipt.
+    /// All messages before this context have used their numbers: one of them, or the one before it, has a receipt.
     passed: u64,
-    /// In [`Resend::Numbered`], a message failed, and the count of sequence ids is only certain again after a reconnect.
+    /// In [`Resend::Numbered`], a message failed, and only a reconnect makes the count of sequence ids certain again.
     resync: bool,
-    /// The sequence id that the caller wants the first connection to begin after. A later one must not begin there again:
-    /// the broker would drop new messages as duplicates.
+    /// The sequence id after which the caller wants the first connection to begin. A later connection must not begin
+    /// there again: the broker would drop new messages as duplicates.
     first_connection: Option<i64>,
     /// The key of this connection, or of the next.
     key: Option<ConnectionKey>,
-    /// The next message is under another key than this connection's.
+    /// The next message needs another key than this connection's.
     rekey: bool,
-    /// Since when there is a connection.
+    /// When the current connection opened.
     connected: Option<Moment>,
     failed: Option<Error>,
     counters: Arc<Counters>,
@@ -168,7 +170,7 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
-    /// For end-to-end encryption: the first key.
+    /// Sets the first key, for end-to-end encryption.
     pub(crate) fn with_key(self, key: Option<ConnectionKey>) -> ProducerRole<T, H> {
         ProducerRole { key, ..self }
     }
@@ -177,7 +179,7 @@ impl<T, H> ProducerRole<T, H> {
         matches!(self.resend, Resend::Numbered { .. })
     }
 
-    /// Ends a message. With `kept` its outcome is reported, and it is still sent again for the sake of its number.
+    /// Ends a message. With `kept`, its outcome is reported, and the producer still sends it again to use its number.
     fn end(&mut self, index: usize, outcome: Result<Stored>, kept: bool) {
         let numbered = self.numbered();
         let Some(entry) = self.entries.get_mut(index) else { return };
@@ -185,7 +187,7 @@ impl<T, H> ProducerRole<T, H> {
         if !kept {
             entry.ended = true;
             hold = entry.hold.take();
-            // It may have to wait behind others for its turn to be forgotten, but takes no room there, unless it has a
+            // It may have to stay queued behind others, but releases its memory. The exception is a message with a
             // number that may have to be used again.
             if !numbered || entry.attempts == 0 || entry.refused {
                 entry.frame = OpenFrame::default();
@@ -201,8 +203,8 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
-    /// A message is dropped as a duplicate, and nobody knows whether it is stored. The next receipt tells, or a look at what
-    /// is stored.
+    /// Handles a message dropped as a duplicate that may or may not be stored. The next receipt resolves that, or a
+    /// check of what is stored.
     fn doubt(&mut self, now: Moment, context: u64, id: MessageId) {
         if self.doubts.iter().any(|(other, _)| *other == context) {
             self.counters.unexpected.add(1);
@@ -217,7 +219,7 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
-    /// Ends what is in doubt.
+    /// Ends the messages in doubt.
     fn end_doubts(&mut self, outcome: impl Fn(MessageId) -> Result<Stored>) {
         self.doubt_until = None;
         for (context, id) in std::mem::take(&mut self.doubts) {
@@ -227,7 +229,7 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
-    /// Forgets what has ended at the front, and answers the flushes that waited for it.
+    /// Removes ended messages at the front, and answers the flushes that waited for them.
     fn trim(&mut self) {
         while self.entries.front().is_some_and(|entry| entry.ended) {
             if self.entries.pop_front().is_some_and(|entry| entry.attempts > 0) {
@@ -236,7 +238,7 @@ impl<T, H> ProducerRole<T, H> {
             self.first_context += 1;
             self.next = self.next.saturating_sub(1);
         }
-        // What timed out counts as ended for a flush although a numbered producer still re-sends it.
+        // For a flush, a message that timed out counts as ended, although a numbered producer still resends it.
         let waiting = self.entries.iter().position(|entry| entry.ticket.is_some()).unwrap_or(self.entries.len());
         let reached = self.first_context + waiting as u64;
         while self.flushes.front().is_some_and(|(until, _)| *until <= reached) {
@@ -246,7 +248,7 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
-    /// What a message waited for that was to end at `deadline`.
+    /// Returns what delayed a message past its `deadline`.
     fn why_late(&self, entry: &Entry<T, H>, deadline: Moment) -> &'static str {
         let connected = self.connected.is_some_and(|since| since < deadline);
         match (entry.attempts > 0, connected) {
@@ -265,15 +267,15 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
-    /// When the server closed the connection over a message that is too big for it, that message ends: sent again, it
-    /// would do the same each time. The others are sent again.
+    /// Ends the message that is too big for the server, if that is why the server closed the connection. Sending it
+    /// again would fail again. The producer resends the others.
     fn end_too_big(&mut self, why: &Error) {
         if why.close_code() != Some(1009) {
             return;
         }
         let text = why.broker_text().unwrap_or_default();
         let limit = text.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']')?.0.parse::<usize>().ok());
-        // Without the limit nobody knows which message it was; all are sent again, until their timeout.
+        // Without the limit, the message cannot be identified; all are sent again, until their timeout.
         let Some(limit) = limit else { return };
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
@@ -295,13 +297,13 @@ impl<T, H> ProducerRole<T, H> {
         (index < self.entries.len()).then_some(index)
     }
 
-    /// The bytes of all messages that are kept, and the number of deadlines.
+    /// Returns the bytes of all messages that are kept, and the number of deadlines.
     #[cfg(test)]
     pub(crate) fn kept(&self) -> (usize, usize) {
         (self.entries.iter().map(|entry| entry.frame.kept()).sum(), self.deadlines.len())
     }
 
-    /// How many messages have not ended yet.
+    /// Returns how many messages have not ended yet.
     #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.entries.iter().filter(|entry| entry.ticket.is_some()).count()
@@ -334,7 +336,7 @@ impl<T, H> Role for ProducerRole<T, H> {
             self.key = first.frame.key().cloned();
         }
         if numbered {
-            // The server gives the next message the id after this one.
+            // The server assigns the following id to the next message.
             query.set(Query::INITIAL_SEQUENCE_ID, (self.sequence - 1).to_string());
             query.set(Query::SEND_TIMEOUT, "0");
         } else if let Some(id) = self.first_connection {
@@ -367,7 +369,7 @@ impl<T, H> Role for ProducerRole<T, H> {
             }
         }
         self.next = 0;
-        // They are sent again and answered again.
+        // They are sent and answered again.
         self.doubts.clear();
         self.doubt_until = None;
         self.trim();
@@ -376,8 +378,8 @@ impl<T, H> Role for ProducerRole<T, H> {
     fn handle_text(&mut self, now: Moment, text: &str) -> Result<()> {
         let answer = parse_answer(text)?;
         let Some(context) = answer.context else {
-            // Without a context nobody can tell whose it is. Ours are always readable to the server, so it is a bug
-            // somewhere; the message concerned ends with its timeout.
+            // Without a context, the message cannot be identified. The server can always read our contexts, so this is
+            // a bug somewhere. The message concerned ends with its timeout.
             let why = answer.outcome.err().map(|error| error.message().to_owned()).unwrap_or_default();
             return Err(Error::new(ErrorKind::Protocol, format!("a receipt without a context: {why}")));
         };
@@ -387,7 +389,7 @@ impl<T, H> Role for ProducerRole<T, H> {
         };
         let entry = &self.entries[index];
         if entry.ended || !entry.written {
-            // What was written again for the sake of its number only is confirmed again.
+            // A message written again only to use its number is confirmed again.
             if !(entry.written && entry.attempts > 1 && self.numbered()) {
                 self.counters.unexpected.add(1);
             }
@@ -420,7 +422,7 @@ impl<T, H> Role for ProducerRole<T, H> {
             }
         };
         if outcome.is_ok() {
-            // Whoever gave up on these has been told, and the broker takes their numbers no more.
+            // Their failures have been reported, and the broker accepts their numbers no more.
             for entry in self.entries.range_mut(..index).filter(|entry| entry.ticket.is_none()) {
                 entry.ended = true;
                 entry.hold = None;
@@ -451,7 +453,8 @@ impl<T, H> Role for ProducerRole<T, H> {
                     return;
                 }
                 if let Some(deadline) = deadline {
-                    // Most messages end long before their deadline; without this, those of `send_timeout` would pile up.
+                    // Most messages end long before their deadline. Without this, the deadlines of `send_timeout` would
+                    // accumulate.
                     if self.deadlines.len() > 2 * self.entries.len() + 64 {
                         let first = self.first_context;
                         self.deadlines.retain(|Reverse((_, context))| *context >= first);
@@ -464,7 +467,7 @@ impl<T, H> Role for ProducerRole<T, H> {
                 self.flushes.push_back((until, ticket));
                 self.trim();
             }
-            // What a receipt has told meanwhile holds.
+            // A receipt that arrived in the meantime takes precedence.
             Command::Judge { stored } if self.duplicates == Duplicates::Unclear => {
                 self.duplicates = if stored { Duplicates::Stored } else { Duplicates::Lost };
                 self.end_doubts(|id| match stored {
@@ -502,8 +505,8 @@ impl<T, H> Role for ProducerRole<T, H> {
                 true => unclear_duplicate(ErrorKind::Timeout),
                 false => Error::new(ErrorKind::Timeout, self.why_late(entry, at)),
             };
-            // The numbers of the messages after it count on this one being sent again, unless one of them is stored. While
-            // there is no connection the next one may have been asked to begin at this number.
+            // The numbers of the messages after it depend on resending this one, unless one of them is stored. While
+            // disconnected, the next connection may already have been asked to begin at this number.
             let needed = !(self.entries[index].written && context < self.passed);
             self.end(index, Err(error), attempted && self.numbered() && needed);
             any = true;

@@ -1,4 +1,4 @@
-//! Where a reader is, and the credit that keeps the server sending.
+//! Tracks a reader's position, and the permits that keep the server sending.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::query::Query;
 use crate::stats::Counters;
 use crate::topic::TopicName;
 
-/// Commands to a reader. `T` is the caller's token for a question, given back with its answer.
+/// Commands to a reader. `T` is the caller's token for a request, returned with its answer.
 pub(crate) enum Command<T> {
-    /// The application has taken or handled this message.
+    /// Reports that the application has taken or handled this message.
     Finished {
         id: MessageId,
         connection: u64,
     },
-    /// Starts again at `earliest`, `latest` or after an id.
+    /// Restarts at `earliest`, `latest` or after an id.
     Restart {
         position: String,
         ticket: T,
@@ -34,7 +34,7 @@ pub(crate) enum Command<T> {
 }
 
 pub(crate) struct ReaderRole<T> {
-    /// The topic told to the application.
+    /// The topic name reported to the application.
     topic: Arc<TopicName>,
     /// The partition that this session reads, or the topic.
     part: TopicName,
@@ -42,12 +42,12 @@ pub(crate) struct ReaderRole<T> {
     window: usize,
     /// Where the next connection begins: `earliest`, `latest`, or after the last message received.
     position: String,
-    /// After which message a connection was given up over a frame that nobody could read.
+    /// The position after which the client gave up a connection because of an unreadable frame.
     given_up_after: Option<String>,
     connection: u64,
     connected: bool,
     credits: AckBatcher,
-    /// The last id has a partition that the topic's name does not have.
+    /// Whether the last id has a partition that the topic's name does not have.
     merged: bool,
     requests: PendingRequests<T>,
     restart: Restart<T>,
@@ -56,7 +56,7 @@ pub(crate) struct ReaderRole<T> {
 }
 
 impl<T> ReaderRole<T> {
-    /// A reader that begins at `position` and reads at most `window` messages ahead.
+    /// Creates a reader that begins at `position` and reads at most `window` messages ahead.
     pub(crate) fn new(
         topic: Arc<TopicName>,
         part: TopicName,
@@ -98,7 +98,7 @@ impl<T> Role for ReaderRole<T> {
     }
 
     fn handle_disconnected(&mut self, _now: Moment, _why: &Error) {
-        // The window of the next connection is its own: credit for messages of this one would widen it.
+        // The next connection has a window of its own; permits for messages of this one would widen it.
         self.connected = false;
         self.credits.clear();
         self.requests.disconnected();
@@ -115,7 +115,7 @@ impl<T> Role for ReaderRole<T> {
             Received::Message(message) => {
                 self.counters.received.add(1);
                 self.counters.received_bytes.add(message.payload.len() as u64);
-                // What was received stays in the queue over a reconnect, so the next connection begins after it.
+                // Received messages stay in the queue across a reconnect, so the next connection begins after them.
                 self.position = message.id.as_str().to_owned();
                 self.merged = message.id.partition().is_some() && !self.part.local_name().contains("-partition-");
                 self.credits.expect(now);
@@ -126,8 +126,8 @@ impl<T> Role for ReaderRole<T> {
     }
 
     fn handle_unreadable(&mut self, _now: Moment) -> bool {
-        // It may have been the next message, and there would be a gap. The same thing again after the same message is what
-        // the topic holds: only without it there is a way on.
+        // The frame may have been the next message, and skipping it would leave a gap. If the same happens after the
+        // same message, the topic contains it, and only skipping it lets the reader continue.
         let again = self.given_up_after.as_ref() == Some(&self.position);
         self.given_up_after = Some(self.position.clone());
         !again
@@ -136,7 +136,7 @@ impl<T> Role for ReaderRole<T> {
     fn handle_command(&mut self, now: Moment, command: Command<T>) {
         match command {
             Command::Finished { id, connection } if self.connected && connection == self.connection => {
-                // The server takes an acknowledgement of a reader as room for one more message.
+                // The server treats a reader's acknowledgement as a permit for one more message.
                 self.credits.push(now, Frame::Ack(id));
             }
             Command::Finished { .. } => {}

@@ -1,12 +1,12 @@
-//! A new beginning at another place in the topic, which only a new connection gives.
+//! A restart at another position in the topic, which needs a new connection.
 
 #[derive(Debug)]
 pub(crate) struct Restart<T> {
-    /// The callers to notify that nothing from before arrives any more.
+    /// The callers to notify that no earlier messages arrive any more.
     tickets: Vec<T>,
-    /// The connection is still an earlier one, or the attempt under way may be.
+    /// Whether the connection, or the current attempt, may still be an earlier one.
     wanted: bool,
-    /// The last connection before, 0 for none.
+    /// The last connection before the restart, 0 for none.
     pub(crate) last: u64,
 }
 
@@ -15,8 +15,8 @@ impl<T> Restart<T> {
         Restart { tickets: Vec::new(), wanted: false, last: 0 }
     }
 
-    /// Begins during or after `connection`; when there is none now, returns at once the caller and the last connection
-    /// before.
+    /// Begins a restart during or after `connection`. When disconnected, immediately returns the caller and the last
+    /// connection before the restart.
     pub(crate) fn begin(&mut self, ticket: T, connection: u64, connected: bool) -> Option<(T, u64)> {
         self.wanted = true;
         self.last = connection;
@@ -24,7 +24,7 @@ impl<T> Restart<T> {
             self.tickets.push(ticket);
             return None;
         }
-        // The attempt to connect that may be under way was begun for the place of before; it is let go when it succeeds.
+        // An attempt to connect may have started for the earlier position; its connection is closed once it succeeds.
         self.last += 1;
         Some((ticket, self.last))
     }
@@ -33,7 +33,7 @@ impl<T> Restart<T> {
         self.wanted.then_some("to begin at another place")
     }
 
-    /// The connection is gone; returns all callers, each with the last connection before.
+    /// Handles a lost connection. Returns all callers, each with the last connection before the restart.
     pub(crate) fn disconnected(&mut self) -> impl Iterator<Item = (T, u64)> {
         self.wanted = false;
         let last = self.last;

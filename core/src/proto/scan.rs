@@ -1,17 +1,17 @@
-//! Reads the frames of a server that writes them as Pulsar does: these keys in this order, no spaces, no escapes.
+//! Scans the frames of a server that writes them as Pulsar does: these keys in this order, no spaces, no escapes.
 //!
-//! Anything else is `None` here and read by the JSON parser, so that a frame is understood or refused in the same way
-//! by both; a property test and a fuzz target hold the two against each other. Most of the time that the parser
-//! needs is not spent at all here.
+//! For anything else it returns `None`, and the JSON parser reads the frame. Both therefore accept or refuse a frame in
+//! the same way. A property test and a fuzz target compare the two. The scanner avoids most of the time that the parser
+//! needs.
 
 use std::collections::BTreeMap;
 
 use memchr::{memchr, memchr2};
 
-/// A message as it stands in its frame.
+/// A message with borrowed fields of its frame.
 pub(super) struct MessageText<'a> {
     pub(super) id: &'a str,
-    /// Base64, unchecked.
+    /// Base64, not validated.
     pub(super) payload: &'a str,
     pub(super) properties: BTreeMap<String, String>,
     pub(super) publish_time: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct MessageText<'a> {
     pub(super) key: Option<&'a str>,
 }
 
-/// The receipt of a message that is stored, as it stands in its frame.
+/// The receipt of a stored message, with borrowed fields of its frame.
 pub(super) struct ReceiptText<'a> {
     pub(super) id: &'a str,
     pub(super) context: u64,
@@ -58,7 +58,7 @@ pub(super) fn receipt(text: &str) -> Option<ReceiptText<'_>> {
     Some(ReceiptText { id, context })
 }
 
-/// What is left to read.
+/// The unread remainder of the text.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
@@ -71,7 +71,7 @@ impl<'a> Rest<'a> {
         (self.0 == "}").then_some(())
     }
 
-    /// Up to the next quote. The caller refuses a backslash and control characters in some other way.
+    /// Returns the text up to the next quote. The caller must otherwise refuse a backslash and control characters.
     fn unchecked(&mut self) -> Option<&'a str> {
         let end = memchr(b'"', self.0.as_bytes())?;
         let (text, rest) = (&self.0[..end], &self.0[end + 1..]);
@@ -79,7 +79,7 @@ impl<'a> Rest<'a> {
         Some(text)
     }
 
-    /// The rest of a string without escapes and without what JSON wants escaped.
+    /// Returns the remainder of a string without escapes and without characters that JSON requires to be escaped.
     fn plain(&mut self) -> Option<&'a str> {
         let end = memchr2(b'"', b'\\', self.0.as_bytes())?;
         let (text, rest) = self.0.split_at(end);
@@ -87,7 +87,7 @@ impl<'a> Rest<'a> {
         (!text.bytes().any(|byte| byte < b' ')).then_some(text)
     }
 
-    /// A whole number as JSON writes it, of at most 19 digits.
+    /// Returns an unsigned JSON integer of at most 19 digits.
     fn number(&mut self) -> Option<u64> {
         let digits = self.0.bytes().take(20).take_while(u8::is_ascii_digit).count();
         let (number, rest) = self.0.split_at(digits);
@@ -107,7 +107,7 @@ impl<'a> Rest<'a> {
             self.skip("\"")?;
             let name = self.plain()?;
             self.skip(":\"")?;
-            // The last of a name counts, as for the parser.
+            // The last of duplicate names wins, as for the parser.
             properties.insert(name.to_owned(), self.plain()?.to_owned());
             if self.skip("}").is_some() {
                 return Some(properties);

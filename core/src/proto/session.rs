@@ -1,4 +1,4 @@
-//! The life of a session: connect, stay alive, come back after a disconnect, end.
+//! The life of a session: connect, stay alive, reconnect after a disconnect, end.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,76 +14,78 @@ use crate::query::Query;
 /// How long the peer may take to answer our close frame.
 const CLOSE_HANDSHAKE: Duration = Duration::from_secs(1);
 
-/// What flows over a connection: a producer, a consumer or a reader.
+/// The traffic of a connection: a producer, a consumer or a reader.
 ///
-/// [`Session`] calls these methods, and nobody else does. They come in the same kinds as its own:
+/// Only [`Session`] calls these methods. They come in the same kinds as its own:
 ///
-/// - `handle_*` tell the role what happened. `handle_connected` and `handle_disconnected` alternate, beginning with the
-///   former; `handle_text` comes between them only. `handle_command`, `handle_timeout` and `flush` may come at any time,
-///   and after `handle_ended` only `handle_command` does, each followed by another `handle_ended`.
-/// - `poll_*` return what is to be done, one at a time until `None`. `poll_frame` is called only between
+/// - `handle_*` report to the role what happened. `handle_connected` and `handle_disconnected` alternate, beginning
+///   with the former. `handle_text` is called only between them. `handle_command`, `handle_timeout` and `flush` may be
+///   called at any time. After `handle_ended` only `handle_command` is called, each time followed by another
+///   `handle_ended`.
+/// - `poll_*` return what to do, one item at a time until `None`. `poll_frame` is called only between
 ///   `handle_connected` and `handle_disconnected`.
-/// - The others are questions. They change nothing, except that `connect_query` may prepare the connection it is for.
+/// - The others are queries. They change nothing, except that `connect_query` may prepare the connection it is for.
 pub(crate) trait Role {
     type Command;
     type Event;
 
-    /// Sets, in the query that follows from the options, the parameters of the next connection that the role decides.
+    /// Sets the parameters of the next connection that the role determines, in the query that follows from the options.
     fn connect_query(&mut self, query: &mut Query);
 
-    /// Connection number `connection` is open, counted from 1.
+    /// Handles the opening of connection number `connection`, counted from 1.
     fn handle_connected(&mut self, now: Moment, connection: u64);
-    /// The connection is gone; what was in flight on it is uncertain.
+    /// Handles the loss of the connection; the outcome of what was in flight on it is uncertain.
     fn handle_disconnected(&mut self, now: Moment, why: &Error);
-    /// Takes the text of a frame. An error means that the frame is not part of the protocol: it is reported and skipped.
+    /// Handles the text of a frame. On an error the frame is not part of the protocol, and the session reports and
+    /// skips it.
     fn handle_text(&mut self, now: Moment, text: &str) -> Result<()>;
-    /// A frame was skipped that could not be read; returns whether a new connection is to deliver again what it may have
-    /// been.
+    /// Handles an unreadable frame that was skipped. Returns whether a new connection is needed to redeliver the
+    /// message that it may have been.
     fn handle_unreadable(&mut self, now: Moment) -> bool {
         let _ = now;
         false
     }
-    /// That many delivered messages were discarded unseen when the connection broke; the broker redelivers them.
+    /// Handles that many delivered messages, discarded unseen when the connection broke; the broker redelivers them.
     fn handle_discarded(&mut self, _messages: usize) {}
     fn handle_command(&mut self, now: Moment, command: Self::Command);
-    /// The moment of `poll_timeout` has come.
+    /// Handles the deadline of `poll_timeout`.
     fn handle_timeout(&mut self, now: Moment);
-    /// A close has begun: what is held back to be sent in a batch goes out now.
+    /// Sends what is held back for a batch, because a close has begun.
     fn flush(&mut self) {}
-    /// The session has ended: everything still open ends with `error`.
+    /// Handles the end of the session: everything still open ends with `error`.
     fn handle_ended(&mut self, error: &Error);
 
     /// Returns the next frame to write.
     fn poll_frame(&mut self) -> Option<Frame<'_>>;
     /// Returns the next event for the application.
     fn poll_event(&mut self) -> Option<Self::Event>;
-    /// Returns when `handle_timeout` is to be called at the latest.
+    /// Returns when to call `handle_timeout` at the latest.
     fn poll_timeout(&self) -> Option<Moment>;
 
-    /// Whether nothing is left to do before a close.
+    /// Returns whether nothing is left to do before a close.
     fn is_idle(&self) -> bool;
-    /// Why the role cannot go on after this disconnect, if it cannot.
+    /// Returns why the role cannot continue after this disconnect, if it cannot.
     fn cannot_resume(&self) -> Option<Error> {
         None
     }
-    /// Why the role needs a new connection, if it does.
+    /// Returns why the role needs a new connection, if it does.
     fn wants_reconnect(&self) -> Option<&'static str> {
         None
     }
-    /// How long to stay connected for what was commanded just before all handles were dropped.
+    /// Returns how long to stay connected for commands sent just before all handles were dropped.
     fn drop_linger(&self) -> Duration {
         Duration::ZERO
     }
-    /// How many commands that can wait may be queued before the session's task is woken. A timeout takes care of fewer.
+    /// Returns how many deferrable commands may be queued before the session's task is woken. A timeout handles fewer.
     fn wake_threshold(&self) -> usize {
         1
     }
-    /// About how many frames the server may send before it waits for us.
+    /// Returns about how many frames the server may send before it waits for us.
     fn receive_window(&self) -> usize;
 }
 
-/// A server lets go of a consumer or producer a moment after it has answered its close. So a place that is taken (409) at
-/// the first attempt is tried again for this long before it is believed.
+/// How long a first attempt retries after a conflict (409). A server releases a consumer or producer a moment after it
+/// has answered the close.
 const TAKEN_FOR: Duration = Duration::from_secs(2);
 
 /// How a session connects and reconnects.
@@ -101,17 +103,17 @@ pub(crate) struct Policy {
     pub(crate) seed: u64,
 }
 
-/// What the driver has to do.
+/// An action for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Connect to the host with this index, with the role's present query.
+    /// Connect to the host with this index, with the role's current query.
     Connect {
         host: usize,
     },
     Ping,
     /// Send a close frame.
     Close,
-    /// Let the connection, or the attempt, go.
+    /// Drop the connection, or the attempt.
     Drop,
 }
 
@@ -125,15 +127,15 @@ pub(crate) enum Change {
         host: usize,
         connection: u64,
     },
-    /// The connection was lost, or an attempt failed; the next attempt is in `retry_in`.
+    /// The connection was lost, or an attempt failed. The next attempt is in `retry_in`.
     Disconnected {
         host: usize,
         error: Error,
         retry_in: Duration,
-        /// It was given up because a new one is wanted.
+        /// The session closed the connection because it needs a new one.
         intended: bool,
     },
-    /// The end; `unfinished` when something was still in flight, all of which has been reported.
+    /// The session ended. `unfinished` when something was still in flight, all of which has been reported.
     Ended {
         error: Option<Error>,
         unfinished: bool,
@@ -162,21 +164,21 @@ enum Phase {
 #[derive(Debug)]
 struct Open {
     liveness: Liveness,
-    /// Whether the server sent anything of use; only then the next reconnect begins with a short wait again.
+    /// Whether the server sent anything useful. Only then does the next reconnect begin with a short delay again.
     useful: bool,
 }
 
-/// The life of a connection, as a state machine without input or output: it connects, pings, reconnects with backoff and
-/// closes, and a [`Role`] does the rest. It never blocks, sleeps or reads a clock.
+/// The life of a connection, as a state machine without input or output. It connects, pings, reconnects with backoff
+/// and closes; a [`Role`] does the rest. It never blocks, sleeps or reads a clock.
 ///
 /// # Kinds of methods
 ///
-/// As in quinn-proto, a driver moves bytes and time between the world and this type:
+/// As in quinn-proto, a driver moves bytes and time between the outside and this type:
 ///
-/// - **Inputs** tell it what happened: [`start`](Session::start), `handle_*`, [`close`](Session::close) and
-///   [`set_reads_paused`](Session::set_reads_paused). Those that take the time take one that never goes back.
-/// - **Outputs** say what to do: `poll_*`. Each returns one item, and is called until it returns `None`.
-/// - **Questions** change nothing: [`ended`](Session::ended), [`is_open`](Session::is_open),
+/// - **Inputs** report what happened: [`start`](Session::start), `handle_*`, [`close`](Session::close) and
+///   [`set_reads_paused`](Session::set_reads_paused). The time that an input takes must never go back.
+/// - **Outputs** return what to do: `poll_*`. Each returns one item, and is called until it returns `None`.
+/// - **Queries** change nothing: [`ended`](Session::ended), [`is_open`](Session::is_open),
 ///   [`poll_timeout`](Session::poll_timeout), [`receive_window`](Session::receive_window) and
 ///   [`wake_threshold`](Session::wake_threshold).
 ///
@@ -184,43 +186,43 @@ struct Open {
 ///
 /// `start` comes first, once. Then, after each round of inputs:
 ///
-/// 1. [`poll_action`](Session::poll_action) until `None`; each action is carried out before the next input.
-///    `Connect` asks [`connect_query`](Session::connect_query) first. It is answered by one `handle_connected` or
-///    `handle_connect_failed`, unless `Drop` withdraws it. `Close` and `Drop` need no answer; if `Drop` finds a
-///    connection, [`handle_discarded`](Session::handle_discarded) says what was lost with it.
-/// 2. [`poll_event`](Session::poll_event), then [`poll_change`](Session::poll_change), so that the application hears what
-///    a connection brought before it hears that it is gone.
-/// 3. [`poll_frame`](Session::poll_frame) until `None` or until the socket takes no more, then one
+/// 1. [`poll_action`](Session::poll_action) until `None`. The driver carries out each action before the next input.
+///    For `Connect` it first calls [`connect_query`](Session::connect_query). It answers with one `handle_connected` or
+///    `handle_connect_failed`, unless `Drop` withdraws the attempt. `Close` and `Drop` need no answer. If `Drop` closes
+///    a connection, the driver reports what was lost with [`handle_discarded`](Session::handle_discarded).
+/// 2. [`poll_event`](Session::poll_event), then [`poll_change`](Session::poll_change), so that the application receives
+///    what a connection delivered before it learns that the connection is lost.
+/// 3. [`poll_frame`](Session::poll_frame) until `None` or until the socket accepts no more, then one
 ///    [`handle_written`](Session::handle_written), which may allow a close to proceed.
-/// 4. [`poll_timeout`](Session::poll_timeout) last, since everything above may move it. At that moment, or later,
-///    [`handle_timeout`](Session::handle_timeout) is called. Input that has arrived by then goes first: an answer is not
-///    late because the process slept.
+/// 4. [`poll_timeout`](Session::poll_timeout) last, since everything above may move it. At that moment, or later, the
+///    driver calls [`handle_timeout`](Session::handle_timeout). It first handles input that has arrived by then: an
+///    answer is not late because the process slept.
 ///
-/// When a connection breaks: `poll_event` until `None`, then `handle_discarded`, then
+/// When a connection breaks, the driver calls `poll_event` until `None`, then `handle_discarded`, then
 /// [`handle_disconnected`](Session::handle_disconnected).
 ///
 /// # What may be called when
 ///
-/// Everything may be called at any time; what has no meaning in a phase has no effect. `handle_connected` and
-/// `handle_connect_failed` count while connecting, `handle_text`, `handle_activity` and `handle_disconnected` while a
-/// connection is open or closing. `poll_frame` returns frames while one is open. After [`ended`](Session::ended) commands
-/// end with its error, and `poll_timeout` returns `None`.
+/// Every method may be called at any time, and has no effect in a phase where it has no meaning. `handle_connected` and
+/// `handle_connect_failed` take effect while connecting. `handle_text`, `handle_activity` and `handle_disconnected`
+/// take effect while a connection is open or closing. `poll_frame` returns frames while one is open. After
+/// [`ended`](Session::ended), commands fail with its error, and `poll_timeout` returns `None`.
 pub(crate) struct Session<R> {
     pub(super) role: R,
     policy: Policy,
     phase: Phase,
     backoff: Backoff,
     host: usize,
-    /// What went wrong with each host since the last connection or wait.
+    /// The errors of each host since the last connection or wait.
     round: Vec<Error>,
     failures: u32,
-    /// When the first attempt found its place taken.
+    /// When the first attempt met a conflict.
     taken_since: Option<Moment>,
     connections: u64,
-    /// Set when a close has begun: until when what is in flight may take.
+    /// The deadline for what is in flight, set when a close has begun.
     linger_until: Option<Moment>,
     idle: Idle,
-    /// The driver reads nothing, because the application's queue is full.
+    /// Whether the driver has stopped reading because the application's queue is full.
     reads_paused: bool,
     actions: VecDeque<Action>,
     changes: VecDeque<Change>,
@@ -246,7 +248,7 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// Begins to connect. Once.
+    /// Starts to connect. Called once.
     pub(crate) fn start(&mut self) {
         if matches!(self.phase, Phase::Idle) {
             self.connect();
@@ -263,7 +265,7 @@ impl<R: Role> Session<R> {
         matches!(self.phase, Phase::Open(_))
     }
 
-    /// Why the session ended, once it has.
+    /// Returns why the session ended, once it has.
     pub(crate) fn ended(&self) -> Option<&Error> {
         match &self.phase {
             Phase::Ended(error) => Some(error),
@@ -271,12 +273,13 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// While reads are paused nothing is read from the socket, so a missing answer does not mean that the peer is dead.
+    /// Sets whether reads are paused. While they are, nothing is read from the socket, so a missing answer does not
+    /// mean that the peer is dead.
     pub(crate) fn set_reads_paused(&mut self, reads_paused: bool) {
         self.reads_paused = reads_paused;
     }
 
-    /// The attempt that was asked for succeeded.
+    /// Handles the success of the requested attempt.
     pub(crate) fn handle_connected(&mut self, now: Moment) {
         if !matches!(self.phase, Phase::Connecting) {
             return;
@@ -292,7 +295,7 @@ impl<R: Role> Session<R> {
         self.update(now);
     }
 
-    /// The attempt that was asked for failed.
+    /// Handles the failure of the requested attempt.
     pub(crate) fn handle_connect_failed(&mut self, now: Moment, error: Error) {
         if !matches!(self.phase, Phase::Connecting) {
             return;
@@ -303,7 +306,7 @@ impl<R: Role> Session<R> {
         self.round.push(error);
         if self.round.len() >= self.policy.hosts {
             let round = std::mem::take(&mut self.round);
-            // What one host refuses another may grant: a handle ends when none gives hope.
+            // Another host may grant what one refuses: a handle ends only when all errors are fatal.
             let fatal = round.iter().all(|error| self.is_fatal(error));
             let error = self.all_failed(round);
             let first = self.connections == 0 && !self.policy.lazy;
@@ -324,7 +327,7 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// How much longer a first attempt that finds its place taken is tried again.
+    /// Returns how much longer to retry a first attempt that meets a conflict.
     fn taken_for(&mut self, now: Moment, error: &Error) -> Option<Duration> {
         if error.kind() != ErrorKind::Busy {
             return None;
@@ -333,20 +336,20 @@ impl<R: Role> Session<R> {
         (now < until).then(|| until - now)
     }
 
-    /// Whether trying again can not help. A conflict or a fault (409, 500) is what a broker shows while it recovers.
+    /// Returns whether a retry cannot help. A recovering broker answers with a conflict or a fault (409, 500).
     fn is_fatal(&self, error: &Error) -> bool {
         if self.policy.keep_trying {
             return false;
         }
-        // A terminated topic is a 503. What a 500 says is not taken at its word: a broker that recovers does not find
-        // what it has not loaded yet.
+        // A terminated topic is a 503. The text of a 500 is not trusted: a recovering broker does not find what it has
+        // not loaded yet.
         let terminated = error.kind() == ErrorKind::TopicTerminated;
-        // A 409 is a place that is taken, or a schema that does not fit.
+        // A 409 is a conflict, or a schema that does not fit.
         let unfit = error.http_status() == Some(409) && error.kind() != ErrorKind::Busy;
         terminated || unfit || error.is_final() || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
     }
 
-    /// One error for the failures of all hosts. One that may pass gives the kind, or else the last.
+    /// Combines the failures of all hosts into one error. Its kind is that of a temporary error, or else of the last.
     fn all_failed(&self, mut errors: Vec<Error>) -> Error {
         let Some(last) = errors.last() else { return Error::new(ErrorKind::Internal, "no host was tried") };
         let telling = errors.iter().rev().find(|error| !self.is_fatal(error)).unwrap_or(last).clone();
@@ -357,7 +360,7 @@ impl<R: Role> Session<R> {
         telling.with_message(format!("none of {} hosts: {}", texts.len(), texts.join("; ")))
     }
 
-    /// The connection is gone, in whatever way.
+    /// Handles the loss of the connection, whatever its cause.
     pub(crate) fn handle_disconnected(&mut self, now: Moment, error: Error) {
         let is_cut = self.is_open() && error.kind() == ErrorKind::Connect && error.close_code().is_none();
         let hint = if is_cut { self.idle.handle_lost(now, self.policy.ping_interval) } else { None };
@@ -377,7 +380,7 @@ impl<R: Role> Session<R> {
                 }
                 let wait = self.backoff.next();
                 self.phase = Phase::Waiting { until: now + wait };
-                // The next host in turn: this one may be on its way down.
+                // The next host in turn: this one may be shutting down.
                 let host = self.host;
                 self.host = (self.host + 1) % self.policy.hosts.max(1);
                 self.changes.push_back(Change::Disconnected { host, error, retry_in: wait, intended });
@@ -391,7 +394,7 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// A text frame arrived.
+    /// Handles a text frame.
     pub(crate) fn handle_text(&mut self, now: Moment, text: &str) {
         match &mut self.phase {
             Phase::Open(open) => {
@@ -400,7 +403,7 @@ impl<R: Role> Session<R> {
                 open.useful = true;
             }
             Phase::Closing { .. } => {}
-            // Read from a connection that was given up in the meantime.
+            // Read from a connection that was closed in the meantime.
             _ => return,
         }
         if let Err(error) = self.role.handle_text(now, text) {
@@ -409,7 +412,7 @@ impl<R: Role> Session<R> {
         self.update(now);
     }
 
-    /// A frame arrived that is not part of the protocol.
+    /// Handles a frame that is not part of the protocol.
     pub(crate) fn handle_malformed(&mut self, now: Moment, error: Error) {
         self.changes.push_back(Change::Malformed { error: error.clone() });
         if self.is_open() && self.role.handle_unreadable(now) && self.linger_until.is_none() {
@@ -418,16 +421,16 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// Something else than a text arrived.
+    /// Handles the arrival of anything other than text.
     pub(crate) fn handle_activity(&mut self) {
         if let Phase::Open(open) = &mut self.phase {
             open.liveness.handle_activity();
-            // It has lived for as long as it takes to answer a ping.
+            // It has lived long enough to answer a ping.
             open.useful = true;
         }
     }
 
-    /// A handle of the application wants something.
+    /// Handles a command of the application.
     pub(crate) fn handle_command(&mut self, now: Moment, command: R::Command) {
         self.role.handle_command(now, command);
         if let Phase::Ended(error) = &self.phase {
@@ -437,12 +440,12 @@ impl<R: Role> Session<R> {
         self.update(now);
     }
 
-    /// All handles are gone.
+    /// Handles that all handles have been dropped.
     pub(crate) fn handle_abandoned(&mut self, now: Moment) {
         self.close(now, self.role.drop_linger());
     }
 
-    /// Ends the session when what is in flight is done, or after `linger`.
+    /// Ends the session when nothing is in flight, or after `linger`.
     pub(crate) fn close(&mut self, now: Moment, linger: Duration) {
         let until = now.saturating_add(linger);
         self.linger_until = earliest([self.linger_until, Some(until)]);
@@ -465,7 +468,7 @@ impl<R: Role> Session<R> {
                 self.actions.push_back(Action::Close);
                 self.phase = Phase::Closing { until: now + CLOSE_HANDSHAKE };
             }
-            // What is not in flight has nothing to wait for.
+            // Nothing is in flight, so there is nothing to wait for.
             _ if over || self.role.is_idle() => {
                 if self.is_open() {
                     self.actions.push_back(Action::Close);
@@ -485,7 +488,7 @@ impl<R: Role> Session<R> {
         self.changes.push_back(Change::Ended { error, unfinished });
     }
 
-    /// Returns when [`Session::handle_timeout`] is to be called at the latest.
+    /// Returns when to call [`Session::handle_timeout`] at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Moment> {
         let own = match &self.phase {
             Phase::Waiting { until } | Phase::Closing { until } => Some(*until),
@@ -497,7 +500,7 @@ impl<R: Role> Session<R> {
         earliest([own, linger, self.role.poll_timeout()])
     }
 
-    /// The moment of [`Session::poll_timeout`] has come; harmless before it.
+    /// Handles the deadline of [`Session::poll_timeout`]. An earlier call has no effect.
     pub(crate) fn handle_timeout(&mut self, now: Moment) {
         match &mut self.phase {
             Phase::Waiting { until } if now >= *until => self.connect(),
@@ -520,7 +523,7 @@ impl<R: Role> Session<R> {
         self.update(now);
     }
 
-    /// Returns the next thing to do to the connection.
+    /// Returns the next action on the connection.
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
@@ -530,7 +533,7 @@ impl<R: Role> Session<R> {
         self.changes.pop_front()
     }
 
-    /// Whether nothing is left to do before a close.
+    /// Returns whether nothing is left to do before a close.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn is_idle(&self) -> bool {
         self.role.is_idle()
@@ -541,22 +544,22 @@ impl<R: Role> Session<R> {
         self.role.poll_event()
     }
 
-    /// Sets, in the query that follows from the options, the parameters of the next connection that the role decides.
+    /// Sets the parameters of the next connection that the role determines, in the query that follows from the options.
     pub(crate) fn connect_query(&mut self, query: &mut Query) {
         self.role.connect_query(query);
     }
 
-    /// That many delivered messages were discarded unseen because the connection is gone.
+    /// Handles that many delivered messages, discarded unseen because the connection is lost.
     pub(crate) fn handle_discarded(&mut self, messages: usize) {
         self.role.handle_discarded(messages);
     }
 
-    /// About how many frames the server may send before it waits for us.
+    /// Returns about how many frames the server may send before it waits for us.
     pub(crate) fn receive_window(&self) -> usize {
         self.role.receive_window()
     }
 
-    /// How many commands that can wait may be queued before the session is to be woken for them.
+    /// Returns how many deferrable commands may be queued before the session must be woken.
     pub(crate) fn wake_threshold(&self) -> usize {
         self.role.wake_threshold()
     }
@@ -570,7 +573,7 @@ impl<R: Role> Session<R> {
         frame
     }
 
-    /// Frames were written: a close may have waited for that.
+    /// Handles written frames: a close may have waited for them.
     pub(crate) fn handle_written(&mut self, now: Moment) {
         self.idle.handle_written(now);
         self.update(now);

@@ -1,5 +1,5 @@
-//! Whole sessions in simulated time, against a model of the server that keeps every promise the protocol makes and
-//! breaks the connection wherever it may.
+//! Whole sessions in simulated time, against a model of the server that keeps every promise of the protocol and breaks
+//! the connection wherever it may.
 
 mod connection;
 mod consuming;
@@ -15,7 +15,7 @@ use super::session::{Action, Change, Policy, Role, Session};
 use crate::error::{Error, ErrorKind};
 use crate::query::Query;
 
-/// Two thousand sequences of steps, or as many as `PROPTEST_CASES` says.
+/// Returns the configuration for two thousand sequences of steps, or as many as `PROPTEST_CASES` says.
 fn cases() -> ProptestConfig {
     let default = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {
@@ -43,11 +43,11 @@ fn broken() -> Error {
     Error::new(ErrorKind::Connect, "the connection broke")
 }
 
-/// Drives a session: keeps the time, and remembers what it asked for.
+/// Drives a session: keeps the time, and records what the session requested.
 struct World<R> {
     session: Session<R>,
     now: Moment,
-    /// The query of the latest attempt to connect that has not been answered.
+    /// The query of the latest unanswered attempt to connect.
     attempt: Option<Query>,
     hosts_tried: Vec<usize>,
     pings: usize,
@@ -87,12 +87,12 @@ impl<R: Role> World<R> {
         }
         self.changes.extend(std::iter::from_fn(|| self.session.poll_change()));
         if let Some(deadline) = self.session.poll_timeout() {
-            // Whatever is due is done by the timeout that is due with it.
+            // The timeout handles everything that is due with it.
             assert!(deadline >= self.now, "a deadline in the past: {deadline:?} at {:?}", self.now);
         }
     }
 
-    /// Answers the attempt under way, if there is one; its query.
+    /// Answers the current attempt, if there is one, and returns its query.
     fn connect(&mut self) -> Option<Query> {
         let query = self.attempt.take()?;
         self.session.handle_connected(self.now);
@@ -122,10 +122,10 @@ impl<R: Role> World<R> {
         self.act();
     }
 
-    /// Lets the time pass, stopping at each deadline on the way.
+    /// Advances the time, stopping at each deadline on the way.
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        // A wait may be for no time at all, but not again and again.
+        // A delay may be zero, but not repeatedly.
         let mut at_once = 0;
         while let Some(deadline) = self.session.poll_timeout().filter(|deadline| *deadline <= until) {
             self.now = deadline;
@@ -151,7 +151,7 @@ impl<R: Role> World<R> {
         std::iter::from_fn(|| self.session.poll_event()).collect()
     }
 
-    /// The waits before reconnects, and how the session ended.
+    /// Returns how the session ended.
     fn ended(&self) -> Option<ErrorKind> {
         self.session.ended().map(Error::kind)
     }

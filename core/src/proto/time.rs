@@ -1,8 +1,8 @@
-//! The wire's times: RFC 3339 with an offset, in milliseconds since 1970 UTC here.
+//! The wire's times: RFC 3339 with an offset, converted to milliseconds since 1970 UTC.
 
 const DAY: i64 = 86_400_000;
 
-/// `2024-01-02T03:04:05.678Z` for a time from year 1 to 9999.
+/// Formats a time from year 1 to 9999 as `2024-01-02T03:04:05.678Z`.
 pub(super) fn format(millis: i64) -> String {
     let (days, rest) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
     let (year, month, day) = civil_from_days(days);
@@ -10,7 +10,7 @@ pub(super) fn format(millis: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
-/// Reads a time with any number of digits in its fraction and any offset; the server writes its own zone.
+/// Parses a time with any number of fraction digits and any offset; the server writes its own zone.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     let (hour, minute) = (number(11, 13)?, number(14, 16)?);
     let mut at = 16;
     let mut second = 0;
-    // Java leaves the seconds out when they and the fraction are zero.
+    // Java omits the seconds when they and the fraction are zero.
     if bytes.get(at) == Some(&b':') {
         second = number(17, 19)?;
         at = 19;
@@ -57,7 +57,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     Some(days_from_civil(year, month, day) * DAY + ((hour * 60 + minute - offset) * 60 + second) * 1000 + millis)
 }
 
-/// Days since 1970 of a date in the proleptic Gregorian calendar, counted in years that begin in March.
+/// Returns the days from 1970 to a date in the proleptic Gregorian calendar, with years that begin in March.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

@@ -1,11 +1,11 @@
-//! What the present connection delivered and has not been acknowledged, in the order of the topic.
+//! The unacknowledged messages of the current connection, in the order of the topic.
 
 use std::collections::BTreeMap;
 
 use crate::message::MessageId;
 
-/// A place in the order of its partition: the partition, which is an order of its own; the ledger, the entry, and the
-/// index in the batch.
+/// A position within its partition: the partition, which has an order of its own, the ledger, the entry, and the index
+/// in the batch.
 type OrderKey = (Option<u32>, u64, u64, Option<u32>);
 
 fn order_key(id: &MessageId) -> OrderKey {
@@ -14,26 +14,26 @@ fn order_key(id: &MessageId) -> OrderKey {
 
 #[derive(Debug, Default)]
 pub(crate) struct Unacked {
-    /// With the number of messages of this id: one, unless the topic gives all of them the same id.
+    /// The messages with the number of deliveries per id: one, unless the topic gives all messages the same id.
     delivered: BTreeMap<OrderKey, (MessageId, usize)>,
     /// The sum of those numbers.
     frames: usize,
-    /// Where the application acknowledged everything up to: the last place of each partition. It outlives connections,
-    /// because what they did not carry any more is redelivered.
+    /// The position up to which the application acknowledged everything, for each partition. It outlives connections,
+    /// because the broker redelivers acknowledged messages whose acknowledgement was not delivered.
     through: BTreeMap<Option<u32>, OrderKey>,
 }
 
-/// What is known of a message when it is delivered.
+/// The state of a message at its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Delivered {
-    /// A cumulative acknowledgement has said already that it is done.
+    /// Whether a cumulative acknowledgement has already covered it.
     pub(crate) covered: bool,
-    /// This connection delivered it before, and that is not answered.
+    /// Whether this connection delivered it before, and it is still unacknowledged.
     pub(crate) again: bool,
 }
 
 impl Unacked {
-    /// A message was delivered; `one_id` when messages of one id are different messages.
+    /// Records a delivered message. `one_id` is set when different messages share one id.
     pub(crate) fn deliver(&mut self, id: &MessageId, one_id: bool) -> Delivered {
         let key = order_key(id);
         let (_, messages) = self.delivered.entry(key).or_insert_with(|| (id.clone(), 0));
@@ -45,12 +45,12 @@ impl Unacked {
         Delivered { covered: self.through.get(&key.0).is_some_and(|through| key <= *through), again }
     }
 
-    /// How many messages are unacknowledged, which is what the server counts against its window.
+    /// Returns how many messages are unacknowledged, which the server counts against its window.
     pub(crate) fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Takes out one message; whether it was there.
+    /// Removes one message and returns whether it was present.
     pub(crate) fn take(&mut self, id: &MessageId) -> bool {
         let key = order_key(id);
         let Some((_, messages)) = self.delivered.get_mut(&key) else { return false };
@@ -62,11 +62,11 @@ impl Unacked {
         true
     }
 
-    /// Takes out all messages of the partition up to this one, in their order, and remembers that they are done. `None` when
-    /// that says nothing new. Not where all messages have one id.
+    /// Removes all messages of the partition up to this one, returns them in order, and records them as done. Returns
+    /// `None` if nothing changes. Must not be used where all messages have one id.
     pub(crate) fn take_through(&mut self, id: &MessageId) -> Option<Vec<MessageId>> {
         let (partition, ledger, entry, batch_index) = order_key(id);
-        // The id of a whole entry means all of its batch.
+        // The id of a whole entry includes all of its batch.
         let last = (partition, ledger, entry, batch_index.or(Some(u32::MAX)));
         let first = (partition, 0, 0, None);
         let taken: Vec<_> = self.delivered.extract_if(first..=last, |_, _| true).map(|(_, (id, _))| id).collect();
@@ -77,12 +77,12 @@ impl Unacked {
         (further || !taken.is_empty()).then_some(taken)
     }
 
-    /// Allows what was acknowledged to be redelivered, because the application asked for it.
+    /// Allows acknowledged messages to be redelivered, because the application requested it.
     pub(crate) fn forget_through(&mut self) {
         self.through.clear();
     }
 
-    /// The connection is gone, and what it delivered is redelivered.
+    /// Handles a lost connection, whose messages will be redelivered.
     pub(crate) fn disconnected(&mut self) {
         self.delivered.clear();
         self.frames = 0;
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(unacked.frames(), 1);
     }
 
-    /// What docs/delivery.md says of the cost:
+    /// Measures the cost that docs/delivery.md states:
     /// `cargo test --release -p stargate-core --lib cost_of_a_cumulative -- --ignored --nocapture`.
     #[test]
     #[ignore = "measures"]
@@ -160,14 +160,14 @@ mod tests {
         ]
     }
 
-    /// Whether a cumulative acknowledgement of `last` means `one`.
+    /// Returns whether a cumulative acknowledgement of `last` includes `one`.
     fn means(last: (i32, u64, u64, i32), one: (i32, u64, u64, i32)) -> bool {
         let whole = last.3 == -1 && (last.1, last.2) == (one.1, one.2);
         last.0 == one.0 && (whole || (one.1, one.2, one.3) <= (last.1, last.2, last.3))
     }
 
     proptest! {
-        /// Against a list that is searched from end to end.
+        /// Compares the result with a linear search of a list.
         #[test]
         fn a_cumulative_acknowledgement_takes_what_was_delivered_up_to_it_and_nothing_else(
             steps in prop::collection::vec(step(), 0..60),

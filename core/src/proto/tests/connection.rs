@@ -1,4 +1,4 @@
-//! The life of a connection: hosts in turn, backoff, what ends it, pings, closing.
+//! The life of a connection: hosts in turn, backoff, fatal errors, pings, closing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn the_first_failure_ends_a_session_that_is_not_lazy() {
     assert_eq!(world.ended(), Some(ErrorKind::Connect));
 }
 
-/// What is closed is let go of a moment later, so a place that is taken is tried again, for two seconds and not longer.
+/// The server releases a closed name a moment later. So the session retries after a conflict, for at most two seconds.
 #[test]
 fn a_first_attempt_waits_for_a_place_that_is_about_to_be_free() {
     let taken = || Error::new(ErrorKind::Busy, "taken").with_http_status(409);
@@ -104,7 +104,7 @@ fn what_cannot_heal_ends_the_session_and_a_busy_broker_does_not() {
     }
 }
 
-/// A gateway without the token, or without the topic, is no reason to give up the others of the list.
+/// A gateway without the token, or without the topic, is no reason to give up the other hosts.
 #[test]
 fn one_host_that_refuses_ends_nothing_while_another_may_grant_it() {
     for status in [401, 404] {
@@ -114,7 +114,7 @@ fn one_host_that_refuses_ends_nothing_while_another_may_grant_it() {
         world.connect();
         assert!(world.session.is_open());
 
-        // One that cannot be reached has not been asked.
+        // A host that cannot be reached has not refused.
         world.disconnect();
         world.pass(Duration::from_secs(1));
         world.fail(http(status));
@@ -205,7 +205,7 @@ fn a_connection_without_use_does_not_reset_the_backoff() {
         changes.iter().filter_map(wait).collect()
     };
     assert!(waits(&world.changes).iter().max().unwrap() > &Duration::from_secs(2), "{:?}", waits(&world.changes));
-    // a receipt is of use
+    // a receipt counts as useful
     world.connect();
     world.receive(r#"{"result":"ok","messageId":"CAUQATAA","context":"999"}"#);
     world.disconnect();

@@ -38,7 +38,7 @@ fn ack(message: &Message) -> Command<u64> {
     Command::Ack { id: message.id().clone(), connection: Some(message.origin.connection), finished: true }
 }
 
-/// What the client wrote, after the time that acknowledgements wait for company.
+/// Returns what the client wrote, after the delay in which it batches acknowledgements.
 fn written(world: &mut World<Role>) -> Vec<String> {
     let mut frames: Vec<String> = world.written().iter().map(|text| text.to_string()).collect();
     world.pass(Duration::from_millis(2));
@@ -72,7 +72,7 @@ fn every_delivery_of_a_message_gives_its_place_in_the_window_back() {
     assert_eq!(counters.snapshot().unacked, 0);
 }
 
-/// After `ack_timeout`, say: the server counts each delivery against its window, so that one message would fill it.
+/// After `ack_timeout`, for example: the server counts each delivery against its window, so one message would fill it.
 #[test]
 fn a_message_that_comes_again_and_again_holds_one_place_in_the_window() {
     let (mut world, counters) = world_with(false, 3);
@@ -391,7 +391,7 @@ fn a_cumulative_acknowledgement_answers_all_before_it_and_what_comes_again_of_th
         assert_eq!(written(&mut world), [1, 2, 3].map(|entry| format!(r#"{{"messageId":"{}"}}"#, id(entry).as_str())));
         assert_eq!((counters.snapshot().acked, counters.snapshot().unacked), (3, 2));
 
-        // Said while there is no connection: what comes again is not handed out, and frees its place.
+        // Acknowledged while disconnected: a redelivery is not passed to the application, and its slot is released.
         world.disconnect();
         world.command(Command::AckCumulative { id: messages[3].id().clone() });
         world.pass(Duration::from_secs(1));
@@ -437,7 +437,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(cases())]
 
-    /// The server counts each frame it delivers against the window, and each acknowledgement back, whatever it names.
+    /// The server counts each delivered frame against the window, and each acknowledgement back, whatever its id.
     #[test]
     fn the_window_never_leaks_and_never_grows(
         steps in prop::collection::vec(step(), 0..120),
@@ -500,12 +500,12 @@ proptest! {
                     _ => pending -= 1,
                 }
             }
-            // acknowledgements of an earlier connection may take one off that this one did not deliver
+            // acknowledgements of an earlier connection may release a slot that this one did not fill
             prop_assert!(pending >= -travelling - held.len() as i64, "junk acknowledgements widen the window: {}", pending);
             let unacked = counters.snapshot().unacked as i64;
             prop_assert!(unacked <= window as i64 + travelling || pull);
         }
-        // Everything acknowledged: the window is whole again.
+        // Everything is acknowledged, so the whole window is available again.
         if world.session.is_open() && !pull {
             for message in held.drain(..) {
                 world.command(ack(&message));

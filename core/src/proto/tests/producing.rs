@@ -1,4 +1,4 @@
-//! A producer against a model of the broker: each accepted message ends once, and the order outlives disconnects.
+//! A producer against a model of the broker: each accepted message ends once, and disconnects do not change the order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::proto::frame::{ConnectionKey, OpenFrame};
 use crate::proto::producer::{Command, Event, ProducerRole, Resend, Stored};
 use crate::query::Query;
 
-/// What the broker has, and what it has not answered yet.
+/// The messages that the broker has stored, and the receipts that it has not sent yet.
 #[derive(Default)]
 struct Broker {
-    /// Payloads in the order in which they were stored.
+    /// Payloads in storage order.
     stored: Vec<u64>,
-    /// Receipts on their way on this connection.
+    /// Receipts not yet delivered on this connection.
     unsent: Vec<String>,
     /// The sequence id of the next message of this connection, with deduplication.
     sequence: Option<i64>,
@@ -56,7 +56,7 @@ impl Broker {
         self.unsent.push(receipt(id, context.parse().unwrap()));
     }
 
-    /// The server loses its own connection to the broker, and sends what is in flight there again.
+    /// The server loses its own connection to the broker, and resends what was in flight there.
     fn resend(&mut self) {
         if self.sequence.is_some() {
             self.unsent.iter_mut().for_each(|receipt| *receipt = receipt.replace(STORED, DUPLICATE));
@@ -68,7 +68,7 @@ fn frame(number: u64) -> OpenFrame {
     OpenFrame::encode(OutgoingMessage::new("x").key(number.to_string()), 4096).unwrap()
 }
 
-/// A message that the broker will not have, however often it is sent.
+/// Returns a message that the broker refuses, however often it is sent.
 fn refused_frame(number: u64) -> OpenFrame {
     OpenFrame::encode(OutgoingMessage::new("x").key(number.to_string()).property("refuse", "me"), 4096).unwrap()
 }
@@ -77,7 +77,7 @@ fn world(resend: Resend) -> World<ProducerRole<u64, ()>> {
     World::new(ProducerRole::new(resend, None, Arc::default()), policy())
 }
 
-/// Each outcome by its ticket; a second one for the same ticket is a failure.
+/// Collects each outcome by its ticket, and fails on a second outcome for a ticket.
 fn outcomes(world: &mut World<ProducerRole<u64, ()>>, into: &mut BTreeMap<u64, Result<Stored, ErrorKind>>) {
     for event in world.events() {
         if let Event::Sent(ticket, outcome, _) = event {
@@ -170,7 +170,7 @@ fn receipt(id: &str, context: u64) -> String {
     format!(r#"{{"result":"ok","messageId":"{id}","context":"{context}"}}"#)
 }
 
-/// A producer whose first `count` messages are written, and the ids that they and all that follows may have.
+/// Returns a producer that has written its first `count` messages, with the range of ids for them and later messages.
 fn numbered_world(count: u64) -> World<ProducerRole<u64, ()>> {
     let mut world = world(Resend::Numbered { first: 10, chosen: true });
     assert_eq!(world.connect().unwrap().get(Query::INITIAL_SEQUENCE_ID), Some("9"));
@@ -181,7 +181,7 @@ fn numbered_world(count: u64) -> World<ProducerRole<u64, ()>> {
     world
 }
 
-/// The server sends again by itself what was in flight when it lost its connection to the broker.
+/// The server resends by itself what was in flight when it lost its connection to the broker.
 #[test]
 fn a_duplicate_after_a_receipt_is_stored_although_it_was_sent_once() {
     let mut world = numbered_world(2);
@@ -244,7 +244,7 @@ fn what_stays_in_doubt_is_said_to_be_so() {
     let events = world.events();
     let [Event::InDoubt(_), Event::Sent(0, Err(error), _)] = &events[..] else { panic!("one error") };
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    // A disconnect in doubt has it sent again and answered again, also when the doubt is over meanwhile.
+    // A disconnect while in doubt causes a resend and another answer, even if the doubt is resolved in the meantime.
     let mut world = numbered_world(1);
     world.receive(&receipt(DUPLICATE, 0));
     world.disconnect();
@@ -266,7 +266,7 @@ fn numbers_of_the_callers_choice_may_be_stored_already() {
     assert!(matches!(&world.events()[..], [Event::Sent(0, Ok(Stored { duplicate: true, .. }), _)]));
 }
 
-/// The text of the error of the one message that ended.
+/// Returns the error text of the one message that ended.
 fn why(world: &mut World<ProducerRole<u64, ()>>) -> String {
     let events = world.events();
     let [Event::Sent(0, Err(error), _)] = &events[..] else { panic!("{} events", events.len()) };
@@ -278,25 +278,25 @@ fn why(world: &mut World<ProducerRole<u64, ()>>) -> String {
 fn a_time_that_ran_out_says_what_it_ran_out_for() {
     let send = |deadline| Command::Send { frame: frame(0), ticket: 0, hold: (), deadline: Some(deadline) };
     let second = Duration::from_secs(1);
-    // Nobody connects.
+    // No connection.
     let mut waiting = world(Resend::Again);
     waiting.command(send(second));
     waiting.pass(second);
     assert!(why(&mut waiting).contains("there was no connection"));
-    // A connection that comes too late is none.
+    // A connection that opens too late does not count.
     let mut late = world(Resend::Again);
     late.command(send(second));
     late.now = second;
     late.connect();
     late.pass(Duration::ZERO);
     assert!(why(&mut late).contains("there was no connection"));
-    // There is a connection, on which nothing can be written.
+    // A connection on which nothing can be written.
     let mut stuck = world(Resend::Again);
     stuck.connect();
     stuck.command(send(second));
     stuck.pass(second);
     assert!(why(&mut stuck).contains("waited for the server to read"));
-    // No time at all.
+    // A timeout of zero.
     for connected in [true, false] {
         let mut none = world(Resend::Again);
         if connected {
@@ -306,7 +306,7 @@ fn a_time_that_ran_out_says_what_it_ran_out_for() {
         assert!(why(&mut none).contains("the time was over before the message could be sent"));
         assert_eq!(none.written().len(), 0);
     }
-    // Written, and before it could be written again.
+    // Written once, and not again before the timeout.
     let mut again = world(Resend::Again);
     again.connect();
     again.command(send(second));
@@ -341,7 +341,7 @@ fn a_number_whose_receipt_got_lost_is_not_given_to_another_message() {
         world.command(Command::Send { frame: frame(3), ticket: 3, hold: (), deadline: None });
         world.pass(Duration::from_millis(500));
         let query = world.connect().unwrap();
-        // The ids that the broker has seen are those of the first three, so the fourth must be the fourth.
+        // The broker has seen the ids of the first three, so the fourth message must get the fourth id.
         let begin: i64 = query.get(Query::INITIAL_SEQUENCE_ID).unwrap().parse().unwrap();
         let written = world.written();
         let fourth = written.iter().position(|frame| frame.contains(r#""key":"3""#)).unwrap();
@@ -489,11 +489,11 @@ enum Step {
         timeout: Option<u16>,
         refused: bool,
     },
-    /// The client writes what it has; the broker takes this many of the frames.
+    /// The client writes what it has; the broker receives this many of the frames.
     Write(usize),
     /// This many receipts reach the client.
     Receipts(usize),
-    /// A receipt gets lost although the connection holds.
+    /// A receipt is lost although the connection stays open.
     LoseReceipt,
     ServerResends,
     Disconnect,
@@ -515,13 +515,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Runs the steps, then heals everything; the outcomes and what the broker stored.
+/// Runs the steps, then restores everything. Returns the outcomes and what the broker stored.
 fn play(resend: Resend, highest: i64, steps: &[Step]) -> (u64, BTreeMap<u64, Result<Stored, ErrorKind>>, Vec<u64>) {
     let mut world = world(resend);
     let mut broker = Broker { highest, ..Broker::default() };
     let mut ended = BTreeMap::new();
     let mut sent = 0;
-    // Frames written and not yet taken by the broker: lost with the connection.
+    // Frames written and not yet received by the broker: lost with the connection.
     let mut on_the_way: std::collections::VecDeque<String> = Default::default();
     let mut run = |world: &mut World<ProducerRole<u64, ()>>, broker: &mut Broker, step: &Step| match step {
         Step::Send { timeout, refused } => {
@@ -566,13 +566,13 @@ fn play(resend: Resend, highest: i64, steps: &[Step]) -> (u64, BTreeMap<u64, Res
         outcomes(&mut world, &mut ended);
     }
     if steps.iter().any(|step| matches!(step, Step::LoseReceipt)) {
-        // Nothing else tells that it is lost.
+        // Only a disconnect reveals that it is lost.
         run(&mut world, &mut broker, &Step::Disconnect);
         outcomes(&mut world, &mut ended);
     }
     for _ in 0..8 {
         for step in [Step::Pass(500), Step::Connect, Step::Write(usize::MAX), Step::Receipts(usize::MAX)] {
-            // The sentence of a pong, so that a long silence is none.
+            // Activity as from a pong, so that a long silence does not break the connection.
             world.session.handle_activity();
             run(&mut world, &mut broker, &step);
             outcomes(&mut world, &mut ended);
@@ -603,7 +603,7 @@ proptest! {
             if outcome.is_ok() {
                 prop_assert!(stored.contains(number), "{} has a receipt and is not stored", number);
             }
-            // what was never written can end in a timeout only
+            // a message that was never written can end only in a timeout
             if *outcome == Err(ErrorKind::OutcomeUnknown) {
                 prop_assert!(!again);
             }
@@ -615,7 +615,7 @@ proptest! {
 
     #[test]
     fn numbered_messages_are_stored_exactly_once(steps in prop::collection::vec(step(), 0..80)) {
-        // A refusal leaves it open whether the broker counted the message; see `resync`.
+        // After a refusal, it is open whether the broker counted the message; see `resync`.
         let steps: Vec<Step> = steps
             .into_iter()
             .map(|step| match step {
@@ -654,7 +654,7 @@ proptest! {
     }
 }
 
-/// A world of messages that are encrypted, and the keys in turn.
+/// Returns a producer of encrypted messages, and its keys in turn.
 fn encrypted_world() -> (World<ProducerRole<u64, ()>>, Vec<ConnectionKey>) {
     let keys: Vec<_> = ["a", "b", "c"].into_iter().map(|key| ConnectionKey::new(key.to_owned())).collect();
     let role = ProducerRole::new(Resend::Again, None, Arc::default()).with_key(Some(keys[0].clone()));
@@ -712,7 +712,7 @@ proptest! {
                     sent += 1;
                 }
                 3 => world.disconnect(),
-                // Everything that a working connection brings.
+                // All that a working connection does.
                 _ => {
                     world.pass(Duration::from_secs(1));
                     if let Some(query) = world.connect() {
