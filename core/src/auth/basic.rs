@@ -1,4 +1,4 @@
-//! HTTP Basic authentication (RFC 7617), as Pulsar's `AuthenticationProviderBasic` wants it.
+//! HTTP Basic authentication (RFC 7617), in the form that Pulsar's `AuthenticationProviderBasic` expects.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{blocking, failed};
 use crate::error::Result;
 use crate::options::Resolved;
 
-/// A user and where its password comes from.
+/// A user and the source of its password.
 #[derive(Clone)]
 pub(crate) struct Basic {
     user: Arc<str>,
@@ -35,12 +35,12 @@ impl Basic {
         &self.user
     }
 
-    /// Returns what has not happened while [`Basic::header`] is waited for.
+    /// Returns the report of a timeout during [`Basic::header`].
     pub(super) fn unfinished(&self) -> String {
         format!("{} could not be read", self.name())
     }
 
-    /// Returns what gives the password, for errors.
+    /// Returns the name of the password's source, for errors.
     fn name(&self) -> String {
         match &self.password {
             Password::Fixed(_) => "the password".into(),

@@ -17,7 +17,7 @@ use crate::log::Log;
 use crate::net::steps::Steps;
 use crate::options::{Options, Resolved};
 
-/// The way in which a connection authenticates itself.
+/// The authentication method of a connection.
 #[derive(Clone)]
 pub(crate) enum Auth {
     None,
@@ -38,7 +38,7 @@ impl fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// Returns what to add to the words of a server that answers `status`.
+    /// Returns the explanation to append to the message of a server that answers `status`.
     pub(crate) fn explain(&self, status: u16) -> String {
         match self {
             _ if status != 401 => String::new(),
@@ -53,8 +53,8 @@ impl Auth {
         }
     }
 
-    /// Returns the value of the `Authorization` header. Files and functions have `limit`; an OAuth2 issuer has the time of
-    /// `oauth2_timeout`.
+    /// Returns the value of the `Authorization` header. `limit` applies to files and functions, `oauth2_timeout` to an
+    /// OAuth2 issuer.
     pub(crate) async fn header(&self, limit: Duration) -> Result<Option<String>> {
         match self {
             Auth::None => Ok(None),
@@ -67,7 +67,7 @@ impl Auth {
         }
     }
 
-    /// Returns what has not happened while [`Auth::header`] is waited for.
+    /// Returns the report of a timeout during [`Auth::header`].
     pub(crate) fn unfinished(&self) -> String {
         match self {
             Auth::None => "the credential was not ready".into(),
@@ -83,7 +83,7 @@ impl Auth {
         steps.within(limit, work).await
     }
 
-    /// Takes note that a server answered 401 to `header`. Returns whether a new header may do better.
+    /// Records that a server answered 401 to `header`. Returns whether a new header may succeed.
     pub(crate) fn renew(&self, header: Option<&str>) -> bool {
         match (self, header.and_then(|header| header.strip_prefix("Bearer "))) {
             (Auth::OAuth2(cache), Some(token)) => cache.rejected(token),
@@ -92,7 +92,7 @@ impl Auth {
     }
 }
 
-/// The credentials of a client: handles with the same OAuth2 options share one token.
+/// The credentials of a client. Handles with the same OAuth2 options share one token.
 pub(crate) struct Credentials {
     log: Log,
     caches: Mutex<Vec<(Options, Weak<TokenCache>)>>,
@@ -103,7 +103,7 @@ impl Credentials {
         Credentials { log, caches: Mutex::default() }
     }
 
-    /// Returns the way to authenticate that `options` ask for.
+    /// Returns the authentication method that `options` configure.
     pub(crate) fn auth(&self, options: &Resolved) -> Result<Auth> {
         if options.given.uses_oauth2() {
             return self.oauth2(options).map(Auth::OAuth2);

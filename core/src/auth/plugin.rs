@@ -1,4 +1,4 @@
-//! `authPlugin` and `authParams` of Pulsar's `client.conf`, as the options that they stand for.
+//! Translates `authPlugin` and `authParams` of Pulsar's `client.conf` into options.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ enum Plugin {
     Tls,
 }
 
-/// What the parameters of a plugin are called by Pulsar's clients in Java and in C++, and the options here.
+/// The names of the OAuth2 plugin's parameters in Pulsar's clients for Java and C++, with the option of each here.
 const OAUTH2: &[(&str, &str)] = &[
     ("issuerUrl", "oauth2_issuer_url"),
     ("issuer_url", "oauth2_issuer_url"),
@@ -58,7 +58,7 @@ impl Plugin {
         }
     }
 
-    /// What `authParams` look like, for errors.
+    /// Returns the format of `authParams`, for errors.
     fn shape(self) -> &'static str {
         match self {
             Plugin::Token => "token:..., file:///path or {\"token\": ...}",
@@ -69,7 +69,7 @@ impl Plugin {
     }
 }
 
-/// Returns `options` with those in place of `auth_plugin` and `auth_params` that they stand for.
+/// Returns `options` with `auth_plugin` and `auth_params` replaced by the options that they represent.
 pub(crate) fn expand(options: Options) -> Result<Options> {
     let mut expanded = options;
     let Some((name, params)) = expanded.take_plugin() else { return Ok(expanded) };
@@ -83,7 +83,7 @@ pub(crate) fn expand(options: Options) -> Result<Options> {
     Ok(expanded)
 }
 
-/// The parameters are not repeated: they hold secrets.
+/// Returns an error that does not quote the parameters, because they contain secrets.
 fn bad(plugin: Plugin, why: &str) -> Error {
     Error::invalid(format!("option \"auth_params\": {why}; expected {}", plugin.shape()))
 }
@@ -120,7 +120,7 @@ fn fields_of(plugin: Plugin, fields: Map<String, Value>) -> Result<Vec<(String, 
 fn options_of(plugin: Plugin, pairs: Vec<(String, String)>) -> Result<Vec<(&'static str, String)>> {
     let mut options = Vec::new();
     for (name, value) in pairs {
-        // The kind of flow, of which the client credentials are the only one, and the method, which is "basic".
+        // The kind of flow, for which only client credentials exist, and the method, which is "basic".
         if (plugin, name.as_str()) == (Plugin::OAuth2, "type") && value == "client_credentials" {
             continue;
         }
@@ -129,7 +129,7 @@ fn options_of(plugin: Plugin, pairs: Vec<(String, String)>) -> Result<Vec<(&'sta
             let value = if name == "type" { format!(" {value:?}") } else { String::new() };
             return Err(bad(plugin, &format!("the parameter {name:?}{value} is not supported")));
         };
-        // An official client takes an empty parameter for none.
+        // An official client treats an empty parameter as absent.
         if !value.is_empty() {
             let value = if key.ends_with("_file") { path_of(&value).to_owned() } else { value };
             options.push((*key, value));
@@ -148,7 +148,7 @@ fn options_of(plugin: Plugin, pairs: Vec<(String, String)>) -> Result<Vec<(&'sta
     }
 }
 
-/// The path in a `file:` URL, or the text as it is.
+/// Returns the path in a `file:` URL, or else the text as it is.
 pub(super) fn path_of(text: &str) -> &str {
     text.strip_prefix("file://").or_else(|| text.strip_prefix("file:")).unwrap_or(text)
 }

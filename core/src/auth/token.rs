@@ -1,4 +1,4 @@
-//! Tokens that the application has: fixed, in a file, or given by a function.
+//! Tokens that the application supplies: fixed, in a file, or from a function.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::options::Resolved;
 use crate::token_supplier::TokenSupplier;
 
-/// Where the token of a connection comes from.
+/// The source of a connection's token.
 #[derive(Clone)]
 pub(crate) enum TokenSource {
     Fixed(Arc<str>),
@@ -25,7 +25,7 @@ impl TokenSource {
         fixed.or_else(|| options.auth_token_file.as_ref().map(|path| TokenSource::File(path.into())))
     }
 
-    /// Returns what it is, for errors.
+    /// Returns the name of the source, for errors.
     fn name(&self) -> String {
         match self {
             TokenSource::Fixed(_) => "the token".into(),
@@ -34,7 +34,7 @@ impl TokenSource {
         }
     }
 
-    /// Returns what has not happened while [`TokenSource::token`] is waited for.
+    /// Returns the report of a timeout during [`TokenSource::token`].
     pub(super) fn unfinished(&self) -> String {
         match self {
             TokenSource::Fixed(_) => "the token was not ready".into(),
@@ -43,7 +43,7 @@ impl TokenSource {
         }
     }
 
-    /// Returns the token, without `Bearer`. A file is read, and a function is asked, each time.
+    /// Returns the token, without `Bearer`. Each call reads the file or calls the function.
     pub(super) async fn token(&self) -> Result<String> {
         let token = match self {
             TokenSource::Fixed(token) => token.to_string(),
@@ -67,7 +67,7 @@ impl TokenSource {
     }
 }
 
-/// Whether `text` may stand behind `Bearer`.
+/// Returns whether `text` may follow `Bearer`.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,4 +1,4 @@
-//! From a name to a TCP connection: all its addresses, both families in turn, attempts staggered (RFC 8305).
+//! Connects to a name by TCP: all its addresses, alternating between families, with staggered attempts (RFC 8305).
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::steps::Steps;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::Host;
 
-/// How long an attempt has to itself before the next address is tried beside it.
+/// How long an attempt runs alone before the next address is tried in parallel.
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Connects to one of the addresses of `host`, which is resolved each time.
@@ -37,7 +37,7 @@ pub(crate) async fn connect(host: &Host, steps: &Steps) -> Result<TcpStream> {
     })
 }
 
-/// The addresses of `host`, in the order in which to try them.
+/// Returns the addresses of `host`, in the order in which to try them.
 pub(super) async fn look_up(host: &Host, steps: &Steps) -> Result<Vec<SocketAddr>> {
     steps.enter(format!("the look-up of the name {} did not end", host.name));
     let unknown = |error| Error::new(ErrorKind::Connect, format!("{host} could not be looked up")).caused_by(error);
@@ -53,7 +53,7 @@ fn list(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The addresses in the order of the look-up, but of both families in turn.
+/// Returns the addresses in look-up order, alternating between the two families.
 fn interleaved(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut seen = std::collections::HashSet::new();
     let preferred = found.first().is_some_and(SocketAddr::is_ipv6);
@@ -72,7 +72,7 @@ fn interleaved(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 type Failures = Vec<(SocketAddr, io::Error)>;
 
-/// The first connection that comes about. The next attempt begins after `stagger`, or when one has failed.
+/// Returns the first connection that succeeds. The next attempt begins after `stagger`, or when one has failed.
 async fn race(addresses: &[SocketAddr], stagger: Duration) -> std::result::Result<TcpStream, Failures> {
     let mut untried = addresses.iter().copied();
     let mut attempts = FuturesUnordered::new();
@@ -104,7 +104,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A listener that answers nothing: its backlog is full. All of it has to be kept.
+    /// Returns a listener that answers nothing, because its backlog is full. The caller must keep all returned sockets.
     fn black_hole() -> (Socket, SocketAddr, Vec<Socket>) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&address("127.0.0.1:0").into()).unwrap();

@@ -1,4 +1,5 @@
-//! From a host to a connection: TCP, a tunnel if there is a proxy, TLS. Whatever goes to a server (WebSockets, REST, OAuth2) goes through here.
+//! Connects to a host: TCP, a tunnel if there is a proxy, TLS. Every connection to a server (WebSockets, REST, OAuth2)
+//! is made here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,16 +19,17 @@ use crate::options::Resolved;
 use crate::proxy::{Protocol, Proxies, Proxy, Scheme};
 use crate::topic::Host;
 
-/// Through which proxies hosts are reached.
+/// The proxies that connections use.
 #[derive(Debug, Clone)]
 pub(crate) struct Via {
     pub(crate) proxies: Proxies,
-    /// For the connection to an `https://` proxy.
+    /// The TLS configuration for the connection to an `https://` proxy.
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Via {
-    /// What `options`, and the environment if they leave it to that, say about `protocol`, with TLS or without.
+    /// Returns the proxies that `options` configure for `protocol`, with TLS or without. They come from the environment
+    /// if the options refer to it.
     pub(crate) fn new(options: &Resolved, protocol: Protocol, tls: bool) -> Result<Via> {
         let environment = options.given.environment.clone().unwrap_or_default();
         let exceptions = options.no_proxy.as_deref();
@@ -37,18 +39,18 @@ impl Via {
     }
 }
 
-/// How hosts are dialed.
+/// How to dial hosts.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
     pub(crate) via: Via,
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    /// The name to ask for and to verify, instead of the host's.
+    /// The name to send and to verify, instead of the host's.
     pub(crate) server_name: Option<ServerName<'static>>,
-    /// The URL has a path prefix, as those of gateways have.
+    /// Whether the URL has a path prefix, as those of gateways have.
     pub(crate) is_gateway: bool,
 }
 
-/// Opens a connection to `host`, and asks nothing of it yet. It has no limit of time of its own.
+/// Opens a connection to `host` and sends no request yet. The caller limits the time.
 pub(crate) async fn dial(host: &Host, dialer: &Dialer, steps: &Steps) -> Result<Link> {
     let link = match dialer.via.proxies.choose(host)? {
         Some(proxy) => through(proxy, host, &dialer.via, steps).await,
@@ -61,7 +63,7 @@ pub(crate) async fn dial(host: &Host, dialer: &Dialer, steps: &Steps) -> Result<
     }
 }
 
-/// Behind a gateway Pulsar's own ports are seldom right.
+/// Adds a hint, because Pulsar's own ports are rarely right behind a gateway.
 fn hinted(error: Error, host: &Host, dialer: &Dialer) -> Error {
     let pulsars = if dialer.tls.is_some() { 8443 } else { 8080 };
     match dialer.is_gateway && host.port == pulsars {
@@ -77,7 +79,7 @@ async fn connect(host: &Host, steps: &Steps) -> Result<Link> {
     Ok(Link::Plain(Tcp::new(stream)))
 }
 
-/// A tunnel through `proxy`. A `socks5://` proxy is given each address of the host in turn.
+/// Opens a tunnel through `proxy`. A `socks5://` proxy receives each address of the host in turn.
 async fn through(proxy: &Proxy, host: &Host, via: &Via, steps: &Steps) -> Result<Link> {
     if proxy.scheme != Scheme::Socks5 {
         return tunnel(proxy, host, None, via, steps).await;
@@ -109,7 +111,7 @@ async fn tunnel(proxy: &Proxy, host: &Host, address: Option<SocketAddr>, via: &V
     Ok(link.behind(early))
 }
 
-/// TLS with `host` over `link`; `failed` makes the error of a handshake.
+/// Starts TLS with `host` over `link`; `failed` creates the error of a failed handshake.
 async fn secure(
     link: Link,
     host: &Host,

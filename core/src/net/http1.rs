@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a connection, as hyper speaks it: for upgrades and for REST.
+//! HTTP/1.1 over a connection with hyper, for upgrades and for REST.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use super::tls_errors::{is_cut, tls_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::Host;
 
-/// The most headers of a response, and the longest head in bytes.
+/// The maximum number of headers of a response, and the maximum length of its head in bytes.
 const MAX_HEADERS: usize = 1_000;
 const MAX_HEAD: usize = 256 * 1024;
 
@@ -23,14 +23,14 @@ pub(crate) struct Response {
     pub(crate) body: Bytes,
 }
 
-/// How to speak HTTP on a connection.
+/// Returns the HTTP configuration of a connection.
 pub(crate) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).title_case_headers(true);
     builder
 }
 
-/// The next bytes of a body; `None` at its end.
+/// Returns the next bytes of a body; `None` at its end.
 pub(crate) async fn next_bytes(body: &mut Incoming) -> Option<hyper::Result<Bytes>> {
     loop {
         match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await? {
@@ -44,13 +44,13 @@ pub(crate) async fn next_bytes(body: &mut Incoming) -> Option<hyper::Result<Byte
     }
 }
 
-/// The error of a connection on which HTTP failed.
+/// Returns the error of a connection on which HTTP failed.
 pub(crate) fn broken(host: &Host, tls: bool, error: hyper::Error) -> Error {
     if let Some(error) = tls_error(&format!("{host} broke off"), &error) {
         return error;
     }
     let other_port = if tls { "" } else { " (one with TLS wants wss://)" };
-    // The client's side of hyper has no other way to tell it.
+    // hyper's client reports it in no other way.
     if error.is_parse() && error.to_string().contains("too large") {
         let long = format!("{host} answers with a head of more than {MAX_HEAD} bytes or {MAX_HEADERS} headers");
         return Error::new(ErrorKind::Protocol, long);
@@ -66,7 +66,7 @@ pub(crate) fn broken(host: &Host, tls: bool, error: hyper::Error) -> Error {
     Error::new(ErrorKind::Connect, format!("{host} broke off")).caused_by(error)
 }
 
-/// Reads `body` up to `limit` bytes; an error when there are more, to which `hint` is added.
+/// Reads `body` up to `limit` bytes. Returns an error with `hint` if it is longer.
 pub(crate) async fn read(host: &Host, tls: bool, mut body: Incoming, limit: usize, hint: &str) -> Result<Bytes> {
     let mut bytes = Vec::new();
     while let Some(more) = next_bytes(&mut body).await {

@@ -1,4 +1,4 @@
-//! The bytes of a connection: TCP, and TLS over it.
+//! The byte stream of a connection: TCP, and TLS over it.
 
 use std::io;
 use std::pin::Pin;
@@ -15,18 +15,18 @@ pub(crate) enum Link {
     Plain(Tcp),
     /// TLS over another link.
     Tls(Box<TlsStream<Link>>),
-    /// Behind bytes that were read too early.
+    /// A link preceded by bytes that were read too early.
     Ahead(Box<Ahead>),
 }
 
-/// Bytes of a link that were read before it was anybody's, and the link.
+/// Bytes that were read before the link had a reader, and the link.
 pub(crate) struct Ahead {
     bytes: Bytes,
     link: Link,
 }
 
 impl Link {
-    /// The link with `bytes` before what it still brings.
+    /// Returns the link with `bytes` before what it still receives.
     pub(super) fn behind(self, bytes: Vec<u8>) -> Link {
         match bytes.is_empty() {
             true => self,

@@ -1,4 +1,4 @@
-//! From a host to a connection, and HTTP on it: for WebSockets, the REST API and OAuth2 issuers alike.
+//! Connects to hosts, and speaks HTTP on connections: for WebSockets, the REST API and OAuth2 issuers alike.
 
 mod addresses;
 pub(crate) mod dial;

@@ -1,4 +1,4 @@
-//! A TCP socket that can be configured not to announce every packet.
+//! A TCP socket that can be configured not to notify the driver of every packet.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 
 pub(crate) struct Tcp {
     stream: TcpStream,
-    /// SO_RCVLOWAT: how many bytes must arrive before the system announces them. Above one, there may be bytes to read that
-    /// the runtime does not know of.
+    /// SO_RCVLOWAT: how many bytes must arrive before the kernel reports them. Above one, there may be readable bytes
+    /// that the runtime is not aware of.
     low_water: usize,
 }
 
@@ -20,9 +20,10 @@ impl Tcp {
         Tcp { stream, low_water: 1 }
     }
 
-    /// Has the system announce nothing until this many bytes have arrived; `None` for any. A read returns them all the same.
+    /// Sets how many bytes must arrive before the kernel reports them; `None` for any. A read returns fewer bytes as
+    /// well.
     pub(crate) fn set_recv_low_water(&mut self, low_water: Option<usize>) {
-        // A power of two, so that it seldom changes.
+        // A power of two, so that it rarely changes.
         let low_water = low_water.map_or(1, |bytes| 1 << bytes.max(1).ilog2());
         if std::mem::replace(&mut self.low_water, low_water) == low_water {
             return;
@@ -44,7 +45,7 @@ impl Tcp {
         }
     }
 
-    /// Ready when that many bytes have arrived; never where the system has no low-water mark.
+    /// Returns ready when that many bytes have arrived; never where the system has no low-water mark.
     pub(crate) fn poll_low_water(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if cfg!(target_os = "linux") { self.stream.poll_read_ready(cx).map(drop) } else { Poll::Pending }
     }
@@ -67,7 +68,7 @@ impl AsyncRead for Tcp {
     }
 }
 
-// No vectored writes: Rust makes them with writev, which has no MSG_NOSIGNAL, and a program in C may die of the SIGPIPE.
+// No vectored writes: Rust uses writev for them, which lacks MSG_NOSIGNAL, and the SIGPIPE may end a C program.
 impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
@@ -105,7 +106,7 @@ mod tests {
         let mut tcp = Tcp::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
         let (mut server, _) = listener.accept().unwrap();
         let mut bytes = [0; 10_000];
-        // What the runtime was told at first.
+        // The initial readiness that the runtime assumes.
         let nothing = poll_fn(|cx| Poll::Ready(Pin::new(&mut tcp).poll_read(cx, &mut ReadBuf::new(&mut bytes)))).await;
         assert!(nothing.is_pending());
 
@@ -118,7 +119,7 @@ mod tests {
         arrived(&mut tcp).await;
         assert_eq!(tcp.read(&mut bytes).await.unwrap(), 6_000);
 
-        // Bytes below the mark are announced when it is lowered.
+        // The kernel reports bytes below the mark when the mark is lowered.
         server.write_all(&[1; 100]).unwrap();
         assert!(timeout(SOON, arrived(&mut tcp)).await.is_err());
         tcp.set_recv_low_water(None);

@@ -1,4 +1,4 @@
-//! What a failure of input or output means when TLS is behind it: each with its own words, and what to do.
+//! Explains I/O errors that TLS causes: each with its own text and remedy.
 
 use std::error::Error as StdError;
 use std::io;
@@ -8,7 +8,7 @@ use rustls::{AlertDescription as Alert, CertificateError};
 use crate::error::{Error, ErrorKind};
 use crate::topic::Host;
 
-/// The error of a connection that failed with `error` at `what`.
+/// Returns the error of a connection that failed with `error` at `what`.
 pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
     if is_cut(&error) {
         return Error::new(ErrorKind::Connect, format!("{what}: the server ended it"));
@@ -16,7 +16,7 @@ pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
     tls_error(what, &error).unwrap_or_else(|| Error::new(ErrorKind::Connect, what).caused_by(error))
 }
 
-/// The error of a TLS handshake with a server that failed with `error`.
+/// Returns the error of a TLS handshake with a server that failed with `error`.
 pub(super) fn handshake_error(host: &Host, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
@@ -27,7 +27,7 @@ pub(super) fn handshake_error(host: &Host, error: io::Error) -> Error {
     }
 }
 
-/// The error of a TLS handshake with an `https://` proxy. Its remedies are others than those of a server.
+/// Returns the error of a TLS handshake with an `https://` proxy. The remedies differ from those for a server.
 pub(super) fn proxy_handshake_error(host: &Host, error: io::Error) -> Error {
     use CertificateError as Why;
     let what = format!("no TLS with the proxy {host}");
@@ -57,7 +57,7 @@ pub(super) fn proxy_handshake_error(host: &Host, error: io::Error) -> Error {
     }
 }
 
-/// The error of TLS at the bottom of `error`, if it is one.
+/// Returns the TLS error at the root of `error`, if it is one.
 pub(crate) fn tls_error(what: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
     Some(match cause(error)? {
         rustls::Error::InvalidCertificate(why) => {
@@ -76,20 +76,20 @@ pub(crate) fn tls_error(what: &str, error: &(dyn StdError + 'static)) -> Option<
     })
 }
 
-/// Whether the connection ended without the end that TLS has.
+/// Returns whether the connection ended without the closing message of TLS.
 pub(super) fn is_cut(error: &(dyn StdError + 'static)) -> bool {
     let io = error.downcast_ref::<io::Error>();
     io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) || error.source().is_some_and(is_cut)
 }
 
-/// TLS hides its errors in those of input and output, and hyper hides these.
+/// Returns the underlying TLS error. TLS wraps its errors in I/O errors, and hyper wraps those.
 fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An io::Error gives the source of what it holds as its own, and leaves out what it holds.
+        // The source of an io::Error is the source of its inner error, which skips the inner error itself.
         let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = held.map(|held| held as &(dyn StdError + 'static)).or_else(|| error.source());
     }
@@ -127,13 +127,13 @@ fn certificate(error: &CertificateError) -> String {
     why.to_owned()
 }
 
-/// The names of a certificate, as a list for people.
+/// Returns the names of a certificate as a readable list.
 fn names(presented: &[String]) -> String {
     let names: Vec<&str> = presented.iter().map(|name| strip_debug(name)).collect();
     if names.is_empty() { "no name".to_owned() } else { names.join(", ") }
 }
 
-/// `DnsName("a")` is how rustls presents the name `a`.
+/// Strips rustls's debug format: `DnsName("a")` is the name `a`.
 fn strip_debug(name: &str) -> &str {
     let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inside.map_or(name, |inside| inside.trim_matches('"'))

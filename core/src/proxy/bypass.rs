@@ -1,15 +1,15 @@
-//! NO_PROXY: which hosts are reached directly.
+//! NO_PROXY: the hosts that bypass the proxy.
 
 use std::net::IpAddr;
 
 use crate::error::{Error, Result};
 use crate::topic::Host;
 
-/// The hosts that are reached directly.
+/// The hosts that bypass the proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Bypass {
     rules: Vec<Rule>,
-    /// Entries that were left out, because they mean nothing here.
+    /// Entries that were left out because they are not valid here.
     pub(super) ignored: Vec<String>,
 }
 
@@ -22,14 +22,14 @@ struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     Everything,
-    /// The name and what is below it, in lower case.
+    /// A name and its subdomains, in lower case.
     Domain(String),
-    /// The addresses that agree with this one in so many bits.
+    /// The addresses that match this one in this many leading bits.
     Network(IpAddr, u8),
 }
 
 impl Bypass {
-    /// Reads a list; the error names the first entry that means nothing.
+    /// Parses a list. The error names the first invalid entry.
     pub(super) fn parse(text: &str) -> Result<Bypass> {
         let bypass = Bypass::lenient(text);
         match bypass.ignored.first() {
@@ -41,7 +41,7 @@ impl Bypass {
         }
     }
 
-    /// Reads a list and leaves out what means nothing: programs differ in what they know.
+    /// Parses a list and skips invalid entries, because programs differ in the entries they support.
     pub(super) fn lenient(text: &str) -> Bypass {
         let mut bypass = Bypass::default();
         for entry in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
@@ -73,7 +73,7 @@ impl Rule {
         if entry == "*" {
             return Some(Rule { target: Target::Everything, port: None });
         }
-        // An IPv6 address without brackets is full of colons, so it is tried before a port is looked for.
+        // An IPv6 address without brackets is full of colons, so this comes before the port.
         if let Some(target) = network(entry) {
             return Some(Rule { target, port: None });
         }
@@ -86,7 +86,7 @@ impl Rule {
     }
 }
 
-/// An address or a network, IPv6 with or without brackets.
+/// Parses an address or a network, IPv6 with or without brackets.
 fn network(text: &str) -> Option<Target> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
@@ -102,7 +102,7 @@ fn network(text: &str) -> Option<Target> {
     if bits > length {
         return None;
     }
-    // Hosts are compared as what they are, so `::ffff:10.0.0.0/104` is 10.0.0.0/8.
+    // Hosts are compared in canonical form, so `::ffff:10.0.0.0/104` is 10.0.0.0/8.
     Some(match address.to_canonical() {
         IpAddr::V4(address) if length == 128 && bits >= 96 => Target::Network(address.into(), bits - 96),
         IpAddr::V4(_) if length == 128 => Target::Network(address, bits),
@@ -114,7 +114,7 @@ fn domain(text: &str) -> Option<Target> {
     let name = text.strip_prefix('*').map_or(Some(text), |rest| rest.starts_with('.').then_some(rest))?;
     let name = name.strip_prefix('.').unwrap_or(name).trim_end_matches('.').to_lowercase();
     let legal = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c) || !c.is_ascii();
-    // A last part of digits is that of an address, and this is none: `10.0.0`, `999.1.1.1`.
+    // A numeric last part belongs to an address, and this is not a valid one: `10.0.0`, `999.1.1.1`.
     let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
     (!name.is_empty() && !numeric && name.chars().all(legal)).then_some(Target::Domain(name))
 }

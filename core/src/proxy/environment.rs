@@ -1,10 +1,10 @@
-//! The proxies that the environment of the process names, read when a client is made.
+//! The proxies in the environment of the process, read when a client is created.
 
 use super::bypass::Bypass;
 use super::setting::Proxy;
 use crate::error::Result;
 
-/// What a connection is for: the variables have names by protocol.
+/// The purpose of a connection, because the variables are named by protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// `ws` and `wss`.
@@ -14,7 +14,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// The names of its variables in lower case; the first one that is set counts.
+    /// Returns the names of its variables in lower case, in order of precedence.
     fn variables(self, tls: bool) -> &'static [&'static str] {
         match (self, tls) {
             (Protocol::WebSocket, false) => &["ws_proxy", "http_proxy", "all_proxy"],
@@ -27,10 +27,10 @@ impl Protocol {
 
 const NAMES: [&str; 6] = ["ws_proxy", "wss_proxy", "http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
-/// The variables that count, as they were at one moment.
+/// A snapshot of the relevant variables.
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
-    /// The name as it was found, and the value, which is not empty and may hold a password.
+    /// The name as found, and the value, which is not empty and may contain a password.
     found: Vec<(String, String)>,
 }
 
@@ -67,7 +67,7 @@ impl Environment {
         Some((&found.0, &found.1))
     }
 
-    /// The proxy for connections of `protocol`, if any is named. The error names the variable.
+    /// Returns the proxy for connections of `protocol`, if any. The error names the variable.
     pub(super) fn proxy(&self, protocol: Protocol, tls: bool) -> Result<Option<Proxy>> {
         let Some((name, value)) = protocol.variables(tls).iter().find_map(|name| self.variable(name)) else {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Environment {
         Proxy::parse(value, &format!("environment variable {name}")).map(Some)
     }
 
-    /// The hosts that are reached directly.
+    /// Returns the hosts that bypass the proxy.
     pub(super) fn bypass(&self) -> Bypass {
         self.variable("no_proxy").map(|(_, list)| Bypass::lenient(list)).unwrap_or_default()
     }
@@ -105,10 +105,10 @@ mod tests {
             (&[("https_proxy", "b")], HTTP, None),
             (&[("ALL_PROXY", "b")], HTTPS, Some("ALL_PROXY")),
             (&[("HTTPS_PROXY", "b"), ("https_proxy", "c")], HTTPS, Some("https_proxy")),
-            // What is empty is not set.
+            // An empty variable counts as not set.
             (&[("https_proxy", " "), ("HTTPS_PROXY", "c")], HTTPS, Some("HTTPS_PROXY")),
             (&[("https_proxy", ""), ("ALL_PROXY", "c")], HTTPS, Some("ALL_PROXY")),
-            // What a request may have set in a CGI program.
+            // In a CGI program, a request may have set it.
             (&[("HTTP_PROXY", "b"), ("REQUEST_METHOD", "GET")], HTTP, None),
             (&[("HTTP_PROXY", "b"), ("REQUEST_METHOD", "GET"), ("all_proxy", "c")], WS, Some("all_proxy")),
             (&[("http_proxy", "b"), ("REQUEST_METHOD", "GET")], HTTP, Some("http_proxy")),

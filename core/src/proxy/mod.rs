@@ -1,7 +1,7 @@
-//! Which proxy is used for a host: the option's or the environment's, except for the hosts that are reached directly.
+//! Chooses the proxy for a host: that of the option or the environment, except for hosts that bypass the proxy.
 //!
-//! `setting` reads the address of a proxy, `environment` finds it in the variables of the process, and `bypass` is the
-//! list of exceptions. `driver/tunnel` speaks to the proxy.
+//! `setting` parses the address of a proxy, `environment` finds it in the variables of the process, and `bypass` is the
+//! list of exceptions. `net/tunnel` speaks to the proxy.
 
 mod bypass;
 mod environment;
@@ -16,24 +16,24 @@ pub(crate) use self::setting::{Login, Proxy, Scheme};
 use crate::error::Result;
 use crate::topic::Host;
 
-/// How errors name the option.
+/// The name of the option in errors.
 const OPTION: &str = "option proxy";
 
 /// The proxy for the connections of one protocol.
 #[derive(Clone)]
 pub(crate) struct Proxies {
-    /// An error of the environment matters only to hosts that are not reached directly.
+    /// An error of the environment concerns only hosts that do not bypass the proxy.
     proxy: Result<Option<Arc<Proxy>>>,
     bypass: Arc<Bypass>,
-    /// This machine is reached directly.
+    /// Whether this machine bypasses the proxy.
     spares_loopback: bool,
 }
 
 impl Proxies {
-    /// Takes the values of the options `proxy` and `no_proxy`, and with `env` what the environment has for `protocol`,
+    /// Takes the values of the options `proxy` and `no_proxy`. With `env`, uses the environment's proxy for `protocol`,
     /// with TLS or without.
     ///
-    /// Fails on an option that cannot be used; a variable that cannot be used is an error of [`Proxies::choose`].
+    /// Fails on an option that cannot be used. A variable that cannot be used is an error of [`Proxies::choose`].
     pub(crate) fn new(
         setting: &str,
         exceptions: Option<&str>,
@@ -55,7 +55,7 @@ impl Proxies {
         Ok(Proxies { proxy, bypass: Arc::new(bypass), spares_loopback: from_environment })
     }
 
-    /// The proxy for a connection to `host`; `None` for a direct one.
+    /// Returns the proxy for a connection to `host`; `None` for a direct one.
     pub(crate) fn choose(&self, host: &Host) -> Result<Option<&Arc<Proxy>>> {
         if matches!(self.proxy, Ok(None)) || self.bypass.matches(host) || (self.spares_loopback && is_loopback(host)) {
             return Ok(None);
@@ -68,18 +68,18 @@ impl Proxies {
         hosts.iter().try_for_each(|host| self.choose(host).map(drop))
     }
 
-    /// Whether some connections take TLS to the proxy.
+    /// Returns whether some connections use TLS to the proxy.
     pub(crate) fn need_tls(&self) -> bool {
         matches!(&self.proxy, Ok(Some(proxy)) if proxy.scheme == Scheme::Https)
     }
 
-    /// Entries of the environment's list of exceptions that mean nothing here.
+    /// Returns the invalid entries of the environment's list of exceptions.
     pub(crate) fn ignored(&self) -> &[String] {
         &self.bypass.ignored
     }
 }
 
-/// Whether the option `proxy` may have this value.
+/// Checks whether the option `proxy` may have this value.
 pub(crate) fn check_setting(text: &str) -> Result<()> {
     match text {
         "env" | "none" => Ok(()),
@@ -87,12 +87,12 @@ pub(crate) fn check_setting(text: &str) -> Result<()> {
     }
 }
 
-/// Whether the option `no_proxy` may have this value.
+/// Checks whether the option `no_proxy` may have this value.
 pub(crate) fn check_bypass(text: &str) -> Result<()> {
     Bypass::parse(text).map(drop)
 }
 
-/// The value of the option `proxy` without its user and password.
+/// Returns the value of the option `proxy` without its user and password.
 pub(crate) fn shown(text: &str) -> String {
     match text {
         "env" | "none" => text.to_owned(),
@@ -106,7 +106,7 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// Whether the host is this machine, whatever its interfaces are.
+/// Returns whether the host is this machine, regardless of its interfaces.
 fn is_loopback(host: &Host) -> bool {
     let name = host.name.trim_end_matches('.').to_ascii_lowercase();
     match host.name.parse::<std::net::IpAddr>() {
@@ -128,7 +128,7 @@ mod tests {
         Proxies::new(options.0, options.1, &Environment::of(variables), Protocol::WebSocket, true)
     }
 
-    /// The proxy for `target`, or `direct`.
+    /// Returns the proxy for `target`, or `direct`.
     fn chosen(options: Options, variables: &[(&str, &str)], target: &str) -> String {
         let (name, port) = target.rsplit_once(':').unwrap();
         let host = Host { name: name.to_owned(), port: port.parse().unwrap() };
@@ -147,10 +147,10 @@ mod tests {
             (UNSET, "near.example:1", "direct"),
             (("env", None), "far:1", "http://squid:3128"),
             (("none", None), "far:1", "direct"),
-            // What the option says instead of the environment is not subject to the environment's exceptions.
+            // The environment's exceptions do not apply to a proxy from the option.
             (("socks5h://own", None), "near.example:1", "socks5h://own:1080"),
             (("socks5h://own", Some("near.example")), "near.example:1", "direct"),
-            // A set `no_proxy` replaces the variable, an empty one too.
+            // A set `no_proxy` replaces the variable, even if it is empty.
             (("env", Some("")), "near.example:1", "http://squid:3128"),
             (("env", Some("far")), "far:1", "direct"),
         ] {

@@ -1,20 +1,20 @@
-//! The address of a proxy, as the option and the environment have it.
+//! The address of a proxy, as given by the option or the environment.
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::topic::{Host, parse_host, percent_decode};
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     /// CONNECT over TCP.
     Http,
     /// CONNECT over TLS.
     Https,
-    /// SOCKS5, names looked up here.
+    /// SOCKS5; the client resolves names.
     Socks5,
-    /// SOCKS5, names looked up by the proxy.
+    /// SOCKS5; the proxy resolves names.
     Socks5h,
 }
 
@@ -43,28 +43,28 @@ impl Scheme {
     }
 }
 
-/// The user of a proxy.
+/// The credentials for a proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Login {
     pub(crate) user: String,
     pub(crate) password: String,
 }
 
-/// A proxy. Shown without its user and password.
+/// A proxy. Its text form omits the user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxy {
     pub(crate) scheme: Scheme,
     pub(crate) host: Host,
     pub(crate) login: Option<Login>,
-    /// Where it was named: the option, or a variable.
+    /// Where the proxy was named: the option, or a variable.
     pub(crate) source: String,
 }
 
 const SHAPE: &str = "expected http://, https://, socks5:// or socks5h:// and [user[:password]@]host[:port]";
 
 impl Proxy {
-    /// Reads an address; without a scheme it is that of an HTTP proxy. The error names `source` and never repeats the
-    /// text, which may hold a password.
+    /// Parses an address; without a scheme, it is that of an HTTP proxy. The error names `source` and never quotes the
+    /// text, which may contain a password.
     pub(crate) fn parse(text: &str, source: &str) -> Result<Proxy> {
         let bad = |why: &str| Error::invalid(format!("{source}: {why}; {SHAPE}"));
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
@@ -94,7 +94,7 @@ fn login(userinfo: &str, scheme: Scheme) -> std::result::Result<Login, String> {
     };
     let login = Login { user: decoded(user, "user")?, password: decoded(password, "password")? };
     if scheme.is_socks() {
-        // Each is written behind a byte that is its length.
+        // The length of each is encoded in one byte.
         if !(1..=255).contains(&login.user.len()) || login.password.len() > 255 {
             return Err("its user or password is empty or longer than the 255 bytes that SOCKS can carry".into());
         }
@@ -175,7 +175,7 @@ mod tests {
         let login = proxy.login.as_ref().unwrap();
         assert_eq!((login.user.as_str(), login.password.as_str()), ("me+you", "p@ss:+/"));
         assert_eq!(format!("{proxy:?}"), "http://squid:80 (with a user), option proxy");
-        // The last @ is the one before the host.
+        // The last @ precedes the host.
         let proxy = Proxy::parse("http://me@corp:p@ss@squid", "option proxy").unwrap();
         assert_eq!(proxy.login.unwrap().user, "me@corp");
     }

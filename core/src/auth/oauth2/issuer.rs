@@ -1,4 +1,4 @@
-//! The conversation with an OAuth2 issuer: its metadata, and a token.
+//! The requests to an OAuth2 issuer: for its metadata, and for a token.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +23,10 @@ use crate::net::{self};
 use crate::options::OAuth2AuthMethod;
 use crate::topic::percent_encode;
 
-/// The longest answer that is read.
+/// The maximum length of an answer.
 const MAX_ANSWER: usize = 1024 * 1024;
 const MAX_REDIRECTS: usize = 5;
-/// The longest text of an issuer that an error repeats.
+/// The maximum length of an issuer's text that an error quotes.
 const MAX_SHOWN: usize = 500;
 
 /// A token, and how long it is valid if the issuer says so.
@@ -36,7 +36,7 @@ pub(super) struct Grant {
     pub(super) life: Option<Duration>,
 }
 
-/// An issuer, and what its metadata said.
+/// An issuer, and what its metadata contained.
 pub(super) struct Issuer {
     settings: Settings,
     discovered: Mutex<Option<IssuerUrl>>,
@@ -64,7 +64,7 @@ impl Issuer {
         let asked = tokio::time::timeout(limit, self.ask(&steps)).await;
         let outcome = asked.unwrap_or_else(|_| Err(self.explained(steps.late(limit, "oauth2_timeout"))));
         if outcome.is_err() {
-            // It may have moved.
+            // The endpoint may have moved.
             self.discovered().take();
         }
         outcome
@@ -107,7 +107,7 @@ impl Issuer {
         Ok(endpoint)
     }
 
-    /// Reads the metadata, over redirects within the same origin.
+    /// Reads the metadata, following redirects within the same origin, and returns the token endpoint.
     async fn discover(&self, mut url: IssuerUrl, steps: &Steps) -> Result<IssuerUrl> {
         let odd = |url: &IssuerUrl, why: String| {
             let hint = "give oauth2_issuer_url as its documentation has it, or oauth2_token_endpoint";
@@ -147,7 +147,7 @@ impl Issuer {
         let mut headers = vec![(CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned())];
         match (settings.method, secret) {
             (OAuth2AuthMethod::ClientSecretBasic, Some(secret)) => {
-                // RFC 6749, section 2.3.1: both are encoded as in a form first.
+                // RFC 6749, section 2.3.1: both are first encoded as in a form.
                 let pair = format!("{}:{}", percent_encode(&identity.client_id), percent_encode(secret));
                 headers.push((AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair))));
             }
@@ -164,7 +164,7 @@ impl Issuer {
         request(endpoint, Method::POST, &headers, fields.join("&"))
     }
 
-    /// Sends a request over a connection of its own.
+    /// Sends a request over a new connection and returns the response.
     async fn exchange(&self, url: &IssuerUrl, request: Request<String>, steps: &Steps) -> Result<Response> {
         let tls = match (url.tls, &self.settings.tls) {
             (true, None) => return Err(failed(format!("{url} needs trust roots: name a CA with oauth2_ca_file"))),
@@ -191,7 +191,7 @@ impl Issuer {
         Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
     }
 
-    /// What was not done in time, with the issuer where the step does not name it.
+    /// Returns the timeout error, with the issuer if the step does not name it.
     fn explained(&self, late: Error) -> Error {
         match late.message().contains("OAuth2 issuer") {
             true => late,
@@ -199,7 +199,7 @@ impl Issuer {
         }
     }
 
-    /// The error of a token endpoint that gave no token.
+    /// Returns the error of a token endpoint that issued no token.
     fn refusal(&self, url: &IssuerUrl, identity: &Identity, status: u16, body: &[u8]) -> Error {
         if status == 429 || status >= 500 {
             return unavailable(url, status);
@@ -234,13 +234,13 @@ impl Issuer {
     }
 }
 
-/// What is wrong with a connection, which is worded for Pulsar's servers otherwise.
+/// Rewords a connection error, whose text otherwise concerns Pulsar's servers.
 fn in_terms_of_an_issuer(text: &str) -> String {
     let terms = [("tls_ca_file", "oauth2_ca_file"), ("wss://", "https://"), ("ws://", "http://")];
     terms.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
-/// What an issuer says, without the secret should it repeat it, and not at any length.
+/// Returns an issuer's text, shortened, and without the secret if the issuer repeats it.
 fn shown(text: &str, identity: &Identity) -> String {
     let secret = identity.client_secret.as_deref().filter(|secret| !secret.is_empty());
     let text = secret.map_or_else(|| text.to_owned(), |secret| text.replace(secret, "(secret)"));
@@ -274,7 +274,7 @@ fn redirected(from: &IssuerUrl, headers: &HeaderMap) -> Option<IssuerUrl> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
     match location.starts_with('/') && !location.starts_with("//") {
         true => Some(IssuerUrl { path: location.to_owned(), ..from.clone() }),
-        // Plain HTTP is another origin than HTTPS, and allowed where it was before.
+        // Plain HTTP is a different origin from HTTPS, and is allowed only if it was before.
         false => IssuerUrl::parse("Location", location, !from.tls).ok(),
     }
 }
@@ -289,7 +289,7 @@ fn grant_of(url: &IssuerUrl, body: &[u8]) -> Result<Grant> {
     if !is_token(token) {
         return Err(odd("gives an access_token that cannot be sent: it is empty or not printable ASCII"));
     }
-    // Some issuers write the number as a text.
+    // Some issuers send the number as a string.
     let seconds = match &answer["expires_in"] {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.parse().ok(),

@@ -1,4 +1,4 @@
-//! The key file of Pulsar's official clients: who the client is to its OAuth2 issuer.
+//! The key file of Pulsar's official clients: the client's identity at its OAuth2 issuer.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::auth::plugin::path_of;
 use crate::auth::{blocking, failed};
 use crate::error::{Error, Result};
 
-/// Who the client is, as the issuer knows it.
+/// The client's identity at the issuer.
 #[derive(Clone, Deserialize)]
 pub(super) struct Identity {
     pub(super) client_id: String,
@@ -25,15 +25,15 @@ impl Identity {
     }
 }
 
-/// Where the identity comes from.
+/// The source of the identity.
 #[derive(Clone)]
 pub(super) enum KeyFile {
     Path(String),
-    /// A `data:` URL holds it.
+    /// The content of a `data:` URL.
     Inline(Identity),
 }
 
-/// Without what a `data:` URL holds.
+/// Omits the content of a `data:` URL.
 impl fmt::Display for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,7 +58,7 @@ impl KeyFile {
         parse(&text).map(KeyFile::Inline).map_err(|why| bad(&why))
     }
 
-    /// Returns the identity. A file is read each time, so that it may be replaced.
+    /// Returns the identity. Reads a file each time, so that it may be replaced.
     pub(super) async fn read(&self) -> Result<Identity> {
         let path = match self {
             KeyFile::Inline(identity) => return Ok(identity.clone()),
@@ -70,7 +70,7 @@ impl KeyFile {
     }
 }
 
-/// The error says where, and nothing of what the file holds.
+/// Parses a key file. An error states the position, and nothing of the file's content.
 fn parse(text: &str) -> std::result::Result<Identity, String> {
     serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {

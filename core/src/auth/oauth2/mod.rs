@@ -1,5 +1,5 @@
-//! Tokens of an OAuth2 issuer (client credentials, RFC 6749 section 4.4): one for all that is opened with the same
-//! options, fetched once at a time, and renewed in the background while it is still good.
+//! Tokens of an OAuth2 issuer (client credentials, RFC 6749 section 4.4). All handles with the same options share one
+//! token. The client makes one fetch at a time, and renews the token in the background while it is still valid.
 
 mod issuer;
 mod key_file;
@@ -21,10 +21,10 @@ use crate::log::{Level, Log};
 use crate::options::Resolved;
 use crate::proto::backoff::Backoff;
 
-/// How long a token without `expires_in` is used, and how long a token that replaced a refused one is kept. It bounds how
-/// often the answers of a server can make a client ask its issuer.
+/// How long a token without `expires_in` is used, and how long a replacement for a refused token is kept. This limits
+/// how often a server's answers can make a client contact its issuer.
 const AT_MOST_EVERY: Duration = Duration::from_secs(30);
-/// Bounds of the wait between failed fetches. It doubles up to `BACKOFF_MAX` while a token is still valid, and up to
+/// Bounds of the delay between failed fetches. It doubles up to `BACKOFF_MAX` while a token is still valid, and up to
 /// `WANTED_BACKOFF_MAX` while connections wait for one.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
@@ -32,7 +32,7 @@ const WANTED_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 type Fetch = Shared<BoxFuture<'static, Result<Arc<str>>>>;
 
-/// A token, and the means to get the next one.
+/// A token, and everything needed to get the next one.
 pub(crate) struct TokenCache {
     issuer: Issuer,
     /// The part of its life after which a token is renewed.
@@ -46,10 +46,10 @@ struct State {
     held: Option<Held>,
     fetching: Option<Fetch>,
     refresher: Option<AbortHandle>,
-    /// Failed fetches in a row, and when the last one failed.
+    /// The number of consecutive failed fetches, and when the last one failed.
     failures: u32,
     failed_at: Option<Instant>,
-    /// A server refused the last token.
+    /// Whether a server refused the last token.
     refused: bool,
     closed: bool,
 }
@@ -57,9 +57,9 @@ struct State {
 struct Held {
     token: Arc<str>,
     since: Instant,
-    /// How long it is valid, if the issuer says so.
+    /// How long the token is valid, if the issuer says so.
     life: Option<Duration>,
-    /// It replaced one that a server refused.
+    /// Whether it replaced a token that a server refused.
     replaces_refused: bool,
 }
 
@@ -68,14 +68,14 @@ impl Held {
         self.since.elapsed() < self.life.unwrap_or(AT_MOST_EVERY)
     }
 
-    /// Whether it may still be good although a new one is due.
+    /// Returns whether the token may still be valid although a new one is due.
     fn may_be_good(&self) -> bool {
         self.life.is_none_or(|life| self.since.elapsed() < life)
     }
 }
 
 impl TokenCache {
-    /// Fails on options that cannot be used; fetches nothing.
+    /// Creates a cache without fetching a token. Fails on options that cannot be used.
     pub(super) fn new(options: &Resolved, log: Log) -> Result<Arc<TokenCache>> {
         let issuer = Issuer::new(Settings::new(options)?);
         Ok(Arc::new(TokenCache { issuer, refresh: options.oauth2_refresh, log, state: Mutex::default() }))
@@ -90,7 +90,7 @@ impl TokenCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a token that is valid, which a fetch may have to give first. On the runtime only.
+    /// Returns a valid token, after a fetch if necessary. Must be called on the runtime.
     pub(super) async fn token(self: &Arc<TokenCache>) -> Result<Arc<str>> {
         let fetch = {
             let mut state = self.state();
@@ -100,14 +100,14 @@ impl TokenCache {
             self.fetch(&mut state)
         };
         fetch.await.or_else(|error| {
-            // A token of unknown life may still be valid: the server decides.
+            // A token of unknown lifetime may still be valid: the server decides.
             let state = self.state();
             let held = state.held.as_ref().filter(|held| held.may_be_good() && error.http_status().is_none());
             held.map(|held| held.token.clone()).ok_or(error)
         })
     }
 
-    /// Takes note that a server refused `token`. Returns whether another one may be available.
+    /// Records that a server refused `token`. Returns whether another token may be available.
     pub(super) fn rejected(&self, token: &str) -> bool {
         let mut state = self.state();
         match &state.held {
@@ -121,7 +121,7 @@ impl TokenCache {
         true
     }
 
-    /// Joins the fetch that is under way, or begins one, which goes on also when nobody waits for it any more.
+    /// Joins the current fetch, or starts one. The fetch continues even if nobody waits for it any more.
     fn fetch(self: &Arc<TokenCache>, state: &mut State) -> Fetch {
         if let Some(fetch) = state.fetching.as_ref().filter(|fetch| fetch.peek().is_none()) {
             return fetch.clone();
@@ -136,7 +136,7 @@ impl TokenCache {
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let granted = cache.issuer.grant().await;
-            // The token is kept even when nobody waits any more.
+            // The token is kept even if nobody waits for it any more.
             let _ = done.send(cache.store(granted));
         });
         let fetch = async move { outcome.await.unwrap_or_else(|_| Err(Error::closed())) }.boxed().shared();
@@ -168,7 +168,7 @@ impl TokenCache {
         }
     }
 
-    /// Starts the task that renews the token, unless it runs.
+    /// Starts the task that renews the token, unless it is running.
     fn keep_fresh(self: &Arc<TokenCache>, state: &mut State) {
         let runs = state.refresher.as_ref().is_some_and(|task| !task.is_finished());
         if !runs && !state.closed && self.refresh < 1.0 && state.until_refresh(self.refresh).is_some() {
@@ -176,7 +176,7 @@ impl TokenCache {
         }
     }
 
-    /// Stops the renewal; what is opened may still fetch a token.
+    /// Stops the renewal. Handles that are still open may fetch a token.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -193,14 +193,14 @@ impl Drop for TokenCache {
 }
 
 impl State {
-    /// How long until the token is to be renewed; `None` when there is none that can be.
+    /// Returns how long until the token must be renewed; `None` without a renewable token.
     fn until_refresh(&self, part: f64) -> Option<Duration> {
         let held = self.held.as_ref()?;
         Some(held.life?.mul_f64(part).saturating_sub(held.since.elapsed()))
     }
 }
 
-/// Renews the token whenever it is due, until the cache is gone.
+/// Renews the token whenever it is due, until the cache is dropped.
 async fn renew(cache: Weak<TokenCache>) {
     let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX, RandomState::new().hash_one(0));
     loop {

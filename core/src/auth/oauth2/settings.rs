@@ -1,4 +1,4 @@
-//! What the options say about an OAuth2 issuer, checked.
+//! The validated options of an OAuth2 issuer.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,11 +20,11 @@ use crate::topic::Host;
 pub(super) struct IssuerUrl {
     pub(super) tls: bool,
     pub(super) host: Host,
-    /// With its query, if any.
+    /// Includes the query, if any.
     pub(super) path: String,
 }
 
-/// Without the query.
+/// Omits the query.
 impl fmt::Display for IssuerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
@@ -34,8 +34,8 @@ impl fmt::Display for IssuerUrl {
 }
 
 impl IssuerUrl {
-    /// Parses what `source`, such as `option "oauth2_issuer_url"`, gives. A text that is refused is not repeated, since it
-    /// may hold a password.
+    /// Parses the value of `source`, such as `option "oauth2_issuer_url"`. An error does not quote the text, because it
+    /// may contain a password.
     pub(super) fn parse(source: &str, text: &str, allow_http: bool) -> Result<IssuerUrl> {
         let bad = |why: &str| Error::invalid(format!("{source}: {why}; expected https://host[:port]/path"));
         let uri: Uri = text.parse().map_err(|_| bad("it is not a URL"))?;
@@ -74,7 +74,7 @@ impl IssuerUrl {
         name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// The host, and the port where it is not that of the scheme.
+    /// Returns the host, and the port if it differs from the scheme's default.
     pub(super) fn authority(&self) -> String {
         let usual = if self.tls { 443 } else { 80 };
         let full = self.host.to_string();
@@ -90,8 +90,8 @@ impl IssuerUrl {
             && self.host.name.eq_ignore_ascii_case(&other.host.name)
     }
 
-    /// The address of the metadata of an issuer that is at this one. The path of RFC 8414 goes before that of the issuer,
-    /// others behind it.
+    /// Returns the address of the metadata of the issuer at this address. The path of RFC 8414 precedes the issuer's
+    /// path; other paths follow it.
     pub(super) fn well_known(&self, path: &str) -> IssuerUrl {
         let own = self.path.trim_end_matches('/');
         let path = match path.starts_with("/.well-known/oauth-authorization-server") {
@@ -102,14 +102,14 @@ impl IssuerUrl {
     }
 }
 
-/// Who the client is.
+/// The source of the client's identity.
 #[derive(Clone)]
 pub(super) enum Client {
     Fixed(Identity),
     File(KeyFile),
 }
 
-/// Everything that a fetch needs to know.
+/// Everything that a fetch needs.
 pub(super) struct Settings {
     pub(super) issuer: Option<IssuerUrl>,
     pub(super) token_endpoint: Option<IssuerUrl>,
@@ -118,16 +118,16 @@ pub(super) struct Settings {
     pub(super) audience: Option<String>,
     pub(super) scope: Option<String>,
     pub(super) method: OAuth2AuthMethod,
-    /// Absent where there is none and all addresses are plain.
+    /// Absent if there are no trust roots and all addresses are plain HTTP.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
-    /// The way to an `http://` address, and to an `https://` one.
+    /// The proxies for an `http://` address, and for an `https://` one.
     pub(super) via: [Via; 2],
     pub(super) timeout: Duration,
     pub(super) allow_http: bool,
 }
 
 impl Settings {
-    /// Fails on what cannot be used; the key file is read at each fetch and not here.
+    /// Validates the options. Fails on values that cannot be used. Does not read the key file; each fetch reads it.
     pub(super) fn new(options: &Resolved) -> Result<Settings> {
         let allow_http = options.oauth2_allow_http;
         let url = |key: &str, text: &Option<String>| {
@@ -157,7 +157,7 @@ impl Settings {
         let mut known = issuer.iter().chain(&token_endpoint).peekable();
         let is_plain = known.peek().is_some() && known.all(|url| !url.tls) && options.oauth2_ca_file.is_none();
         Ok(Settings {
-            // A machine without trust roots can still ask an issuer on itself.
+            // A machine without trust roots can still contact a local issuer.
             tls: if is_plain { tls.ok() } else { Some(tls?) },
             via: [Via::new(options, Protocol::Http, false)?, Via::new(options, Protocol::Http, true)?],
             issuer,

@@ -10,11 +10,11 @@ use crate::net::USER_AGENT;
 use crate::proxy::{Login, Proxy};
 use crate::topic::Host;
 
-/// The longest head of an answer that is read.
+/// The maximum length of a response's head.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Asks the proxy at the other end of `stream` for a tunnel to `target`. Gives the bytes behind the head of the answer,
-/// which are the target's.
+/// Requests a tunnel to `target` from the proxy at the other end of `stream`. Returns the bytes after the head of the
+/// response, which belong to the target.
 pub(super) async fn connect<S>(stream: &mut S, proxy: &Proxy, target: &Host) -> Result<Vec<u8>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -63,7 +63,7 @@ fn request(login: Option<&Login>, target: &Host) -> String {
     request
 }
 
-/// What matters of the head of an answer.
+/// The relevant parts of a response's head.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -74,7 +74,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The answer and its length; `None` when there is more to come.
+    /// Returns the answer and its length; `None` if it is incomplete.
     fn parse(bytes: &[u8]) -> std::result::Result<Option<(Answer, usize)>, httparse::Error> {
         let mut headers = [httparse::EMPTY_HEADER; 128];
         let mut response = httparse::Response::new(&mut headers);
@@ -133,7 +133,7 @@ impl Answer {
     }
 }
 
-/// Enough of what a proxy says for a line of an error.
+/// Shortens what a proxy says to a line of an error.
 fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
@@ -149,7 +149,8 @@ mod tests {
         Host { name: name.to_owned(), port }
     }
 
-    /// What becomes of a CONNECT to broker:8443 that is answered so, the answer in pieces of so many bytes.
+    /// Returns the outcome of a CONNECT to broker:8443 with this answer, received in pieces of `piece` bytes. Also
+    /// returns what the proxy received.
     async fn answered(proxy: &str, answer: &[u8], piece: usize) -> (Result<Vec<u8>>, String) {
         let (mut ours, mut theirs) = duplex(256 * 1024);
         let proxy = Proxy::parse(proxy, "option proxy").unwrap();
@@ -172,7 +173,7 @@ mod tests {
         let answer = b"HTTP/1.1 200 Connection established\r\nContent-Length: 5\r\n\r\nfirst words";
         for piece in [1, 7, 4096] {
             let (early, request) = answered("http://me:p%40ss@squid", answer, piece).await;
-            // Whatever has been read behind the head belongs to the tunnel, a Content-Length notwithstanding.
+            // All bytes read after the head belong to the tunnel, despite a Content-Length.
             assert!("first words".as_bytes().starts_with(&early.unwrap()));
             let expected = format!(
                 "CONNECT broker:8443 HTTP/1.1\r\nHost: broker:8443\r\nUser-Agent: {USER_AGENT}\r\n\

@@ -1,4 +1,4 @@
-//! Tunnels through proxies: CONNECT of HTTP, and SOCKS5, over any connection that leads to the proxy.
+//! Tunnels through proxies: HTTP CONNECT and SOCKS5, over any connection to the proxy.
 
 mod http;
 mod socks;
@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::proxy::{Proxy, Scheme};
 use crate::topic::Host;
 
-/// Opens a tunnel to `target` on `stream`, which leads to `proxy`: to `address` where there is one, otherwise the proxy
-/// looks the name up. Returns the bytes of the target that came with the answer.
+/// Opens a tunnel to `target` on `stream`, which leads to `proxy`. It leads to `address` if given; otherwise the proxy
+/// resolves the name. Returns the bytes of the target that arrived with the response.
 pub(super) async fn open<S>(
     stream: &mut S,
     proxy: &Proxy,
@@ -28,7 +28,7 @@ where
     }
 }
 
-/// What a proxy refuses for good: another attempt would end in the same way.
+/// Returns the error of a permanent refusal: another attempt would fail in the same way.
 fn refused(kind: ErrorKind, message: String) -> Error {
     Error::new(kind, message).not_retriable()
 }

@@ -10,14 +10,14 @@ use crate::proxy::{Login, Proxy};
 use crate::topic::Host;
 
 const VERSION: u8 = 5;
-/// Of the exchange of user and password, which counts for itself.
+/// The version of the exchange of user and password, which has its own number.
 const LOGIN_VERSION: u8 = 1;
 const NO_LOGIN: u8 = 0;
 const BY_PASSWORD: u8 = 2;
 const CONNECT: u8 = 1;
 
-/// Asks the proxy at the other end of `stream` for a tunnel to `target`: to `address`, or without one to the name, which
-/// the proxy looks up.
+/// Requests a tunnel to `target` from the proxy at the other end of `stream`. It leads to `address`, or without one to
+/// the name, which the proxy resolves.
 pub(super) async fn connect<S>(stream: &mut S, proxy: &Proxy, target: &Host, address: Option<SocketAddr>) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -29,7 +29,7 @@ where
     handshake.opened().await
 }
 
-/// The request for a tunnel.
+/// Returns the request for a tunnel.
 fn request(target: &Host, address: Option<SocketAddr>) -> Result<Vec<u8>> {
     let mut request = vec![VERSION, CONNECT, 0];
     let address = address.map(|address| address.ip()).or_else(|| target.name_without_zone().parse().ok());
@@ -61,7 +61,7 @@ struct Handshake<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
-    /// Agrees on how to authenticate, and does it.
+    /// Negotiates a method of authentication, and authenticates.
     async fn greet(&mut self) -> Result<()> {
         let login = self.proxy.login.as_ref();
         let methods: &[u8] =
@@ -106,14 +106,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         refused(ErrorKind::Authentication, text.trim_end().to_owned())
     }
 
-    /// Reads the answer to the request, and nothing that is behind it.
+    /// Reads the answer to the request, and nothing beyond it.
     async fn opened(&mut self) -> Result<()> {
         let [version, reply, _, kind] = self.receive().await?;
         self.check(version)?;
         if reply != 0 {
             return Err(self.unopened(reply));
         }
-        // The address from which the proxy connects, which is of no use here.
+        // The address from which the proxy connects, which is not needed here.
         match kind {
             1 => drop(self.receive::<6>().await?),
             4 => drop(self.receive::<18>().await?),
@@ -189,7 +189,8 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a tunnel to `name`:8443 if the proxy says `answers`, one after each message, and what it receives.
+    /// Returns the outcome of a tunnel to `name`:8443, and what the proxy receives. The proxy sends one of `answers`
+    /// after each message.
     async fn answered(proxy: &str, name: &str, address: Option<&str>, answers: &[&[u8]]) -> (Result<()>, Vec<Vec<u8>>) {
         let (mut ours, mut theirs) = duplex(64 * 1024);
         let proxy = Proxy::parse(proxy, "option proxy").unwrap();
@@ -225,7 +226,7 @@ mod tests {
             outcome.unwrap();
             assert_eq!(heard, [vec![5, 1, 0], expected]);
         }
-        // The address in the answer may be of any kind.
+        // The address in the answer may be of any type.
         for answer in [&[5, 0, 0, 3, 2, b'a', b'b', 0, 80][..], &[[5, 0, 0, 4].as_slice(), &[0; 18]].concat()] {
             answered("socks5h://s", "broker", None, &[&[5, 0], answer]).await.0.unwrap();
         }
