@@ -1,5 +1,5 @@
-//! Requests to Pulsar's REST API: over the hosts in turn, with redirects to hosts that are trusted, on connections made as
-//! those of the WebSockets are.
+//! Requests to Pulsar's REST API. They try the hosts in turn, follow redirects to trusted hosts, and open connections
+//! in the same way as WebSockets.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,36 +26,36 @@ use crate::proxy::Protocol;
 use crate::runtime::Runtime;
 use crate::topic::{Host, ServiceUrl};
 
-/// A connection that is not used for so long is not used again. Jetty closes it after 30 s, and one that the server
-/// closes in the very moment of a request costs a write its outcome.
+/// How long a connection may be idle and still be used again. Jetty closes it after 30 s. If the server closes it in
+/// the very moment of a request, the outcome of a write is unknown.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// A request, apart from the host.
+/// A request, without the host.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
-    /// With its query.
+    /// Includes the query.
     pub(crate) path: String,
     /// JSON.
     pub(crate) body: Option<String>,
 }
 
-/// Why there is no response, and whether another host may be asked.
+/// Why there is no response, and whether the client may try another host.
 enum Failure {
     /// The request was not sent.
     Unsent(Error),
     /// The request was sent, and its outcome is unknown.
     Lost(Error),
-    /// Another host would not do better.
+    /// Another host would fail as well.
     Final(Error),
 }
 
-/// The servers of the REST API, and one connection to them that is at rest.
+/// The servers of the REST API, and one idle connection to them.
 pub(crate) struct Http {
     runtime: Arc<Runtime>,
     tls: bool,
     hosts: Vec<Host>,
-    /// The place in `hosts` of the one that answered last.
+    /// The index in `hosts` of the host that answered last.
     first: AtomicUsize,
     access: Access,
     timeout: Duration,
@@ -69,7 +69,7 @@ struct Idle {
 }
 
 impl Http {
-    /// Fails on options that cannot be used, and opens nothing.
+    /// Creates the access without opening a connection. Fails on options that cannot be used.
     pub(crate) fn new(
         runtime: Arc<Runtime>,
         service: &ServiceUrl,
@@ -96,19 +96,19 @@ impl Http {
         })
     }
 
-    /// With no more time than `limit` for a request.
+    /// Limits a request to at most `limit`.
     pub(crate) fn within(mut self, limit: Duration) -> Http {
         self.timeout = self.timeout.min(limit);
         self
     }
 
-    /// What to add to the words of a server that answers 401.
+    /// Returns the explanation to append to the message of a server that answers 401.
     pub(crate) fn explain(&self, status: u16) -> String {
         self.access.explain(status)
     }
 
-    /// Sends a request, on the runtime, since the caller may be on no runtime or on another. Dropping the future gives
-    /// the request up.
+    /// Sends a request. It runs on the library's runtime, because the caller may be on another runtime or on none.
+    /// Dropping the future abandons the request.
     pub(crate) async fn send(self: &Arc<Http>, request: Request) -> Result<Response> {
         let (mut sender, answer) = oneshot::channel();
         let http = self.clone();
@@ -130,19 +130,20 @@ impl Http {
         answer.await.unwrap_or_else(|_| Err(Error::closed()))
     }
 
-    /// Lets the connection go that is at rest.
+    /// Closes the idle connection.
     pub(crate) fn close(&self) {
         self.idle().take();
     }
 
-    /// Asks the hosts in turn. What changes something is asked of another host only if it certainly reached none.
+    /// Tries the hosts in turn. A request that changes something goes to another host only if it certainly reached
+    /// none.
     async fn ask(&self, request: &Request, steps: &Steps) -> Result<Response> {
         let count = self.hosts.len();
         let first = self.first.load(Ordering::Relaxed);
         let mut outcome = Err(Error::invalid("there is no host to ask"));
         for index in (first..first + count).map(|index| index % count) {
             outcome = match self.follow(&self.hosts[index], request, steps).await {
-                // A gateway without a broker, or a broker that starts or stops.
+                // A gateway without a broker, or a broker that is starting or stopping.
                 Ok(response) if request.method.is_safe() && matches!(response.status, 502..=504) => Ok(response),
                 Ok(response) => {
                     self.first.store(index, Ordering::Relaxed);
@@ -160,7 +161,7 @@ impl Http {
         outcome
     }
 
-    /// Asks a host, and those to which it redirects: with the same method, body and authorization.
+    /// Sends a request to a host, and to those it redirects to with the same method, body and authorization.
     async fn follow(&self, host: &Host, request: &Request, steps: &Steps) -> std::result::Result<Response, Failure> {
         let (mut host, mut path) = (host.clone(), format!("{}{}", self.access.prefix, request.path));
         for _ in 0..=MAX_REDIRECTS {
@@ -174,7 +175,7 @@ impl Http {
         Err(Failure::Final(Error::new(ErrorKind::Protocol, round)))
     }
 
-    /// Sends a request; once more when the server did not accept the credential and another one is available.
+    /// Sends a request, and repeats it if the server refused the credential and another one is available.
     async fn exchange(
         &self,
         host: &Host,
@@ -185,7 +186,7 @@ impl Http {
         let auth = &self.access.auth;
         let header = async || {
             steps.enter(auth.unfinished());
-            // The whole request has its limit already.
+            // The limit already applies to the whole request.
             auth.header(Duration::MAX).await.map_err(Failure::Final)
         };
         let authorization = header().await?;
@@ -223,7 +224,7 @@ impl Http {
                 }
                 Err(mut error) => {
                     let unsent = error.take_message().is_some();
-                    // The server may have closed a connection at rest in just that moment.
+                    // The server may have closed an idle connection in the same moment.
                     if reused && (unsent || request.method.is_safe()) {
                         continue;
                     }
@@ -263,7 +264,7 @@ impl Http {
         let failed = |error| broken(host, self.tls, error);
         let (sender, connection) = http1::builder().handshake(TokioIo::new(link)).await.map_err(failed)?;
         tokio::spawn(async move {
-            // What becomes of it the requests on it are told.
+            // The requests on the connection receive its outcome.
             let _ = connection.await;
         });
         Ok(sender)

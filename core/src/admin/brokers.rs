@@ -16,7 +16,7 @@ impl Admin {
         self.call("ask for the version", Method::GET, "brokers/version").text().await
     }
 
-    /// Asks a broker to write a message and to read it again; an error if it cannot. It may take seconds.
+    /// Asks a broker to write a message and read it back. Returns an error if it cannot. This may take seconds.
     pub async fn check_health(&self) -> Result<()> {
         let call = self.call("check the health of the broker", Method::GET, "brokers/health");
         match call.text().await?.as_str() {

@@ -1,4 +1,4 @@
-//! Messages as they are stored, read without a subscription: what `peek` and its relatives answer.
+//! Stored messages, read without a subscription: the results of `peek` and similar operations.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::message::{Message, MessageId, Origin};
 use crate::proto::time;
 use crate::topic::TopicName;
 
-/// A message as the broker stores it, with what consumers are not told.
+/// A message as the broker stores it, with fields that consumers do not receive.
 #[derive(Debug, Clone)]
 pub struct StoredMessage {
     message: Message,
@@ -20,12 +20,12 @@ pub struct StoredMessage {
 }
 
 impl StoredMessage {
-    /// Returns the message. It was delivered to nobody, so there is nothing to acknowledge.
+    /// Returns the message. It was not delivered to a consumer, so there is nothing to acknowledge.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// Returns the message without the rest.
+    /// Returns only the message.
     pub fn into_message(self) -> Message {
         self.message
     }
@@ -35,23 +35,24 @@ impl StoredMessage {
         &self.producer_name
     }
 
-    /// Returns the producer's number of the message, by which the broker knows duplicates.
+    /// Returns the producer's sequence id of the message, by which the broker detects duplicates.
     pub fn sequence_id(&self) -> i64 {
         self.sequence_id
     }
 
-    /// Returns whether it has no value at all, which in a compacted topic deletes its key; its payload is empty.
+    /// Returns whether the message has no value, which deletes its key in a compacted topic. Its payload is empty.
     pub fn is_null(&self) -> bool {
         self.null
     }
 
-    /// Returns whether the payload is encrypted. Then a batch is one message here, since nobody can look into it.
+    /// Returns whether the payload is encrypted. If so, a batch appears as one message here, because its content is
+    /// unreadable.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
     }
 }
 
-/// The messages of the entry in a response: one, or those of a batch.
+/// Returns the messages of the entry in a response: one, or those of a batch.
 pub(super) fn unpack(topic: &TopicName, response: &Response) -> Result<Vec<StoredMessage>> {
     let bad = |what: &str| Error::new(ErrorKind::Protocol, format!("{what} of the stored message cannot be read"));
     let head = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
@@ -116,7 +117,8 @@ mod tests {
         Response { status: 200, headers: HeaderMap::from_iter(headers), body: Bytes::copy_from_slice(body) }
     }
 
-    /// Two messages: `a` with key `k` and property `p=q`, and a null value; what is unknown is passed over.
+    /// Two messages: `a` with key `k` and property `p=q`, and a null value. They include unknown fields, which are
+    /// skipped.
     const BATCH: &[u8] =
         b"\0\0\0\x0f\x0a\x06\x0a\x01p\x12\x01q\x12\x01k\x18\x01\x40\x07a\0\0\0\x06\x18\x00\x48\x01\x28\x05";
     const BATCHED: &[(&str, &str)] =

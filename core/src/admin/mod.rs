@@ -1,11 +1,11 @@
-//! Pulsar's REST API: tenants, namespaces, topics and subscriptions, made, looked at and changed.
+//! Pulsar's REST API: creates, inspects and changes tenants, namespaces, topics and subscriptions.
 //!
-//! [`Admin`] has one method for each operation. It asks the hosts of its client, or those of the option `admin_url`, in
-//! turn, with the client's TLS and token. A broker that does not own a topic redirects to the one that does; that is
-//! followed to the hosts of the URLs and to those that `admin_trusted_hosts` names, and to no others, since the token
-//! goes along.
+//! [`Admin`] has one method for each operation. It tries the hosts of its client, or those of the option `admin_url`,
+//! in turn, with the client's TLS and token. A broker that does not own a topic redirects to the one that does. The
+//! client follows redirects only to the hosts of the URLs and those in `admin_trusted_hosts`, because it sends the
+//! token along.
 //!
-//! A request that changes something is never sent twice: when its answer is lost, the error is
+//! A request that changes something is never sent twice. If its answer is lost, the error is
 //! [`ErrorKind::OutcomeUnknown`], or [`ErrorKind::Timeout`] after `admin_timeout`.
 
 mod brokers;
@@ -41,13 +41,13 @@ use crate::message::MessageId;
 use crate::options::Resolved;
 use crate::topic::TopicName;
 
-/// Most of what a question that only helps may take; see [`Admin::advisor`] and [`Admin::unhurried`].
+/// The maximum time for an optional request; see [`Admin::advisor`] and [`Admin::unhurried`].
 const ADVICE: Duration = Duration::from_secs(5);
 
 /// Administers a Pulsar cluster through its REST API. Cheap to clone; it is closed with its client.
 ///
-/// Topics are named as everywhere, `orders`, `tenant/namespace/orders` or in full; a namespace is `tenant/namespace`.
-/// Each call takes at most `admin_timeout`. Dropping its future gives the request up, done or not.
+/// Topics are named as everywhere: `orders`, `tenant/namespace/orders` or in full. A namespace is `tenant/namespace`.
+/// Each call takes at most `admin_timeout`. Dropping its future abandons the request, which may still be carried out.
 ///
 /// ```no_run
 /// use stargate_core::{Client, Options};
@@ -65,26 +65,26 @@ const ADVICE: Duration = Duration::from_secs(5);
 pub struct Admin {
     client: Arc<ClientInner>,
     http: Arc<Http>,
-    /// Whether it keeps to the pace of its client.
+    /// Whether it respects the rate limit of its client.
     unhurried: bool,
 }
 
-/// A place in a topic.
+/// A position in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Position {
     /// Before the first message that is still stored.
     Earliest,
     /// After the last message.
     Latest,
-    /// At this message: it is the next one.
+    /// At this message, which is the next one.
     At(MessageId),
-    /// After this message: the one behind it is the next one.
+    /// After this message: the following one is next.
     After(MessageId),
     /// At the first message that was published at this time or later.
     Time(SystemTime),
 }
 
-/// The answer to [`Admin::request`].
+/// The response of [`Admin::request`].
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The HTTP status, from 200 to 299.
@@ -94,30 +94,30 @@ pub struct Answer {
 }
 
 impl Admin {
-    /// The REST API as a client reaches it.
+    /// Creates the REST API of a client.
     pub(crate) fn new(client: &Arc<ClientInner>) -> Admin {
         Admin { client: client.clone(), http: client.http.clone(), unhurried: false }
     }
 
-    /// For a handle that is being opened: an answer is useful and not necessary, for a proxy may serve nothing but
-    /// WebSockets, and it must not hold up the connection that is.
+    /// Creates the REST API for a handle that is being opened. Its answers are useful but not required: a proxy may
+    /// serve only WebSockets. They must not delay the connection.
     pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Resolved) -> Result<Admin> {
         let http =
             Http::new(client.runtime.clone(), &client.url, &client.credentials, &client.jar, options)?.within(ADVICE);
         Ok(Admin { client: client.clone(), http: Arc::new(http), unhurried: false })
     }
 
-    /// For questions that nobody waits for: they keep to the pace of the client, and do not wait long for an answer. On the
-    /// runtime only.
+    /// Returns this API for background requests. They respect the client's rate limit, and do not wait long for an
+    /// answer. Must be used on the runtime.
     pub(crate) fn unhurried(mut self) -> Admin {
         self.unhurried = true;
         self
     }
 
-    /// Sends a request that has no method here, such as `("GET", "/admin/v2/bookies/all", None)`; `body` is JSON. A
-    /// path that does not begin with `/` is one below `/admin/v2/`.
+    /// Sends a request that has no method here, such as `("GET", "/admin/v2/bookies/all", None)`, and returns the
+    /// answer. `body` is JSON. A path that does not begin with `/` is relative to `/admin/v2/`.
     ///
-    /// It fails as the other methods do: on every status but 2xx.
+    /// Fails like the other methods, on every status except 2xx.
     pub async fn request(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {
         let operation = format!("{method} {}", path.split('?').next().unwrap_or_default());
         let method: Method = method
@@ -129,14 +129,14 @@ impl Admin {
         Ok(Answer { status: response.status, body: response.body })
     }
 
-    /// `path` begins with `/`, or is one below `/admin/v2/`.
+    /// Prepares a request. `path` begins with `/`, or is relative to `/admin/v2/`.
     fn call(&self, operation: &str, method: Method, path: &str) -> Call<'_> {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/admin/v2/{path}") };
         let request = Request { method, path, body: None };
         Call { admin: self, operation: operation.to_owned(), topic: None, request }
     }
 
-    /// About a topic; `rest` follows its name in the path.
+    /// Prepares a request about a topic; `rest` follows its name in the path.
     fn call_topic(&self, operation: &str, method: Method, topic: impl AsRef<str>, rest: &str) -> Result<Call<'_>> {
         let topic: TopicName = topic.as_ref().parse().map_err(|error: Error| error.during(operation))?;
         let mut call = self.call(operation, method, &format!("{}{rest}", topic.path()));
@@ -151,7 +151,7 @@ impl std::fmt::Debug for Admin {
     }
 }
 
-/// A request on its way, and how its answer is to be read.
+/// A request, and how to read its answer.
 struct Call<'a> {
     admin: &'a Admin,
     operation: String,
@@ -165,9 +165,9 @@ impl<'a> Call<'a> {
         self
     }
 
-    // What awaits an answer is boxed, so that it is compiled once for each kind and not into each operation.
+    // Futures that await an answer are boxed, so that each kind is compiled once and not into each operation.
 
-    /// The answer of a request that succeeded.
+    /// Returns the answer of a successful request.
     fn response(&self) -> BoxFuture<'_, Result<Response>> {
         let sent = async {
             self.admin.client.check_open()?;
@@ -187,7 +187,7 @@ impl<'a> Call<'a> {
         Box::pin(async { sent.await.map_err(|error| self.named(error)) })
     }
 
-    /// Its body.
+    /// Returns the body of the answer.
     fn text(&self) -> BoxFuture<'_, Result<String>> {
         Box::pin(async {
             let response = self.response().await?;
@@ -203,7 +203,7 @@ impl<'a> Call<'a> {
         Box::pin(async move { self.read(&self.text().await?) })
     }
 
-    /// The answer with its own text kept in it.
+    /// Parses the answer, which also keeps its own text.
     fn with_raw<T: DeserializeOwned + Raw + Send + 'a>(self) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             let text = self.text().await?;
@@ -213,7 +213,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// A policy that is not set has an empty answer.
+    /// Parses the answer, which is empty for a policy that is not set.
     fn json_or_none<T: DeserializeOwned + Send + 'a>(self) -> BoxFuture<'a, Result<Option<T>>> {
         Box::pin(async move {
             let text = self.text().await?;
@@ -234,8 +234,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Makes something unless it is there; whether it was made. It may be asked for twice, so an answer that was lost is no
-/// reason to give up.
+/// Creates something unless it exists, and returns whether it was created. The request may be repeated, so a lost
+/// answer is no reason to give up.
 async fn ensured<F: Future<Output = Result<()>>>(create: impl Fn() -> F) -> Result<bool> {
     let outcome = match create().await {
         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => create().await,
@@ -248,7 +248,7 @@ async fn ensured<F: Future<Output = Result<()>>>(create: impl Fn() -> F) -> Resu
     }
 }
 
-/// A typed answer that keeps the text it was read from.
+/// A typed answer that keeps the text it was parsed from.
 trait Raw {
     fn keep(&mut self, text: String);
 }
@@ -268,10 +268,10 @@ fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Protocol, "the answer is not what Pulsar's REST API gives").caused_by(error)
 }
 
-/// The error of an answer that is not 2xx.
+/// Returns the error for an answer that is not 2xx.
 fn refusal(response: &Response, explanation: &str) -> Error {
     let reason = refusal::reason(response);
-    // Behind a 500 there is a page with the stack of the broker, and one line of it says what happened.
+    // A 500 comes with a page that contains the broker's stack trace, one line of which states the error.
     let sentence = match reason.split_once("Message: ") {
         Some((_, rest)) if reason.contains("Stacktrace") => rest.lines().next().unwrap_or_default(),
         _ => reason.as_str(),
@@ -282,7 +282,7 @@ fn refusal(response: &Response, explanation: &str) -> Error {
     let error = Error::new(kind_of(status, &reason), format!("{server} refused ({status}): {sentence}{explanation}"))
         .with_http_status(status)
         .with_broker_text(reason.as_str());
-    // What is there already, or is not empty, is so the next time too; two changes at a time are another matter.
+    // Something that exists or is not empty will still be so at a retry; concurrent changes are different.
     if status == 409 && !reason.contains("oncurrent") { error.not_retriable() } else { error }
 }
 
@@ -299,7 +299,7 @@ fn kind_of(status: u16, reason: &str) -> ErrorKind {
     }
 }
 
-/// An id as the REST API writes it.
+/// An id in the format of the REST API.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct JsonId {
@@ -316,14 +316,14 @@ fn none() -> i32 {
 }
 
 impl JsonId {
-    /// `None` for the place before the first message.
+    /// Returns the id; `None` for the position before the first message.
     fn into_id(self) -> Option<MessageId> {
         let (ledger, entry) = (u64::try_from(self.ledger_id).ok()?, u64::try_from(self.entry_id).ok()?);
         Some(MessageId::at(ledger, entry, self.partition_index, self.batch_index))
     }
 }
 
-/// The body that names an id.
+/// Returns the body that names an id.
 fn id_body(id: &MessageId, excluded: bool) -> Value {
     let index = |index: Option<u32>| index.map_or(-1, i64::from);
     serde_json::json!({
@@ -345,7 +345,7 @@ mod tests {
     use crate::client::Client;
     use crate::options::Options;
 
-    /// Awaiting on a runtime of several threads needs it.
+    /// Awaiting on a multi-threaded runtime requires it.
     #[test]
     fn futures_may_move_between_threads() {
         fn sendable(_: impl Send) {}

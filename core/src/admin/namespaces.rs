@@ -11,8 +11,8 @@ use super::{Admin, Call, keeps_raw};
 use crate::error::{Error, Result};
 use crate::topic::percent_encode;
 
-/// How long and how much is kept of what every subscription has acknowledged. Both 0 keep nothing, the default; -1 is
-/// without limit; one of them 0 and the other not is an error.
+/// How long, and how much, a topic keeps messages that every subscription has acknowledged. Both 0, the default, keep
+/// nothing; -1 is without limit. Only one of them 0 is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// Minutes; `retentionTimeInMinutes`.
@@ -23,17 +23,17 @@ pub struct Retention {
     pub size_in_mb: i64,
 }
 
-/// What a backlog quota counts.
+/// The quantity that a backlog quota limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BacklogQuotaKind {
     /// The bytes that a topic holds for its slowest subscription.
     DestinationStorage,
-    /// The age of the oldest message that is not acknowledged, in seconds.
+    /// The age of the oldest unacknowledged message, in seconds.
     MessageAge,
 }
 
 impl BacklogQuotaKind {
-    /// Pulsar's word for it.
+    /// Returns Pulsar's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             BacklogQuotaKind::DestinationStorage => "destination_storage",
@@ -41,7 +41,7 @@ impl BacklogQuotaKind {
         }
     }
 
-    /// Returns the kind of this name in Pulsar.
+    /// Returns the kind with this name in Pulsar.
     pub fn from_word(word: &str) -> Option<BacklogQuotaKind> {
         [BacklogQuotaKind::DestinationStorage, BacklogQuotaKind::MessageAge]
             .into_iter()
@@ -52,11 +52,11 @@ impl BacklogQuotaKind {
 /// What happens when a topic's backlog is over its quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BacklogPolicy {
-    /// Producers cannot connect, and those that are connected wait.
+    /// Producers cannot connect, and connected producers wait.
     ProducerRequestHold,
-    /// Producers cannot connect, and those that are connected get errors.
+    /// Producers cannot connect, and connected producers receive errors.
     ProducerException,
-    /// The oldest messages of the slowest subscriptions are acknowledged for them.
+    /// The broker acknowledges the oldest messages of the slowest subscriptions.
     ConsumerBacklogEviction,
 }
 
@@ -64,7 +64,7 @@ impl BacklogPolicy {
     const ALL: [BacklogPolicy; 3] =
         [BacklogPolicy::ProducerRequestHold, BacklogPolicy::ProducerException, BacklogPolicy::ConsumerBacklogEviction];
 
-    /// Pulsar's word for it.
+    /// Returns Pulsar's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             BacklogPolicy::ProducerRequestHold => "producer_request_hold",
@@ -73,38 +73,38 @@ impl BacklogPolicy {
         }
     }
 
-    /// Returns the policy of this name in Pulsar.
+    /// Returns the policy with this name in Pulsar.
     pub fn from_word(word: &str) -> Option<BacklogPolicy> {
         BacklogPolicy::ALL.into_iter().find(|policy| policy.as_str() == word)
     }
 }
 
-/// A bound of what a topic may hold for subscriptions that do not acknowledge.
+/// A limit on what a topic may keep for subscriptions that do not acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacklogQuota {
-    /// What is counted; a namespace has at most one quota of each kind.
+    /// The quantity that is limited. A namespace has at most one quota of each kind.
     pub kind: BacklogQuotaKind,
-    /// Bytes, or seconds, by the kind; -1 is without limit.
+    /// Bytes or seconds, depending on the kind; -1 is without limit.
     pub limit: i64,
-    /// What happens beyond it.
+    /// What happens beyond the limit.
     pub policy: BacklogPolicy,
 }
 
-/// The policies of a namespace that are set; the broker's defaults hold where there is `None`.
+/// The policies set for a namespace. For `None`, the broker's default applies.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct NamespacePolicies {
-    /// How much is kept of what is acknowledged.
+    /// How long, and how much, topics keep acknowledged messages.
     pub retention: Option<Retention>,
-    /// After how long a message counts as acknowledged whether it is or not.
+    /// How long until a message counts as acknowledged, even if it is not.
     pub message_ttl: Option<Duration>,
-    /// Whether the broker drops messages that a producer sent before.
+    /// Whether the broker drops duplicates of messages that a producer has already sent.
     pub deduplication: Option<bool>,
-    /// The quotas.
+    /// The backlog quotas.
     pub backlog_quotas: Vec<BacklogQuota>,
-    /// The number of bundles, into which the namespace is divided among the brokers.
+    /// The number of bundles that divide the namespace among the brokers.
     pub bundles: u32,
-    /// Everything that the broker said, in JSON.
+    /// The broker's complete answer, in JSON.
     pub raw: String,
 }
 
@@ -143,7 +143,7 @@ fn without_limit() -> i64 {
     -1
 }
 
-/// Quotas of kinds that later versions may have are left out.
+/// Converts the quotas, without kinds that only later versions have.
 fn quotas(map: BTreeMap<String, JsonQuota>) -> Vec<BacklogQuota> {
     let quota = |(kind, quota): (String, JsonQuota)| {
         let kind = BacklogQuotaKind::from_word(&kind)?;
@@ -157,14 +157,14 @@ fn quotas(map: BTreeMap<String, JsonQuota>) -> Vec<BacklogQuota> {
 }
 
 impl Admin {
-    /// Returns the names of a tenant's namespaces, `tenant/namespace` each. It is one answer of the broker, however
-    /// many.
+    /// Returns the names of a tenant's namespaces, each as `tenant/namespace`. The broker returns all of them in one
+    /// answer.
     pub async fn namespaces(&self, tenant: &str) -> Result<Vec<String>> {
         let operation = format!("list the namespaces of {tenant:?}");
         self.call(&operation, Method::GET, &format!("namespaces/{}", percent_encode(tenant))).json().await
     }
 
-    /// What is set for a namespace.
+    /// Returns the policies set for a namespace.
     pub async fn namespace_policies(&self, namespace: &str) -> Result<NamespacePolicies> {
         let policies: JsonPolicies = self.call_namespace("read", Method::GET, namespace, "")?.with_raw().await?;
         Ok(NamespacePolicies {
@@ -177,7 +177,7 @@ impl Admin {
         })
     }
 
-    /// Creates a namespace, with this number of bundles, or the default of the broker.
+    /// Creates a namespace with this number of bundles, or with the broker's default.
     pub async fn create_namespace(&self, namespace: &str, bundles: Option<u32>) -> Result<()> {
         let call = self.call_namespace("create", Method::PUT, namespace, "")?;
         match bundles {
@@ -196,51 +196,52 @@ impl Admin {
         super::ensured(|| self.create_namespace(namespace, None)).await
     }
 
-    /// Returns the retention that is set.
+    /// Returns the retention, if it is set.
     pub async fn retention(&self, namespace: &str) -> Result<Option<Retention>> {
         self.call_namespace("read the retention of", Method::GET, namespace, "/retention")?.json_or_none().await
     }
 
-    /// Sets the retention; it may not be less than a backlog quota.
+    /// Sets the retention. It must not be less than a backlog quota.
     pub async fn set_retention(&self, namespace: &str, retention: &Retention) -> Result<()> {
         let call = self.call_namespace("set the retention of", Method::POST, namespace, "/retention")?;
         call.body(&json!(retention)).done().await
     }
 
-    /// Lets the broker's default hold again.
+    /// Removes the retention, so that the broker's default applies.
     pub async fn remove_retention(&self, namespace: &str) -> Result<()> {
         self.call_namespace("remove the retention of", Method::DELETE, namespace, "/retention")?.done().await
     }
 
-    /// Returns the time to live that is set.
+    /// Returns the time to live, if it is set.
     pub async fn message_ttl(&self, namespace: &str) -> Result<Option<Duration>> {
         let call = self.call_namespace("read the time to live of", Method::GET, namespace, "/messageTTL")?;
         call.json_or_none::<u64>().await.map(|seconds| seconds.map(Duration::from_secs))
     }
 
-    /// Sets after how long a message counts as acknowledged, whether it is or not; in whole seconds, 0 for never.
+    /// Sets how long until a message counts as acknowledged, even if it is not. In whole seconds; 0 disables this.
     pub async fn set_message_ttl(&self, namespace: &str, ttl: Duration) -> Result<()> {
         let call = self.call_namespace("set the time to live of", Method::POST, namespace, "/messageTTL")?;
         call.body(&json!(ttl.as_secs())).done().await
     }
 
-    /// Lets the broker's default hold again.
+    /// Removes the time to live, so that the broker's default applies.
     pub async fn remove_message_ttl(&self, namespace: &str) -> Result<()> {
         self.call_namespace("remove the time to live of", Method::DELETE, namespace, "/messageTTL")?.done().await
     }
 
-    /// Returns whether deduplication is set, and to what.
+    /// Returns whether deduplication is enabled; `None` if it is not set.
     pub async fn deduplication(&self, namespace: &str) -> Result<Option<bool>> {
         self.call_namespace("read the deduplication of", Method::GET, namespace, "/deduplication")?.json_or_none().await
     }
 
-    /// Lets the broker drop messages that a producer sent before, or not. Topics that are in use may take a moment.
+    /// Sets whether the broker drops duplicates of messages that a producer has already sent. Topics in use may take a
+    /// moment to adopt it.
     pub async fn set_deduplication(&self, namespace: &str, enabled: bool) -> Result<()> {
         let call = self.call_namespace("set the deduplication of", Method::POST, namespace, "/deduplication")?;
         call.body(&json!(enabled)).done().await
     }
 
-    /// Lets the broker's default hold again.
+    /// Removes the setting of deduplication, so that the broker's default applies.
     pub async fn remove_deduplication(&self, namespace: &str) -> Result<()> {
         self.call_namespace("remove the deduplication of", Method::DELETE, namespace, "/deduplication")?.done().await
     }
@@ -251,7 +252,7 @@ impl Admin {
         call.json().await.map(quotas)
     }
 
-    /// Sets the backlog quota of its kind; it may not be more than the retention.
+    /// Sets the backlog quota of its kind. It must not be more than the retention.
     pub async fn set_backlog_quota(&self, namespace: &str, quota: &BacklogQuota) -> Result<()> {
         let rest = format!("/backlogQuota?backlogQuotaType={}", quota.kind.as_str());
         let limit = |kind| if quota.kind == kind { quota.limit } else { -1 };
@@ -263,20 +264,20 @@ impl Admin {
         self.call_namespace("set the backlog quota of", Method::POST, namespace, &rest)?.body(&body).done().await
     }
 
-    /// Lets the broker's default hold again.
+    /// Removes the backlog quota of this kind, so that the broker's default applies.
     pub async fn remove_backlog_quota(&self, namespace: &str, kind: BacklogQuotaKind) -> Result<()> {
         let rest = format!("/backlogQuota?backlogQuotaType={}", kind.as_str());
         self.call_namespace("remove the backlog quota of", Method::DELETE, namespace, &rest)?.done().await
     }
 
-    /// About a namespace; `rest` follows its name in the path.
+    /// Prepares a request about a namespace; `rest` follows its name in the path.
     fn call_namespace(&self, operation: &str, method: Method, namespace: &str, rest: &str) -> Result<Call<'_>> {
         let operation = format!("{operation} the namespace {namespace:?}");
         Ok(self.call(&operation, method, &format!("namespaces/{}{rest}", namespace_path(namespace)?)))
     }
 }
 
-/// `tenant/namespace`, as two segments of a path.
+/// Returns `tenant/namespace` as two segments of a path.
 pub(super) fn namespace_path(namespace: &str) -> Result<String> {
     match namespace.split_once('/') {
         Some((tenant, name)) if !tenant.is_empty() && !name.is_empty() && !name.contains('/') => {

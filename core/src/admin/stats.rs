@@ -1,4 +1,4 @@
-//! Statistics of topics, as far as they are the same for all; the rest is in the broker's own text.
+//! Statistics of topics, as far as all topics share them. The broker's own text contains the others.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +11,29 @@ use super::keeps_raw;
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct TopicStats {
-    /// Messages published a second.
+    /// Messages published per second.
     pub msg_rate_in: f64,
-    /// Messages delivered a second.
+    /// Messages delivered per second.
     pub msg_rate_out: f64,
-    /// Bytes published a second.
+    /// Bytes published per second.
     pub msg_throughput_in: f64,
-    /// Bytes delivered a second.
+    /// Bytes delivered per second.
     pub msg_throughput_out: f64,
     /// Messages published since the broker loaded the topic.
     pub msg_in_counter: u64,
     /// Bytes published since the broker loaded the topic.
     pub bytes_in_counter: u64,
-    /// Bytes stored, as they are in one copy.
+    /// Bytes stored, counting one copy.
     pub storage_size: i64,
-    /// Bytes that a subscription has still to acknowledge.
+    /// Bytes that a subscription has yet to acknowledge.
     pub backlog_size: i64,
-    /// The producers, in no order. Readers and consumers are in `subscriptions`.
+    /// The producers, in no particular order. Readers and consumers are in `subscriptions`.
     pub publishers: Vec<PublisherStats>,
-    /// The subscriptions by name; a reader that is connected is one too, with a name of its own.
+    /// The subscriptions by name. A connected reader is also one, with a name of its own.
     pub subscriptions: BTreeMap<String, SubscriptionStats>,
-    /// For a topic with partitions, the statistics of each that were asked for, by the full name of the partition.
+    /// For a partitioned topic, the statistics of each requested partition, by the partition's full name.
     pub partitions: BTreeMap<String, TopicStats>,
-    /// Everything that the broker said, in JSON; empty for a partition among others.
+    /// The broker's complete answer, in JSON; empty for one of several partitions.
     #[serde(skip)]
     pub raw: String,
 }
@@ -51,17 +51,17 @@ pub struct InternalStats {
     pub number_of_entries: u64,
     /// Bytes that are stored.
     pub total_size: u64,
-    /// The last entry that is safely stored, `ledger:entry`; the entry is -1 in a ledger without any.
+    /// The last entry that is safely stored, as `ledger:entry`. In an empty ledger the entry is -1.
     pub last_confirmed_entry: String,
     /// `LedgerOpened`, `ClosedLedger`, `Terminated` and others.
     pub state: String,
-    /// The ledgers, the oldest first; the last one is being written, and has no numbers yet.
+    /// The ledgers, the oldest first. The last one is being written, and has no numbers yet.
     pub ledgers: Vec<Ledger>,
-    /// The positions of the subscriptions by their names.
+    /// The positions of the subscriptions, by name.
     pub cursors: BTreeMap<String, Cursor>,
-    /// For a topic with partitions, those of each, by the full name of the partition; then the rest is empty.
+    /// For a partitioned topic, the statistics of each partition, by its full name. The other fields are then empty.
     pub partitions: BTreeMap<String, InternalStats>,
-    /// Everything that the broker said, in JSON; empty for a partition among others.
+    /// The broker's complete answer, in JSON; empty for one of several partitions.
     #[serde(skip)]
     pub raw: String,
 }
@@ -73,24 +73,24 @@ pub struct InternalStats {
 pub struct Ledger {
     /// Its number, the first part of a message id.
     pub ledger_id: u64,
-    /// How many entries it has.
+    /// The number of its entries.
     pub entries: u64,
-    /// How many bytes it has.
+    /// The number of its bytes.
     pub size: u64,
-    /// Whether it was moved to a cheaper storage.
+    /// Whether it was moved to cheaper storage.
     pub offloaded: bool,
 }
 
-/// Where a subscription stands, in [`InternalStats`].
+/// The position of a subscription, in [`InternalStats`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Cursor {
-    /// Everything up to this entry is acknowledged, `ledger:entry`.
+    /// Everything up to this entry is acknowledged, as `ledger:entry`.
     pub mark_delete_position: String,
-    /// The next entry to be delivered, `ledger:entry`.
+    /// The next entry to deliver, as `ledger:entry`.
     pub read_position: String,
-    /// What is acknowledged beyond, as ranges in the broker's writing.
+    /// The acknowledged entries beyond that, as ranges in the broker's notation.
     pub individually_deleted_messages: String,
 }
 
@@ -101,9 +101,9 @@ pub struct Cursor {
 pub struct PublisherStats {
     /// Its name.
     pub producer_name: String,
-    /// Messages published a second.
+    /// Messages published per second.
     pub msg_rate_in: f64,
-    /// The address of the client, here that of the WebSocket proxy.
+    /// The address of the client, which here is that of the WebSocket proxy.
     pub address: String,
 }
 
@@ -112,16 +112,17 @@ pub struct PublisherStats {
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct SubscriptionStats {
-    /// Messages not acknowledged, those in delivery included. The broker estimates: with batches it counts them as
-    /// entries unless it was asked to be precise, as [`Admin::topic_stats`](super::Admin::topic_stats) does.
+    /// Messages not acknowledged, including those being delivered. The broker's count is an estimate that counts
+    /// batches as entries, unless the request asks for precision. [`Admin::topic_stats`](super::Admin::topic_stats)
+    /// asks for it.
     pub msg_backlog: i64,
-    /// Messages delivered and not acknowledged yet; counted for shared and key_shared subscriptions.
+    /// Messages delivered and not yet acknowledged; counted for shared and key_shared subscriptions.
     pub unacked_messages: u64,
-    /// Messages that wait for their time.
+    /// Messages whose delivery is delayed.
     pub msg_delayed: u64,
-    /// Messages delivered a second.
+    /// Messages delivered per second.
     pub msg_rate_out: f64,
-    /// Messages redelivered a second.
+    /// Messages redelivered per second.
     pub msg_rate_redeliver: f64,
     /// `Exclusive`, `Shared`, `Failover` or `Key_Shared`; empty before the first consumer.
     #[serde(rename = "type")]
@@ -129,10 +130,10 @@ pub struct SubscriptionStats {
     /// Whether it outlives its consumers.
     #[serde(rename = "isDurable")]
     pub is_durable: bool,
-    /// Whether the broker holds back from the consumers because too much is unacknowledged.
+    /// Whether the broker has stopped delivery to the consumers because too many messages are unacknowledged.
     #[serde(rename = "blockedSubscriptionOnUnackedMsgs")]
     pub is_blocked: bool,
-    /// The consumers that are connected.
+    /// The connected consumers.
     pub consumers: Vec<ConsumerStats>,
 }
 
@@ -143,12 +144,12 @@ pub struct SubscriptionStats {
 pub struct ConsumerStats {
     /// Its name.
     pub consumer_name: String,
-    /// How many messages it may still be sent.
+    /// How many more messages the broker may send it.
     pub available_permits: i64,
-    /// Messages delivered to it and not acknowledged yet.
+    /// Messages delivered to it and not yet acknowledged.
     pub unacked_messages: u64,
-    /// Messages delivered a second.
+    /// Messages delivered per second.
     pub msg_rate_out: f64,
-    /// The address of the client, here that of the WebSocket proxy.
+    /// The address of the client, which here is that of the WebSocket proxy.
     pub address: String,
 }

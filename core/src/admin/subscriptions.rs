@@ -1,4 +1,4 @@
-//! Subscriptions: where they stand, and moving them.
+//! Subscriptions: their positions, and moving them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use crate::topic::{TopicName, percent_encode};
 
-/// What a broker found in the backlog of a subscription.
+/// The broker's analysis of the backlog of a subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
@@ -22,9 +22,9 @@ pub struct BacklogAnalysis {
     pub entries: u64,
     /// Messages in them.
     pub messages: u64,
-    /// Whether it stopped at the broker's limits of entries or time, before the end.
+    /// Whether the broker stopped at its limits of entries or time, before the end.
     pub aborted: bool,
-    /// Everything that the broker said, in JSON.
+    /// The broker's complete answer, in JSON.
     #[serde(skip)]
     pub raw: String,
 }
@@ -37,8 +37,9 @@ impl Admin {
         self.call_topic("list the subscriptions of", Method::GET, topic, "/subscriptions")?.json().await
     }
 
-    /// Creates a subscription that begins at a position, and the topic too where brokers create topics by themselves.
-    /// [`ErrorKind::Busy`] if there is one of this name. On a topic with partitions only `Earliest` and `Latest`.
+    /// Creates a subscription that begins at a position. Also creates the topic where brokers create topics on demand.
+    /// Fails with [`ErrorKind::Busy`] if the name exists. On a partitioned topic only `Earliest` and `Latest` are
+    /// allowed.
     pub async fn create_subscription(
         &self,
         topic: impl AsRef<str>,
@@ -59,13 +60,13 @@ impl Admin {
         };
         self.call_of("create", Method::PUT, &topic, subscription, "")?.body(&body).done().await?;
         match begin {
-            // There is no way to say "after" when it is made.
+            // A new subscription cannot begin "after" an id.
             Position::After(_) => self.seek(&topic, subscription, begin).await,
             _ => Ok(()),
         }
     }
 
-    /// Creates a subscription unless it exists, and returns whether it was created. One that is there stays where it is.
+    /// Creates a subscription unless it exists, and returns whether it was created. An existing one keeps its position.
     pub async fn ensure_subscription(
         &self,
         topic: impl AsRef<str>,
@@ -76,17 +77,18 @@ impl Admin {
         super::ensured(|| self.create_subscription(topic, subscription, begin)).await
     }
 
-    /// Deletes a subscription. One with consumers is [`ErrorKind::Busy`], unless `force` disconnects them; those of this
-    /// library reconnect and create it again.
+    /// Deletes a subscription. Fails with [`ErrorKind::Busy`] if it has consumers, unless `force` disconnects them.
+    /// Consumers of this library reconnect and create it again.
     pub async fn delete_subscription(&self, topic: impl AsRef<str>, subscription: &str, force: bool) -> Result<()> {
         self.call_of("delete", Method::DELETE, topic, subscription, &format!("?force={force}"))?.done().await
     }
 
-    /// Moves a subscription: its next message is the one at `to`. Consumers that are connected are disconnected by the
-    /// broker, and this library's connect again by themselves.
+    /// Moves a subscription, so that its next message is the one at `to`. The broker disconnects its consumers, and
+    /// those of this library reconnect by themselves.
     ///
-    /// On a topic with partitions, `Earliest`, `Latest` and `Time` move all of them, and an id moves the partition that it
-    /// belongs to. A batch comes whole: `At` any message of it, and `After` any but the last, begins with its first message.
+    /// On a partitioned topic, `Earliest`, `Latest` and `Time` move all partitions, and an id moves the partition that
+    /// it belongs to. Batches are indivisible. `At` any message in one, and `After` any but the last, starts at its
+    /// first message.
     pub async fn seek(&self, topic: impl AsRef<str>, subscription: &str, to: &Position) -> Result<()> {
         let call = |topic: &str, rest: &str| self.call_of("seek", Method::POST, topic, subscription, rest);
         let topic = topic.as_ref();
@@ -101,24 +103,24 @@ impl Admin {
         }
     }
 
-    /// Skips the next `count` entries of a subscription; a batch is one entry. Not for topics with partitions.
+    /// Skips the next `count` entries of a subscription; a batch is one entry. Not available for partitioned topics.
     pub async fn skip(&self, topic: impl AsRef<str>, subscription: &str, count: u64) -> Result<()> {
         self.call_of("skip", Method::POST, topic, subscription, &format!("/skip/{count}"))?.done().await
     }
 
-    /// Skips everything that is stored, for a subscription.
+    /// Skips all stored messages of a subscription.
     pub async fn skip_all(&self, topic: impl AsRef<str>, subscription: &str) -> Result<()> {
         self.call_of("skip all", Method::POST, topic, subscription, "/skip_all")?.done().await
     }
 
-    /// Acknowledges everything older than `age` for a subscription; in whole seconds. The broker goes on with it after the
-    /// answer. `false` when it does not begin, because nothing is old enough or it is at it already.
+    /// Acknowledges everything older than `age`, in whole seconds, for a subscription. The broker completes this after
+    /// its answer. Returns `false` if it does not start, because nothing is old enough or an expiry is already running.
     pub async fn expire_messages(&self, topic: impl AsRef<str>, subscription: &str, age: Duration) -> Result<bool> {
         let rest = format!("/expireMessages/{}", age.as_secs());
         begun(self.call_of("expire messages of", Method::POST, topic, subscription, &rest)?.done().await)
     }
 
-    /// As [`Admin::expire_messages`], up to the message `id` and with it. Not for topics with partitions.
+    /// Like [`Admin::expire_messages`], up to and including the message `id`. Not available for partitioned topics.
     pub async fn expire_messages_until(
         &self,
         topic: impl AsRef<str>,
@@ -130,15 +132,15 @@ impl Admin {
         begun(call.body(&id_body(id, false)).done().await)
     }
 
-    /// As [`Admin::expire_messages`], for all subscriptions of a topic.
+    /// Like [`Admin::expire_messages`], for all subscriptions of a topic.
     pub async fn expire_all_messages(&self, topic: impl AsRef<str>, age: Duration) -> Result<bool> {
         let rest = format!("/all_subscription/expireMessages/{}", age.as_secs());
         begun(self.call_topic("expire messages of", Method::POST, topic, &rest)?.done().await)
     }
 
     /// Returns the messages of the entry at `position`, counted from 1, among those that a subscription has not
-    /// acknowledged; they stay as they are. More than one when the entry is a batch; `None` past the end. Not for
-    /// topics with partitions, but for each of them.
+    /// acknowledged. The messages stay unacknowledged. An entry that is a batch has several; `None` past the end. For a
+    /// partitioned topic, query each partition.
     pub async fn peek_entry(
         &self,
         topic: impl AsRef<str>,
@@ -156,8 +158,8 @@ impl Admin {
         }
     }
 
-    /// Returns the next `count` messages that a subscription has not acknowledged, without taking them: one request an
-    /// entry.
+    /// Returns the next `count` messages that a subscription has not acknowledged, without consuming them. Sends one
+    /// request per entry.
     pub async fn peek(&self, topic: impl AsRef<str>, subscription: &str, count: usize) -> Result<Vec<StoredMessage>> {
         let mut messages = Vec::new();
         for position in 1.. {
@@ -173,7 +175,7 @@ impl Admin {
         Ok(messages)
     }
 
-    /// Returns the properties that were given to a subscription.
+    /// Returns the properties of a subscription.
     pub async fn subscription_properties(
         &self,
         topic: impl AsRef<str>,
@@ -193,14 +195,14 @@ impl Admin {
         call.body(&json!(properties)).done().await
     }
 
-    /// Has the broker read the backlog of a subscription and count what is in it; that can take long, and reads from
-    /// storage what is old. Not for topics with partitions, but for each of them.
+    /// Makes the broker read and count the backlog of a subscription, and returns the result. This can take long, and
+    /// reads old messages from storage. For a partitioned topic, query each partition.
     pub async fn analyze_backlog(&self, topic: impl AsRef<str>, subscription: &str) -> Result<BacklogAnalysis> {
         let call = self.call_of("analyze the backlog of", Method::POST, topic, subscription, "/analyzeBacklog")?;
         call.with_raw().await
     }
 
-    /// About a subscription; `rest` follows its name in the path.
+    /// Prepares a request about a subscription; `rest` follows its name in the path.
     fn call_of(
         &self,
         operation: &str,
@@ -212,13 +214,13 @@ impl Admin {
         if subscription.is_empty() {
             return Err(Error::invalid("the name of the subscription is empty").during(operation));
         }
-        // Twice, because the broker decodes this part of the path twice, unlike the name of the topic.
+        // Encoded twice because, unlike the name of the topic, the broker decodes this part of the path twice.
         let rest = format!("/subscription/{}{rest}", percent_encode(&percent_encode(subscription)));
         self.call_topic(&format!("{operation} {subscription:?} of"), method, topic, &rest)
     }
 }
 
-/// "Not issued", says the broker, when there is nothing to do.
+/// Returns whether the operation started. The broker answers "not issued" if there is nothing to do.
 fn begun(outcome: Result<()>) -> Result<bool> {
     match outcome {
         Err(error) if error.http_status() == Some(409) => Ok(false),
@@ -227,7 +229,7 @@ fn begun(outcome: Result<()>) -> Result<bool> {
 }
 
 impl Call<'_> {
-    /// The messages in the answer.
+    /// Returns the messages in the answer.
     pub(super) async fn stored(&self) -> Result<Vec<StoredMessage>> {
         let response = self.response().await?;
         match &self.topic {
@@ -237,12 +239,12 @@ impl Call<'_> {
     }
 }
 
-/// A subscription that is not there is a 404 as well.
+/// Returns whether the error means the end of the backlog. A missing subscription is a 404 as well.
 fn is_past_the_end(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound && error.broker_text().is_some_and(|text| text.contains("Message not found"))
 }
 
-/// An id of a partition is one of a position in that partition's own topic.
+/// Returns the topic to request for an id: an id with a partition is a position in the topic of that partition.
 fn of_partition(topic: &str, id: &MessageId) -> Result<String> {
     let name: TopicName = topic.parse()?;
     id.check_partition(&name)?;
@@ -252,7 +254,7 @@ fn of_partition(topic: &str, id: &MessageId) -> Result<String> {
     })
 }
 
-/// Fails when the id is of another partition than the topic.
+/// Fails if the id belongs to another partition than the topic.
 pub(super) fn check_partition(topic: impl AsRef<str>, id: &MessageId) -> Result<()> {
     id.check_partition(&topic.as_ref().parse()?)
 }

@@ -7,15 +7,15 @@ use super::{Admin, Call, keeps_raw};
 use crate::error::Result;
 use crate::topic::percent_encode;
 
-/// Who may administer a tenant, and where it may store.
+/// The administrators and clusters of a tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TenantInfo {
     /// The roles that may administer it, besides the superusers.
     pub admin_roles: Vec<String>,
-    /// The clusters that its namespaces may use. None stands for all that there are, when a tenant is made.
+    /// The clusters that its namespaces may use. If empty when a tenant is created, all existing clusters.
     pub allowed_clusters: Vec<String>,
-    /// What the broker said, in JSON; it is not sent.
+    /// The broker's answer, in JSON; never sent.
     #[serde(skip)]
     pub raw: String,
 }
@@ -28,12 +28,12 @@ impl Admin {
         self.call("list the tenants", Method::GET, "tenants").json().await
     }
 
-    /// What a tenant is allowed.
+    /// Returns the administrators and clusters of a tenant.
     pub async fn tenant(&self, name: &str) -> Result<TenantInfo> {
         self.call_tenant("read", Method::GET, name).with_raw().await
     }
 
-    /// Creates a tenant. [`ErrorKind::Busy`](crate::ErrorKind::Busy) if there is one of this name.
+    /// Creates a tenant. Fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy) if the name exists.
     pub async fn create_tenant(&self, name: &str, info: &TenantInfo) -> Result<()> {
         let mut info = info.clone();
         if info.allowed_clusters.is_empty() {
@@ -42,7 +42,7 @@ impl Admin {
         self.call_tenant("create", Method::PUT, name).body(&serde_json::json!(info)).done().await
     }
 
-    /// Replaces what a tenant is allowed.
+    /// Replaces the administrators and clusters of a tenant.
     pub async fn update_tenant(&self, name: &str, info: &TenantInfo) -> Result<()> {
         self.call_tenant("update", Method::POST, name).body(&serde_json::json!(info)).done().await
     }
@@ -52,7 +52,7 @@ impl Admin {
         self.call_tenant("delete", Method::DELETE, name).done().await
     }
 
-    /// Creates a tenant unless it exists, and returns whether it was created. One that is there stays as it is.
+    /// Creates a tenant unless it exists, and returns whether it was created. An existing one stays unchanged.
     pub async fn ensure_tenant(&self, name: &str, info: &TenantInfo) -> Result<bool> {
         super::ensured(|| self.create_tenant(name, info)).await
     }

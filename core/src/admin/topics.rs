@@ -17,16 +17,16 @@ use crate::message::MessageId;
 use crate::options::InitialPosition;
 use crate::topic::Persistence;
 
-/// How far the compaction of a topic is.
+/// The progress of a topic's compaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct CompactionStatus {
     /// `NOT_RUN`, `RUNNING`, `SUCCESS` or `ERROR`.
     pub status: String,
-    /// Why the last one failed; empty if it did not.
+    /// Why the last compaction failed; empty if it did not.
     pub last_error: String,
-    /// What the broker said, in JSON.
+    /// The broker's answer, in JSON.
     #[serde(skip)]
     pub raw: String,
 }
@@ -34,19 +34,20 @@ pub struct CompactionStatus {
 keeps_raw!(CompactionStatus);
 
 impl Admin {
-    /// Returns the full names of the topics of a namespace that a broker stores, or of those that it does not; each
-    /// partition by itself, and in no order. It is one answer of the broker, however many there are:
-    /// [`Admin::walk_topics`] takes the namespaces of a tenant, or of all, one by one.
+    /// Returns the full names of a namespace's topics, persistent or non-persistent. Each partition is separate, and
+    /// the order is arbitrary. The broker returns all of them in one answer, however many there are.
+    /// [`Admin::walk_topics`] lists the namespaces of a tenant, or of all tenants, one by one.
     pub async fn topics(&self, namespace: &str, persistence: Persistence) -> Result<Vec<String>> {
         self.call_list("list the topics of", namespace, persistence, "")?.json().await
     }
 
-    /// Returns the full names of the topics with partitions of a namespace. It is one answer of the broker.
+    /// Returns the full names of a namespace's partitioned topics. The broker returns all of them in one answer.
     pub async fn partitioned_topics(&self, namespace: &str, persistence: Persistence) -> Result<Vec<String>> {
         self.call_list("list the partitioned topics of", namespace, persistence, "/partitioned")?.json().await
     }
 
-    /// All topics of a tenant, or of all tenants: asks for the next namespace when the topics of one have been taken.
+    /// Walks all topics of a tenant, or of all tenants. Returns a walk that requests the next namespace once the topics
+    /// of one have been taken.
     pub fn walk_topics(&self, tenant: Option<&str>) -> TopicWalk {
         TopicWalk {
             admin: self.clone(),
@@ -56,24 +57,24 @@ impl Admin {
         }
     }
 
-    /// Creates a topic without partitions. [`ErrorKind::Busy`] if there is one of this name.
+    /// Creates a topic without partitions. Fails with [`ErrorKind::Busy`] if the name exists.
     pub async fn create_topic(&self, topic: impl AsRef<str>) -> Result<()> {
         self.call_topic("create", Method::PUT, topic, "")?.done().await
     }
 
-    /// Creates a topic with partitions. [`ErrorKind::Busy`] if there is one of this name.
+    /// Creates a topic with partitions. Fails with [`ErrorKind::Busy`] if the name exists.
     pub async fn create_partitioned_topic(&self, topic: impl AsRef<str>, partitions: u32) -> Result<()> {
         self.call_topic("create", Method::PUT, topic, "/partitions")?.body(&json!(partitions)).done().await
     }
 
-    /// Creates a topic without partitions unless there is one of this name, and returns whether it was created.
+    /// Creates a topic without partitions unless the name exists, and returns whether it was created.
     pub async fn ensure_topic(&self, topic: impl AsRef<str>) -> Result<bool> {
         let topic = topic.as_ref();
         super::ensured(|| self.create_topic(topic)).await
     }
 
-    /// Creates a topic with so many partitions, or adds to those that it has; returns whether anything changed. An error
-    /// if there is one of this name without partitions.
+    /// Creates a topic with this many partitions, or adds partitions to an existing one. Returns whether anything
+    /// changed. Fails if a topic of this name has no partitions.
     pub async fn ensure_partitioned_topic(&self, topic: impl AsRef<str>, partitions: u32) -> Result<bool> {
         let topic = topic.as_ref();
         if super::ensured(|| self.create_partitioned_topic(topic, partitions)).await? {
@@ -89,19 +90,20 @@ impl Admin {
         }
     }
 
-    /// Adds partitions to those that a topic has, up to `partitions`; they cannot become fewer. Which key goes to which
-    /// partition changes with it.
+    /// Increases the number of partitions of a topic to `partitions`; it cannot decrease. This changes which partition
+    /// a key maps to.
     pub async fn grow_partitions(&self, topic: impl AsRef<str>, partitions: u32) -> Result<()> {
         self.call_topic("add partitions to", Method::POST, topic, "/partitions")?.body(&json!(partitions)).done().await
     }
 
-    /// Returns how many partitions a topic has, 0 for one without. [`ErrorKind::NotFound`] when it does not exist.
+    /// Returns the number of partitions of a topic, 0 for one without. Fails with [`ErrorKind::NotFound`] if it does
+    /// not exist.
     pub async fn partitions(&self, topic: impl AsRef<str>) -> Result<u32> {
         self.count_partitions(topic, "/partitions").await
     }
 
-    /// As [`Admin::partitions`], for a handle that is being opened: where the broker creates partitioned topics on demand, it
-    /// creates this one.
+    /// Like [`Admin::partitions`], for a handle that is being opened. Creates the topic where the broker creates
+    /// partitioned topics on demand.
     pub(crate) async fn partitions_to_open(&self, topic: impl AsRef<str>) -> Result<u32> {
         self.count_partitions(topic, "/partitions?checkAllowAutoCreation=true").await
     }
@@ -115,50 +117,52 @@ impl Admin {
         call.json::<Metadata>().await.map(|metadata| metadata.partitions)
     }
 
-    /// Deletes a topic with all its partitions, messages and subscriptions. One that somebody is connected to is
-    /// [`ErrorKind::Busy`], unless `force` disconnects them; a client that reconnects creates the topic again, where brokers
-    /// make topics by themselves.
+    /// Deletes a topic with all its partitions, messages and subscriptions. Fails with [`ErrorKind::Busy`] if a client
+    /// is connected to it, unless `force` disconnects the clients. A client that reconnects creates the topic again,
+    /// where brokers create topics on demand.
     pub async fn delete_topic(&self, topic: impl AsRef<str>, force: bool) -> Result<()> {
         let call = |rest: &str| self.call_topic("delete", Method::DELETE, &topic, &format!("{rest}?force={force}"));
         either(call("")?, 409, call("/partitions")?).await.map(drop)
     }
 
-    /// Ends a topic: nothing can be published any more, and what is there can be read. The last message of the topic, or
-    /// of each of its partitions in their order; `None` for one without messages.
+    /// Terminates a topic: it accepts no more messages, and those it has stay readable. Returns the last message of the
+    /// topic, or of each of its partitions in order; `None` for one without messages.
     pub async fn terminate_topic(&self, topic: impl AsRef<str>) -> Result<Vec<Option<MessageId>>> {
         let call = |rest: &str| self.call_topic("terminate", Method::POST, &topic, rest);
         let answer = either(call("/terminate")?, 405, call("/terminate/partitions")?).await?;
         if answer.of_partitions() {
             let ids = answer.json::<BTreeMap<i32, JsonId>>()?.into_iter();
-            // Which partition it is stands beside the id, and not in it.
+            // The partition is beside the id, and not in it.
             return Ok(ids.map(|(partition_index, id)| JsonId { partition_index, ..id }.into_id()).collect());
         }
         Ok(vec![answer.json::<JsonId>()?.into_id()])
     }
 
-    /// Begins the compaction of a topic, or of all its partitions: of each key only the last message remains for those
-    /// who read compacted. [`ErrorKind::Busy`] while one runs.
+    /// Starts the compaction of a topic, or of all its partitions. For readers of the compacted topic, only the last
+    /// message of each key remains. Fails with [`ErrorKind::Busy`] while a compaction runs.
     pub async fn compact_topic(&self, topic: impl AsRef<str>) -> Result<()> {
         self.call_topic("compact", Method::PUT, topic, "/compaction")?.done().await
     }
 
-    /// Returns how far a compaction is. For a partitioned topic, query each partition.
+    /// Returns the progress of a compaction. For a partitioned topic, query each partition.
     pub async fn compaction_status(&self, topic: impl AsRef<str>) -> Result<CompactionStatus> {
         self.call_topic("ask for the compaction of", Method::GET, topic, "/compaction")?.with_raw().await
     }
 
-    /// Lets the broker close a topic and all connections to it; the next use loads it again, maybe on another broker.
+    /// Makes the broker close a topic and all connections to it. The next use loads it again, possibly on another
+    /// broker.
     pub async fn unload_topic(&self, topic: impl AsRef<str>) -> Result<()> {
         self.call_topic("unload", Method::PUT, topic, "/unload")?.done().await
     }
 
-    /// Acknowledges everything for all subscriptions, and deletes what is stored, retained or not, but for the ledger that
-    /// is being written.
+    /// Acknowledges everything for all subscriptions, and deletes all stored messages, retained or not. The ledger that
+    /// is being written stays.
     pub async fn truncate_topic(&self, topic: impl AsRef<str>) -> Result<()> {
         self.call_topic("truncate", Method::DELETE, topic, "/truncate")?.done().await
     }
 
-    /// Returns the statistics of a topic; of one with partitions those of all together, and of each.
+    /// Returns the statistics of a topic. For a partitioned topic, returns those of all partitions together, and of
+    /// each.
     pub async fn topic_stats(&self, topic: impl AsRef<str>) -> Result<TopicStats> {
         let call = |rest: &str| {
             self.call_topic("read the statistics of", Method::GET, &topic, &format!("{rest}getPreciseBacklog=true"))
@@ -166,7 +170,7 @@ impl Admin {
         either(call("/stats?")?, 404, call("/partitioned-stats?perPartition=true&")?).await?.with_raw()
     }
 
-    /// As [`Admin::topic_stats`] of a topic with partitions, in one request.
+    /// Like [`Admin::topic_stats`] of a partitioned topic, in one request.
     pub(crate) async fn partitioned_stats(&self, topic: impl AsRef<str>) -> Result<TopicStats> {
         let rest = "/partitioned-stats?perPartition=true&getPreciseBacklog=true";
         self.call_topic("read the statistics of", Method::GET, topic, rest)?.with_raw().await
@@ -178,14 +182,14 @@ impl Admin {
         either(call("/internalStats")?, 404, call("/partitioned-internalStats")?).await?.with_raw()
     }
 
-    /// Returns the id of the last message; `None` when the topic has none. For a partitioned topic, query each
-    /// partition: `{topic}-partition-0` and so on.
+    /// Returns the id of the last message; `None` if the topic has none. For a partitioned topic, query each partition:
+    /// `{topic}-partition-0` and so on.
     pub async fn last_message_id(&self, topic: impl AsRef<str>) -> Result<Option<MessageId>> {
         let call = self.call_topic("ask for the last message of", Method::GET, topic, "/lastMessageId")?;
         call.json::<JsonId>().await.map(JsonId::into_id)
     }
 
-    /// Returns the id of the first message that was published at `time` or later; if there is none, of the position after
+    /// Returns the id of the first message published at `time` or later. If there is none, returns the position after
     /// the last message. For a partitioned topic, query each partition.
     pub async fn message_id_at(&self, topic: impl AsRef<str>, time: SystemTime) -> Result<Option<MessageId>> {
         let rest = format!("/messageid/{}", millis(time));
@@ -193,17 +197,17 @@ impl Admin {
         call.json::<JsonId>().await.map(JsonId::into_id)
     }
 
-    /// Returns the messages of the entry that holds a message: itself, or the batch that it is in. Not for topics with
-    /// partitions, but for each of them.
+    /// Returns the messages of the entry that contains a message: the message itself, or its batch. For a partitioned
+    /// topic, query each partition.
     pub async fn read_entry(&self, topic: impl AsRef<str>, id: &MessageId) -> Result<Vec<StoredMessage>> {
         check_partition(&topic, id)?;
         let rest = format!("/ledger/{}/entry/{}", id.ledger(), id.entry());
         self.call_topic("read a message of", Method::GET, topic, &rest)?.stored().await
     }
 
-    /// Returns the messages of the entry at `position`, counted from 1 at the first or the last that is stored; `None`
-    /// when the topic has none. Past the other end it is the one at that end. Not for topics with partitions, but for
-    /// each.
+    /// Returns the messages of the entry at `position`, counted from 1 at the first or the last stored entry. Returns
+    /// `None` if the topic has none. Past the other end, returns the entry at that end. For a partitioned topic, query
+    /// each partition.
     pub async fn examine_message(
         &self,
         topic: impl AsRef<str>,
@@ -225,7 +229,7 @@ impl Admin {
     }
 }
 
-/// An answer with the question that it belongs to.
+/// An answer with the request that it belongs to.
 struct Answered<'a> {
     call: Call<'a>,
     text: String,
@@ -248,8 +252,9 @@ impl Answered<'_> {
     }
 }
 
-/// Pulsar has two paths for many things, one for topics without partitions and one for those with; the first one answers
-/// with `status` to a topic of the second kind. What the topic is not costs no request.
+/// Sends the first request, and the second if the topic is of the second kind. Pulsar often has two paths, for topics
+/// without and with partitions. The first path answers with `status` to a topic of the second kind. A topic of the first
+/// kind takes only one request.
 async fn either<'a>(first: Call<'a>, status: u16, second: Call<'a>) -> Result<Answered<'a>> {
     let refused = match first.text().await {
         Ok(text) => return Ok(Answered { call: first, text, second: false }),
@@ -258,25 +263,25 @@ async fn either<'a>(first: Call<'a>, status: u16, second: Call<'a>) -> Result<An
     };
     match second.text().await {
         Ok(text) => Ok(Answered { call: second, text, second: true }),
-        // Then it is not a topic of the second kind either, and the first answer was meant as it is.
+        // The topic is not of the second kind either, so the first answer applies.
         Err(error) if matches!(error.http_status(), Some(404 | 409)) => Err(refused),
         Err(error) => Err(error),
     }
 }
 
-/// The topics of [`Admin::walk_topics`]. It holds the names of one namespace at a time.
+/// The topics of [`Admin::walk_topics`]. It keeps the names of one namespace at a time.
 #[derive(Debug)]
 pub struct TopicWalk {
     admin: Admin,
-    /// `None` before they were asked for.
+    /// `None` until the tenants are requested.
     tenants: Option<VecDeque<String>>,
     namespaces: VecDeque<String>,
     topics: VecDeque<String>,
 }
 
 impl TopicWalk {
-    /// Returns the full name of the next topic, each partition by itself; `None` when that was all. After an error the
-    /// next call continues after what could not be listed. What is deleted meanwhile is left out.
+    /// Returns the full name of the next topic, with each partition separate; `None` at the end. After an error, the
+    /// next call continues after what could not be listed. Skips what is deleted in the meantime.
     pub async fn next(&mut self) -> Option<Result<String>> {
         loop {
             if let Some(topic) = self.topics.pop_front() {

@@ -1,4 +1,4 @@
-//! What the handles of a client share: where the servers are, how to get in, and what is closed with the client.
+//! The state that the handles of a client share: its servers, its credentials, and what is closed with it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
@@ -28,7 +28,7 @@ use crate::topic::{Endpoint, ServiceUrl};
 
 type Closing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
-/// What a client closes when it is closed.
+/// Something that a client closes when it is closed.
 pub(crate) trait Child: Send + Sync {
     fn close_within(self: Arc<Self>, timeout: Duration) -> Closing;
 }
@@ -36,17 +36,17 @@ pub(crate) trait Child: Send + Sync {
 pub(crate) struct ClientInner {
     pub(crate) url: ServiceUrl,
     pub(crate) options: Options,
-    /// For WebSockets.
+    /// The proxies for WebSockets.
     proxies: Proxies,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) callbacks: Callbacks,
     pub(crate) http: Arc<Http>,
     pub(crate) credentials: Credentials,
-    /// The cookies of gateways, if they are wanted.
+    /// The cookies of gateways, if the options enable them.
     pub(crate) jar: Arc<Jar>,
-    /// At which its handles look for tombstones.
+    /// The rate limit of the tombstone checks of its handles.
     pub(crate) limiter: Arc<RateLimiter>,
-    /// The version of Pulsar, once the REST API was asked for it; `None` if it did not tell.
+    /// The version of Pulsar, once the REST API was asked for it; `None` if the answer does not contain it.
     pub(crate) broker_version: OnceCell<Option<String>>,
     children: Mutex<Vec<Weak<dyn Child>>>,
     totals: Mutex<Totals>,
@@ -54,7 +54,8 @@ pub(crate) struct ClientInner {
 }
 
 impl ClientInner {
-    /// Opens nothing; fails on a bad URL or option, and on TLS files that cannot be used.
+    /// Creates the state without opening a connection. Fails on a bad URL or option, and on TLS files that cannot be
+    /// used.
     pub(crate) fn new(url: &str, options: Options) -> Result<ClientInner> {
         let url: ServiceUrl = url.parse()?;
         options.check(Roles::CONNECTION)?;
@@ -69,7 +70,7 @@ impl ClientInner {
         let jar: Arc<Jar> = Arc::default();
         let runtime = Runtime::shared()?;
         Ok(ClientInner {
-            // Files are looked at now, when somebody is there to read the error.
+            // Files are checked now, while the caller can still see the error.
             http: Arc::new(Http::new(runtime.clone(), &url, &credentials, &jar, &resolved)?),
             jar,
             runtime,
@@ -95,7 +96,7 @@ impl ClientInner {
         let deadline = deadline_in(timeout);
         let children: Vec<Arc<dyn Child>> = {
             let children = self.children();
-            // Under the lock: whatever is being opened is either here already, or finds the client closed.
+            // Under the lock: a child that is being opened is either registered already, or finds the client closed.
             self.closed.store(true, Ordering::SeqCst);
             children.iter().filter_map(Weak::upgrade).collect()
         };
@@ -114,7 +115,7 @@ impl ClientInner {
         Ok(())
     }
 
-    /// Whether anything can still be opened.
+    /// Fails if the client is closed.
     pub(crate) fn check_open(&self) -> Result<()> {
         self.runtime.check_fork()?;
         match self.closed.load(Ordering::SeqCst) {
@@ -131,7 +132,8 @@ impl ClientInner {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client closes `child` with itself, and counts what it counts; fails when it is closed already.
+    /// Registers `child`, which the client then closes with itself, and its counters. Fails if the client is already
+    /// closed.
     pub(crate) fn adopt(&self, child: Weak<dyn Child>, counters: &Arc<Counters>) -> Result<()> {
         let mut children = self.children();
         self.check_open()?;
@@ -141,7 +143,7 @@ impl ClientInner {
         Ok(())
     }
 
-    /// The client's options under those of a handle.
+    /// Returns the options of a handle, with those of the client as defaults.
     pub(crate) fn options_for(&self, options: &Options, role: Roles) -> Result<Resolved> {
         options.check_one_way()?;
         let merged = plugin::expand(options.clone())?.or(&self.options);
@@ -152,12 +154,12 @@ impl ClientInner {
         Ok(merged.resolve())
     }
 
-    /// The proxy of the first host that is reached through one.
+    /// Returns the proxy of the first host that uses one.
     pub(crate) fn proxy(&self) -> Option<String> {
         self.url.hosts().iter().find_map(|host| self.proxies.choose(host).ok().flatten()).map(ToString::to_string)
     }
 
-    /// Waits, until `deadline`, for the callbacks that are due already; whether they have run.
+    /// Waits, until `deadline`, for the callbacks that are already due. Returns whether they have run.
     pub(crate) async fn callbacks_passed(&self, deadline: Instant) -> bool {
         let Some(runtime) = self.runtime.handle() else { return true };
         let timed = {
@@ -176,7 +178,7 @@ impl ClientInner {
         })
     }
 
-    /// Where the keys of end-to-end encryption come from, if the options ask for it.
+    /// Returns the source of the keys for end-to-end encryption, if the options enable it.
     pub(crate) fn keys(&self, options: &Resolved) -> Option<KeySource> {
         KeySource::new(options, self.runtime.handle()?)
     }
@@ -192,13 +194,13 @@ impl ClientInner {
             pong_timeout: options.pong_timeout,
             backoff_min: options.backoff_min,
             backoff_max: options.backoff_max,
-            // Randomly keyed, which is all the randomness that jitter needs.
+            // `RandomState` has random keys, which suffice for jitter.
             seed: RandomState::new().hash_one(session),
         }
     }
 }
 
-/// Writes to the log which hosts are reached through a proxy.
+/// Logs which hosts use a proxy.
 fn report(url: &ServiceUrl, proxies: &Proxies, log: &Log) {
     for host in url.hosts() {
         if let Ok(Some(proxy)) = proxies.choose(host) {

@@ -1,4 +1,4 @@
-//! The client: what an application opens everything through.
+//! The client, which opens everything for an application.
 
 pub(crate) mod inner;
 
@@ -17,10 +17,10 @@ use crate::runtime::deadline_in;
 use crate::stats::Stats;
 use crate::topic::ServiceUrl;
 
-/// A client of a Pulsar cluster. Cheap to clone; all clones are one client.
+/// A client of a Pulsar cluster. Cheap to clone; all clones share one client.
 ///
-/// Making a client opens no connection: each producer, consumer and reader has its own, which connects, pings and
-/// reconnects by itself.
+/// Creating a client opens no connection. Each producer, consumer and reader has its own connection, which connects,
+/// pings and reconnects by itself.
 ///
 /// ```no_run
 /// use stargate_core::{Client, Options};
@@ -39,8 +39,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Creates a client for the servers at `url` (`ws://host:port`, `wss://host:port`, several hosts separated by
-    /// commas) with connection options, which all that it opens inherits.
+    /// Creates a client for the servers at `url`: `ws://host:port` or `wss://host:port`, with several hosts separated
+    /// by commas. Everything that the client opens inherits `options`.
     ///
     /// Fails on a bad URL or option, and on TLS files that cannot be used.
     pub fn new(url: &str, options: Options) -> Result<Client> {
@@ -53,23 +53,23 @@ impl Client {
         &self.inner.url
     }
 
-    /// Returns the proxy through which the WebSockets of this client go, such as `http://squid:3128`, without its user
-    /// and password; `None` if every host is reached directly. Of several hosts some may be reached directly and some
-    /// not; a [`StateChange`](crate::StateChange) has the proxy of each connection.
+    /// Returns the proxy that the WebSockets of this client use, such as `http://squid:3128`, without its user and
+    /// password. Returns `None` if no host uses one. Some hosts may use a proxy and others not; a
+    /// [`StateChange`](crate::StateChange) has the proxy of each connection.
     pub fn proxy(&self) -> Option<String> {
         self.inner.proxy()
     }
 
     /// Opens a producer, and waits for its connection unless `lazy` is set.
     ///
-    /// The error is that of the first attempt: a host that does not answer, a missing namespace, a name in use, or an
+    /// Returns the error of the first attempt: a host that does not answer, a missing namespace, a name in use, or an
     /// option that the table or the server refuses.
     pub async fn producer(&self, topic: impl AsRef<str>, options: Options) -> Result<Producer> {
         Producer::open(&self.inner, topic.as_ref(), &options).await
     }
 
-    /// Opens a consumer of one topic, and waits for its connection unless `lazy` is set. The subscription is created
-    /// when it does not exist.
+    /// Opens a consumer of one topic, and waits for its connection unless `lazy` is set. Creates the subscription if it
+    /// does not exist.
     pub async fn consumer(
         &self,
         topic: impl AsRef<str>,
@@ -101,40 +101,41 @@ impl Client {
         Admin::new(&self.inner)
     }
 
-    /// Returns the counters of all that was opened through this client, those that are gone included: counts since the
-    /// client was made, and the gauges of what is there now.
+    /// Returns the counters of everything opened through this client, including handles that are closed. Counts cover
+    /// the time since the client was created; gauges show the current state.
     pub fn stats(&self) -> Stats {
         match self.inner.runtime.check_fork() {
             Ok(()) => self.inner.totals().snapshot(),
-            // The lock may be held by a thread that does not exist in this process.
+            // A thread that does not exist in this process may hold the lock.
             Err(_) => Stats::default(),
         }
     }
 
-    /// Runs a task on the library's threads; it must not block. Made for bindings, whose event loops cannot poll.
+    /// Spawns a task on the library's threads; it must not block. Intended for bindings whose event loops cannot poll.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         self.inner.runtime.check_fork()?;
         self.inner.runtime.spawn(task);
         Ok(())
     }
 
-    /// With [`Options::poll_callbacks`], runs the callbacks that are due on this thread, waiting for the first of them at
-    /// most for `timeout` (`None`: without limit); how many ran. [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the close, when none is left.
+    /// Runs the due callbacks on this thread and returns how many ran. Requires [`Options::poll_callbacks`]. Waits at
+    /// most `timeout` for the first of them (`None`: without limit). Returns
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the close, when none is left.
     pub fn poll_callbacks(&self, timeout: Option<Duration>) -> Result<usize> {
         self.inner.runtime.check_fork()?;
         let deadline = timeout.map(deadline_in);
         self.inner.callbacks.poll(deadline).map_err(|error| error.during("poll callbacks"))
     }
 
-    /// With [`Options::poll_callbacks`], a descriptor that is readable while callbacks are due, for an event loop. It is
-    /// the client's, and not to be read from.
+    /// Returns a descriptor that is readable while callbacks are due, for an event loop. Requires
+    /// [`Options::poll_callbacks`]. The client owns it; do not read from it.
     #[cfg(unix)]
     pub fn callbacks_fd(&self) -> Option<std::os::fd::RawFd> {
         self.inner.callbacks.fd()
     }
 
-    /// Closes everything that was opened through this client, in the way of each; after `Ok` no callback runs any more.
-    /// May be called anywhere, also in a callback, and more than once.
+    /// Closes everything opened through this client, each with its own close. After `Ok` no callback runs any more. May
+    /// be called anywhere, even in a callback, and more than once.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         self.inner.close(timeout).await
     }
