@@ -253,8 +253,8 @@ impl Answered<'_> {
 }
 
 /// Sends the first request, and the second if the topic is of the second kind. Pulsar often has two paths, for topics
-/// without and with partitions. The first path answers with `status` to a topic of the second kind. A topic of the first
-/// kind takes only one request.
+/// without and with partitions. The first path answers with `status` to a topic of the second kind. A topic of the
+/// first kind takes only one request.
 async fn either<'a>(first: Call<'a>, status: u16, second: Call<'a>) -> Result<Answered<'a>> {
     let refused = match first.text().await {
         Ok(text) => return Ok(Answered { call: first, text, second: false }),

@@ -1,4 +1,4 @@
-//! Scripted faults: what to do wrong, where, and how often; first in, first out.
+//! Scripted faults: what fails, where, and how often. First in, first out.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::MockError;
 use super::names::{base_topic, full_name};
 
-/// Something a client or the broker does, at which a fault can happen, and which [`Mock::wait`](super::Mock::wait) counts.
+/// An action of a client or the broker, at which a fault can happen, and which [`Mock::wait`](super::Mock::wait)
+/// counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// `connect`: the upgrade of a producer, consumer or reader.
@@ -21,7 +22,7 @@ pub enum Op {
     Ack,
     /// `nack`: a negative acknowledgement.
     Nack,
-    /// `permit`: credit from a consumer in pull mode.
+    /// `permit`: permits from a consumer in pull mode.
     Permit,
     /// `receive`: a message delivered to a consumer or a reader.
     Receive,
@@ -31,11 +32,11 @@ pub enum Op {
     Close,
     /// `unsubscribe`: a request to delete the subscription.
     Unsubscribe,
-    /// `end_of_topic`: the question whether the topic has ended.
+    /// `end_of_topic`: a request whether the topic has ended.
     EndOfTopic,
     /// `http`: a request to the REST API.
     Http,
-    /// `disconnect`: a WebSocket session is over, ended by either side. Logged and waited for, never faulted.
+    /// `disconnect`: the end of a WebSocket session, by either side. Logged and counted, never faulted.
     Disconnect,
 }
 
@@ -55,7 +56,7 @@ const OPS: [(&str, Op); 12] = [
 ];
 
 impl Op {
-    /// The name as it is written in scripts and logs.
+    /// Returns the name used in scripts and logs.
     pub fn name(self) -> &'static str {
         OPS.iter().find(|(_, op)| *op == self).map_or("", |(name, _)| name)
     }
@@ -78,16 +79,16 @@ impl FromStr for Op {
     }
 }
 
-/// What goes wrong. Parsed from text such as `http:503`, `send-error:8:Queue is full`, `close:1011:reason` or `drop`.
+/// A fault. Parsed from text such as `http:503`, `send-error:8:Queue is full`, `close:1011:reason` or `drop`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `http:STATUS[:reason]`: refuse with this status, in Jetty's HTML for an upgrade, in JSON for the REST API.
     Http(u16, Option<String>),
     /// `send-error:N[:text]`: do not store the message, and answer with this error.
     SendError(u8, Option<String>),
-    /// `close[:CODE[:reason]]`: do nothing but close with this code (1011 unless given).
+    /// `close[:CODE[:reason]]`: only close with this code (1011 by default).
     Close(u16, String),
-    /// `close-empty`: do nothing but close with a close frame that has no code.
+    /// `close-empty`: only close with a close frame that has no code.
     CloseEmpty,
     /// `drop`: do nothing and end the TCP connection without a close frame.
     Drop,
@@ -101,21 +102,23 @@ pub enum Fault {
     Garbage,
     /// `binary`: do it, and send the reply in a binary frame.
     Binary,
-    /// `delay:MS`: do it this many milliseconds late; for what has a reply, hold the reply and all that follows it.
+    /// `delay:MS`: do it this many milliseconds late. For an operation with a reply, delay the reply and everything
+    /// after it.
     Delay(Duration),
-    /// `no-context`: store the message, and leave the context out of the receipt.
+    /// `no-context`: store the message, and omit the context from the receipt.
     NoContext,
-    /// `wrong-context`: store the message, and put a context nobody sent in the receipt.
+    /// `wrong-context`: store the message, and put a context that was never sent in the receipt.
     WrongContext,
     /// `no-receipt`: do it, and send no reply.
     NoReceipt,
     /// `duplicate`: send the reply, or deliver the message, twice.
     Duplicate,
-    /// `resent`: store the message, and send it again, as a proxy does that loses its own connection to the broker before
-    /// the receipt. It is stored twice; with deduplication once, and its receipt is that of a duplicate.
+    /// `resent`: store the message, and send it again. A proxy does that if it loses its own connection to the broker
+    /// before the receipt. The message is stored twice; with deduplication once, and its receipt is that of a
+    /// duplicate.
     Resent,
-    /// `lost-ack`: take the command, and have it come to nothing. An acknowledgement, positive or negative, still opens
-    /// the window, as with a proxy that loses it on the way to the broker; a permit or an unsubscribe is just gone.
+    /// `lost-ack`: accept the command, but without effect. An acknowledgement, positive or negative, still opens the
+    /// window, as with a proxy that loses it on the way to the broker. A permit or an unsubscribe is lost entirely.
     LostAck,
     /// `no-pong`: answer no ping on this connection from now on.
     NoPong,
@@ -180,7 +183,7 @@ const SIMPLE: [(&str, Fault); 15] = [
 ];
 
 impl Fault {
-    /// Whether this fault means anything at this operation.
+    /// Returns whether this fault can apply to this operation.
     pub fn fits(&self, op: Op) -> bool {
         let replies = matches!(op, Op::Send | Op::Receive | Op::EndOfTopic | Op::Ping | Op::Close);
         match self {
@@ -198,7 +201,7 @@ impl Fault {
     }
 }
 
-/// Where an operation happens, from what the caller calls it: a topic's full name, or a path of the REST API.
+/// Returns where an operation happens, from the caller's name for it: a topic's full name, or a path of the REST API.
 pub(super) fn place(op: Op, topic: Option<&str>) -> Result<Option<String>, MockError> {
     match op {
         Op::Http => Ok(topic.map(str::to_owned)),
@@ -213,11 +216,11 @@ struct Scripted {
     left: usize,
 }
 
-/// The faults still to come.
+/// The faults that have not happened yet.
 #[derive(Default)]
 pub(super) struct Faults {
     queue: Mutex<VecDeque<Scripted>>,
-    /// So that the path without faults takes no lock.
+    /// A count, so that the path without faults takes no lock.
     scripted: AtomicUsize,
 }
 
@@ -236,7 +239,7 @@ impl Faults {
         Ok(())
     }
 
-    /// The next fault for this operation on this topic, used up by the asking.
+    /// Takes the next fault for this operation on this topic.
     pub(super) fn take(&self, op: Op, topic: &str) -> Option<Fault> {
         if self.scripted.load(Ordering::Acquire) == 0 {
             return None;

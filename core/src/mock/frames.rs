@@ -1,9 +1,9 @@
-//! WebSocket frames, the server's side, by hand: a faulty server must be able to send half a frame, leave a ping without
-//! a pong, or answer an unmasked frame as Jetty does, and a library made for good servers does none of that.
+//! WebSocket frames, the server's side, written by hand. A faulty server must be able to send half a frame, leave a
+//! ping without a pong, or answer an unmasked frame as Jetty does. A library for correct servers does none of that.
 
 use bytes::{Buf, BufMut, BytesMut};
 
-/// A whole message from the client.
+/// A complete message from the client.
 #[derive(Debug, PartialEq)]
 pub(super) enum Incoming {
     Text(String),
@@ -13,7 +13,7 @@ pub(super) enum Incoming {
     Close(Option<(u16, String)>),
 }
 
-/// Why the server closes: the close code, and the reason as Jetty words it.
+/// Why the server closes: the close code, and the reason in Jetty's words.
 #[derive(Debug, PartialEq)]
 pub(super) struct Violation {
     pub(super) code: u16,
@@ -30,10 +30,10 @@ pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
 
-/// Jetty's limit on a binary message, which Pulsar leaves alone.
+/// Jetty's limit on a binary message, which Pulsar does not change.
 const MAX_BINARY: usize = 65_536;
 
-/// Takes messages off a buffer, fragments and masks included.
+/// Decodes messages from a buffer, including fragments and masks.
 pub(super) struct Decoder {
     max_text: usize,
     fragments: Option<(u8, Vec<u8>)>,
@@ -44,7 +44,7 @@ impl Decoder {
         Decoder { max_text, fragments: None }
     }
 
-    /// The next message, or `None` until more bytes have come.
+    /// Returns the next message, or `None` until more bytes arrive.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Incoming>, Violation> {
         while let Some(head) = Head::read(buffer)? {
             self.check(&head)?;
@@ -61,7 +61,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// What can be refused on the header alone, before the payload has come.
+    /// Checks what can be refused by the header alone, before the payload arrives.
     fn check(&self, head: &Head) -> Result<(), Violation> {
         if head.opcode >= CLOSE {
             if !head.fin {
@@ -216,7 +216,7 @@ pub(super) fn encode(out: &mut BytesMut, opcode: u8, payload: &[u8]) {
     out.put_slice(payload);
 }
 
-/// Appends a close frame; the reason is cut to what fits in a control frame.
+/// Appends a close frame. The reason is truncated to fit in a control frame.
 pub(super) fn encode_close(out: &mut BytesMut, code: Option<u16>, reason: &str) {
     let mut payload = Vec::new();
     if let Some(code) = code {

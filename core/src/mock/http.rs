@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand, as far as Jetty and a test need it: one request at a time, and the pages Jetty answers with.
+//! HTTP/1.1 by hand, as far as Jetty and a test need it: one request at a time, and Jetty's error pages.
 
 use std::io;
 
@@ -11,9 +11,9 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 
 pub(super) struct Request {
     pub(super) method: String,
-    /// The path as it came, escapes and all.
+    /// The path as received, with its escapes.
     pub(super) path: String,
-    /// Decoded; of a parameter that comes twice the first one counts.
+    /// Decoded. The first of duplicate parameters counts.
     pub(super) query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
@@ -34,9 +34,9 @@ impl Request {
     }
 }
 
-/// What reading a request can come to, besides a request.
+/// Why no request could be read.
 pub(super) enum Unread {
-    /// The client closed, or the socket failed.
+    /// The client closed the connection, or the socket failed.
     Gone,
     /// Not a request: answer with this status, and close.
     Bad(u16),
@@ -48,7 +48,7 @@ impl From<io::Error> for Unread {
     }
 }
 
-/// Reads one request; what came after it stays in the buffer.
+/// Reads one request. The bytes after it stay in the buffer.
 pub(super) async fn read_request(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     buffer: &mut BytesMut,
@@ -127,7 +127,8 @@ fn parse_head(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Unread> 
     Ok(Some((request, head, length)))
 }
 
-/// Java's `URLDecoder`: percent escapes in UTF-8, and a blank for a plus. `None` for an escape that is none.
+/// Decodes like Java's `URLDecoder`: percent escapes in UTF-8, and a plus as a space. Returns `None` for an invalid
+/// escape.
 pub(super) fn url_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -156,14 +157,14 @@ impl Response {
         Response { status, content_type, headers: Vec::new(), body: body.into() }
     }
 
-    /// Jetty's answer to what it cannot parse.
+    /// Returns Jetty's answer to a request that it cannot parse.
     pub(super) fn bad_message(status: u16) -> Response {
         let reason = status_text(status);
         let body = format!("<h1>Bad Message {status}</h1><pre>reason: {reason}</pre>");
         Response::new(status, "text/html;charset=iso-8859-1", body)
     }
 
-    /// Jetty's error page, with the reason in its title and in its table.
+    /// Returns Jetty's error page, with the reason in its title and in its table.
     pub(super) fn page(status: u16, reason: &str, uri: &str) -> Response {
         let (reason, uri) = (escape(reason), escape(uri));
         let body = format!(
@@ -213,7 +214,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// The page says it is ISO 8859-1, so what is not in it becomes a question mark, as Java makes it.
+/// Encodes as ISO 8859-1, which the page declares. Other characters become question marks, as in Java.
 fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap_or(b'?')).collect()
 }

@@ -1,6 +1,6 @@
 //! Message ids as the server writes them: protobuf `MessageIdData` in base64.
 //!
-//! Written apart from the client's codec on purpose: a mock that shared it would share its mistakes.
+//! Deliberately separate from the client's codec: a mock that shared it would share its mistakes.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,9 +9,9 @@ pub(super) fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Decodes as Java's `Base64.getDecoder()` does, with Java's error text: padding may be missing, but not in part.
+/// Decodes like Java's `Base64.getDecoder()`, with Java's error text. Padding may be missing, but not partially.
 pub(super) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
-    // the usual case, and the fast one
+    // the common case, and the fast one
     STANDARD.decode(text).or_else(|_| from_unusual_base64(text))
 }
 
@@ -37,7 +37,7 @@ fn from_unusual_base64(text: &str) -> Result<Vec<u8>, String> {
                 at += usize::from(shift == 6);
                 break;
             }
-            // what is not in ISO 8859-1 has become a question mark before, and a byte is signed
+            // characters outside ISO 8859-1 have already become question marks, and a byte is signed
             ' '..='~' => return Err(format!("Illegal base64 character {:x}", letter as u32)),
             '\u{80}'..='\u{ff}' => return Err(format!("Illegal base64 character -{:x}", 256 - letter as u32)),
             '\u{100}'.. => return Err("Illegal base64 character 3f".to_owned()),
@@ -62,7 +62,7 @@ fn from_unusual_base64(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Where a message lies. `partition` and `batch` are -1 where they do not apply.
+/// The position of a message. `partition` and `batch` are -1 where they do not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Id {
     pub(super) ledger: i64,
@@ -73,7 +73,7 @@ pub(super) struct Id {
 }
 
 impl Id {
-    /// What a producer gets for a message that deduplication dropped.
+    /// The id that a producer receives for a message that deduplication dropped.
     pub(super) const DUPLICATE: Id = Id { ledger: -1, entry: -1, partition: -1, batch: -1, size: 0 };
 
     pub(super) fn encode(&self) -> String {
@@ -90,7 +90,7 @@ impl Id {
         to_base64(&bytes)
     }
 
-    /// `None` where the bytes are not a message id.
+    /// Decodes an id; `None` if the bytes are not a message id.
     pub(super) fn decode(bytes: &[u8]) -> Option<Id> {
         let mut id = Id { ledger: 0, entry: 0, partition: -1, batch: -1, size: 0 };
         let (mut rest, mut has_ledger, mut has_entry) = (bytes, false, false);

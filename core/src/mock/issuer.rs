@@ -1,7 +1,7 @@
-//! A small OAuth2 issuer beside the broker, for the client credentials flow, and the check of what it gave.
+//! A small OAuth2 issuer beside the broker, for the client credentials flow, and the check of its tokens.
 //!
-//! Its tokens have the shape of unsigned JSON web tokens, so that any mock with the same [`MockOAuth2`] takes them: one may
-//! be the issuer, and others the brokers.
+//! Its tokens have the format of unsigned JSON web tokens, so any mock with the same [`MockOAuth2`] accepts them. One
+//! mock may be the issuer, and others the brokers.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -11,12 +11,12 @@ use super::http::{Request, Response, url_decode};
 use super::options::MockOAuth2;
 use super::wire;
 
-/// Where the issuer is; its metadata are below it.
+/// The path of the issuer, above its metadata.
 pub(super) const PATH: &str = "/oauth2";
 const METADATA: &str = "/oauth2/.well-known/openid-configuration";
 const TOKEN: &str = "/oauth2/token";
 
-/// Answers a request to the issuer; `None` for one to another path.
+/// Answers a request to the issuer; `None` for another path.
 pub(super) fn answer(
     settings: &MockOAuth2,
     origin: &str,
@@ -74,7 +74,7 @@ fn refuse(status: u16, error: &str, description: &str) -> Response {
     Response::new(status, "application/json", wire::json(&body))
 }
 
-/// Whether `token` is one of an issuer with these settings, valid now and for this audience.
+/// Returns whether `token` is from an issuer with these settings, valid now and for this audience.
 pub(super) fn accepts(settings: &MockOAuth2, now_ms: u64, token: &str) -> bool {
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
@@ -85,7 +85,7 @@ pub(super) fn accepts(settings: &MockOAuth2, now_ms: u64, token: &str) -> bool {
     })
 }
 
-/// The user and the password of an `Authorization: Basic`.
+/// Returns the user and the password of an `Authorization: Basic`.
 pub(super) fn basic(header: &str) -> Option<(String, String)> {
     let decoded = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;

@@ -1,4 +1,4 @@
-//! What a topic stores: messages, and the entries that hold them.
+//! The storage of a topic: messages, and the entries that contain them.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,17 +16,17 @@ pub(super) struct Message {
     pub(super) payload: Option<Vec<u8>>,
     pub(super) key: Option<String>,
     pub(super) properties: BTreeMap<String, String>,
-    /// Milliseconds since 1970; 0 is none.
+    /// Milliseconds since 1970; 0 means none.
     pub(super) event_time: i64,
     pub(super) deliver_at: u64,
     pub(super) publish_time: u64,
     pub(super) producer: Arc<str>,
     pub(super) sequence: i64,
-    /// For an encrypted message, what a consumer needs to decrypt it.
+    /// The data that a consumer needs to decrypt an encrypted message.
     pub(super) encryption: Option<Value>,
 }
 
-/// What the broker stores and acknowledges as one: a message, or a batch.
+/// The unit that the broker stores and acknowledges: a message, or a batch.
 pub(super) struct Entry {
     pub(super) messages: Vec<Arc<Message>>,
     pub(super) batch: bool,
@@ -37,7 +37,7 @@ impl Entry {
         self.messages.first().map_or(0, |message| message.deliver_at)
     }
 
-    /// A message without a key has one of its own.
+    /// Returns the hash of the key. Each message without a key has its own.
     pub(super) fn key_hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         if let Some(message) = self.messages.first() {
@@ -73,7 +73,7 @@ impl Ledger {
         base_topic(&self.topic)
     }
 
-    /// The position an id names: its entry, or an end where the id is of another ledger.
+    /// Returns the position of an id: its entry, or the beginning or end if the id is from another ledger.
     pub(super) fn position(&self, id: Id) -> usize {
         if id.ledger < self.ledger || (id.ledger == self.ledger && id.entry < 0) {
             0

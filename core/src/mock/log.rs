@@ -1,4 +1,4 @@
-//! The log of what clients did, and waiting for it.
+//! The log of what clients did, and waiting for entries in it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,23 +9,23 @@ use serde::{Serialize, Serializer};
 use super::faults::Op;
 use super::names::base_topic;
 
-/// One thing that happened, as [`Mock::requests`](super::Mock::requests) tells it.
+/// A logged event, as returned by [`Mock::requests`](super::Mock::requests).
 #[derive(Clone, Debug, Serialize)]
 pub struct Request {
-    /// When, since the mock was started; in JSON `at_ms`.
+    /// The time since the mock was started; in JSON `at_ms`.
     #[serde(rename = "at_ms", serialize_with = "as_millis")]
     pub at: Duration,
-    /// What.
+    /// The operation.
     #[serde(serialize_with = "as_name")]
     pub op: Op,
-    /// Full name of the topic; for a consumer of many, what it asked for; for the REST API, the path.
+    /// The full name of the topic. For a consumer of several topics, its request; for the REST API, the path.
     #[serde(serialize_with = "as_text")]
     pub topic: Arc<str>,
     /// `producer`, `consumer`, `reader`, or `admin`.
     pub role: &'static str,
-    /// Number of the connection, counted from 1.
+    /// The number of the connection, counted from 1.
     pub connection: u64,
-    /// More: the status of an upgrade, the context of a send, the message id of an acknowledgement or delivery.
+    /// Details: the status of an upgrade, the context of a send, the message id of an acknowledgement or delivery.
     pub detail: String,
 }
 
@@ -41,14 +41,14 @@ fn as_name<S: Serializer>(op: &Op, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(op.name())
 }
 
-/// What the log keeps; older requests are forgotten, but still counted.
+/// How many requests the log keeps. Older requests are removed, but still counted.
 const KEPT: usize = 100_000;
 
 #[derive(Default)]
 struct Inner {
     requests: VecDeque<Request>,
     totals: HashMap<Op, usize>,
-    /// By operation and topic, and where the topic is a partition, by its base too.
+    /// Counts by operation and topic, and for a partition also by its partitioned topic.
     counts: HashMap<Op, HashMap<Arc<str>, usize>>,
 }
 
@@ -88,7 +88,7 @@ impl Log {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).count(op, topic)
     }
 
-    /// Blocks until it happened that often, or the time is over.
+    /// Blocks until it has happened that often, or the timeout expires.
     pub(super) fn wait(&self, op: Op, topic: Option<&str>, at_least: usize, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,8 @@
 //! A mock Pulsar broker on a real socket, for tests of this client and of applications that use it.
 //!
-//! It listens at 127.0.0.1, speaks Pulsar's WebSocket API and the part of its REST API that a client needs, keeps
-//! everything in memory, and does on request what a real broker does at the worst moment: see [`Mock::fault`]. Nothing in
-//! it needs the rest of the library, any WebSocket client can use it.
+//! It listens at 127.0.0.1, and speaks Pulsar's WebSocket API and the part of its REST API that a client needs. It
+//! keeps everything in memory. On request it fails as a real broker does at the worst moment: see [`Mock::fault`]. It
+//! is independent of the rest of the library, and any WebSocket client can use it.
 //!
 //! ```
 //! use stargate_core::mock::{Mock, MockMessage, MockOptions, Op};
@@ -63,14 +63,14 @@ use names::{base_topic, full_name};
 use server::SetUp;
 use shared::Shared;
 
-/// What a [`Mock`] was asked for and could not do.
+/// A request to a [`Mock`] that it could not carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MockError {
-    /// The request makes no sense: a bad topic, operation or fault.
+    /// The request is invalid: a bad topic, operation or fault.
     Invalid(String),
-    /// There is no such topic, subscription or namespace.
+    /// The topic, subscription or namespace does not exist.
     NotFound(String),
-    /// It is not possible now: the topic is terminated, the port is taken.
+    /// The request is not possible now: the topic is terminated, or the port is in use.
     Failed(String),
 }
 
@@ -92,34 +92,34 @@ impl std::error::Error for MockError {}
 /// A message for [`Mock::publish`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MockMessage {
-    /// `None` is a null value, which only native clients can send, and on which a real proxy falls over.
+    /// `None` is a null value. Only native clients can send it, and a real proxy fails on it.
     pub payload: Option<Vec<u8>>,
     /// The partition key.
     pub key: Option<String>,
-    /// Properties.
+    /// The properties.
     pub properties: BTreeMap<String, String>,
-    /// Milliseconds since 1970; 0 is none.
+    /// Milliseconds since 1970; 0 means none.
     pub event_time: i64,
-    /// Milliseconds to hold the message back for Shared and Key_Shared subscriptions.
+    /// How many milliseconds Shared and Key_Shared subscriptions delay the message.
     pub deliver_after_ms: u64,
-    /// For a payload that is encrypted, the `encryptionContext` that comes with it, as JSON. With it a message can be made
-    /// that only native clients make: an encrypted batch, or one for several keys.
+    /// For an encrypted payload, its `encryptionContext`, as JSON. With it you can create messages that only native
+    /// clients create: an encrypted batch, or one for several keys.
     pub encryption_context: Option<serde_json::Value>,
 }
 
 impl MockMessage {
-    /// A message with this payload and nothing else.
+    /// Creates a message with only this payload.
     pub fn new(payload: impl Into<Vec<u8>>) -> MockMessage {
         MockMessage { payload: Some(payload.into()), ..MockMessage::default() }
     }
 
-    /// The same with this key.
+    /// Sets the partition key.
     pub fn key(mut self, key: impl Into<String>) -> MockMessage {
         self.key = Some(key.into());
         self
     }
 
-    /// The same with one more property.
+    /// Adds a property.
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> MockMessage {
         self.properties.insert(name.into(), value.into());
         self
@@ -129,32 +129,32 @@ impl MockMessage {
 /// A message as the mock stored it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredMessage {
-    /// Full name of the topic; of a partitioned one, the partition.
+    /// The full name of the topic, or of the partition of a partitioned topic.
     pub topic: String,
-    /// The id as a consumer gets it: base64 of Pulsar's `MessageIdData`.
+    /// The id as a consumer receives it: base64 of Pulsar's `MessageIdData`.
     pub message_id: String,
-    /// `None` is a null value; in JSON it is base64, or null.
+    /// `None` is a null value. In JSON, base64 or null.
     #[serde(serialize_with = "as_base64")]
     pub payload: Option<Vec<u8>>,
     /// The partition key.
     pub key: Option<String>,
-    /// Properties.
+    /// The properties.
     pub properties: BTreeMap<String, String>,
-    /// Milliseconds since 1970; 0 is none. In JSON `event_time_ms`.
+    /// Milliseconds since 1970; 0 means none. In JSON `event_time_ms`.
     #[serde(rename = "event_time_ms")]
     pub event_time: i64,
     /// Milliseconds since 1970. In JSON `publish_time_ms`.
     #[serde(rename = "publish_time_ms")]
     pub publish_time: u64,
-    /// Milliseconds since 1970 before which Shared and Key_Shared subscriptions do not deliver it; 0 is none. In JSON
-    /// `deliver_at_ms`.
+    /// Shared and Key_Shared subscriptions do not deliver the message before this time, in milliseconds since 1970; 0
+    /// means none. In JSON `deliver_at_ms`.
     #[serde(rename = "deliver_at_ms")]
     pub deliver_at: u64,
     /// The producer's name, given or generated.
     pub producer_name: String,
-    /// The sequence id the broker gave it.
+    /// The sequence id that the broker assigned.
     pub sequence_id: i64,
-    /// Its place in its batch and the batch's size, where it came in one.
+    /// Its index in its batch and the batch's size, if it is part of one.
     pub batch: Option<(usize, usize)>,
 }
 
@@ -162,7 +162,7 @@ fn as_base64<S: Serializer>(payload: &Option<Vec<u8>>, serializer: S) -> Result<
     payload.as_ref().map(|payload| STANDARD.encode(payload)).serialize(serializer)
 }
 
-/// Why a topic is not available, in the proxy's words.
+/// Returns why a topic is not available, in the proxy's words.
 fn missing(broker: &topics::Broker, topic: &str) -> MockError {
     let namespace = names::namespace_of(topic);
     match broker.namespaces.contains_key(namespace) {
@@ -171,10 +171,10 @@ fn missing(broker: &topics::Broker, topic: &str) -> MockError {
     }
 }
 
-/// A running mock broker. Dropping it ends it and every connection to it.
+/// A running mock broker. Dropping it stops it and closes every connection to it.
 ///
-/// It has a runtime of its own, on one thread named `stargate-mock`: its methods block for a moment at most, and may be
-/// called from any thread, with or without a runtime.
+/// It has a runtime of its own, on one thread named `stargate-mock`. Its methods block for a moment at most. They may
+/// be called from any thread, with or without a runtime.
 pub struct Mock {
     shared: Arc<Shared>,
     port: u16,
@@ -184,13 +184,13 @@ pub struct Mock {
 
 impl fmt::Debug for Mock {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // the options hold tokens
+        // the options contain tokens
         out.debug_struct("Mock").field("url", &self.url()).finish_non_exhaustive()
     }
 }
 
 impl Mock {
-    /// Starts a broker. Fails where the port is taken or the files of TLS cannot be used.
+    /// Starts a broker. Fails if the port is in use or the TLS files cannot be used.
     pub fn start(mut options: MockOptions) -> io::Result<Mock> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -208,43 +208,43 @@ impl Mock {
             runtime.block_on(async move {
                 tokio::spawn(shared::keep_time(Arc::clone(&serving)));
                 tokio::spawn(server::listen(serving, listener, port, tls, inbox));
-                // an error means that the handle is gone, which is an order to stop too
+                // an error means that the handle has been dropped, which also stops the mock
                 let _ = stopped.await;
             });
         })?;
         Ok(Mock { shared, port, orders, stop: Mutex::new(Some((stop, thread))) })
     }
 
-    /// The service URL: `ws://127.0.0.1:PORT`, or `wss://` with TLS.
+    /// Returns the service URL: `ws://127.0.0.1:PORT`, or `wss://` with TLS.
     pub fn url(&self) -> String {
         let scheme = if self.shared.options.tls.is_some() { "wss" } else { "ws" };
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// The URL of the REST API: `http://127.0.0.1:PORT`, or `https://` with TLS.
+    /// Returns the URL of the REST API: `http://127.0.0.1:PORT`, or `https://` with TLS.
     pub fn http_url(&self) -> String {
         self.shared.http_url()
     }
 
-    /// The URL of the OAuth2 issuer that it is too, with [`MockOptions::oauth2`].
+    /// Returns the URL of the built-in OAuth2 issuer, for [`MockOptions::oauth2`].
     pub fn oauth2_issuer_url(&self) -> String {
         format!("{}{}", self.http_url(), issuer::PATH)
     }
 
-    /// The port it listens on.
+    /// Returns the port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    // what is in the broker
+    // the content of the broker
 
-    /// Stores a message as if a producer had sent it, and gives its id. The topic, by its short or full name, is created
-    /// if need be; of a partitioned one the key picks the partition.
+    /// Stores a message as if a producer had sent it, and returns its id. Creates the topic, given by its short or full
+    /// name, if it does not exist. On a partitioned topic the key chooses the partition.
     pub fn publish(&self, topic: &str, message: MockMessage) -> Result<String, MockError> {
         self.store(topic, vec![message], false)
     }
 
-    /// Stores messages as one batch, as a producer with batching does; gives the id of the first.
+    /// Stores messages as one batch, as a producer with batching does, and returns the id of the first.
     pub fn publish_batch(&self, topic: &str, messages: Vec<MockMessage>) -> Result<String, MockError> {
         if messages.is_empty() {
             return Err(MockError::invalid("a batch needs a message"));
@@ -269,7 +269,7 @@ impl Mock {
                 event_time: message.event_time,
                 deliver_at: if message.deliver_after_ms > 0 { now.saturating_add(message.deliver_after_ms) } else { 0 },
                 publish_time: now,
-                // one name each, so that deduplication lets it pass
+                // a unique name, so that deduplication accepts it
                 producer: Arc::from(format!("stargate-mock-{}-{stored}", now)),
                 sequence: at as i64,
                 encryption: message.encryption_context,
@@ -280,7 +280,7 @@ impl Mock {
         })
     }
 
-    /// Everything a topic holds, acknowledged or not, partition after partition, in order.
+    /// Returns all messages of a topic, acknowledged or not, partition by partition, in order.
     pub fn messages(&self, topic: &str) -> Result<Vec<StoredMessage>, MockError> {
         let topic = full_name(topic)?;
         self.shared.broker(|broker, _| {
@@ -315,12 +315,13 @@ impl Mock {
         })
     }
 
-    /// [`messages`](Mock::messages) as a JSON array, with payloads in base64.
+    /// Returns [`messages`](Mock::messages) as a JSON array, with payloads in base64.
     pub fn messages_json(&self, topic: &str) -> Result<String, MockError> {
         Ok(wire::json(&self.messages(topic)?))
     }
 
-    /// Entries that a subscription has not acknowledged, all partitions together; a batch is one entry.
+    /// Returns the number of entries that a subscription has not acknowledged, in all partitions together. A batch is
+    /// one entry.
     pub fn backlog(&self, topic: &str, subscription: &str) -> Result<usize, MockError> {
         let topic = full_name(topic)?;
         self.shared.broker(|broker, _| {
@@ -351,7 +352,7 @@ impl Mock {
         Ok(())
     }
 
-    /// Creates a partitioned topic, or grows one.
+    /// Creates a partitioned topic, or adds partitions to one.
     pub fn create_partitioned(&self, topic: &str, partitions: u32) -> Result<(), MockError> {
         let topic = full_name(topic)?;
         if partitions == 0 || partitions > 10_000 || base_topic(&topic) != topic {
@@ -381,7 +382,8 @@ impl Mock {
         })
     }
 
-    /// Ends a topic: nothing more can be sent, and consumers learn that it has ended once they have everything.
+    /// Terminates a topic: it accepts no more messages, and consumers learn that it has ended once they have received
+    /// everything.
     pub fn terminate(&self, topic: &str) -> Result<(), MockError> {
         let topic = full_name(topic)?;
         match self.shared.broker(|broker, _| broker.terminate(&topic)) {
@@ -399,7 +401,7 @@ impl Mock {
         }
     }
 
-    /// Whether a namespace, such as `public/default`, drops messages whose sequence id it has seen.
+    /// Sets whether a namespace, such as `public/default`, drops messages whose sequence id it has already seen.
     pub fn set_deduplication(&self, namespace: &str, on: bool) -> Result<(), MockError> {
         self.shared.broker(|broker, _| match broker.namespaces.get_mut(namespace) {
             Some(policies) => {
@@ -410,10 +412,11 @@ impl Mock {
         })
     }
 
-    // what goes wrong
+    // faults
 
-    /// Scripts a fault for the next `count` times that `op` happens on `topic` (`None`: on any), first in first out;
-    /// `usize::MAX` means without limit. See [`Op`] and [`Fault`] for the names. For the operation `http` the topic is a path.
+    /// Scripts a fault for the next `count` times that `op` happens on `topic` (`None`: on any). Faults happen first
+    /// in, first out; `usize::MAX` means without limit. See [`Op`] and [`Fault`] for the names. For the operation
+    /// `http` the topic is a path.
     ///
     /// ```
     /// # use stargate_core::mock::{Mock, MockOptions};
@@ -428,22 +431,23 @@ impl Mock {
         self.add_fault(op.parse()?, topic, fault.parse()?, count)
     }
 
-    /// [`fault`](Mock::fault) with types for names.
+    /// Scripts a fault like [`fault`](Mock::fault), with types instead of names.
     pub fn add_fault(&self, op: Op, topic: Option<&str>, fault: Fault, count: usize) -> Result<(), MockError> {
         self.shared.faults.add(op, topic, fault, count)
     }
 
-    /// Faults that have not happened yet.
+    /// Returns the number of faults that have not happened yet.
     pub fn faults_left(&self) -> usize {
         self.shared.faults.left()
     }
 
-    /// Forgets the faults that have not happened yet.
+    /// Removes the faults that have not happened yet.
     pub fn clear_faults(&self) {
         self.shared.faults.clear();
     }
 
-    /// Takes the broker down or up again. Down, connections are dropped and new ones refused; its data and its port stay.
+    /// Stops or restarts the broker. While it is down, it drops connections and refuses new ones; its data and its port
+    /// stay.
     pub fn set_up(&self, up: bool) -> Result<(), MockError> {
         let failed = |text: String| MockError::Failed(text);
         let (done, outcome) = std::sync::mpsc::channel();
@@ -456,54 +460,54 @@ impl Mock {
         Ok(())
     }
 
-    /// Drops the connections about a topic, or all, without a close frame. Gives their number.
+    /// Drops the connections to a topic, or all, without a close frame. Returns their number.
     pub fn drop_connections(&self, topic: Option<&str>) -> Result<usize, MockError> {
         let topic = topic.map(full_name).transpose()?;
         Ok(self.shared.drop_connections(topic.as_deref()))
     }
 
-    // what clients did
+    // client activity
 
-    /// What clients did and got, in order; at most the last 100,000.
+    /// Returns what clients sent and received, in order: at most the last 100,000 entries.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.all()
     }
 
-    /// [`requests`](Mock::requests) as a JSON array.
+    /// Returns [`requests`](Mock::requests) as a JSON array.
     pub fn requests_json(&self) -> String {
         wire::json(&self.requests())
     }
 
-    /// Empties the log, and counts from zero again.
+    /// Clears the log and resets its counts to zero.
     pub fn clear_requests(&self) {
         self.shared.requests.clear();
     }
 
-    /// How often something happened on a topic, or on any.
+    /// Returns how often something happened on a topic, or on any.
     pub fn count(&self, op: Op, topic: Option<&str>) -> Result<usize, MockError> {
         let topic = faults::place(op, topic)?;
         Ok(self.shared.requests.count(op, topic.as_deref()))
     }
 
-    /// Blocks until `op` has happened `at_least` times on `topic` (`None`: on any) since the start or the last
-    /// [`clear_requests`](Mock::clear_requests). `false`: the time was over before.
+    /// Blocks until `op` has happened `at_least` times on `topic` (`None`: on any), since the start or the last
+    /// [`clear_requests`](Mock::clear_requests). Returns `false` if the timeout expires first.
     pub fn wait(&self, op: &str, topic: Option<&str>, at_least: usize, timeout: Duration) -> Result<bool, MockError> {
         let op = op.parse()?;
         let topic = faults::place(op, topic)?;
         Ok(self.shared.requests.wait(op, topic.as_deref(), at_least, timeout))
     }
 
-    /// Open WebSocket sessions.
+    /// Returns the number of open WebSocket sessions.
     pub fn connections(&self) -> usize {
         self.shared.connections(true)
     }
 
-    /// Ends the broker and every connection; dropping it does the same.
+    /// Stops the broker and closes every connection. Dropping it does the same.
     pub fn stop(&self) {
         let stopping = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((stop, thread)) = stopping {
             drop(stop);
-            // the thread cannot join itself, and a panic in it has been printed already
+            // the thread cannot join itself, and a panic in it has already been printed
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join();
             }

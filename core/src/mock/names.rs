@@ -1,8 +1,8 @@
-//! Names of topics, and an error's text with a remote end in it.
+//! Names of topics, and the text of an error from a remote peer.
 
 use super::MockError;
 
-/// An exception of the broker as the proxy words it.
+/// Returns an exception of the broker in the proxy's words.
 pub(super) fn remote_error(text: &str) -> String {
     let escaped = serde_json::Value::from(text);
     format!(
@@ -11,7 +11,7 @@ pub(super) fn remote_error(text: &str) -> String {
     )
 }
 
-/// `persistent://public/default/orders` of `orders`, and every other short or full name.
+/// Returns the full name, such as `persistent://public/default/orders` for `orders`, for any short or full name.
 pub(super) fn full_name(name: &str) -> Result<String, MockError> {
     let (domain, rest) = name.split_once("://").unwrap_or(("persistent", name));
     let parts: Vec<_> = rest.splitn(3, '/').collect();
@@ -27,7 +27,7 @@ pub(super) fn full_name(name: &str) -> Result<String, MockError> {
     Ok(full)
 }
 
-/// The partitioned topic of a partition; any other name is its own.
+/// Returns the partitioned topic of a partition, and any other name unchanged.
 pub(super) fn base_topic(topic: &str) -> &str {
     match topic.rsplit_once("-partition-") {
         Some((base, index)) if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => base,
@@ -35,7 +35,7 @@ pub(super) fn base_topic(topic: &str) -> &str {
     }
 }
 
-/// `tenant/namespace` of a topic's full name.
+/// Returns the `tenant/namespace` of a topic's full name.
 pub(super) fn namespace_of(topic: &str) -> &str {
     let rest = topic.split_once("://").map_or(topic, |(_, rest)| rest);
     match rest.match_indices('/').nth(1) {

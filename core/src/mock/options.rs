@@ -1,10 +1,11 @@
-//! How a mock broker is to be.
+//! The options of a mock broker.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How [`Mock::start`](super::Mock::start) sets a broker up; `MockOptions::default()` is what a real one is by default.
+/// The options for [`Mock::start`](super::Mock::start). `MockOptions::default()` corresponds to a real broker's
+/// defaults.
 ///
 /// ```
 /// use stargate_core::mock::MockOptions;
@@ -13,27 +14,29 @@ use std::time::Duration;
 /// ```
 #[derive(Clone)]
 pub struct MockOptions {
-    /// Port at 127.0.0.1; 0, the default, is any free one.
+    /// The port at 127.0.0.1; 0, the default, means any free port.
     pub port: u16,
-    /// Serve TLS, and nothing but TLS, with this certificate.
+    /// Serve only TLS, with this certificate.
     pub tls: Option<MockTls>,
-    /// Tokens that may do everything. Where these, `forbidden_tokens`, `users` and `oauth2` are not given, nobody has to
+    /// Tokens that permit everything. Without these, `forbidden_tokens`, `users` and `oauth2`, no client has to
     /// authenticate.
     pub tokens: Vec<String>,
-    /// Tokens that are known but may do nothing: 403.
+    /// Tokens that are known but permit nothing: 403.
     pub forbidden_tokens: Vec<String>,
-    /// Users and their passwords, of HTTP Basic authentication.
+    /// Users and passwords for HTTP Basic authentication.
     pub users: Vec<(String, String)>,
-    /// Accept the tokens of an OAuth2 issuer, and be one: see [`Mock::oauth2_issuer_url`](super::Mock::oauth2_issuer_url).
+    /// Accept the tokens of an OAuth2 issuer, and act as one: see
+    /// [`Mock::oauth2_issuer_url`](super::Mock::oauth2_issuer_url).
     pub oauth2: Option<MockOAuth2>,
-    /// Pulsar's `webSocketMaxTextFrameSize`, in bytes of a whole message; more is a close with 1009.
+    /// Pulsar's `webSocketMaxTextFrameSize`, in bytes of a whole message. A longer message closes the connection with
+    /// 1009.
     pub max_text_size: usize,
-    /// Pulsar's `webSocketSessionIdleTimeoutMillis`: without traffic for this long, a close with 1001.
+    /// Pulsar's `webSocketSessionIdleTimeoutMillis`. Without traffic for this long, the broker closes with 1001.
     pub idle_timeout: Duration,
-    /// Pulsar's `webSocketPingDurationSeconds`; `None`, the default, is never.
+    /// Pulsar's `webSocketPingDurationSeconds`; `None`, the default, disables pings.
     pub ping_interval: Option<Duration>,
-    /// The version of Pulsar it plays. Before 4 it has neither several topics on one consumer, nor encryption by clients, nor
-    /// the initial position of a subscription, as the WebSocket proxies of Pulsar 3.0.0.
+    /// The version of Pulsar that the mock imitates. Before 4, it lacks consumers of several topics, encryption by
+    /// clients, and the initial position of a subscription. So do the WebSocket proxies of Pulsar 3.0.0.
     pub version: String,
     /// Pulsar's `allowAutoTopicCreation`: whether connecting to a missing topic creates it.
     pub auto_create_topics: bool,
@@ -58,7 +61,7 @@ impl Default for MockOptions {
 }
 
 impl MockOptions {
-    /// Whether it plays a Pulsar before 4.
+    /// Returns whether it imitates a Pulsar before 4.
     pub(super) fn is_old(&self) -> bool {
         self.version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < 4)
     }
@@ -66,7 +69,7 @@ impl MockOptions {
 
 impl fmt::Debug for MockOptions {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // tokens and users are counted, never shown
+        // tokens and users are counted, but never shown
         out.debug_struct("MockOptions")
             .field("port", &self.port)
             .field("tls", &self.tls)
@@ -83,32 +86,32 @@ impl fmt::Debug for MockOptions {
     }
 }
 
-/// Files, in PEM, of the broker's side of TLS.
+/// PEM files for the broker's side of TLS.
 #[derive(Clone, Debug)]
 pub struct MockTls {
-    /// The certificate chain, the server's own first.
+    /// The certificate chain, beginning with the server's own certificate.
     pub certificates: PathBuf,
     /// The private key.
     pub key: PathBuf,
-    /// Accept client certificates of this CA in place of a token. A client need not send one.
+    /// Accept client certificates of this CA instead of a token. Client certificates are optional.
     pub client_ca: Option<PathBuf>,
 }
 
-/// An OAuth2 issuer with one client, and what the broker wants of its tokens.
+/// An OAuth2 issuer with one client, and the broker's requirements on its tokens.
 #[derive(Clone)]
 pub struct MockOAuth2 {
     /// The id of the client.
     pub client_id: String,
     /// The secret of the client.
     pub client_secret: String,
-    /// The audience that the broker wants in a token; `None` takes any.
+    /// The audience that the broker requires in a token; `None` accepts any.
     pub audience: Option<String>,
-    /// How long a token is valid, which is also its `expires_in`.
+    /// How long a token is valid; also its `expires_in`.
     pub token_life: Duration,
 }
 
 impl MockOAuth2 {
-    /// With this client, tokens that are valid for an hour, and any audience.
+    /// Accepts this client, with any audience and tokens that are valid for an hour.
     pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> MockOAuth2 {
         let token_life = Duration::from_secs(3600);
         MockOAuth2 { client_id: client_id.into(), client_secret: client_secret.into(), audience: None, token_life }

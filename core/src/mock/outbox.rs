@@ -1,4 +1,4 @@
-//! What a session is to send, and the faults scripted for it.
+//! The pending output of a session, and the faults scripted for it.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,18 @@ use super::frames;
 /// How a session ends.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
-    /// With a close frame, and without what was still to be sent: a violation, an uncaught exception.
+    /// With a close frame, and without the pending output: a violation, an uncaught exception.
     Close(Option<u16>, String),
-    /// With a close frame, after what was still to be sent.
+    /// With a close frame, after the pending output.
     FlushAndClose(Option<u16>, String),
-    /// Without a close frame, and without what was still to be sent.
+    /// Without a close frame, and without the pending output.
     Drop,
-    /// Without a close frame, after what was still to be sent.
+    /// Without a close frame, after the pending output.
     FlushAndDrop,
     Reset,
 }
 
-/// What a session is to send, and the faults scripted for it.
+/// The pending output of a session, and the faults scripted for it.
 #[derive(Default)]
 pub(super) struct Outbox {
     pub(super) pending: BytesMut,
@@ -30,7 +30,7 @@ pub(super) struct Outbox {
     pub(super) end: Option<End>,
     pub(super) stalled: bool,
     pub(super) no_pong: bool,
-    /// A command that is to be carried out later; nothing is read before.
+    /// A command to carry out later. Nothing is read before that.
     pub(super) deferred: Option<(Instant, String)>,
 }
 
@@ -43,12 +43,12 @@ impl Outbox {
         self.end.get_or_insert(end);
     }
 
-    /// Nothing more is to be done for this connection now.
+    /// Returns whether nothing more is to be done for this connection now.
     pub(super) fn is_done(&self) -> bool {
         self.end.is_some() || self.stalled
     }
 
-    /// A fault that strikes before anything is done. `true`: nothing is to be done.
+    /// Applies a fault that happens before the operation. Returns `true` if the operation must not be carried out.
     pub(super) fn strike(&mut self, fault: Option<&Fault>) -> bool {
         match fault {
             Some(Fault::Close(code, reason)) => self.end(End::FlushAndClose(Some(*code), reason.clone())),
@@ -65,7 +65,7 @@ impl Outbox {
         true
     }
 
-    /// Sends a reply, wrongly if there is a fault for that.
+    /// Sends a reply, altered by the fault if there is one.
     pub(super) fn reply(&mut self, text: &str, fault: Option<&Fault>) {
         match fault {
             Some(Fault::NoReceipt) => {}
@@ -85,7 +85,7 @@ impl Outbox {
         }
     }
 
-    /// A fault that strikes after a command that has no reply.
+    /// Applies a fault that happens after a command without a reply.
     pub(super) fn strike_after(&mut self, fault: Option<&Fault>) {
         match fault {
             Some(Fault::DropAfter) => self.end(End::FlushAndDrop),
@@ -101,7 +101,7 @@ impl Outbox {
         self.end(End::FlushAndDrop);
     }
 
-    /// What was sent before goes out at once; what is sent from now on waits.
+    /// Sends the earlier output immediately, and delays the later output.
     pub(super) fn hold(&mut self, by: Duration) {
         if self.hold.is_none() {
             let before = self.pending.split();
@@ -120,7 +120,7 @@ impl Outbox {
     }
 }
 
-/// What the log tells of something that went wrong on purpose.
+/// Returns the log text for an intended failure.
 pub(super) fn detail(told: &str, fault: Option<&Fault>) -> String {
     match fault {
         None => told.to_owned(),

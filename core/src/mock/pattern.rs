@@ -1,4 +1,4 @@
-//! The small part of Java's regular expressions that topic patterns are made of.
+//! The small part of Java's regular expressions that topic patterns use.
 //!
 //! Literals, `.`, classes, groups, alternatives, repetitions, escapes and `\w \d \s`, all matched by backtracking.
 
@@ -6,9 +6,9 @@ use std::cell::Cell;
 
 use super::names::namespace_of;
 
-/// A topic pattern. It is matched against a topic's name without `persistent://`, as a whole, and within one namespace:
-/// that of the pattern, which is `public/default` where the pattern has none. So `x.*` matches nothing at all, on a real
-/// broker as here; `public/default/x.*` and `.*x.*` do.
+/// A topic pattern. It must match a topic's whole name without `persistent://`. It matches only within its own
+/// namespace, which is `public/default` if the pattern has none. So `x.*` matches nothing, on a real broker as here;
+/// `public/default/x.*` and `.*x.*` do.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     namespace: String,
@@ -31,7 +31,7 @@ enum What {
 }
 
 impl Pattern {
-    /// `Err` says what is wrong, or what this mock cannot read.
+    /// Parses a pattern. `Err` states what is wrong, or what this mock does not support.
     pub(super) fn parse(text: &str) -> Result<Pattern, String> {
         let name = text.split_once("://").map_or(text, |(_, name)| name);
         let namespace = match name.splitn(3, '/').collect::<Vec<_>>().as_slice() {
@@ -97,7 +97,7 @@ impl Parser {
         Ok(found)
     }
 
-    /// How often the piece before may come: `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, or just once.
+    /// Returns how often the previous item may occur: `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, or once.
     fn repetition(&mut self) -> Result<(usize, usize), String> {
         let counts = match self.peek() {
             Some('*') => (0, usize::MAX),
@@ -119,7 +119,7 @@ impl Parser {
             _ => return Ok((1, 1)),
         };
         self.at += 1;
-        // greedy or not is the same for a match of the whole
+        // greedy or lazy makes no difference when the whole name must match
         self.at += usize::from(matches!(self.peek(), Some('?' | '+')));
         Ok(counts)
     }
@@ -181,13 +181,13 @@ fn escape(letter: char) -> What {
     What::Class { negated: letter.is_ascii_uppercase(), ranges }
 }
 
-/// What a match may cost before it counts as none: no pattern of a client may hang the mock.
+/// The maximum number of steps, beyond which there is no match: no pattern of a client may hang the mock.
 const MAX_STEPS: usize = 100_000;
 
-/// How often a group may repeat, which is how deep its matching recurses.
+/// The maximum repetitions of a group, which limits the depth of recursion.
 const MAX_REPEATS: usize = 250;
 
-/// What is to match after the part at hand.
+/// What must match after the current item.
 type Then<'a> = &'a dyn Fn(&[char]) -> bool;
 
 struct Matcher {

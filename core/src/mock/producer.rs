@@ -1,4 +1,4 @@
-//! A producer's connection: what it sends is stored, one by one or gathered into batches, and confirmed in order.
+//! A producer's connection. Messages are stored, singly or in batches, and confirmed in order.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ const MAX_MESSAGE: usize = 5_242_880;
 /// The client's `batchingMaxBytes`.
 const MAX_BATCH_BYTES: usize = 128 * 1024;
 
-/// One topic, or one partition of it.
+/// A topic, or one partition of it.
 struct Target {
     topic: Arc<str>,
     next_sequence: i64,
@@ -37,7 +37,7 @@ struct Confirm {
 
 pub(super) struct Producer {
     pub(super) label: Arc<str>,
-    /// When what was gathered is to be stored.
+    /// When to store the pending batch.
     pub(super) due: Option<Instant>,
     conn: u64,
     name: Arc<str>,
@@ -108,7 +108,7 @@ impl Producer {
             }
             Err(Unusable::Uncaught(text)) => {
                 self.log(shared, None, fault.as_ref());
-                // what was gathered is lost, and so are the receipts under way
+                // the pending batch and the pending receipts are lost
                 return outbox.end(End::Close(Some(1011), text));
             }
         };
@@ -120,7 +120,7 @@ impl Producer {
         self.send(shared, message, confirm, outbox);
     }
 
-    /// The scripted refusal of a message.
+    /// Refuses a message if a fault says so.
     fn refuse(&self, fault: &Option<Fault>, context: &Option<String>, outbox: &mut Outbox) -> bool {
         let Some(Fault::SendError(code, text)) = fault else { return false };
         let text = text.as_deref().unwrap_or("org.apache.pulsar.client.api.PulsarClientException: scripted fault");
@@ -139,7 +139,7 @@ impl Producer {
         shared.log(Op::Send, &self.label, "producer", self.conn, detail(context.unwrap_or(""), fault));
     }
 
-    /// `Err` is the text of a `send-error:7`.
+    /// Builds a message. `Err` is the text of a `send-error:7`.
     fn build(&self, shared: &Shared, message: ProducerMessage) -> Result<Message, String> {
         let Some(payload) = message.payload else {
             let text = "Cannot invoke \"String.getBytes(java.nio.charset.Charset)\" because \"src\" is null";
@@ -173,7 +173,7 @@ impl Producer {
         })
     }
 
-    /// How the producer says that it encrypted a message. `Err` is the text of a `send-error:7`.
+    /// Returns the producer's encryption metadata of a message. `Err` is the text of a `send-error:7`.
     fn encryption(
         &self,
         parameter: Option<String>,
@@ -207,7 +207,7 @@ impl Producer {
             return self.error(shared, 8, &text, &confirm, outbox);
         }
         if self.encryption_keys.as_ref().is_some_and(|keys| keys.len() > 1) {
-            // A bug of Pulsar 4.0.8, which keeps the last of several keys only.
+            // A bug of Pulsar 4.0.8, which keeps only the last of several keys.
             let text = "org.apache.pulsar.client.api.PulsarClientException: java.lang.NullPointerException: Cannot invoke \
                         \"java.lang.CharSequence.length()\" because \"seq\" is null";
             return self.error(shared, 8, text, &confirm, outbox);
@@ -232,7 +232,7 @@ impl Producer {
             self.flush_target(shared, index, outbox);
             return self.store(shared, index, vec![(message, confirm)], false, outbox);
         }
-        // what ends the connection when the message is stored is not worth waiting for
+        // a fault that ends the connection after the message is stored does not wait for a batch
         let at_once = matches!(confirm.fault, Some(Fault::DropAfter | Fault::HalfFrame));
         target.gathered.push((message, confirm));
         target.bytes += size;
@@ -264,7 +264,7 @@ impl Producer {
         }
     }
 
-    /// Stores what was gathered.
+    /// Stores the pending batch.
     pub(super) fn flush(&mut self, shared: &Shared, outbox: &mut Outbox) {
         self.due = None;
         for index in 0..self.targets.len() {
@@ -277,9 +277,9 @@ impl Producer {
         target.bytes = 0;
         let mut gathered = std::mem::take(&mut target.gathered);
         if !gathered.is_empty() {
-            // a batch of one is sent as what it is
+            // a batch of one is sent as a single message
             let batch = gathered.len() > 1;
-            // and one of more has one time for all
+            // and a larger batch has one publish time for all messages
             let published = gathered[0].0.publish_time;
             gathered.iter_mut().for_each(|(message, _)| message.publish_time = published);
             self.store(shared, index, gathered, batch, outbox);
@@ -307,7 +307,7 @@ impl Producer {
             match &stored {
                 Ok(id) => {
                     let batch_index = if batch { at as i32 } else { -1 };
-                    // a producer on one partition of a topic does not know that it is on one
+                    // a producer on one partition of a topic does not know that it is a partition
                     let partition = if *target.topic == *self.label { -1 } else { id.partition };
                     let id = Id { batch: batch_index, partition, ..*id };
                     let context = match &confirm.fault {
@@ -324,12 +324,12 @@ impl Producer {
     }
 }
 
-/// Java's `String.hashCode` without its sign.
+/// Returns Java's `String.hashCode` without its sign.
 fn java_hash(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit))) & 0x7fff_ffff
 }
 
-/// Pulsar's `Murmur3_32Hash`: 32 bits, seed 0, without the sign.
+/// Returns Pulsar's `Murmur3_32Hash`: 32 bits, seed 0, without the sign.
 fn murmur3(bytes: &[u8]) -> u32 {
     let mix = |word: u32| word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
     let (words, rest) = bytes.as_chunks::<4>();
@@ -346,7 +346,7 @@ fn murmur3(bytes: &[u8]) -> u32 {
     (hash ^ hash >> 16) & 0x7fff_ffff
 }
 
-/// Publishes from outside of any connection, routed as a producer would.
+/// Chooses the partition for a message from outside of any connection, as a producer would.
 pub(super) fn partition_of(topics: &[Arc<str>], key: Option<&str>, turn: usize) -> Option<Arc<str>> {
     let index = match key {
         Some(key) => java_hash(key) as usize,

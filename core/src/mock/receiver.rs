@@ -1,4 +1,4 @@
-//! A consumer's or a reader's connection: messages out as far as window or permits go, commands in.
+//! A consumer's or a reader's connection. It delivers messages up to its window or permits, and receives commands.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::topics::{Interest, Refusal, Start};
 use super::upgrade::{ConsumerWanted, IfEncrypted, ReaderWanted};
 use super::wire::{self, ConsumerCommand, ConsumerMessage, Unusable};
 
-/// The reason of a queue size of 0 where there is more than one topic.
+/// The reason for refusing a queue size of 0 with more than one topic.
 const NO_QUEUE: &str = "java.util.concurrent.ExecutionException: java.lang.IllegalArgumentException: Receiver queue size \
                         needs to be greater than 0 for Topics Consumer";
 
@@ -24,19 +24,20 @@ pub(super) struct Receiver {
     conn: u64,
     reader: bool,
     pull: bool,
-    /// Partitioned or several topics: acknowledgements work on the delivering connection only.
+    /// A partitioned topic or several topics: acknowledgements work only on the delivering connection.
     many: bool,
-    /// The handler's `pendingMessages`: delivered and not acknowledged, or, with `pull`, minus the permits left.
+    /// The handler's `pendingMessages`: delivered and unacknowledged messages, or, with `pull`, minus the remaining
+    /// permits.
     pending: i32,
-    /// Delivery goes on while `pending` is below.
+    /// Delivery continues while `pending` is below.
     window: i32,
-    /// How many messages the handler is asking its embedded client for.
+    /// How many messages the handler is requesting from its embedded client.
     receives: usize,
     delivered: HashMap<Id, Arc<str>>,
-    /// A second copy to deliver, by a scripted fault.
+    /// A second copy to deliver, because of a scripted fault.
     again: Option<Delivery>,
     if_encrypted: IfEncrypted,
-    /// The handler fell over a tombstone, and asks for nothing any more.
+    /// The handler failed on a tombstone, and requests nothing any more.
     fallen: bool,
 }
 
@@ -139,8 +140,8 @@ impl Receiver {
                 many,
                 pending: 0,
                 window: wanted.queue_size.max(1) as i32,
-                // a reader with a queue of 0 is accepted, and then gets nothing; nor does one with a queue of 1 after an id, where
-                // the message of that id takes the only place
+                // A reader with a queue of 0 is accepted, and then receives nothing. Neither does one with a queue of 1
+                // after an id, because the message of that id takes the only slot.
                 receives: usize::from(wanted.queue_size > 0),
                 delivered: HashMap::new(),
                 again: None,
@@ -156,7 +157,7 @@ impl Receiver {
 
     // messages
 
-    /// Delivers what there is, as far as the window goes.
+    /// Delivers available messages, as far as the window allows.
     pub(super) fn pump(&mut self, shared: &Shared, outbox: &mut Outbox) {
         while self.receives > 0 && !self.fallen && !outbox.is_done() {
             let next = match self.again.take() {
@@ -175,7 +176,7 @@ impl Receiver {
     fn deliver(&mut self, shared: &Shared, delivery: Delivery, may_fail: bool, outbox: &mut Outbox) {
         let message = &delivery.message;
         if message.encryption.is_some() && self.if_encrypted != IfEncrypted::Deliver {
-            // The embedded client keeps it to itself, and the handler goes on asking.
+            // The embedded client does not forward it, and the handler continues to request messages.
             self.receives += 1;
             if self.if_encrypted == IfEncrypted::Discard {
                 shared.broker(|broker, now| broker.acknowledge(self.conn, &delivery.topic, delivery.id, true, now));
@@ -202,7 +203,7 @@ impl Receiver {
             publish_time: iso(message.publish_time as i64),
             redelivery_count: delivery.redeliveries,
             event_time: (message.event_time != 0).then(|| iso(message.event_time)),
-            // Readers are not told, by an omission of the real proxy.
+            // Readers do not receive it, by an omission of the real proxy.
             encryption_context: message.encryption.as_ref().filter(|_| !self.reader),
             key: message.key.as_deref(),
         });
@@ -223,7 +224,7 @@ impl Receiver {
         }
     }
 
-    /// An acknowledgement or a negative one came: whatever it said, there is room for one more.
+    /// Handles an acknowledgement, positive or negative: whatever it contains, it opens the window by one message.
     fn resume(&mut self) {
         if self.pull {
             return;
@@ -236,7 +237,7 @@ impl Receiver {
 
     // commands
 
-    /// `may_fail`: scripted faults apply; a command that was deferred by one is carried out without.
+    /// Handles a command. With `may_fail`, scripted faults apply; a command that a fault deferred runs without them.
     pub(super) fn on_text(&mut self, shared: &Shared, text: &str, outbox: &mut Outbox, may_fail: bool) {
         let command = match wire::consumer_command(text) {
             Ok(Some(command)) => command,
@@ -244,7 +245,7 @@ impl Receiver {
                 let text = "Cannot read field \"type\" because \"command\" is null".to_owned();
                 return outbox.end(End::Close(Some(1011), text));
             }
-            // the handlers close with code 3, which is none, so Jetty just drops the connection
+            // the handlers close with code 3, which is not valid, so Jetty just drops the connection
             Err(Unusable::Malformed(_) | Unusable::Uncaught(_)) => return outbox.end(End::FlushAndDrop),
         };
         let op = match command.kind.as_deref() {
@@ -309,7 +310,7 @@ impl Receiver {
         self.pending = self.pending.wrapping_sub(permits);
     }
 
-    /// An acknowledgement, or a negative one.
+    /// Handles an acknowledgement, positive or negative.
     fn settle(&mut self, shared: &Shared, op: Op, command: &ConsumerCommand, lost: bool, outbox: &mut Outbox) {
         let Some(text) = &command.message_id else {
             let text = "Cannot invoke \"String.getBytes(java.nio.charset.Charset)\" because \"src\" is null";

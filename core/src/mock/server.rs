@@ -1,4 +1,4 @@
-//! The listener, the connections, and what they share.
+//! The listener, the connections, and their shared state.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -26,13 +26,13 @@ use super::socket::{Io, Socket};
 use super::topics::Refusal;
 use super::upgrade::{self, Wanted};
 
-/// The order to listen or not to, and where to say that it was followed.
+/// A request to start or stop listening, and where to confirm it.
 pub(super) struct SetUp {
     pub(super) up: bool,
     pub(super) done: std::sync::mpsc::Sender<io::Result<()>>,
 }
 
-/// Accepts connections until the handle is gone.
+/// Accepts connections until the handle is dropped.
 pub(super) async fn listen(
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -41,7 +41,7 @@ pub(super) async fn listen(
     mut orders: mpsc::UnboundedReceiver<SetUp>,
 ) {
     let mut listener = Some(listener);
-    // while down the port stays bound, so that nobody else gets it, but nobody listens on it
+    // while down, the port stays bound, so that nobody else gets it, but nobody listens on it
     let mut reserved: Option<TcpSocket> = None;
     loop {
         let order = match &listener {
@@ -51,7 +51,7 @@ pub(super) async fn listen(
                 accepted = open.accept() => {
                     match accepted {
                         Ok((stream, _)) => accept(&shared, stream, tls.clone()),
-                        // out of file descriptors: a loop that spins would not help
+                        // out of file descriptors: a spinning loop would not help
                         Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                     }
                     continue;
@@ -72,7 +72,7 @@ pub(super) async fn listen(
             }
             _ => Ok(()),
         };
-        // whoever asked may have stopped waiting
+        // the requester may have stopped waiting
         let _ = done.send(result);
     }
 }
@@ -99,7 +99,7 @@ fn accept(shared: &Arc<Shared>, stream: TcpStream, tls: Option<TlsAcceptor>) {
     });
 }
 
-/// Takes a connection off the list, however its task ends.
+/// Removes a connection from the list, however its task ends.
 struct Guard {
     shared: Arc<Shared>,
     number: u64,
@@ -124,7 +124,7 @@ async fn secure(shared: Arc<Shared>, number: u64, stream: TcpStream, tls: Option
     }
 }
 
-/// Answers requests until one of them becomes a WebSocket, or the connection ends.
+/// Answers requests until one becomes a WebSocket, or the connection ends.
 async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certified: bool) {
     let mut buffer = BytesMut::with_capacity(8 * 1024);
     loop {
@@ -183,7 +183,7 @@ async fn serve(shared: Arc<Shared>, number: u64, mut stream: Box<dyn Io>, certif
     }
 }
 
-/// Answers what is no upgrade: a request to the issuer, or to the REST API.
+/// Answers a request that is not an upgrade: to the issuer, or to the REST API.
 fn rest(shared: &Shared, request: &Request, certified: bool) -> Response {
     let now = shared.clock.now_ms();
     let settings = shared.options.oauth2.as_ref();
@@ -202,7 +202,7 @@ fn wire_reason(reason: &str) -> String {
     super::wire::json(&serde_json::json!({ "reason": reason }))
 }
 
-/// Sends, and lets the client read it before the connection is gone.
+/// Sends the last bytes, and lets the client read them before the connection closes.
 async fn send_last(mut stream: Box<dyn Io>, bytes: &[u8]) {
     let farewell = async {
         stream.write_all(bytes).await?;
@@ -211,11 +211,11 @@ async fn send_last(mut stream: Box<dyn Io>, bytes: &[u8]) {
         while tokio::io::AsyncReadExt::read(&mut stream, &mut sink).await? > 0 {}
         io::Result::Ok(())
     };
-    // whatever the peer does, this connection is over
+    // whatever the peer does, this connection ends
     let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
 }
 
-/// Ends an exchange in the way a fault asks for.
+/// Ends an exchange as a fault requires.
 async fn sabotage(stream: Box<dyn Io>, fault: &Fault, half: &[u8]) {
     match fault {
         Fault::Reset => stream.reset(),

@@ -1,4 +1,4 @@
-//! One WebSocket connection: reads frames, writes frames, keeps time, and fails where a fault is scripted.
+//! One WebSocket connection: reads and writes frames, keeps time, and fails where a fault is scripted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Role {
     }
 }
 
-/// Frees what the connection holds at the broker, however its task ends.
+/// Releases the resources of the connection at the broker, however its task ends.
 struct Attached {
     shared: Arc<Shared>,
     conn: u64,
@@ -133,7 +133,7 @@ pub(super) async fn run(
             () = tokio::time::sleep_until(next.into()) => {}
         }
     };
-    // the broker's side is free before the client can know that the connection is over
+    // the broker's resources are released before the client can learn that the connection has ended
     drop(attached);
     finish(end, reading.unsplit(writing), outbox).await;
 }
@@ -143,7 +143,7 @@ async fn write_all(writing: &mut (impl AsyncWriteExt + Unpin), bytes: &mut Bytes
     writing.flush().await
 }
 
-/// Sends what is to be sent, and closes without a reset that could overtake it.
+/// Sends the pending output, and closes without a reset that could overtake it.
 async fn finish(end: End, mut stream: Box<dyn Io>, mut outbox: Outbox) {
     match end {
         End::Reset => return stream.reset(),
@@ -166,7 +166,7 @@ async fn finish(end: End, mut stream: Box<dyn Io>, mut outbox: Outbox) {
         std::io::Result::Ok(())
     };
     let longest = held + Duration::from_secs(2);
-    // whatever the peer does, this connection is over
+    // whatever the peer does, this connection ends
     let _ = tokio::time::timeout(longest, farewell).await;
 }
 
@@ -211,7 +211,7 @@ fn on_message(shared: &Shared, conn: u64, role: &mut Role, message: Incoming, ou
                 producer.flush(shared, outbox);
             }
             match fault {
-                // as a server that forgot: neither an answer nor an end
+                // like a server that forgot: neither an answer nor an end
                 Some(Fault::NoReceipt) => outbox.stalled = true,
                 Some(Fault::DropAfter) => outbox.end(End::FlushAndDrop),
                 Some(Fault::Delay(by)) => {

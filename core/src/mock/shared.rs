@@ -1,4 +1,4 @@
-//! What connections, timers and the handle of a mock share.
+//! The state that the connections, timers and handle of a mock share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,18 +16,18 @@ use super::topics::Broker;
 
 struct Connection {
     kill: Arc<Notify>,
-    /// Once upgraded, the topics it is about: one, or several with commas.
+    /// After the upgrade, its topics: one, or several with commas.
     label: Option<Arc<str>>,
 }
 
-/// Everything that connections, timers and the handle share.
+/// The state that connections, timers and the handle share.
 pub(super) struct Shared {
     pub(super) options: MockOptions,
     pub(super) clock: Clock,
     pub(super) faults: Faults,
     pub(super) requests: Log,
     broker: Mutex<Broker>,
-    /// Wakes the timer task when something is due earlier than it knows.
+    /// Wakes the timer task when something is due earlier than it expects.
     sooner: Notify,
     connections: Mutex<HashMap<u64, Connection>>,
     gone: Condvar,
@@ -36,7 +36,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(mut options: MockOptions) -> Shared {
-        // what is meant as "never" must still be an instant, and what is meant as "at once" must not spin
+        // a value meant as "never" must still be an instant, and one meant as "at once" must not spin
         const NEVER: Duration = Duration::from_secs(10 * 365 * 86_400);
         options.idle_timeout = options.idle_timeout.min(NEVER);
         options.ping_interval = options.ping_interval.map(|every| every.clamp(Duration::from_millis(1), NEVER));
@@ -54,7 +54,7 @@ impl Shared {
         }
     }
 
-    /// Runs with the broker's state, and sees to it that what became due is done in time.
+    /// Runs `run` with the broker's state, and schedules what became due.
     pub(super) fn broker<T>(&self, run: impl FnOnce(&mut Broker, u64) -> T) -> T {
         let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
         let before = broker.timers.next_due();
@@ -82,13 +82,13 @@ impl Shared {
         format!("{scheme}://127.0.0.1:{}", self.options.port)
     }
 
-    /// The open connections; upgraded ones only, if asked.
+    /// Returns the number of open connections; only upgraded ones, if requested.
     pub(super) fn connections(&self, upgraded: bool) -> usize {
         let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.values().filter(|connection| !upgraded || connection.label.is_some()).count()
     }
 
-    /// Drops connections without a word, and waits until their tasks are over.
+    /// Drops connections without a close frame, and waits until their tasks end.
     pub(super) fn drop_connections(&self, topic: Option<&str>) -> usize {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let concerns = |connection: &Connection| match (topic, &connection.label) {
@@ -120,7 +120,7 @@ impl Shared {
         self.gone.notify_all();
     }
 
-    /// A connection begins that `kill` ends; its number.
+    /// Registers a connection that `kill` ends, and returns its number.
     pub(super) fn connect(&self, kill: Arc<Notify>) -> u64 {
         let number = self.last_connection.fetch_add(1, Ordering::Relaxed) + 1;
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +128,7 @@ impl Shared {
         number
     }
 
-    /// The connection is upgraded, and is about these topics.
+    /// Records that the connection is upgraded, and its topics.
     pub(super) fn label(&self, number: u64, label: Arc<str>) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = connections.get_mut(&number) {
@@ -137,7 +137,7 @@ impl Shared {
     }
 }
 
-/// Does what is due, when it is due.
+/// Runs what is due, when it is due.
 pub(super) async fn keep_time(shared: Arc<Shared>) {
     loop {
         let due = shared.broker(|broker, now| {

@@ -1,5 +1,5 @@
-//! A TCP socket whose writes raise no SIGPIPE. Rust programs ignore that signal, and it ends a C program that has the mock in
-//! it: the standard library writes with MSG_NOSIGNAL, but not what is in several parts, so nothing is written in parts.
+//! A TCP socket whose writes raise no SIGPIPE. Rust programs ignore that signal, but it ends a C program that contains
+//! the mock. The standard library writes with MSG_NOSIGNAL, except for vectored writes, so the mock uses none.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ pub(super) struct Socket(TcpStream);
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Socket {
-        // without it small frames wait for the client's delayed acknowledgement
+        // without it, small frames wait for the client's delayed acknowledgement
         let _ = stream.set_nodelay(true);
         Socket(stream)
     }
 
-    /// Lets the socket end with a TCP reset.
+    /// Makes the socket end with a TCP reset.
     pub(super) fn reset_at_end(&self) {
-        // where the option cannot be set, the connection ends all the same
+        // if the option cannot be set, the connection still ends
         let _ = self.0.set_zero_linger();
     }
 }
@@ -31,7 +31,7 @@ impl AsyncRead for Socket {
     }
 }
 
-/// `poll_write_vectored` is the trait's own, which calls `poll_write`.
+/// `poll_write_vectored` is the trait's default, which calls `poll_write`.
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)

@@ -1,4 +1,4 @@
-//! A subscription: its cursor, its consumers, and which message goes to whom, and when again.
+//! A subscription: its cursor, its consumers, which message goes to which consumer, and redeliveries.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -38,24 +38,25 @@ impl Kind {
         }
     }
 
-    /// Only these two know single redeliveries, redelivery counts, dead letters and delays.
+    /// Returns whether the type supports several active consumers. Only such types have single redeliveries, redelivery
+    /// counts, dead letters and delays.
     fn many_active(self) -> bool {
         matches!(self, Kind::Shared | Kind::KeyShared)
     }
 }
 
-/// One message on its way to a consumer.
+/// A message being delivered to a consumer.
 #[derive(Clone)]
 pub(super) struct Delivery {
     pub(super) topic: Arc<str>,
     pub(super) id: Id,
     pub(super) redeliveries: u32,
     pub(super) message: Arc<Message>,
-    /// Nothing of the entry follows.
+    /// Whether no more messages of the entry follow.
     pub(super) last: bool,
 }
 
-/// What a consumer asked for.
+/// The settings that a consumer requested.
 #[derive(Clone)]
 pub(super) struct ConsumerSettings {
     pub(super) conn: u64,
@@ -68,20 +69,20 @@ pub(super) struct ConsumerSettings {
     pub(super) nack_delay: u64,
     pub(super) max_redeliveries: Option<u32>,
     pub(super) dead_letter_topic: Option<String>,
-    /// Acknowledges what it delivers.
+    /// Whether it acknowledges everything it delivers.
     pub(super) reader: bool,
     pub(super) wake: Arc<Notify>,
 }
 
 pub(super) struct Consumer {
     pub(super) settings: ConsumerSettings,
-    /// What the embedded client of the proxy has prefetched.
+    /// The messages that the proxy's embedded client has prefetched.
     queue: VecDeque<Delivery>,
-    /// With a queue size of 0, what the session is waiting for.
+    /// With a queue size of 0, the number of messages that the session is waiting for.
     demand: usize,
     /// Messages of a batch entry that this connection has not acknowledged, by entry.
     batches: HashMap<usize, HashSet<i32>>,
-    /// A reader starts after this message of its first batch.
+    /// For a reader that starts after this message of its first batch.
     skip: Option<(usize, i32)>,
 }
 
@@ -121,7 +122,7 @@ struct Pending {
     key: u64,
 }
 
-/// An entry that was delivered too often, and where it goes now.
+/// An entry that was delivered too often, and its destination.
 pub(super) struct DeadLetter {
     pub(super) entry: usize,
     pub(super) topic: String,
@@ -185,7 +186,7 @@ impl Subscription {
         entry < self.mark || self.acked.contains(&entry)
     }
 
-    /// The `n`-th entry that is not acknowledged, counted from 1.
+    /// Returns the `n`-th unacknowledged entry, counted from 1.
     pub(super) fn unacked_entry(&self, ledger: &Ledger, n: usize) -> Option<usize> {
         (self.mark..ledger.entries.len()).filter(|entry| !self.acked.contains(entry)).nth(n.checked_sub(1)?)
     }
@@ -196,7 +197,7 @@ impl Subscription {
 
     // consumers
 
-    /// `Err` is the broker's reason for a 409.
+    /// Adds a consumer. `Err` is the broker's reason for a 409.
     pub(super) fn add_consumer(
         &mut self,
         settings: ConsumerSettings,
@@ -231,7 +232,7 @@ impl Subscription {
         } else {
             let held: Vec<usize> =
                 self.pending.iter().filter(|(_, pending)| pending.conn == conn).map(|(entry, _)| *entry).collect();
-            // to whoever gets it next this is no redelivery
+            // for the next consumer this is not a redelivery
             for entry in held {
                 self.pending.remove(&entry);
                 self.replay.insert(entry);
@@ -239,8 +240,8 @@ impl Subscription {
         }
     }
 
-    /// One consumer gets the messages of an exclusive or failover subscription: of the best priority the one that has
-    /// them already, or the first by name. Partitions are spread over all.
+    /// Elects the consumer that receives the messages of an exclusive or failover subscription. Among those of the best
+    /// priority, it prefers the current one, or else the first by name. Partitions are spread over all consumers.
     fn elect(&mut self, partition: i32) {
         if self.kind.many_active() {
             return;
@@ -262,7 +263,7 @@ impl Subscription {
         }
     }
 
-    /// Everything that is not acknowledged is to be delivered as if for the first time.
+    /// Prepares to deliver everything unacknowledged as if for the first time.
     fn rewind(&mut self) {
         self.read = self.mark;
         self.pending.clear();
@@ -273,7 +274,7 @@ impl Subscription {
 
     // delivery
 
-    /// Gives the consumers what they have room for.
+    /// Delivers to the consumers as much as they have room for.
     pub(super) fn dispatch(&mut self, ledger: &Ledger, now: u64, timers: &mut Timers) {
         match self.kind {
             Kind::Exclusive | Kind::Failover => {
@@ -336,7 +337,7 @@ impl Subscription {
         None
     }
 
-    /// Key_Shared: a key sticks to one consumer, and a key with messages at another consumer waits for them.
+    /// Dispatches for Key_Shared: a key stays with one consumer, and waits while another consumer has messages of it.
     fn dispatch_by_key(&mut self, ledger: &Ledger, now: u64, timers: &mut Timers) {
         const LOOK_AHEAD: usize = 1000;
         if !self.consumers.iter().any(Consumer::has_room) {
@@ -399,7 +400,7 @@ impl Subscription {
         self.pending.insert(entry, Pending { conn: consumer.settings.conn, stamp: self.stamps, key });
     }
 
-    /// Delivers without storing: a non-persistent topic drops what nobody has room for.
+    /// Delivers without storing: a non-persistent topic drops messages that no consumer has room for.
     pub(super) fn offer(&mut self, entry: &Entry, ledger: &Ledger) {
         let index = match self.kind {
             Kind::Exclusive | Kind::Failover => {
@@ -412,7 +413,7 @@ impl Subscription {
         self.consumers[index].take(entry, 0, 0, ledger);
     }
 
-    /// The next prefetched message of a consumer that is `demand` messages short.
+    /// Returns the next prefetched message for a consumer that is `demand` messages short.
     pub(super) fn next(
         &mut self,
         conn: u64,
@@ -451,7 +452,8 @@ impl Subscription {
 
     // acknowledgements
 
-    /// An acknowledgement from a connection; a batch entry is done when this connection acknowledged all of it.
+    /// Handles an acknowledgement from a connection. A batch entry is done when this connection has acknowledged all of
+    /// it.
     pub(super) fn acknowledge_from(&mut self, conn: u64, id: Id, delivered_here: bool) {
         let entry = id.entry as usize;
         if id.batch >= 0 && id.size > 1 {
@@ -481,7 +483,7 @@ impl Subscription {
         self.redeliveries.remove(&entry);
     }
 
-    /// A negative acknowledgement: ends the entry's ack timeout, and has it redelivered after the consumer's delay.
+    /// Handles a negative acknowledgement: ends the entry's ack timeout, and redelivers it after the consumer's delay.
     pub(super) fn refuse(&mut self, conn: u64, entry: usize, ledger: &Ledger, now: u64, timers: &mut Timers) {
         let Some(delay) = self.consumer(conn).map(|consumer| consumer.settings.nack_delay) else { return };
         self.stamps += 1;
@@ -495,14 +497,14 @@ impl Subscription {
         self.pending.get(&entry).is_some_and(|pending| pending.conn == conn && pending.stamp == stamp)
     }
 
-    /// The delay of an entry is over.
+    /// Handles the end of an entry's delay.
     pub(super) fn release(&mut self, entry: usize) {
         if self.delayed.remove(&entry) {
             self.replay.insert(entry);
         }
     }
 
-    /// Delivers these entries again; where only one consumer is active, everything that is not acknowledged.
+    /// Redelivers these entries or, where only one consumer is active, everything unacknowledged.
     pub(super) fn redeliver(&mut self, conn: u64, entries: &[usize], ledger: &Ledger) {
         if self.kind.many_active() {
             for entry in entries {
@@ -523,7 +525,7 @@ impl Subscription {
         let times = self.redeliveries.get(&entry).copied().unwrap_or(0);
         let name = Arc::clone(&self.name);
         let Some(consumer) = self.consumer(conn) else { return };
-        // what the session has not taken yet is taken back, so that it is not delivered twice
+        // messages that the session has not taken yet are withdrawn, so that they are not delivered twice
         consumer.queue.retain(|delivery| delivery.id.entry as usize != entry);
         consumer.batches.remove(&entry);
         if consumer.settings.max_redeliveries.is_some_and(|max| times >= max) {
@@ -537,7 +539,8 @@ impl Subscription {
         }
     }
 
-    /// Whether the entry was redelivered more often than its next consumer wants to see; it is a dead letter then.
+    /// Returns whether the entry was redelivered more often than its next consumer allows, and so becomes a dead
+    /// letter.
     fn is_dead(&mut self, entry: usize, index: usize, ledger: &Ledger) -> bool {
         let times = self.redeliveries.get(&entry).copied().unwrap_or(0);
         let settings = &self.consumers[index].settings;
@@ -550,12 +553,12 @@ impl Subscription {
         true
     }
 
-    /// The first entry that is not acknowledged, and the next one to be delivered.
+    /// Returns the first unacknowledged entry, and the next entry to deliver.
     pub(super) fn positions(&self) -> (usize, usize) {
         (self.mark, self.read)
     }
 
-    /// Moves the cursor; the consumers stay, and what they had prefetched is gone.
+    /// Moves the cursor. The consumers stay, and their prefetched messages are discarded.
     pub(super) fn seek(&mut self, position: usize) {
         self.mark = position;
         self.acked.clear();

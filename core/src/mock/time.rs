@@ -22,13 +22,13 @@ impl Clock {
         self.started.elapsed()
     }
 
-    /// The instant at which `now_ms` reaches `ms`.
+    /// Returns the instant at which `now_ms` reaches `ms`.
     pub(super) fn instant(&self, ms: u64) -> Instant {
         self.started + Duration::from_millis(ms.saturating_sub(self.epoch_ms))
     }
 }
 
-/// `2026-11-24T08:27:35.45Z`: ISO 8601 in UTC, the fraction without its trailing zeros.
+/// Formats a time like `2026-11-24T08:27:35.45Z`: ISO 8601 in UTC, the fraction without its trailing zeros.
 pub(super) fn iso(ms: i64) -> String {
     let (days, in_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
     let (year, month, day) = civil(days);
@@ -42,7 +42,7 @@ pub(super) fn iso(ms: i64) -> String {
     text
 }
 
-/// Milliseconds since 1970 of an `ISO_OFFSET_DATE_TIME`, which needs an offset; `Err` carries Java's message.
+/// Parses an `ISO_OFFSET_DATE_TIME`, which requires an offset, to milliseconds since 1970. `Err` has Java's message.
 pub(super) fn parse_iso(text: &str) -> Result<i64, String> {
     let mut cursor = Cursor { bytes: text.as_bytes(), at: 0 };
     let found = cursor.date_time();
@@ -87,7 +87,7 @@ impl Cursor<'_> {
         Some((((days * 24 + hour) * 60 + minute) * 60 + second - offset) * 1000 + fraction)
     }
 
-    /// Seconds east of UTC: `Z`, `+01`, `+01:00` or `+01:00:00`.
+    /// Parses an offset to seconds east of UTC: `Z`, `+01`, `+01:00` or `+01:00:00`.
     fn offset(&mut self) -> Option<i64> {
         if self.peek(b"Zz") {
             self.at += 1;
@@ -127,7 +127,7 @@ impl Cursor<'_> {
     }
 }
 
-/// Year, month and day of a day since 1970-01-01, in the proleptic Gregorian calendar (Hinnant's algorithm).
+/// Returns year, month and day for a day since 1970-01-01, in the proleptic Gregorian calendar (Hinnant's algorithm).
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

@@ -1,4 +1,4 @@
-//! What is to happen later: redeliveries, and messages with a delay.
+//! Scheduled actions: redeliveries, and messages with a delay.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Timer {
     pub(super) what: What,
 }
 
-/// In order of time; times are milliseconds of the mock's clock.
+/// In order of time, in milliseconds of the mock's clock.
 #[derive(Default)]
 pub(super) struct Timers {
     queue: BTreeMap<(u64, u64), Timer>,

@@ -1,4 +1,4 @@
-//! The broker's state without any input or output: namespaces, topics, their messages, and who is connected to them.
+//! The broker's state without any input or output: namespaces, topics, their messages and their clients.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::timers::{Timers, What};
 pub(super) struct Topic {
     pub(super) log: Ledger,
     pub(super) terminated: bool,
-    /// A compaction was asked for; it has no effect.
+    /// A compaction was requested; it has no effect.
     pub(super) compacted: bool,
     pub(super) subscriptions: BTreeMap<Arc<str>, Subscription>,
     /// By connection.
     pub(super) producers: BTreeMap<u64, Arc<str>>,
-    /// The last sequence id of every producer, where the namespace deduplicates.
+    /// The last sequence id of every producer, if the namespace deduplicates.
     last_sequence: HashMap<Arc<str>, i64>,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Start {
     After(Id),
 }
 
-/// What a consumer listens to.
+/// The topics of a consumer.
 #[derive(Clone, Debug)]
 pub(super) enum Interest {
     Topics(Vec<String>),
@@ -59,13 +59,13 @@ struct Receiver {
     settings: ConsumerSettings,
     subscription: Arc<str>,
     topics: Vec<Arc<str>>,
-    /// The topic asked first for the next message, so that none starves.
+    /// The topic that is first in turn for the next message, so that none starves.
     turn: usize,
     pattern: Option<(Pattern, Start)>,
 }
 
 pub(super) struct Policies {
-    /// What is set, as the REST API shows it.
+    /// The policies, as the REST API shows them.
     pub(super) shown: serde_json::Map<String, Value>,
 }
 
@@ -81,7 +81,7 @@ impl Policies {
         self.shown.get("deduplicationEnabled") == Some(&Value::Bool(true))
     }
 
-    /// How many partitions a topic gets that is created on demand; `None` for a topic without.
+    /// Returns the number of partitions of a topic created on demand; `None` for a topic without.
     fn default_partitions(&self) -> Option<u32> {
         let set = self.shown.get("autoTopicCreationOverride")?;
         let count = set.get("defaultNumPartitions")?.as_u64()?;
@@ -95,7 +95,7 @@ impl Policies {
 
 pub(super) struct Broker {
     pub(super) auto_create: bool,
-    /// What each is allowed, as the REST API shows it.
+    /// The permissions of each tenant, as the REST API shows them.
     pub(super) tenants: BTreeMap<String, Value>,
     pub(super) namespaces: BTreeMap<String, Policies>,
     pub(super) topics: HashMap<Arc<str>, Topic>,
@@ -106,7 +106,7 @@ pub(super) struct Broker {
     names: u64,
 }
 
-/// What a tenant is allowed of whom nobody said anything else.
+/// Returns the permissions of a tenant for which nothing else was set.
 pub(super) fn any_tenant() -> Value {
     json!({ "adminRoles": [], "allowedClusters": ["standalone"] })
 }
@@ -127,7 +127,7 @@ impl Broker {
         }
     }
 
-    /// A name nobody has, as the broker gives it to a producer or a consumer that came without one.
+    /// Returns an unused name, as the broker assigns it to a producer or a consumer without one.
     pub(super) fn generate_name(&mut self, prefix: &str) -> String {
         self.names += 1;
         format!("{prefix}{}", self.names)
@@ -135,7 +135,7 @@ impl Broker {
 
     // topics
 
-    /// The topics behind a name: itself, or its partitions. Creates it where that is allowed.
+    /// Returns the topics of a name: itself, or its partitions. Creates it where that is allowed.
     pub(super) fn resolve(&mut self, topic: &str) -> Result<Vec<Arc<str>>, Refusal> {
         if !self.namespaces.contains_key(namespace_of(topic)) {
             return Err(Refusal::new(404, remote_error("Namespace not found")));
@@ -149,7 +149,7 @@ impl Broker {
         let base = base_topic(topic);
         let is_partition = self.partitioned.contains_key(base);
         if !self.auto_create || (is_partition && base != topic) {
-            // a partition beyond the last one is refused without a word
+            // a partition beyond the last one is refused without a text
             let text = if is_partition { String::new() } else { format!("Topic {topic} does not exist") };
             return Err(Refusal::new(404, remote_error(&text)));
         }
@@ -159,7 +159,7 @@ impl Broker {
         Ok(vec![self.create(topic)])
     }
 
-    /// Creates a partitioned topic where its namespace makes topics so; returns whether it did.
+    /// Creates a partitioned topic if its namespace creates such topics on demand. Returns whether it did.
     pub(super) fn create_partitioned_on_demand(&mut self, topic: &str) -> bool {
         let policies = self.namespaces.get(namespace_of(topic));
         let Some(count) = policies.and_then(Policies::default_partitions).filter(|_| self.auto_create) else {
@@ -172,7 +172,7 @@ impl Broker {
         is_new
     }
 
-    /// Creates a topic without asking whether that is allowed; a pattern that fits subscribes to it at once.
+    /// Creates a topic without checking that this is allowed. A pattern that matches subscribes to it immediately.
     pub(super) fn create(&mut self, topic: &str) -> Arc<str> {
         if let Some((name, _)) = self.topics.get_key_value(topic) {
             return Arc::clone(name);
@@ -208,13 +208,13 @@ impl Broker {
             .map(|(conn, _)| *conn)
             .collect();
         for conn in fits {
-            // a subscription to a topic that has just been made has no other consumer to be refused for
+            // a subscription to a new topic has no other consumer that could cause a refusal
             let _ = self.attach(conn, &name);
         }
         name
     }
 
-    /// Creates or grows a partitioned topic.
+    /// Creates a partitioned topic or adds partitions to it.
     pub(super) fn set_partitions(&mut self, topic: &str, partitions: u32) {
         self.partitioned.insert(topic.to_owned(), partitions);
         for index in 0..partitions {
@@ -222,7 +222,7 @@ impl Broker {
         }
     }
 
-    /// Forgets a topic; clients connected to it receive nothing any more.
+    /// Deletes a topic. Clients connected to it receive nothing more.
     pub(super) fn delete(&mut self, topic: &str) -> bool {
         let partitions = self.partitioned.remove(topic);
         for index in 0..partitions.unwrap_or(0) {
@@ -231,7 +231,7 @@ impl Broker {
         self.topics.remove(topic).is_some() || partitions.is_some()
     }
 
-    /// The existing topics behind a name, without creating any.
+    /// Returns the existing topics of a name, without creating any.
     pub(super) fn existing(&self, topic: &str) -> Vec<&Topic> {
         match self.partitioned.get(topic) {
             Some(partitions) => (0..*partitions)
@@ -253,7 +253,7 @@ impl Broker {
 
     // producers
 
-    /// Connects a producer to one topic; gives its last sequence id.
+    /// Connects a producer to one topic and returns its last sequence id.
     pub(super) fn add_producer(&mut self, topic: &str, name: &Arc<str>, conn: u64) -> Result<i64, Refusal> {
         self.create(topic);
         let Some(found) = self.topics.get_mut(topic) else { return Err(Refusal::new(500, "no such topic")) };
@@ -273,7 +273,7 @@ impl Broker {
         Ok(found.last_sequence.get(name).copied().unwrap_or(-1))
     }
 
-    /// Stores one message, or a batch as one entry. The id given back names the entry.
+    /// Stores one message, or a batch as one entry. Returns the id of the entry.
     pub(super) fn publish(
         &mut self,
         topic: &str,
@@ -308,7 +308,7 @@ impl Broker {
         Ok(id)
     }
 
-    /// Lets every subscription of a topic give out what it can.
+    /// Delivers what every subscription of a topic can deliver.
     pub(super) fn dispatch(&mut self, topic: &str, now: u64) {
         if let Some(found) = self.topics.get_mut(topic) {
             for subscription in found.subscriptions.values_mut() {
@@ -318,7 +318,7 @@ impl Broker {
         self.bury(topic, now);
     }
 
-    /// Publishes what was delivered too often to its dead letter topic.
+    /// Publishes entries that were delivered too often to their dead letter topic.
     fn bury(&mut self, topic: &str, now: u64) {
         let mut letters = Vec::new();
         let Some(found) = self.topics.get_mut(topic) else { return };
@@ -342,7 +342,7 @@ impl Broker {
                         publish_time: now,
                         producer: Arc::from(format!("{}-{}-DLQ", found.log.topic, subscription.name)),
                         sequence: dead.entry as i64,
-                        // A dead letter keeps the payload as it is, and loses its keys.
+                        // A dead letter keeps the payload unchanged, and loses its keys.
                         encryption: None,
                     };
                     letters.push((dead.topic.clone(), letter));
@@ -351,14 +351,14 @@ impl Broker {
         }
         for (topic, letter) in letters {
             let Ok(topic) = full_name(&topic) else { continue };
-            // a terminated dead letter topic loses the letter, as it does on a real broker
+            // a terminated dead letter topic loses the letter, as on a real broker
             let _ = self.publish(&topic, vec![letter], false, now);
         }
     }
 
     // consumers and readers
 
-    /// Subscribes a connection. The topics it is then attached to come back.
+    /// Subscribes a connection and returns the topics it is attached to.
     pub(super) fn subscribe(
         &mut self,
         interest: Interest,
@@ -399,7 +399,7 @@ impl Broker {
     }
 
     fn attach(&mut self, conn: u64, topic: &Arc<str>) -> Result<(), String> {
-        // a topic made after the pattern was subscribed is read from its beginning
+        // a topic created after the pattern was subscribed is read from its beginning
         self.attach_at(conn, topic, Start::Earliest)
     }
 
@@ -412,7 +412,7 @@ impl Broker {
             Start::Latest => (found.log.entries.len(), None),
             Start::After(id) if id.ledger == found.log.ledger && id.entry >= 0 => {
                 let entry = found.log.position(id);
-                // Without a place in it the batch comes whole.
+                // Without an index in it, the batch is delivered whole.
                 let whole = found.log.entries.get(entry).filter(|entry| entry.batch);
                 match (id.batch, whole) {
                     (-1, Some(_)) => (entry, None),
@@ -433,7 +433,7 @@ impl Broker {
         Ok(())
     }
 
-    /// The next message for a connection that is `demand` messages short.
+    /// Returns the next message for a connection that is `demand` messages short.
     pub(super) fn next(&mut self, conn: u64, demand: usize, now: u64) -> Option<Delivery> {
         let receiver = self.receivers.get_mut(&conn)?;
         let count = receiver.topics.len();
@@ -454,14 +454,15 @@ impl Broker {
         None
     }
 
-    /// An acknowledgement of a message of this topic. `delivered_here`: by the connection that got it.
+    /// Handles an acknowledgement of a message of this topic. `delivered_here` means by the connection that received
+    /// it.
     pub(super) fn acknowledge(&mut self, conn: u64, topic: &str, id: Id, delivered_here: bool, now: u64) {
         let Some(receiver) = self.receivers.get(&conn) else { return };
         let Some(found) = self.topics.get_mut(topic) else { return };
         let known = id.ledger == found.log.ledger && id.entry >= 0 && (id.entry as usize) < found.log.entries.len();
         if let Some(subscription) = found.subscriptions.get_mut(&receiver.subscription).filter(|_| known) {
             subscription.acknowledge_from(conn, id, delivered_here);
-            // with Key_Shared the key may have been waited for
+            // with Key_Shared, messages may have waited for the key
             subscription.dispatch(&found.log, now, &mut self.timers);
         }
     }
@@ -476,7 +477,7 @@ impl Broker {
         }
     }
 
-    /// Deletes the subscription; `false` where it is gone already or another consumer has it too.
+    /// Deletes the subscription. Returns `false` if it no longer exists or has another consumer.
     pub(super) fn unsubscribe(&mut self, conn: u64) -> bool {
         let Some(receiver) = self.receivers.get(&conn) else { return false };
         let mut done = false;
@@ -493,7 +494,7 @@ impl Broker {
         done
     }
 
-    /// Whether every topic of the connection is terminated and nothing in it is left to acknowledge.
+    /// Returns whether every topic of the connection is terminated and completely acknowledged.
     pub(super) fn has_ended(&self, conn: u64) -> bool {
         let Some(receiver) = self.receivers.get(&conn) else { return false };
         !receiver.topics.is_empty()
@@ -505,7 +506,7 @@ impl Broker {
             })
     }
 
-    /// A connection is gone: its producer's name is free, its messages go to others.
+    /// Handles the end of a connection: releases its producer's name, and redistributes its messages.
     pub(super) fn disconnect(&mut self, conn: u64, now: u64) {
         if let Some(receiver) = self.receivers.remove(&conn) {
             for name in &receiver.topics {
@@ -525,7 +526,7 @@ impl Broker {
 
     // time
 
-    /// Does what is due.
+    /// Runs what is due.
     pub(super) fn tick(&mut self, now: u64) {
         let mut again: BTreeMap<(Arc<str>, Arc<str>, u64), Vec<usize>> = BTreeMap::new();
         let mut touched = BTreeSet::new();
@@ -554,7 +555,7 @@ impl Broker {
         }
     }
 
-    /// Makes or moves a subscription from outside, as the REST API does.
+    /// Creates or moves a subscription from outside, as the REST API does.
     pub(super) fn create_subscription(&mut self, topic: &str, name: &str, start: Start) -> bool {
         let Some(found) = self.topics.get_mut(topic) else { return false };
         let position = match start {

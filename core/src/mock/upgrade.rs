@@ -1,4 +1,4 @@
-//! What an upgrade asks for: the path and the query parameters of each endpoint, refused as the handlers refuse them.
+//! Parses upgrade requests: the path and the query parameters of each endpoint, refused as the handlers refuse them.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub(super) struct ProducerWanted {
     pub(super) batching: Option<Batching>,
     pub(super) round_robin: bool,
     pub(super) murmur: bool,
-    /// Those that the producer encrypts with itself.
+    /// The keys that the producer encrypts with itself.
     pub(super) encryption_keys: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// What becomes of a message that is encrypted; the mock itself has no keys.
+/// The handling of an encrypted message; the mock itself has no keys.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum IfEncrypted {
     Withhold,
@@ -40,14 +40,14 @@ pub(super) enum IfEncrypted {
 pub(super) struct Batching {
     pub(super) max_messages: usize,
     pub(super) delay: Duration,
-    /// 0 is no limit.
+    /// 0 means no limit.
     pub(super) max_pending: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct ConsumerWanted {
     pub(super) interest: Interest,
-    /// The topic, or what was given instead of one.
+    /// The topic, or the alternative that was given.
     pub(super) label: String,
     pub(super) subscription: String,
     pub(super) kind: Kind,
@@ -72,7 +72,7 @@ pub(super) struct ReaderWanted {
     pub(super) if_encrypted: IfEncrypted,
 }
 
-/// What the log and the faults know before the request has been understood.
+/// Returns the role and topic for the log and the faults, before the request has been parsed.
 pub(super) fn label(path: &str) -> (&'static str, String) {
     let parts: Vec<_> = path.split('/').collect();
     let role = match (parts.get(2), parts.get(3)) {
@@ -90,7 +90,7 @@ pub(super) fn label(path: &str) -> (&'static str, String) {
     }
 }
 
-/// `None` where there is no such endpoint.
+/// Parses a request; `None` if the endpoint does not exist.
 pub(super) fn parse(request: &Request, old: bool) -> Option<Result<Wanted, Refusal>> {
     let parts: Vec<&str> = request.path.split('/').collect();
     match parts.as_slice() {
@@ -108,7 +108,7 @@ fn invalid(text: impl std::fmt::Display) -> Refusal {
     Refusal::new(400, format!("Invalid query params: {text}"))
 }
 
-/// What is thrown before the handler can catch it.
+/// Returns the refusal for an exception that the handler does not catch.
 fn thrown(text: impl std::fmt::Display) -> Refusal {
     Refusal::new(500, format!("java.lang.IllegalArgumentException: {text}"))
 }
@@ -117,7 +117,7 @@ fn no_constant(class: &str, value: &str) -> Refusal {
     invalid(format!("No enum constant {class}.{value}"))
 }
 
-/// The topic of a v2 path. Tenant and namespace are taken as they come; the topic is decoded.
+/// Returns the topic of a v2 path. Tenant and namespace are taken unchanged; the topic is decoded.
 fn topic_of(parts: &[&str], topic_parts: &[&str]) -> Result<String, Refusal> {
     let [_, _, _, _, domain, tenant, namespace, ..] = parts else {
         return Err(thrown("Invalid topic name format"));
@@ -140,7 +140,7 @@ fn topic_of(parts: &[&str], topic_parts: &[&str]) -> Result<String, Refusal> {
     Ok(format!("{domain}://{tenant}/{namespace}/{topic}"))
 }
 
-/// Java's `Integer.parseInt` and `Long.parseLong`.
+/// Parses like Java's `Integer.parseInt` and `Long.parseLong`.
 fn number<T: std::str::FromStr>(value: &str) -> Result<T, Refusal> {
     value.parse().map_err(|_| invalid(format!("For input string: \"{value}\"")))
 }
@@ -300,7 +300,7 @@ fn consumer_of(
     })
 }
 
-/// A bad value is ignored.
+/// Returns the handling of encrypted messages; a bad value is ignored.
 fn if_encrypted(request: &Request) -> IfEncrypted {
     match request.parameter("cryptoFailureAction") {
         Some("CONSUME") => IfEncrypted::Deliver,
@@ -309,7 +309,7 @@ fn if_encrypted(request: &Request) -> IfEncrypted {
     }
 }
 
-/// Whatever is wrong with a reader is a 500.
+/// Parses a reader's request. Every error with a reader is a 500.
 fn reader(request: &Request, parts: &[&str]) -> Result<ReaderWanted, Refusal> {
     let failed = |text: String| Refusal::new(500, format!("Failed to create reader: {text}"));
     let topic = topic_of(parts, parts.get(7..).unwrap_or_default())?;

@@ -1,4 +1,4 @@
-//! The JSON of the WebSocket API, read as Jackson reads it and written as Pulsar writes it.
+//! The JSON of the WebSocket API, parsed as Jackson does and written as Pulsar does.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(super) struct ConsumerCommand {
     pub(super) permits: Option<i32>,
 }
 
-/// `Ok(None)` is JSON's `null`, which Jackson turns into a null object.
+/// Parses a producer's message. `Ok(None)` is JSON's `null`, which Jackson turns into a null object.
 pub(super) fn producer_message(text: &str) -> Result<Option<ProducerMessage>, Unusable> {
     let Some(fields) = document(text)? else { return Ok(None) };
     let mut message = ProducerMessage::default();
@@ -59,7 +59,7 @@ pub(super) fn producer_message(text: &str) -> Result<Option<ProducerMessage>, Un
             "uncompressedMessageSize" if !value.is_null() => {
                 message.uncompressed_size = Some(long(&name, value)?);
             }
-            // read by Jackson, so checked, and then ignored by Pulsar
+            // parsed by Jackson, and so validated, and then ignored by Pulsar
             "sequenceId" => drop(long(&name, value)?),
             "replicationClusters" if !matches!(value, Value::Array(_) | Value::Null) => {
                 return mismatch("java.util.ArrayList<java.lang.String>", &value);
@@ -70,7 +70,7 @@ pub(super) fn producer_message(text: &str) -> Result<Option<ProducerMessage>, Un
     Ok(Some(message))
 }
 
-/// `Ok(None)` is JSON's `null`.
+/// Parses a consumer's command. `Ok(None)` is JSON's `null`.
 pub(super) fn consumer_command(text: &str) -> Result<Option<ConsumerCommand>, Unusable> {
     let Some(fields) = document(text)? else { return Ok(None) };
     let mut command = ConsumerCommand::default();
@@ -92,7 +92,7 @@ pub(super) fn consumer_command(text: &str) -> Result<Option<ConsumerCommand>, Un
     Ok(Some(command))
 }
 
-/// The first JSON document of the text; whatever follows it is not looked at.
+/// Returns the first JSON document of the text, and ignores whatever follows it.
 fn document(text: &str) -> Result<Option<serde_json::Map<String, Value>>, Unusable> {
     match serde_json::Deserializer::from_str(text).into_iter::<Value>().next() {
         None => Err(Unusable::Malformed("No content to map due to end-of-input".into())),
@@ -115,7 +115,7 @@ fn mismatch<T>(wanted: &str, value: &Value) -> Result<T, Unusable> {
     Err(Unusable::Malformed(format!("Cannot deserialize value of type `{wanted}` from {found}")))
 }
 
-/// Jackson makes strings of numbers and booleans.
+/// Converts as Jackson does: numbers and booleans to strings.
 fn string(name: &str, value: Value) -> Result<Option<String>, Unusable> {
     match value {
         Value::Null => Ok(None),
@@ -126,7 +126,8 @@ fn string(name: &str, value: Value) -> Result<Option<String>, Unusable> {
     }
 }
 
-/// Jackson reads numbers in strings, cuts fractions off, and makes 0 of null and of an empty string.
+/// Converts as Jackson does: parses numbers in strings, truncates fractions, and returns 0 for null and an empty
+/// string.
 fn long(name: &str, value: Value) -> Result<i64, Unusable> {
     match value {
         Value::Null => Ok(0),
@@ -189,7 +190,7 @@ pub(super) struct ConsumerMessage<'a> {
     pub(super) key: Option<&'a str>,
 }
 
-/// The receipt of a stored message.
+/// Returns the receipt of a stored message.
 pub(super) fn receipt(message_id: String, context: Option<&str>) -> String {
     json(&ProducerAck {
         result: "ok",
@@ -201,7 +202,7 @@ pub(super) fn receipt(message_id: String, context: Option<&str>) -> String {
     })
 }
 
-/// The refusal of a message: `send-error:code`.
+/// Returns the refusal of a message: `send-error:code`.
 pub(super) fn send_error(code: u8, text: &str, context: Option<&str>) -> String {
     let result = format!("send-error:{code}");
     json(&ProducerAck {
@@ -215,7 +216,7 @@ pub(super) fn send_error(code: u8, text: &str, context: Option<&str>) -> String 
 }
 
 pub(super) fn json(value: &impl Serialize) -> String {
-    // strings, numbers and maps with string keys: nothing here can fail to serialize
+    // strings, numbers and maps with string keys: serialization cannot fail
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! Stored messages in the REST API: an entry is the body, and what goes with it is in the headers.
+//! Stored messages in the REST API: the body is an entry, and the headers contain its metadata.
 
 use super::super::http::Response;
 use super::super::ledger::{Ledger, Message};
@@ -6,7 +6,7 @@ use super::super::time::iso;
 use super::super::wire;
 use super::reason;
 
-/// The entry at an index, as `peek` and its relatives answer.
+/// Returns the entry at an index, as `peek` and similar operations answer.
 pub(super) fn stored(log: &Ledger, entry: usize) -> Response {
     let Some((held, first)) = log.entries.get(entry).and_then(|held| Some((held, held.messages.first()?))) else {
         return reason(404, "Message not found");
@@ -42,12 +42,12 @@ pub(super) fn stored(log: &Ledger, entry: usize) -> Response {
     response
 }
 
-/// No client's text may end a header.
+/// Removes line breaks, so that no client's text can end a header.
 fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-/// One message of a raw batch: `SingleMessageMetadata` behind its length, and the payload.
+/// Appends one message of a raw batch: the length of `SingleMessageMetadata`, the metadata and the payload.
 fn put_single(out: &mut Vec<u8>, message: &Message) {
     let payload = message.payload.as_deref().unwrap_or_default();
     let mut metadata = Vec::new();

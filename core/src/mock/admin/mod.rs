@@ -52,7 +52,7 @@ fn not_allowed() -> Response {
     reason(405, "HTTP 405 Method Not Allowed")
 }
 
-/// The JSON body; `None` for an empty one, `Err` for one that is no JSON.
+/// Returns the JSON body; `None` for an empty one, `Err` for invalid JSON.
 fn body(request: &Request) -> Result<Option<Value>, Response> {
     if request.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
@@ -117,7 +117,7 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
             let ids = ids.map(|topic| (topic.log.partition.to_string(), last_id(topic)));
             ok(Value::Object(ids.collect()))
         }
-        // As a real broker does, which decodes this part of the path once more.
+        // As on a real broker, which decodes this part of the path once more.
         (_, ["subscription", subscription, ..]) if url_decode(subscription).is_none() => {
             reason(500, "URLDecoder: Illegal hex characters in escape (%) pattern")
         }
@@ -194,7 +194,7 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
             done()
         }
         ("DELETE", ["truncate"]) => {
-            // The ledger that is being written stays, and here there is no other.
+            // The ledger that is being written stays, and this mock has no other.
             of_topics(broker, &topic, |broker, name| {
                 if let Some(Topic { log, subscriptions, .. }) = broker.topics.get_mut(name) {
                     subscriptions.values_mut().for_each(|held| held.skip(usize::MAX, log));
@@ -308,7 +308,7 @@ fn last_id(topic: &Topic) -> Value {
     })
 }
 
-/// Where a new subscription starts, by the body of its request.
+/// Returns where a new subscription starts, from the body of its request.
 fn start_of(body: Option<Value>) -> Option<Start> {
     match body {
         None => Some(Start::Latest),

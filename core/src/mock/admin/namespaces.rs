@@ -1,5 +1,5 @@
-//! Tenants and namespaces in the REST API. What is set is kept and shown; of the policies only deduplication
-//! and the creation of topics on demand do anything.
+//! Tenants and namespaces in the REST API. Policies are stored and shown; only deduplication and the creation of topics
+//! on demand have an effect.
 
 use serde_json::{Map, Value, json};
 
@@ -136,7 +136,7 @@ fn create(broker: &mut Broker, request: &Request, name: &str, full: String) -> R
     done()
 }
 
-/// A policy that is one value: shown where it is set, and an empty answer where it is not.
+/// Handles a policy with a single value: returns it if it is set, and an empty answer if not.
 fn policy(
     policies: &mut Policies,
     request: &Request,

@@ -1,11 +1,11 @@
-//! Statistics in the REST API: the part that tests look at.
+//! Statistics in the REST API: the part that tests use.
 
 use serde_json::{Value, json};
 
 use super::super::names::namespace_of;
 use super::super::topics::{Broker, Topic};
 
-/// The statistics of a topic, all partitions together.
+/// Returns the statistics of a topic, of all partitions together.
 pub(super) fn of_topic(broker: &Broker, topic: &str) -> Value {
     let mut subscriptions = serde_json::Map::new();
     let mut publishers = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn of_topic(broker: &Broker, topic: &str) -> Value {
     })
 }
 
-/// How a topic is stored: here always in one ledger.
+/// Returns how a topic is stored: here always in one ledger.
 pub(super) fn internal(topic: &Topic) -> Value {
     let log = &topic.log;
     let count = log.entries.len();

@@ -80,7 +80,7 @@ pub(super) fn answer(
             seek(broker, now, &names, subscription, |log| {
                 let position = log.position(id);
                 let size = log.entries.get(position).map_or(0, |entry| entry.messages.len() as i32);
-                // There is no place within a batch: what is not wholly passed over comes whole.
+                // Positions within a batch do not exist: a batch that is not completely skipped is delivered whole.
                 let passed = excluded && id.ledger == log.ledger && (id.batch < 0 || id.batch + 1 >= size);
                 if passed { log.entries.len().min(position + 1) } else { position }
             })
@@ -146,7 +146,7 @@ pub(super) fn answer(
     }
 }
 
-/// The first entry published at or after a time.
+/// Returns the first entry published at or after a time.
 pub(super) fn entry_at(log: &Ledger, time: u64) -> usize {
     log.entries.partition_point(|entry| entry.messages.first().is_some_and(|message| message.publish_time < time))
 }
@@ -184,7 +184,7 @@ fn seek(
     done()
 }
 
-/// Acknowledges everything that is older than `age` seconds.
+/// Acknowledges everything older than `age` seconds.
 pub(super) fn expire_older(
     broker: &mut Broker,
     now: u64,
@@ -195,7 +195,7 @@ pub(super) fn expire_older(
     expire(broker, now, names, of, |log| entry_at(log, now.saturating_sub(age * 1000)))
 }
 
-/// Acknowledges the entries up to `end`; refused where none of them is left, as a real broker does that is nearly at it.
+/// Acknowledges the entries up to `end`. Refuses if none is left, as a real broker nearly at that position does.
 fn expire(
     broker: &mut Broker,
     now: u64,
