@@ -1,5 +1,5 @@
-//! The compressions of Pulsar, in the raw forms that its other clients read and write. Only what is encrypted is compressed
-//! here; what is not, the proxy compresses.
+//! Pulsar's compression codecs, in the raw formats that its other clients read and write. The client compresses only
+//! what it encrypts; the proxy compresses everything else.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::options::CompressionType;
 /// zlib's own default.
 const ZLIB_LEVEL: u8 = 6;
 
-/// A compression, by the name of it on the wire.
+/// A compression codec, by its name on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Codec {
     Lz4,
@@ -33,7 +33,7 @@ impl Codec {
         }
     }
 
-    /// `None` is no compression.
+    /// Returns the codec with this name; `None` for no compression.
     pub(super) fn from_name(name: &str) -> Result<Option<Codec>> {
         match name {
             "NONE" => Ok(None),
@@ -54,7 +54,7 @@ impl Codec {
         }
     }
 
-    /// `None` when that would not be smaller.
+    /// Returns the compressed bytes; `None` if they would not be smaller.
     pub(super) fn compress(self, bytes: &[u8]) -> Option<Vec<u8>> {
         let compressed = match self {
             Codec::Lz4 => lz4_flex::block::compress(bytes),
@@ -65,7 +65,7 @@ impl Codec {
         (compressed.len() < bytes.len()).then_some(compressed)
     }
 
-    /// The `size` bytes that were compressed; never more, whatever the text says.
+    /// Returns the `size` bytes that were compressed, and never more, whatever the input claims.
     pub(super) fn decompress(self, bytes: &[u8], size: usize) -> Result<Vec<u8>> {
         let mut text = vec![0; size];
         let written = match self {
@@ -93,7 +93,7 @@ impl Codec {
     }
 }
 
-/// By each of them, for fuzzing.
+/// Decompresses with each codec, for fuzzing.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn decompress_all(bytes: &[u8], size: usize) -> [Result<Vec<u8>>; 4] {
     [Codec::Lz4, Codec::Zlib, Codec::Zstd, Codec::Snappy].map(|codec| codec.decompress(bytes, size))
@@ -107,7 +107,7 @@ mod tests {
 
     const ALL: [Codec; 4] = [Codec::Lz4, Codec::Zlib, Codec::Zstd, Codec::Snappy];
 
-    /// `one ` ten times and an empty text, as the official C++ client compressed them.
+    /// `one ` ten times and an empty text, as compressed by the official C++ client.
     const KNOWN: [(Codec, &str, &str); 4] = [
         (Codec::Lz4, "4f6f6e652004000c50206f6e6520", "00"),
         (Codec::Zlib, "789ccbcf4b55c827020300207f0dd5", "789c030000000001"),

@@ -1,4 +1,4 @@
-//! What comes with an encrypted message: the `encryptionContext` of a frame.
+//! The metadata of an encrypted message: the `encryptionContext` of a frame.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::compression::Codec;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How a payload was made: compressed, if it was, then encrypted.
+/// How a payload was produced: compressed, if it was, then encrypted.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Context {
-    /// Any of them is enough.
+    /// Any of them is sufficient.
     pub(super) keys: Vec<WrappedKey>,
     pub(super) nonce: Vec<u8>,
     pub(super) codec: Option<Codec>,
@@ -21,7 +21,7 @@ pub(crate) struct Context {
     pub(super) batch: Option<usize>,
 }
 
-/// The data key as one reader of the topic can have it.
+/// The data key, encrypted for one reader of the topic.
 #[derive(Debug, PartialEq)]
 pub(super) struct WrappedKey {
     pub(super) name: String,

@@ -1,4 +1,4 @@
-//! A data key: AES-256-GCM over payloads, and itself under somebody's public key.
+//! A data key, which encrypts payloads with AES-256-GCM and is itself encrypted with a reader's public key.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use super::{failed, wrapping};
 use crate::error::Result;
 
-/// The bytes of an AES-256 key.
+/// The length of an AES-256 key.
 const KEY_BYTES: usize = 32;
 
-/// What payloads are encrypted with.
+/// The key that encrypts payloads.
 pub(super) struct DataKey(LessSafeKey);
 
 impl fmt::Debug for DataKey {
@@ -22,14 +22,14 @@ impl fmt::Debug for DataKey {
 }
 
 impl DataKey {
-    /// A new key, and itself under the public key in `pem`.
+    /// Generates a key. Returns it, and its encryption with the public key in `pem`.
     pub(super) fn generate(pem: &[u8]) -> Result<(DataKey, Vec<u8>)> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         random(&mut *bytes)?;
         Ok((DataKey::from_bytes(&*bytes)?, wrapping::wrap(pem, &*bytes)?))
     }
 
-    /// The key that is in `wrapped` under the public half of the key in `pem`.
+    /// Returns the key in `wrapped`, which was encrypted with the public half of the key in `pem`.
     pub(super) fn unwrap(pem: &[u8], wrapped: &[u8]) -> Result<DataKey> {
         DataKey::from_bytes(&wrapping::unwrap(pem, wrapped)?)
     }
@@ -40,8 +40,8 @@ impl DataKey {
         key.map(|key| DataKey(LessSafeKey::new(key))).map_err(unusual)
     }
 
-    /// Encrypts in place and appends the tag; gives the nonce. Nonces are random, as those of the other clients, which is
-    /// why a key ends after a number of messages too.
+    /// Encrypts in place, appends the tag, and returns the nonce. Nonces are random, as in the other clients, which is
+    /// another reason why a key expires after a number of messages.
     pub(super) fn encrypt(&self, payload: &mut Vec<u8>) -> Result<[u8; NONCE_LEN]> {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
@@ -49,7 +49,7 @@ impl DataKey {
         sealed.map(|()| nonce).map_err(|_| failed("the payload could not be encrypted"))
     }
 
-    /// Decrypts; an error when a bit of nonce, payload or tag is not what was encrypted.
+    /// Decrypts. Returns an error if any bit of the nonce, payload or tag has changed.
     pub(super) fn decrypt(&self, nonce: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
         let Ok(nonce) = Nonce::try_assume_unique_for_key(nonce) else {
             return Err(failed(format!("an encryption parameter of {} bytes; {NONCE_LEN} are expected", nonce.len())));

@@ -1,8 +1,8 @@
-//! Keys on elliptic curves, which Pulsar calls ECDSA keys and which its Java client uses for ECIES, as Bouncy Castle has it.
+//! Keys on elliptic curves, which Pulsar calls ECDSA keys. Its Java client uses them for ECIES in Bouncy Castle's form.
 //!
-//! A pair of keys is made for each wrapping. What its private half and the receiver's public key have in common (ECDH) gives
-//! by KDF2 with SHA-1 a key for HMAC-SHA1 and as many bytes as there are to wrap, which are combined with them by XOR. A wrapping
-//! is the public half, what was combined, and the tag.
+//! Each wrapping generates an ephemeral key pair. ECDH of its private half with the receiver's public key yields a
+//! shared secret. KDF2 with SHA-1 derives from it an HMAC-SHA1 key and as many bytes as are wrapped, which are combined
+//! with them by XOR. A wrapping consists of the public half, the combined bytes, and the tag.
 
 use p256::NistP256;
 use p256::elliptic_curve::array::typenum::Unsigned;
@@ -18,14 +18,14 @@ use rsa::pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier};
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
-/// The algorithm of a key on an elliptic curve; which one is in its parameters.
+/// The algorithm of a key on an elliptic curve. Its parameters specify the curve.
 const ELLIPTIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const TAG_BYTES: usize = 20;
 const MAC_KEY_BYTES: usize = 16;
 
 pub(super) const UNKNOWN: &str = "it is on an elliptic curve that is not known here; expected P-256, P-384 or P-521";
 
-/// The curves that `openssl ecparam` makes keys of and Pulsar's documentation uses.
+/// The curves for which `openssl ecparam` generates keys and which Pulsar's documentation uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Curve {
     P256,
@@ -44,7 +44,7 @@ macro_rules! on {
 }
 
 impl Curve {
-    /// The curve of a key; `None` if the key is of another kind, and an error that says why if it is on another curve.
+    /// Returns the curve of a key; `None` if the key is of another type. If it is on another curve, the error says so.
     pub(super) fn of(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<Option<Curve>, &'static str> {
         match algorithm.oid == ELLIPTIC {
             true => Curve::with(algorithm.parameters).map(Some),
@@ -52,7 +52,7 @@ impl Curve {
         }
     }
 
-    /// The curve that parameters name, or whose numbers they are (`-param_enc explicit`).
+    /// Returns the curve that parameters name or define by its numbers (`-param_enc explicit`).
     fn with(parameters: Option<AnyRef<'_>>) -> Result<Curve, &'static str> {
         let name = parameters.and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
         let found = [Curve::P256, Curve::P384, Curve::P521].into_iter().find(|curve| match name {
@@ -70,18 +70,19 @@ impl Curve {
         }
     }
 
-    /// `bytes` for the owner of the public key at `point`; `None` if there is no such point, or no randomness.
+    /// Encrypts `bytes` for the owner of the public key at `point`. Returns `None` if the point is invalid, or without
+    /// randomness.
     pub(super) fn wrap(self, point: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         on!(self, wrap(point, bytes))
     }
 
-    /// What is in a wrapping; `None` if it is not for this key, or was changed.
+    /// Returns the content of a wrapping; `None` if it is for another key, or was altered.
     pub(super) fn unwrap(self, secret: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         on!(self, unwrap(secret, wrapped))
     }
 }
 
-/// The secret number in an `EC PRIVATE KEY` (RFC 5915), and the curve if it is said there.
+/// Returns the secret number in an `EC PRIVATE KEY` (RFC 5915), and the curve if it is specified there.
 pub(super) fn secret(der: &[u8]) -> Option<(&[u8], Option<Curve>)> {
     let fields = AnyRef::from_der(der).ok()?.sequence(|reader| {
         let _version = u8::decode(reader)?;
@@ -89,7 +90,7 @@ pub(super) fn secret(der: &[u8]) -> Option<(&[u8], Option<Curve>)> {
         Ok::<_, rsa::pkcs8::der::Error>((secret, reader.read_slice(reader.remaining_len())?))
     });
     let (secret, rest) = fields.ok()?;
-    // Parameters are in a field of their own, tagged 0; the public key behind them is of no use here.
+    // Parameters have a field of their own, tagged 0; the public key after them is not needed here.
     let field = AnyRef::from_der_partial(rest).ok().map(|(field, _)| field);
     let field = field.filter(|field| field.tag().is_context_specific() && field.tag().number() == TagNumber(0));
     let parameters = field.and_then(|field| AnyRef::from_der(field.value()).ok());
@@ -127,7 +128,7 @@ where
     FieldBytesSize<C>: ModulusSize,
 {
     let secret = SecretKey::<C>::from_slice(secret).ok()?;
-    // Twice a coordinate, behind the byte that says so.
+    // Two coordinates, after the byte that indicates this form.
     let (point, rest) = wrapped.split_at_checked(1 + 2 * C::FieldBytesSize::USIZE)?;
     let (combined, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_BYTES)?)?;
     let sender = PublicKey::<C>::from_sec1_bytes(point).ok()?;
@@ -136,7 +137,7 @@ where
     Some(Zeroizing::new(xor(combined, &stream)))
 }
 
-/// What both sides come to: the key of the tag, and `length` bytes to combine with.
+/// Derives the shared values of both sides: the key of the tag, and `length` bytes to combine by XOR.
 fn agree<C: CurveArithmetic>(
     secret: &SecretKey<C>,
     public: &PublicKey<C>,
@@ -156,7 +157,7 @@ fn agree<C: CurveArithmetic>(
     (key, Zeroizing::new(bytes[MAC_KEY_BYTES..][..length].to_vec()))
 }
 
-/// What the tag is of: the bytes, and the length of a text that could go with them, which is none.
+/// Returns the input of the tag: the bytes, and the length of an optional text, which is absent.
 fn tagged(combined: &[u8]) -> Vec<u8> {
     [combined, &0_u64.to_be_bytes()].concat()
 }

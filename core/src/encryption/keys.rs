@@ -1,4 +1,4 @@
-//! Where keys come from: the application's key reader, or PEM files.
+//! The sources of keys: the application's key reader, or PEM files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,8 @@ use crate::crypto_key_reader::{CryptoKeyReader, EncryptionKeyInfo, Failure};
 use crate::error::{Error, Result};
 use crate::options::Resolved;
 
-/// A key reader over PEM texts and files, by name. A file is read each time, so a key may be exchanged by exchanging it.
+/// A key reader for PEM texts and files, by name. Each use reads a file again, so you can replace a key by replacing
+/// its file.
 ///
 /// ```
 /// use stargate_core::PemKeyReader;
@@ -49,7 +50,7 @@ impl Pem {
 }
 
 impl PemKeyReader {
-    /// A reader that knows no key yet.
+    /// Creates a reader without keys.
     pub fn new() -> PemKeyReader {
         PemKeyReader::default()
     }
@@ -100,14 +101,14 @@ impl fmt::Debug for PemKeyReader {
     }
 }
 
-/// The keys of a handle, from wherever its options say.
+/// The keys of a handle, from the source that its options specify.
 #[derive(Clone)]
 pub(crate) struct KeySource {
     reader: Arc<dyn CryptoKeyReader>,
     runtime: Handle,
 }
 
-/// The key files of options serve every name.
+/// The key files of the options, which serve every name.
 struct Files {
     public: Option<Pem>,
     private: Option<Pem>,
@@ -124,7 +125,7 @@ impl CryptoKeyReader for Files {
 }
 
 impl KeySource {
-    /// `None` when the options have nothing of encryption.
+    /// Returns the source of the keys; `None` if the options do not configure encryption.
     pub(crate) fn new(options: &Resolved, runtime: &Handle) -> Option<KeySource> {
         let file = |path: &Option<String>| path.as_ref().map(|path| Pem::File(path.into()));
         let reader = options.given.crypto_key_reader.clone().or_else(|| {
@@ -136,7 +137,7 @@ impl KeySource {
         Some(KeySource { reader, runtime: runtime.clone() })
     }
 
-    /// A new data key, its wrapping, and the metadata of the public key that wraps it.
+    /// Generates a data key. Returns it with its wrapping, and the metadata of the public key that wraps it.
     pub(super) async fn generate(&self, name: &str) -> Result<(DataKey, Vec<u8>, BTreeMap<String, String>)> {
         let asked = name.to_owned();
         let made = self.blocking(move |reader| {
@@ -147,7 +148,7 @@ impl KeySource {
         made.await.map_err(|error| named("public", name, &error))
     }
 
-    /// The data key in a wrapping.
+    /// Returns the data key in a wrapping.
     pub(super) async fn unwrap(&self, wrapped: WrappedKey) -> Result<DataKey> {
         let name = wrapped.name.clone();
         let unwrapped = self.blocking(move |reader| {
@@ -158,7 +159,7 @@ impl KeySource {
         unwrapped.await.map_err(|error| named("private", &name, &error))
     }
 
-    /// Where it may block: readers ask files and vaults, and RSA takes milliseconds.
+    /// Runs work where it may block: key readers access files and vaults, and RSA takes milliseconds.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn CryptoKeyReader) -> Result<T> + Send + 'static,

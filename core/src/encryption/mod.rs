@@ -1,8 +1,9 @@
-//! End-to-end encryption: what the broker and the proxy carry and cannot read (PIP-290).
+//! End-to-end encryption: the broker and the proxy transport payloads that they cannot read (PIP-290).
 //!
-//! A producer encrypts each payload with a data key of its own, AES-256-GCM, and the data key with the public key of each
-//! reader, by RSA-OAEP or ECIES; the proxy receives the encrypted data key when the producer connects, and sends it with each message.
-//! The form is that of Pulsar's other clients, so either end can be one of them. `docs/encryption.md` is the user's page.
+//! A producer encrypts each payload with a data key of its own, by AES-256-GCM. It encrypts the data key with the
+//! public key of each reader, by RSA-OAEP or ECIES. The proxy receives the encrypted data key when the producer
+//! connects, and sends it with each message. The format is that of Pulsar's other clients, so either end can be one of
+//! them. `docs/encryption.md` is the user's page.
 
 mod compression;
 mod context;

@@ -1,4 +1,4 @@
-//! The consumer's side: encrypted messages become readable ones, in their order.
+//! The consumer's side: decrypts messages in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
@@ -21,25 +21,25 @@ use crate::options::{CryptoFailureAction, Resolved};
 use crate::outcome::{Outcome, Settle};
 use crate::stats::Counters;
 
-/// How long a data key that is not used is kept; as the other clients do it.
+/// How long an unused data key is kept, as in the other clients.
 const KEPT: Duration = Duration::from_secs(4 * 3600);
-/// How long a data key that could not be fetched is not requested again, so that a backlog under it asks once.
+/// How long a failed fetch of a data key is remembered, so that a backlog under that key causes only one request.
 const KEPT_FAILURE: Duration = Duration::from_secs(5);
-/// Most data keys kept; each producer has its own.
+/// Maximum number of data keys kept; each producer has its own.
 const MOST_KEPT: usize = 1_000;
 
-/// Opens what the frames of one session bring. The driver asks it before it reads on, so while a key is being fetched nothing
-/// more is read, and the order is kept.
+/// Decrypts the messages of one session. The driver polls it before it reads more. While a key is being fetched, the
+/// connection is not read, which keeps the order.
 pub(crate) struct Opener {
     keys: KeySource,
     action: CryptoFailureAction,
-    /// Largest payload that is decompressed.
+    /// The largest payload that is decompressed.
     most_bytes: usize,
     batches: Arc<Batches>,
     known: HashMap<Vec<u8>, Known>,
     waiting: VecDeque<Message>,
     asking: Option<Asking>,
-    /// Tells the session what becomes of a message that nobody will see.
+    /// Reports to the session the outcome of a message that the application does not receive.
     settle: Settle,
     counters: Arc<Counters>,
     log: Log,
@@ -52,11 +52,11 @@ struct Known {
 
 type Asking = Pin<Box<dyn Future<Output = (Vec<u8>, Result<DataKey>)> + Send>>;
 
-/// What became of a message.
+/// The result of decrypting a message.
 enum Opened {
     Whole(Bytes),
     Batch(Vec<Single>),
-    /// This key has to be fetched first.
+    /// This key must be fetched first.
     Unknown(WrappedKey),
 }
 
@@ -83,17 +83,17 @@ impl Opener {
         }
     }
 
-    /// A message to open.
+    /// Adds a message to decrypt.
     pub(crate) fn push(&mut self, message: Message) {
         self.waiting.push_back(message);
     }
 
-    /// Lets go what is not open yet; how many frames that were.
+    /// Discards the messages that are not decrypted yet, and returns how many frames they were.
     pub(crate) fn forget(&mut self) -> usize {
         std::mem::take(&mut self.waiting).len()
     }
 
-    /// Opens what can be opened; true while a key is being fetched.
+    /// Decrypts as many messages as possible. Returns true while a key is being fetched.
     pub(crate) fn poll(&mut self, cx: &mut Waking<'_>, opened: &mut Vec<Message>) -> bool {
         loop {
             if let Some(asking) = &mut self.asking {
@@ -148,7 +148,8 @@ impl Opener {
         }
     }
 
-    /// Returns the text, or a key that has to be fetched. A message may be encrypted for several readers, and any key will do.
+    /// Returns the plaintext, or a key that must be fetched first. A message may be encrypted for several readers, and
+    /// any key suffices.
     fn decrypt(&mut self, context: &mut Context, payload: &[u8]) -> Result<std::result::Result<Vec<u8>, WrappedKey>> {
         let now = Instant::now();
         let mut why = failed("it comes with no key");
@@ -183,7 +184,7 @@ impl Opener {
 
     fn take_apart(&mut self, message: &Message, singles: Vec<Single>, opened: &mut Vec<Message>) {
         if singles.is_empty() {
-            // Compaction left nothing of it.
+            // Compaction has removed all of it.
             return (self.settle)(message, Outcome::Ack);
         }
         self.counters.received.add(singles.len() as u64 - 1);

@@ -1,4 +1,4 @@
-//! The producer's side: payloads are compressed and encrypted before they become frames.
+//! The producer's side: compresses and encrypts payloads before they become frames.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,12 @@ use crate::message::OutgoingMessage;
 use crate::options::Resolved;
 use crate::proto::frame::{ConnectionKey, OpenFrame};
 
-/// Random nonces may repeat one day; after so many messages that is still as good as impossible (one in 2^37).
+/// Random nonces may eventually repeat. After this many messages the probability is still negligible (one in 2^37).
 const MESSAGES_A_KEY: u64 = 1 << 30;
-/// How soon a new data key is tried again when the public key could not be fetched.
+/// When to retry a new data key after the public key could not be fetched.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
-/// Encrypts the messages of a producer. Its data key is renewed after a while, as the other clients do it.
+/// Encrypts the messages of a producer. It renews its data key periodically, as the other clients do.
 pub(crate) struct Sealer {
     keys: KeySource,
     name: String,
@@ -46,7 +46,7 @@ struct Sealing {
 }
 
 impl Sealer {
-    /// Asks for the public key, so that what is wrong with it is said when the producer is opened.
+    /// Fetches the public key, so that opening the producer reports an unusable key.
     pub(crate) async fn open(keys: KeySource, options: &Resolved, log: Log) -> Result<Sealer> {
         let name = options.encryption_key.clone().unwrap_or_default();
         let renewal = options.encryption_key_renewal;
@@ -62,12 +62,12 @@ impl Sealer {
         })
     }
 
-    /// What the first connection tells the proxy.
+    /// Returns the key that the first connection sends to the proxy.
     pub(crate) fn connection_key(&self) -> ConnectionKey {
         self.current().key.connection_key.clone()
     }
 
-    /// Encrypts the payload of `message`, and makes its frame.
+    /// Encrypts the payload of `message`, and returns its frame.
     pub(crate) async fn frame(&self, mut message: OutgoingMessage, limit: usize) -> Result<OpenFrame> {
         let key = self.key().await?;
         let size = message.payload.len();
@@ -90,7 +90,7 @@ impl Sealer {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The data key for one message more.
+    /// Returns the data key for the next message.
     async fn key(&self) -> Result<Arc<Sealing>> {
         if let Some(key) = self.usable() {
             return Ok(key);
@@ -102,7 +102,7 @@ impl Sealer {
         let old = self.current().key;
         let (key, due) = match generate(&self.keys, &self.name).await {
             Ok(key) => (key, self.renewal),
-            // A vault that is down is no reason to stop: the data key is old, and not broken.
+            // An unavailable vault is no reason to stop: the data key is old, but still secure.
             Err(error) if old.messages.load(Ordering::Relaxed) < MESSAGES_A_KEY => {
                 let text = format!("the data key could not be renewed and is used on: {}", error.message());
                 self.log.write(Level::Warn, &text);

@@ -1,4 +1,4 @@
-//! What only native producers send, encrypted batches, through a consumer on the mock broker.
+//! Encrypted batches, which only native producers send, through a consumer on the mock broker.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::{HandlerResult, InitialPosition, Message, Options, Outcome, Subscript
 const PATIENCE: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(200);
 
-/// A batch of `one`, `two` and `three` as a native client sends it.
+/// Returns a batch of `one`, `two` and `three` as a native client sends it.
 fn batch() -> MockMessage {
     let batch = pack(&[("a", "1", b"one"), ("b", "2", b"two"), ("a", "3", b"three")]);
     let (key, wrapped) = DataKey::generate(PUBLIC.as_bytes()).unwrap();
@@ -99,7 +99,7 @@ fn what_is_left_of_a_batch_at_a_disconnect_comes_again_whole() {
     let first = receive(&consumer, 1).remove(0);
     mock.drop_connections(Some("t")).unwrap();
     assert!(mock.wait("connect", Some("t"), 2, PATIENCE).unwrap());
-    // The queue held the rest of both batches, and has let go of them.
+    // The queue held the remaining messages of both batches, and has discarded them.
     let again = receive(&consumer, 6);
     consumer.ack(&first).unwrap();
     again.iter().for_each(|message| consumer.ack(message).unwrap());

@@ -1,5 +1,5 @@
-//! The bytes of a data key under somebody's public key, in PEM: RSA-OAEP with SHA-1 and MGF1, as all Pulsar clients have it,
-//! or on an elliptic curve, as the Java client has it.
+//! Encrypts the bytes of a data key with a public key in PEM. Uses RSA-OAEP with SHA-1 and MGF1, as all Pulsar clients
+//! do, or an elliptic curve, as the Java client does.
 
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
@@ -12,7 +12,7 @@ use super::elliptic::{self, Curve};
 use super::failed;
 use crate::error::{Error, Result};
 
-/// Encrypts `bytes` for the holder of the private half of the key in `pem`.
+/// Encrypts `bytes` for the owner of the private half of the key in `pem`.
 pub(super) fn wrap(pem: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
     let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
         .map_err(|_| unusable("expected PEM with the section PUBLIC KEY, as `openssl pkey -pubout` writes it"))?;
@@ -25,7 +25,7 @@ pub(super) fn wrap(pem: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
     key.oaep_encrypt::<Sha1>(bytes).map_err(|error| failed("the data key").caused_by(error))
 }
 
-/// What is in `wrapped` for the owner of the private key in `pem`.
+/// Decrypts `wrapped` with the private key in `pem`.
 pub(super) fn unwrap(pem: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
         unusable(
@@ -72,7 +72,8 @@ fn malformed(error: impl std::error::Error) -> Error {
     unusable(&format!("it is not well formed ({error})"))
 }
 
-/// The errors of RSA name the algorithm of another key in their own way, and not what would be right.
+/// Returns the error for a key of another algorithm. The errors of RSA name that algorithm in their own way, and not
+/// the required one.
 fn other_or_malformed(error: impl std::error::Error) -> Error {
     let text = error.to_string();
     match text.contains("OID") || text.contains("algorithm") {
