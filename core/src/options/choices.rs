@@ -1,4 +1,4 @@
-//! The options that are one of a few words, each an enum.
+//! The options with a fixed set of words, each as an enum.
 
 use super::spec::{Kind, Setting, Value};
 
@@ -11,7 +11,7 @@ macro_rules! choices {
         impl $name {
             pub(super) const KIND: Kind = Kind::Choice(&[$(($word, $wire)),+]);
 
-            /// The word of this choice in options.
+            /// Returns the word for this choice in options.
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }
@@ -38,57 +38,57 @@ macro_rules! choices {
 }
 
 choices! {
-    /// Where a token travels.
+    /// Where the client sends a token.
     AuthTokenIn {
         /// In the `Authorization` header.
         Header = "header" ("header"),
         /// In the query parameter `token` of the WebSocket's URL.
         Query = "query" ("query"),
     }
-    /// How consumers of one subscription share its messages.
+    /// How the consumers of one subscription share its messages.
     SubscriptionType {
-        /// One consumer only; a second one is refused.
+        /// Only one consumer; the broker refuses a second one.
         Exclusive = "exclusive" ("Exclusive"),
-        /// Each message to one of the consumers; no order.
+        /// Each message goes to one of the consumers, in no particular order.
         Shared = "shared" ("Shared"),
-        /// One consumer is active, the others wait to take over.
+        /// One consumer is active, and the others wait to take over.
         Failover = "failover" ("Failover"),
-        /// Each key to one of the consumers, in order of the key.
+        /// Each key goes to one of the consumers, in order within the key.
         KeyShared = "key_shared" ("Key_Shared"),
     }
     /// Whether a subscription outlives its consumers.
     SubscriptionMode {
         /// The broker keeps its position.
         Durable = "durable" ("Durable"),
-        /// It goes with its last consumer.
+        /// It is deleted with its last consumer.
         NonDurable = "non_durable" ("NonDurable"),
     }
-    /// Where a subscription that does not exist yet begins.
+    /// Where a new subscription begins.
     InitialPosition {
         /// After the last message.
         Latest = "latest" ("Latest"),
         /// At the first message still stored.
         Earliest = "earliest" ("Earliest"),
     }
-    /// What becomes of a message that cannot be decrypted.
+    /// What a consumer does with a message that cannot be decrypted.
     CryptoFailureAction {
-        /// It is not delivered, and is redelivered later.
+        /// Does not deliver it; the broker redelivers it later.
         Fail = "fail" ("FAIL"),
-        /// It is acknowledged and dropped.
+        /// Acknowledges and drops it.
         Discard = "discard" ("DISCARD"),
-        /// It is delivered as it is, with its encryption context.
+        /// Delivers it unchanged, with its encryption context.
         Consume = "consume" ("CONSUME"),
     }
-    /// To which partition a message without a key goes.
+    /// How a message without a key is assigned to a partition.
     RoutingMode {
-        /// All to one partition.
+        /// All go to one partition.
         Single = "single" ("SinglePartition"),
-        /// One partition after the other.
+        /// They go to the partitions in turn.
         RoundRobin = "round_robin" ("RoundRobinPartition"),
     }
-    /// How the broker's copy of a message is compressed.
+    /// The compression of the broker's copy of a message.
     CompressionType {
-        /// Not at all.
+        /// No compression.
         None = "none" ("NONE"),
         /// LZ4: fast.
         Lz4 = "lz4" ("LZ4"),
@@ -106,21 +106,21 @@ choices! {
         /// 32-bit Murmur3, as the other Pulsar clients use.
         Murmur3 = "murmur3" ("Murmur3_32Hash"),
     }
-    /// What becomes of messages in flight when the connection breaks.
+    /// What a producer does with messages in flight when the connection breaks.
     OnDisconnect {
-        /// They are sent again, in order, until their timeout; the broker may store one twice.
+        /// Sends them again, in order, until their timeout; the broker may store one twice.
         Resend = "resend" ("resend"),
-        /// They end with [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), and are never sent again.
+        /// Ends them with [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), and never sends them again.
         Fail = "fail" ("fail"),
     }
-    /// What a send does when as many messages are in flight as the bounds allow.
+    /// What a send does when the maximum number of messages or bytes is in flight.
     WhenFull {
-        /// It waits for room.
+        /// Waits for a free slot.
         Block = "block" ("block"),
-        /// It ends at once with [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
+        /// Fails at once with [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
         Fail = "fail" ("fail"),
     }
-    /// How the client shows itself to the OAuth2 issuer.
+    /// How the client authenticates itself to the OAuth2 issuer.
     OAuth2AuthMethod {
         /// With `client_id` and `client_secret` in the form.
         ClientSecretPost = "client_secret_post" ("client_secret_post"),
@@ -129,17 +129,17 @@ choices! {
         /// With the certificate of `tls_cert_file`, and no secret.
         TlsClientAuth = "tls_client_auth" ("tls_client_auth"),
     }
-    /// In which order a handler with several processors sees the messages.
+    /// The order in which a handler with several processors receives the messages.
     Ordering {
-        /// Any processor that is free takes the next message.
+        /// Any free processor takes the next message.
         None = "none" ("none"),
-        /// Messages with one key go to one processor, in their order.
+        /// Messages with the same key go to one processor, in order.
         Key = "key" ("key"),
     }
 }
 
 impl SubscriptionType {
-    /// Whether several consumers of the subscription receive messages at once.
+    /// Returns whether several consumers of the subscription receive messages at once.
     pub(crate) fn is_shared(self) -> bool {
         matches!(self, SubscriptionType::Shared | SubscriptionType::KeyShared)
     }

@@ -1,4 +1,4 @@
-//! Which options are a way to authenticate, and that no two of them are given.
+//! The authentication methods among the options, and the check that at most one is given.
 
 use super::{AuthTokenIn, OAuth2AuthMethod, Options};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ const OAUTH2: &[&str] = &[
     "oauth2_audience",
     "oauth2_scope",
 ];
-/// How a token is fetched; none of these is a way to authenticate by itself.
+/// How a token is fetched. None of these is an authentication method by itself.
 const OAUTH2_DETAILS: &[&str] = &[
     "oauth2_well_known_path",
     "oauth2_auth_method",
@@ -23,10 +23,10 @@ const OAUTH2_DETAILS: &[&str] = &[
 ];
 const BASIC: &[&str] = &["basic_user", "basic_password", "basic_password_file"];
 const PLUGIN: &[&str] = &["auth_plugin", "auth_params"];
-/// The options of each way; the token supplier, which is no key of the table, is one more.
+/// The options of each method. The token supplier, which is not a key of the table, is another method.
 const WAYS: [&[&str]; 5] = [&["auth_token"], &["auth_token_file"], OAUTH2, BASIC, PLUGIN];
 const SUPPLIER: &str = "a token supplier";
-/// Options of one way that stand for each other: a handle that gives the one does not inherit the other.
+/// Alternative options of one method: a handle with one of them does not inherit the other.
 const ALTERNATIVES: [(&str, &str); 4] = [
     ("basic_password", "basic_password_file"),
     ("oauth2_key_file", "oauth2_client_id"),
@@ -47,21 +47,21 @@ impl Options {
         self.uses(OAUTH2)
     }
 
-    /// Everything that decides which OAuth2 token is fetched, and how.
+    /// Returns everything that determines which OAuth2 token is fetched, and how.
     pub(crate) fn of_issuer(&self) -> Options {
         let decides = |key: &str| key.starts_with("oauth2_") || key.starts_with("tls_") || key.contains("proxy");
         let picked = self.values.iter().filter(|(key, _)| decides(key)).map(|(key, value)| (*key, value.clone()));
         Options { values: picked.collect(), ..Options::default() }
     }
 
-    /// Takes out `auth_plugin` and `auth_params`, if both are given.
+    /// Removes and returns `auth_plugin` and `auth_params`, if both are given.
     pub(crate) fn take_plugin(&mut self) -> Option<(String, String)> {
         let plugin = self.get::<str>("auth_plugin").zip(self.get::<str>("auth_params"))?;
         self.values.retain(|key, _| !PLUGIN.contains(key));
         Some(plugin)
     }
 
-    /// One option of each way to authenticate that is given.
+    /// Returns one option of each authentication method that is given.
     fn ways(&self) -> Vec<&'static str> {
         let given = WAYS.iter().filter_map(|way| way.iter().find(|key| self.is_set(key)).copied());
         given.chain(self.token_supplier.is_some().then_some(SUPPLIER)).collect()
@@ -71,7 +71,8 @@ impl Options {
         !self.ways().is_empty()
     }
 
-    /// Takes from `self`, which holds `own` options and those of `base`, what another way to authenticate replaces.
+    /// Removes from `self`, which contains `own` options and those of `base`, what another authentication method
+    /// replaces.
     pub(super) fn keep_one_way(&mut self, own: &Options, base: &Options) {
         if !own.authenticates() {
             self.token_supplier = base.token_supplier.clone();
@@ -93,7 +94,7 @@ impl Options {
         }
     }
 
-    /// Checks that there is one way to authenticate at most, of which a part may be inherited.
+    /// Checks that there is at most one authentication method, of which a part may be inherited.
     pub(crate) fn check_one_way(&self) -> Result<()> {
         if let [one, other, ..] = self.ways()[..] {
             return refuse(format!("{one} and {other} exclude each other: give one way to authenticate"));
@@ -104,7 +105,7 @@ impl Options {
         Ok(())
     }
 
-    /// Checks that there is one way to authenticate at most, and that it is complete.
+    /// Checks that there is at most one authentication method, and that it is complete.
     pub(super) fn check_credentials(&self) -> Result<()> {
         self.check_one_way()?;
         self.check_basic()?;

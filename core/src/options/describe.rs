@@ -1,4 +1,4 @@
-//! The table of options as JSON for bindings and tools, and as a Markdown page for people.
+//! The table of options, as JSON for bindings and tools and as a Markdown page.
 
 use serde_json::json;
 
@@ -67,7 +67,7 @@ pub fn markdown() -> String {
     page
 }
 
-/// The options by what they apply to, each once.
+/// Returns the options grouped by what they apply to, each once.
 fn groups() -> Vec<(&'static str, Vec<&'static OptionSpec>)> {
     let titles = ["Connection", "Producer", "Consumer", "Reader", "Several handles"];
     let mut groups: Vec<_> = titles.into_iter().map(|title| (title, Vec::new())).collect();
@@ -92,7 +92,7 @@ fn roles(spec: &OptionSpec) -> String {
     spec.roles.names().join(", ")
 }
 
-/// One option: its heading, which is its anchor, its text, and its facts.
+/// Returns the text of one option: a heading, which is its anchor, its description, and its properties.
 fn entry(spec: &OptionSpec) -> String {
     let doc = spec.doc.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut text = format!("\n### `{}`\n\n{doc}\n\n- Value: {}\n", spec.key, spec.kind.describe());

@@ -1,9 +1,9 @@
-//! Which options about TLS and headers go together.
+//! The rules for combining options about TLS and headers.
 
 use super::{Options, Resolved, of_lines};
 use crate::error::{Error, Result};
 
-/// Each may be a file too, under the key with `_file`.
+/// Each may also be a file, under the key with `_file`.
 const PEM: [&str; 3] = ["tls_ca", "tls_cert", "tls_key"];
 
 fn refuse(why: impl Into<String>) -> Result<()> {
@@ -11,12 +11,12 @@ fn refuse(why: impl Into<String>) -> Result<()> {
 }
 
 impl Options {
-    /// Whether a PEM text is given, as such or as a file.
+    /// Returns whether a PEM text is given, directly or as a file.
     pub(super) fn has_pem(&self, key: &str) -> bool {
         self.is_set(key) || self.is_set(&format!("{key}_file"))
     }
 
-    /// Takes from `self`, which holds `own` options and inherited ones, the file for a text of its own, and the reverse.
+    /// Removes from `self`, which contains `own` and inherited options, the file for an own text, and the reverse.
     pub(super) fn keep_one_source(&mut self, own: &Options) {
         for text in PEM {
             let file = format!("{text}_file");

@@ -1,11 +1,11 @@
-//! Which headers an application may add to requests.
+//! The headers that an application may add to requests.
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::error::{Error, Result};
 
-/// The most headers, and the most bytes of them together.
+/// The maximum number of headers, and the maximum bytes of all together.
 const MOST: usize = 64;
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -14,13 +14,14 @@ const OWN: &[&str] =
     &["host", "connection", "upgrade", "content-length", "content-type", "transfer-encoding", "te", "trailer"];
 const OWN_PREFIXES: &[&str] = &["sec-websocket-", "proxy-"];
 
-/// The headers of the option `headers`: `Name: value`, one a line.
+/// Parses the headers of the option `headers`: `Name: value`, one per line.
 pub(crate) fn of_lines(lines: &str) -> Result<HeaderMap> {
     let pairs = lines.split('\n').map(|line| line.split_once(':').unwrap_or((line, "")));
     header_map(pairs).map_err(|why| Error::invalid(format!("option \"headers\": {why}")))
 }
 
-/// The headers of these names and values, or what is wrong with which. Values may be secrets, and are not repeated.
+/// Returns the headers with these names and values, or the error of an invalid one. Errors do not quote values, which
+/// may be secrets.
 pub(crate) fn header_map<'a>(
     pairs: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> std::result::Result<HeaderMap, String> {
@@ -40,7 +41,7 @@ pub(crate) fn header_map<'a>(
 }
 
 fn header(number: usize, name: &str, value: &str) -> std::result::Result<(HeaderName, HeaderValue), String> {
-    // What is no name may be a value.
+    // An invalid name may be a value.
     let name = HeaderName::try_from(name).map_err(|_| {
         format!("header {number}: expected a name of letters, digits and -, then a colon and the value")
     })?;

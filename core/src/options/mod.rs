@@ -1,7 +1,7 @@
-//! Every option of the library, in one table: its key, type, range, default, query parameter and meaning.
+//! All options of the library, in one table: key, type, range, default, query parameter and meaning of each.
 //!
-//! The table feeds the Rust setters of [`Options`], the `key=value` options of C, the keyword arguments of Python,
-//! `docs/configuration.md` and all checks, so that none of them can disagree.
+//! The table defines the Rust setters of [`Options`], the `key=value` options of C and the keyword arguments of Python.
+//! It also defines `docs/configuration.md` and all checks, so that they always agree.
 
 mod choices;
 mod credentials;
@@ -33,7 +33,7 @@ pub use table::{OPTIONS, find};
 
 use spec::{Setting, Value, check, parse};
 
-/// Options for a client or for what it opens. What is not set has the default of the table.
+/// Options for a client or for what it opens. Unset options have the defaults of the table.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,13 +55,13 @@ pub struct Options {
     pub(crate) crypto_key_reader: Option<Arc<dyn CryptoKeyReader>>,
     pub(crate) on_state: Option<StateListener>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
-    /// The variables that name proxies, as they were when the client was made.
+    /// A snapshot of the variables that name proxies, taken when the client was created.
     pub(crate) environment: Option<Arc<Environment>>,
     pub(crate) polled: bool,
 }
 
 impl Options {
-    /// No option set.
+    /// Creates options of which none is set.
     pub fn new() -> Options {
         Options::default()
     }
@@ -71,7 +71,7 @@ impl Options {
         self
     }
 
-    /// Sets `key` from text, as C and configuration files do. The error names the nearest key, or the legal values.
+    /// Sets `key` from text, as C and configuration files do. An error names the nearest key, or the legal values.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let spec = find(key)?;
         let parsed = parse(spec, value)?;
@@ -80,7 +80,7 @@ impl Options {
         Ok(())
     }
 
-    /// Sets a producer's option from the server's query parameter, unless it is set already.
+    /// Sets a producer's option from the server's query parameter, unless it is already set.
     pub(crate) fn set_parameter(&mut self, parameter: &str, value: &str) -> Result<()> {
         if parameter == "token" {
             return match self.authenticates() {
@@ -102,7 +102,7 @@ impl Options {
         self.set(spec.key, word.unwrap_or(value))
     }
 
-    /// Asks `supplier` for the token at each connect; instead of `auth_token` and `auth_token_file`.
+    /// Calls `supplier` for the token at each connect. Replaces `auth_token` and `auth_token_file`.
     #[must_use]
     pub fn token_supplier(mut self, supplier: impl TokenSupplier + 'static) -> Options {
         self.token_supplier = Some(Arc::new(supplier));
@@ -112,7 +112,7 @@ impl Options {
     /// Adds a header to those of the option `headers`. It is checked when the options are used.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Options {
-        // A line cannot hold a line break; the return that stands for it here is refused.
+        // A line cannot contain a line break; the carriage return that replaces it here is refused.
         let line = format!("{name}: {value}").replace('\n', "\r");
         let lines = match self.values.remove("headers") {
             Some(Value::Text(lines)) => format!("{lines}\n{line}"),
@@ -121,22 +121,23 @@ impl Options {
         self.with("headers", Value::Text(lines))
     }
 
-    /// Adds a header as [`Options::header`] does, and checks it at once.
+    /// Adds a header like [`Options::header`], and checks it immediately. Returns an error if it is invalid.
     pub fn set_header(&mut self, name: &str, value: &str) -> Result<()> {
         header_map([(name, value)].into_iter()).map_err(Error::invalid)?;
         *self = std::mem::take(self).header(name, value);
         Ok(())
     }
 
-    /// Asks `supplier` for headers at each connect and each request to the REST API, besides the option `headers`.
+    /// Calls `supplier` for headers at each connect and each REST request, in addition to the option `headers`.
     #[must_use]
     pub fn headers_supplier(mut self, supplier: impl HeadersSupplier + 'static) -> Options {
         self.headers_supplier = Some(Arc::new(supplier));
         self
     }
 
-    /// Asks `reader` for the keys of end-to-end encryption; instead of the options that name key files. For a producer, which
-    /// needs `encryption_key` too, or a consumer, which then decrypts; not inherited from the client.
+    /// Calls `reader` for the keys of end-to-end encryption. Replaces the options that name key files. Applies to a
+    /// producer, which also needs `encryption_key`, or to a consumer, which then decrypts. It is not inherited from the
+    /// client.
     #[must_use]
     pub fn crypto_key_reader(mut self, reader: impl CryptoKeyReader + 'static) -> Options {
         self.crypto_key_reader = Some(Arc::new(reader));
@@ -150,28 +151,29 @@ impl Options {
         self
     }
 
-    /// Runs the callbacks and handlers of a client in [`Client::poll_callbacks`](crate::Client::poll_callbacks) and on no
-    /// thread of the library, for programs with an event loop. It is not a key of the table, because it is a matter of how
-    /// a program is written and not of how it is configured.
+    /// Runs a client's callbacks and handlers in [`Client::poll_callbacks`](crate::Client::poll_callbacks) instead of
+    /// on a thread of the library. Intended for programs with an event loop. It is not a key of the table, because it
+    /// concerns how a program is written and not how it is configured.
     #[must_use]
     pub fn poll_callbacks(mut self) -> Options {
         self.polled = true;
         self
     }
 
-    /// Whether [`Options::poll_callbacks`] is on.
+    /// Returns whether [`Options::poll_callbacks`] is on.
     pub fn polls_callbacks(&self) -> bool {
         self.polled
     }
 
-    /// Gives every log record of the client to `sink`, besides `tracing`.
+    /// Sends every log record of the client to `sink`, in addition to `tracing`.
     #[must_use]
     pub fn log_sink(mut self, sink: impl LogSink + 'static) -> Options {
         self.log = Some(Arc::new(sink));
         self
     }
 
-    /// These options, and of `base` what they do not set. Another way to authenticate replaces that of `base`.
+    /// Returns these options, with those of `base` where they are not set. An authentication method replaces that of
+    /// `base`.
     #[must_use]
     pub fn or(&self, base: &Options) -> Options {
         let mut merged = self.clone();
@@ -187,7 +189,7 @@ impl Options {
         merged
     }
 
-    /// What of it says how to connect, for a handle that another one opens.
+    /// Returns the options that determine how to connect, for a handle that another one opens.
     pub(crate) fn of_connection(&self) -> Options {
         let mut kept = Options { on_state: None, crypto_key_reader: None, polled: false, ..self.clone() };
         kept.values.retain(|key, _| find(key).is_ok_and(|spec| spec.roles.intersects(Roles::CONNECTION)));
@@ -202,7 +204,7 @@ impl Options {
         self.values.get(key).and_then(T::read)
     }
 
-    /// Checks each value and that each key applies to one of `roles`, then the combinations that the server refuses.
+    /// Checks each value, that each key applies to one of `roles`, and the combinations that the server refuses.
     pub(crate) fn check(&self, roles: Roles) -> Result<()> {
         for (key, value) in &self.values {
             let spec = find(key)?;
@@ -218,7 +220,7 @@ impl Options {
         self.clone().resolve().check_combinations(roles)
     }
 
-    /// As [`Options::check`] for a handle, which takes its own options and those of connections.
+    /// Checks like [`Options::check`] for a handle, which accepts its own options and those of connections.
     pub(crate) fn check_handle(&self, role: Roles) -> Result<()> {
         if self.polled {
             return Err(Error::invalid("polling the callbacks is a matter of the client: give it the option"));
@@ -226,7 +228,7 @@ impl Options {
         self.check(role.and(Roles::CONNECTION))
     }
 
-    /// The query parameters of what was set, for a role.
+    /// Returns the query parameters of the set options, for a role.
     pub(crate) fn query(&self, role: Roles) -> Query {
         let mut query = Query::default();
         for (key, value) in &self.values {
@@ -250,7 +252,7 @@ impl Options {
 }
 
 impl Resolved {
-    /// Checks the combinations that cannot work.
+    /// Checks for combinations that cannot work.
     fn check_combinations(&self, roles: Roles) -> Result<()> {
         let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
         self.given.check_credentials()?;
@@ -334,7 +336,7 @@ impl PartialEq for Options {
     }
 }
 
-/// Secrets are left out.
+/// Omits secrets.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -357,7 +359,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Whether a text that is no secret by its kind holds one: a `data:` URL in place of a file, or a user in a URL.
+/// Returns whether a text that is not of a secret kind contains a secret: a `data:` URL instead of a file, or a user in
+/// a URL.
 fn holds_secret(text: &str) -> bool {
     let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
     text.starts_with("data:") || authority.is_some_and(|authority| authority.contains('@'))

@@ -1,16 +1,16 @@
-//! What a row of the table says: to what an option applies, its type and range, and the checks that follow from them.
+//! The contents of a row of the table: what an option applies to, its type and range, and the checks that follow.
 
 use std::time::Duration;
 
 use super::headers::of_lines;
 use crate::error::{Error, Result};
 
-/// To what an option applies: a set of roles.
+/// What an option applies to: a set of roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles(pub(super) u8);
 
 impl Roles {
-    /// How connections are made and kept: given to the client, inherited by all it opens, and overridable there.
+    /// How connections are opened and kept: set on the client, inherited by everything it opens, and overridable there.
     pub const CONNECTION: Roles = Roles(1);
     /// Producers.
     pub const PRODUCER: Roles = Roles(2);
@@ -23,12 +23,12 @@ impl Roles {
         Roles(self.0 | other.0)
     }
 
-    /// Whether the two sets share a role.
+    /// Returns whether the two sets share a role.
     pub const fn intersects(self, other: Roles) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// The names of the roles in the set.
+    /// Returns the names of the roles in the set.
     pub fn names(self) -> Vec<&'static str> {
         [
             (Roles::CONNECTION, "connection"),
@@ -47,14 +47,14 @@ impl Roles {
 pub enum Kind {
     /// `true` or `false`.
     Bool,
-    /// A whole number, both ends included.
+    /// A whole number, with an inclusive range.
     Int {
         /// The smallest legal value.
         min: i64,
         /// The largest legal value.
         max: i64,
     },
-    /// A time in whole milliseconds. Where `or_zero`, 0 is legal besides the range and turns the feature off.
+    /// A time in whole milliseconds. With `or_zero`, 0 is also legal and disables the feature.
     Millis {
         /// The smallest legal value.
         min: i64,
@@ -65,7 +65,7 @@ pub enum Kind {
     },
     /// A text that is not empty.
     Text,
-    /// A number with a fraction, both ends included.
+    /// A number with a fraction, with an inclusive range.
     Float {
         /// The smallest legal value.
         min: f64,
@@ -76,24 +76,24 @@ pub enum Kind {
     Secret,
     /// A text of any characters that is never printed.
     SecretText,
-    /// Headers, `Name: value`, one a line; only their names are ever printed.
+    /// Headers, `Name: value`, one per line; only their names are ever printed.
     Headers,
-    /// A text in PEM, never printed.
+    /// A PEM text, never printed.
     Pem,
     /// The path of a file.
     Path,
-    /// One of a few words; beside each stands the server's word for it.
+    /// One of a few words, each with the server's word for it.
     Choice(&'static [(&'static str, &'static str)]),
     /// `earliest`, `latest` or a message id in base64.
     Position,
-    /// `env`, `none` or the address of a proxy, of which no password is printed.
+    /// `env`, `none` or the address of a proxy, whose password is never printed.
     Proxy,
-    /// Domains, addresses and networks; an empty list is one.
+    /// Domains, addresses and networks. The list may be empty.
     Hosts,
 }
 
 impl Kind {
-    /// The type and range in words, as documentation and errors give them.
+    /// Returns the type and range in words, for documentation and errors.
     pub fn describe(&self) -> String {
         match self {
             Kind::Bool => "true or false".into(),
@@ -116,12 +116,12 @@ impl Kind {
         }
     }
 
-    /// Whether values of this kind are never printed.
+    /// Returns whether values of this kind are never printed.
     pub(super) fn is_secret(&self) -> bool {
         matches!(self, Kind::Secret | Kind::SecretText | Kind::Headers | Kind::Pem)
     }
 
-    /// The name of the type, for generated bindings.
+    /// Returns the name of the type, for generated bindings.
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Bool => "bool",
@@ -148,17 +148,17 @@ pub struct OptionSpec {
     pub key: &'static str,
     /// Type and range.
     pub kind: Kind,
-    /// The value that holds when the option is not given, as text; empty where there is none.
+    /// The default value, as text; empty if there is none.
     pub default: &'static str,
-    /// The query parameter that carries it to the server, for each role that has one.
+    /// The query parameter that transmits it to the server, for each role that has one.
     pub parameters: &'static [(Roles, &'static str)],
-    /// To what it applies.
+    /// What it applies to.
     pub roles: Roles,
     /// What it does.
     pub doc: &'static str,
 }
 
-/// A checked value.
+/// A validated value.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Value {
     Bool(bool),
@@ -203,12 +203,12 @@ impl From<&str> for Value {
     }
 }
 
-/// A type that a row of the table may have, and the type in which its value is read.
+/// A type that a row of the table may have, with the type of its value.
 pub(crate) trait Setting {
     type Read;
 
     fn read(value: &Value) -> Option<Self::Read>;
-    /// Reads a default.
+    /// Parses a default.
     fn parse(text: &str) -> Option<Self::Read>;
 }
 
