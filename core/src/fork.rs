@@ -1,5 +1,5 @@
-//! What a fork does to a library with threads: the child has the memory of its parent and none of its other threads, so
-//! a lock that one of them held stays locked. Nothing here ever waits.
+//! Protects against a fork. The child has the memory of its parent, but none of the other threads, so a lock that one
+//! of them held stays locked. Nothing here ever waits.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -12,13 +12,13 @@ use crate::error::{Error, ErrorKind, Result};
 /// Counts the forks between the first process and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks made this process, counted from the first one that used the library.
+/// Returns the number of forks that led to this process, counted from the first process that used the library.
 pub(crate) fn forks() -> u32 {
     watch();
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Fails in every process but the one that a handle belongs to.
+/// Fails in every process except the one that a handle belongs to.
 pub(crate) fn check(made_after: u32) -> Result<()> {
     if made_after == forks() {
         return Ok(());
@@ -29,10 +29,10 @@ pub(crate) fn check(made_after: u32) -> Result<()> {
     ))
 }
 
-/// Counts forks from now on.
+/// Starts to count forks.
 fn watch() {
-    // No `Once`: a child would wait for a thread of its parent that was in it. Two threads that both register count each
-    // fork twice, which tells processes apart just as well.
+    // Not a `Once`: a child would wait for a thread of its parent that was in it. Two threads that both register count
+    // each fork twice, which distinguishes processes equally well.
     static WATCHED: AtomicBool = AtomicBool::new(false);
     extern "C" fn in_the_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
@@ -48,31 +48,31 @@ fn watch() {
     }
 }
 
-/// A value of the process that made it: a child after `fork` can neither use it nor drop it. Its threads and sockets do
-/// not exist there, and its locks may be held by nobody.
+/// A value owned by the process that created it. A child after `fork` can neither use it nor drop it. The value's
+/// threads and sockets do not exist there, and its locks may be held by threads that do not exist.
 pub struct ForkSafe<T> {
     value: ManuallyDrop<T>,
     made_after: u32,
 }
 
 impl<T> ForkSafe<T> {
-    /// A value of this process.
+    /// Wraps a value of this process.
     pub fn new(value: T) -> ForkSafe<T> {
         ForkSafe { value: ManuallyDrop::new(value), made_after: forks() }
     }
 
-    /// The value; [`ErrorKind::Forked`] in any other process than the one that made it.
+    /// Returns the value, or [`ErrorKind::Forked`] in any process other than the one that created it.
     pub fn get(&self) -> Result<&T> {
         check(self.made_after).map(|()| &*self.value)
     }
 
-    /// Whether this process made it.
+    /// Returns whether this process created it.
     pub fn is_ours(&self) -> bool {
         check(self.made_after).is_ok()
     }
 }
 
-/// The value in any process, for what takes no lock or looks for itself whose it is.
+/// Returns the value in any process, for uses that take no lock or check the process themselves.
 impl<T> Deref for ForkSafe<T> {
     type Target = T;
 
@@ -90,11 +90,11 @@ impl<T> Drop for ForkSafe<T> {
     }
 }
 
-/// A static of which each process has its own, made when it asks for it first. It holds the locks of a process: those of
-/// the parent stay with the parent.
+/// A static with a separate value for each process, created at the first access. It contains the locks of a process:
+/// those of the parent stay with the parent.
 pub(crate) struct PerProcess<T>(OnceBox<Link<T>>);
 
-/// The value of one process, and those of its descendants.
+/// The value of one process, and a link to those of its descendants.
 struct Link<T> {
     made_after: u32,
     value: T,
@@ -127,13 +127,13 @@ mod tests {
 
     use super::*;
 
-    /// Runs `body` in a child; whether it ended well, and within the time.
+    /// Runs `body` in a child. Returns whether it succeeded within the time limit.
     fn in_child(body: impl FnOnce() -> bool) -> bool {
         // SAFETY: the child takes no lock of another thread, and leaves by `_exit`.
         let child = unsafe { libc::fork() };
         if child == 0 {
             let code = i32::from(!body());
-            // SAFETY: nothing of the parent is to be cleaned up here.
+            // SAFETY: the child must not clean up anything of the parent.
             unsafe { libc::_exit(code) }
         }
         let deadline = Instant::now() + Duration::from_secs(20);

@@ -1,14 +1,14 @@
-//! How often the handles of a client ask the broker for what nobody waits for.
+//! Limits the background requests of a client's handles to the broker.
 
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
-/// Between the requests of a client.
+/// The minimum time between the requests of a client.
 const GAP: Duration = Duration::from_millis(100);
 
-/// Bounds what all handles of a client ask of the broker: one look at a time, and so many requests a second.
+/// Limits the background requests of all handles of a client: one check at a time, and a maximum rate of requests.
 #[derive(Default)]
 pub(crate) struct RateLimiter {
     looking: Mutex<()>,
@@ -16,12 +16,12 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Waits until no other handle looks; the guard ends the look.
+    /// Waits until no other handle is checking. The guard ends the check.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.looking.lock().await
     }
 
-    /// Waits until one more request may be made.
+    /// Waits until the next request is allowed.
     pub(crate) async fn ask(&self) {
         let mut asked = self.asked.lock().await;
         if let Some(last) = *asked {

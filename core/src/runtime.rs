@@ -1,4 +1,5 @@
-//! The private tokio runtime: one for all clients of the process, made with the first and gone with the last.
+//! The private tokio runtime, one for all clients of the process. It is created with the first client and dropped with
+//! the last.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,16 +13,16 @@ use tokio::runtime::Handle;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, PerProcess};
 
-/// Two threads carry thousands of connections; the work of handlers is never done here.
+/// Two threads serve thousands of connections; handlers never run here.
 const THREADS: usize = 2;
 /// For name look-ups, token files and token suppliers.
 const BLOCKING_THREADS: usize = 8;
-/// How long a thread for blocking work waits for more of it.
+/// How long an idle thread for blocking work is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How long a thread waits for the others to exist.
+/// How long a thread waits until the others exist.
 const START_LIMIT: Duration = Duration::from_secs(2);
 
-/// Made with the first client.
+/// Created with the first client.
 static SHARED: PerProcess<Mutex<Weak<Runtime>>> = PerProcess::new();
 
 thread_local! {
@@ -29,14 +30,14 @@ thread_local! {
 }
 
 pub(crate) struct Runtime {
-    /// Empty only while it is dropped.
+    /// Empty only during the drop.
     tokio: Option<tokio::runtime::Runtime>,
-    /// By how many forks its process was made.
+    /// The number of forks that led to its process.
     made_after: u32,
 }
 
 impl Runtime {
-    /// The runtime of this process.
+    /// Returns the runtime of this process.
     pub(crate) fn shared() -> Result<Arc<Runtime>> {
         let mut shared = SHARED.get().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = shared.upgrade() {
@@ -51,7 +52,8 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// A handle of the process before a fork is of no use after it: its threads and sockets are the parent's.
+    /// Fails if a fork has happened since: a handle does not work in the child, because its threads and sockets are the
+    /// parent's.
     pub(crate) fn check_fork(&self) -> Result<()> {
         fork::check(self.made_after)
     }
@@ -60,7 +62,7 @@ impl Runtime {
         self.tokio.as_ref().map(tokio::runtime::Runtime::handle)
     }
 
-    /// Boxed, so that what a task takes of tokio is compiled once and not for each kind of task.
+    /// Spawns a task. It is boxed, so that tokio's code for tasks is compiled once and not for each type of task.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(handle) = self.handle() {
             let task: BoxFuture<'static, ()> = Box::pin(task);
@@ -71,7 +73,7 @@ impl Runtime {
 
 /// Starts tokio with all of its threads, or fails.
 fn start() -> io::Result<tokio::runtime::Runtime> {
-    // tokio panics where it cannot have a thread. So see first whether there are enough.
+    // tokio panics if it cannot start a thread. So check first that there are enough.
     try_threads(THREADS + 1)?;
     let barrier = Arc::new(StartBarrier::default());
     let started = catch_unwind(AssertUnwindSafe(|| {
@@ -79,8 +81,8 @@ fn start() -> io::Result<tokio::runtime::Runtime> {
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .max_blocking_threads(BLOCKING_THREADS)
-            // tokio queues blocking work when it can have no thread for it, but panics when it has none at all. So the
-            // one that is started here stays.
+            // tokio queues blocking work if it cannot start another thread, but panics if it has none at all. So the
+            // one that starts here is kept.
             .thread_keep_alive(KEEP_ALIVE)
             .thread_name("stargate-io")
             .on_thread_start(move || {
@@ -90,7 +92,7 @@ fn start() -> io::Result<tokio::runtime::Runtime> {
             .enable_io()
             .enable_time()
             .build()?;
-        // Before `tokio` is dropped, if this unwinds: its drop waits for the threads.
+        // Dropped before `tokio` if this unwinds: tokio's drop waits for the threads.
         let _give_up = GiveUpOnDrop(&barrier);
         drop(tokio.handle().spawn_blocking(|| ()));
         barrier.open();
@@ -106,7 +108,7 @@ fn start() -> io::Result<tokio::runtime::Runtime> {
     }
 }
 
-/// Fails where the system does not give `count` threads at once.
+/// Fails if the system does not provide `count` threads at once.
 fn try_threads(count: usize) -> io::Result<()> {
     let released = Arc::new(Mutex::new(()));
     let held = released.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,8 +129,8 @@ fn try_threads(count: usize) -> io::Result<()> {
     outcome
 }
 
-/// Where tokio's threads wait until all of them exist. If tokio panics for want of one, the unwinding waits for those
-/// that it has; so these give up after a while, and end.
+/// A barrier where tokio's threads wait until all of them exist. If tokio panics because it cannot start one, the
+/// unwinding waits for the existing ones. So these give up after a while, and end.
 #[derive(Default)]
 struct StartBarrier {
     state: Mutex<Start>,
@@ -153,7 +155,7 @@ impl StartBarrier {
             *state = Start::GivenUp;
             drop(state);
             self.changed.notify_all();
-            // Ends this thread alone, without the report of a panic.
+            // Ends only this thread, without the report of a panic.
             resume_unwind(Box::new("the runtime could not be started"));
         }
     }
@@ -162,7 +164,7 @@ impl StartBarrier {
         self.change(Start::Open);
     }
 
-    /// What is open or given up stays so.
+    /// Once open or given up, the state stays so.
     fn change(&self, to: Start) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state == Start::Waiting {
@@ -185,8 +187,8 @@ impl Drop for GiveUpOnDrop<'_> {
     }
 }
 
-/// Runs a task on the library's threads, which are there at least until it ends; it must not block. For bindings whose
-/// event loops cannot poll; where there is a client, [`crate::Client::spawn`] is the one that checks for a fork.
+/// Spawns a task on the library's threads, which exist at least until it ends; it must not block. Intended for bindings
+/// whose event loops cannot poll. With a client, use [`crate::Client::spawn`], which checks for a fork.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let runtime = Runtime::shared()?;
     let kept = runtime.clone();
@@ -201,7 +203,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         let Some(tokio) = self.tokio.take() else { return };
         if self.check_fork().is_ok() {
-            // Not waiting: the last handle may go on a thread of the runtime itself.
+            // Without waiting: the last handle may be dropped on a thread of the runtime itself.
             tokio.shutdown_background();
         } else {
             std::mem::forget(tokio);
@@ -209,10 +211,11 @@ impl Drop for Runtime {
     }
 }
 
-/// Runs `future` on this thread until it is done, or until `timeout` has passed; `None` waits without limit.
+/// Runs `future` on this thread and returns its output. Returns an error if `timeout` expires first; `None` waits
+/// without limit.
 ///
-/// It needs no runtime on the calling thread and works inside anybody's. On a thread of the private runtime it would
-/// stop the very work it waits for, so there it is an error.
+/// It needs no runtime on the calling thread, and works inside any other runtime. On a thread of the private runtime it
+/// would block the very work it waits for, so it is an error there.
 pub(crate) fn block_on<T>(
     future: impl Future<Output = T>,
     timeout: Option<std::time::Duration>,
@@ -253,13 +256,13 @@ pub(crate) fn block_on<T>(
     }
 }
 
-/// The moment after `timeout` from now; a time too long to be counted means without limit.
+/// Returns the moment after `timeout` from now. A timeout too long to represent means without limit.
 pub(crate) fn deadline_in(timeout: std::time::Duration) -> std::time::Instant {
     const LONG: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);
     std::time::Instant::now() + timeout.min(LONG)
 }
 
-/// Runs what may block on a thread of the runtime that was made for it, where [`block_on`] is no mistake.
+/// Runs work that may block, on a thread of the runtime intended for it, where [`block_on`] is allowed.
 pub(crate) fn may_block<T>(work: impl FnOnce() -> T) -> T {
     let before = IS_IO_THREAD.replace(false);
     let done = work();
@@ -267,7 +270,7 @@ pub(crate) fn may_block<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The time given to [`block_on`] has passed.
+/// The timeout of [`block_on`] has expired.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 

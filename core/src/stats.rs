@@ -1,9 +1,9 @@
-//! Counters of a handle, always on; and the sum of those of a client.
+//! Counters of a handle, which are always on, and the totals of a client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only its handle changes, read from anywhere.
+/// A number that only its handle changes and any thread can read.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -25,7 +25,7 @@ impl Counter {
     }
 }
 
-/// What two handles have together: counts and gauges are added, a time is the later one.
+/// Combines the values of two handles: counts and gauges are added, a time is the later one.
 fn sum(left: u64, right: u64) -> u64 {
     left.saturating_add(right)
 }
@@ -34,7 +34,7 @@ fn latest(left: u64, right: u64) -> u64 {
     left.max(right)
 }
 
-/// What is left of a count when its handle is gone; of a gauge, nothing.
+/// Returns what remains of a count after its handle is gone; of a gauge, nothing.
 fn stays(count: u64) -> u64 {
     count
 }
@@ -48,13 +48,13 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $name: Counter),+ }
 
-        /// The counters of a producer, consumer or reader at one moment, or of all that a client opened. Counts are since
-        /// it was opened.
+        /// A snapshot of the counters of a producer, consumer or reader, or of all handles that a client opened. Counts
+        /// cover the time since it was opened.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats { $($(#[doc = $doc])+ pub $name: u64),+ }
 
-        /// Each counter with what it counts.
+        /// Each counter with its meaning.
         const MEANINGS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+))),+];
 
         impl Counters {
@@ -68,12 +68,12 @@ macro_rules! counters {
                 Stats { $($name: $add(self.$name, other.$name)),+ }
             }
 
-            /// What still counts when the handle is gone.
+            /// Returns the values that still count after the handle is gone.
             fn without_gauges(self) -> Stats {
                 Stats { $($name: $after(self.$name)),+ }
             }
 
-            /// The counters as a JSON object, with the names of the fields.
+            /// Returns the counters as a JSON object, with the names of the fields.
             pub fn to_json(&self) -> String {
                 let mut map = serde_json::Map::new();
                 $(map.insert(stringify!($name).into(), self.$name.into());)+
@@ -163,11 +163,11 @@ pub fn markdown() -> String {
     page
 }
 
-/// The counters of all that a client opened.
+/// The counters of all handles that a client opened.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     handles: Vec<Arc<Counters>>,
-    /// Of the handles that are gone.
+    /// The counts of handles that are gone.
     past: Stats,
 }
 
@@ -182,7 +182,7 @@ impl Totals {
         self.handles.iter().fold(self.past, |sum, counters| sum.plus(counters.snapshot()))
     }
 
-    /// Lets go of counters that nobody else has: the handle is gone and its connections have ended.
+    /// Drops counters that no handle or connection uses any more, and keeps their counts.
     fn settle(&mut self) {
         let past = &mut self.past;
         self.handles.retain(|counters| {

@@ -1,4 +1,4 @@
-//! TLS: which servers are trusted, and with which certificate the client shows itself.
+//! TLS: which servers the client trusts, and the certificate that it presents.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::options::Resolved;
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
 
-/// The TLS configuration that `options` ask for. Files are read here once; what is wrong with them is said at once.
+/// Returns the TLS configuration of `options`. Reads files once, here, and reports their errors at once.
 pub(crate) fn client_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
     let mut config = identified(trusting(trusted(options)?)?, options)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
-/// The TLS configuration for an `https://` proxy, to which the client's certificate is not shown.
+/// Returns the TLS configuration for an `https://` proxy, to which the client does not present its certificate.
 pub(crate) fn proxy_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
     let roots = match Pem::of("proxy_ca", &None, &options.proxy_ca_file)? {
         Some(pem) => Some(roots_from(&pem)?),
@@ -34,7 +34,7 @@ pub(crate) fn proxy_config(options: &Resolved) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// The authorities that the servers' certificates are verified with; `None` with `tls_insecure`.
+/// Returns the authorities that verify the servers' certificates; `None` with `tls_insecure`.
 fn trusted(options: &Resolved) -> Result<Option<RootCertStore>> {
     if options.tls_insecure {
         return Ok(None);
@@ -45,9 +45,9 @@ fn trusted(options: &Resolved) -> Result<Option<RootCertStore>> {
     }
 }
 
-/// A configuration that trusts what `roots` vouch for; without any, everything.
+/// Returns a configuration that trusts the certificates that `roots` verify, or all without roots.
 fn trusting(roots: Option<RootCertStore>) -> Result<Builder> {
-    // The provider is passed on: a library must neither rely on nor install the default of the process.
+    // The provider is passed explicitly: a library must neither rely on nor install the process default.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -58,8 +58,8 @@ fn trusting(roots: Option<RootCertStore>) -> Result<Builder> {
     })
 }
 
-/// The TLS configuration for an OAuth2 issuer, whose authorities are its own. `tls_insecure` does not apply to it, since it
-/// gets the client's secret.
+/// Returns the TLS configuration for an OAuth2 issuer, which has its own authorities. `tls_insecure` does not apply to
+/// it, because the issuer receives the client's secret.
 pub(crate) fn issuer_config(options: &Resolved, with_certificate: bool) -> Result<Arc<ClientConfig>> {
     let roots = match Pem::of("oauth2_ca", &None, &options.oauth2_ca_file)? {
         Some(pem) => roots_from(&pem)?,
@@ -74,7 +74,7 @@ pub(crate) fn issuer_config(options: &Resolved, with_certificate: bool) -> Resul
     Ok(Arc::new(config))
 }
 
-/// With the client's certificate, if it has one.
+/// Adds the client's certificate, if it has one.
 fn identified(builder: Builder, options: &Resolved) -> Result<ClientConfig> {
     let certificate = Pem::of("tls_cert", &options.tls_cert, &options.tls_cert_file)?;
     let key = Pem::of("tls_key", &options.tls_key, &options.tls_key_file)?;
@@ -82,15 +82,15 @@ fn identified(builder: Builder, options: &Resolved) -> Result<ClientConfig> {
     builder.with_client_auth_cert(certificates(&certificate)?, private_key(&key)?).map_err(|error| key.bad(error))
 }
 
-/// What an option gives in PEM, as a file or as a text.
+/// The PEM of an option, given as a file or as a text.
 struct Pem {
-    /// The option, and the file if it is one; the text itself is not shown.
+    /// The option, and the file if it is one. The text itself is not shown.
     source: String,
     text: Zeroizing<Vec<u8>>,
 }
 
 impl Pem {
-    /// Of the option `key`, a text, or `key` with `_file`.
+    /// Reads the option `key`, a text, or `key` with `_file`.
     fn of(key: &str, text: &Option<String>, file: &Option<String>) -> Result<Option<Pem>> {
         if let Some(text) = text {
             let text = Zeroizing::new(text.as_bytes().to_vec());
@@ -135,8 +135,9 @@ fn roots_from(pem: &Pem) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The system's trust roots, read once; a failure is not kept, so that a mended system heals. Threads that come at the same
-/// time read them each for itself, since a child after a fork would wait for a thread that its parent has.
+/// Returns the system's trust roots, read once. A failure is not cached, so that the client recovers once the system is
+/// repaired. Concurrent threads each read them: after a fork, a child would wait for a thread that exists only in its
+/// parent.
 fn system_roots() -> Result<&'static RootCertStore> {
     static ROOTS: OnceBox<RootCertStore> = OnceBox::new();
     ROOTS.get_or_try_init(|| {
@@ -151,7 +152,7 @@ fn system_roots() -> Result<&'static RootCertStore> {
     })
 }
 
-/// The verifier of `tls_insecure`: signatures are checked, identities are not.
+/// The verifier for `tls_insecure`: it checks signatures, but not identities.
 #[derive(Debug)]
 struct TrustEverything(Arc<CryptoProvider>);
 

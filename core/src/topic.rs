@@ -1,4 +1,4 @@
-//! A topic's full name, the service URL, and the paths of the WebSocket API: the only place where they are built or parsed.
+//! A topic's full name, the service URL, and the paths of the WebSocket API. They are built and parsed only here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 pub enum Persistence {
     /// Stored until every subscription has acknowledged them.
     Persistent,
-    /// Delivered to connected consumers, and forgotten.
+    /// Delivered to connected consumers, and not stored.
     NonPersistent,
 }
 
 impl Persistence {
-    /// The word in topic names and paths.
+    /// Returns the word in topic names and paths.
     pub fn as_str(self) -> &'static str {
         match self {
             Persistence::Persistent => "persistent",
@@ -40,10 +40,10 @@ pub struct TopicName {
 }
 
 impl TopicName {
-    /// A topic from its parts.
+    /// Creates the name of a topic from its parts.
     ///
-    /// Fails when the tenant or the namespace has characters other than letters, digits and `_ - = : .`, or when the
-    /// topic is empty or holds a `/` (Pulsar's admin API can neither list nor delete such a topic).
+    /// Fails if the tenant or the namespace has characters other than letters, digits and `_ - = : .`. Also fails if
+    /// the topic is empty or contains a `/`, because Pulsar's admin API can neither list nor delete such a topic.
     pub fn new(persistence: Persistence, tenant: &str, namespace: &str, topic: &str) -> Result<TopicName> {
         for (part, name) in [("tenant", tenant), ("namespace", namespace)] {
             let legal = |c: char| c.is_ascii_alphanumeric() || "_-=:.".contains(c);
@@ -64,32 +64,32 @@ impl TopicName {
         })
     }
 
-    /// Whether the broker stores its messages.
+    /// Returns whether the broker stores its messages.
     pub fn persistence(&self) -> Persistence {
         self.persistence
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     pub fn tenant(&self) -> &str {
         &self.tenant
     }
 
-    /// The namespace, without its tenant.
+    /// Returns the namespace, without its tenant.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The last part of the name.
+    /// Returns the last part of the name.
     pub fn local_name(&self) -> &str {
         &self.topic
     }
 
-    /// The topic of one partition, `{topic}-partition-{index}`.
+    /// Returns the topic of one partition, `{topic}-partition-{index}`.
     pub fn partition(&self, index: u32) -> TopicName {
         TopicName { topic: format!("{}-partition-{index}", self.topic), ..self.clone() }
     }
 
-    /// The topics of so many partitions; of none, the topic itself.
+    /// Returns the topics of this many partitions; for 0, the topic itself.
     pub(crate) fn parts(&self, partitions: u32) -> Vec<TopicName> {
         match partitions {
             0 => vec![self.clone()],
@@ -97,13 +97,13 @@ impl TopicName {
         }
     }
 
-    /// Which partition it is, by its name; `None` for a topic that is none.
+    /// Returns the index of the partition that it names; `None` for any other topic.
     pub(crate) fn partition_index(&self) -> Option<u32> {
         let (_, index) = self.topic.rsplit_once("-partition-")?;
         index.parse().ok()
     }
 
-    /// The name as path segments, each percent-encoded.
+    /// Returns the name as path segments, each percent-encoded.
     pub(crate) fn path(&self) -> String {
         format!(
             "{}/{}/{}/{}",
@@ -155,20 +155,20 @@ impl TryFrom<&str> for TopicName {
     }
 }
 
-/// Where the HTTP port of brokers or WebSocket proxies is: `ws://host:port`, several hosts separated by commas. Behind a
-/// gateway there may be a path before that of the API: `wss://gateway/pulsar`.
+/// The HTTP addresses of brokers or WebSocket proxies: `ws://host:port`, with several hosts separated by commas. A
+/// gateway's URL may have a path before that of the API: `wss://gateway/pulsar`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceUrl {
     tls: bool,
     hosts: Vec<Host>,
-    /// Empty, or a path that begins with `/` and ends without.
+    /// Empty, or a path that begins but does not end with `/`.
     prefix: String,
 }
 
 /// One host of a service URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// A name or an address, IPv6 without its brackets.
+    /// A name or an address, for IPv6 without brackets.
     pub(crate) name: String,
     pub(crate) port: u16,
 }
@@ -183,7 +183,7 @@ impl fmt::Display for Host {
 }
 
 impl Host {
-    /// The name as others than this machine know it: an IPv6 address without its zone.
+    /// Returns the name that is valid outside this machine: an IPv6 address without its zone.
     pub(crate) fn name_without_zone(&self) -> &str {
         match self.name.split_once('%') {
             Some((address, _)) if address.contains(':') => address,
@@ -191,7 +191,7 @@ impl Host {
         }
     }
 
-    /// The value of the `Host` header, in which the scheme's own port is left out.
+    /// Returns the value of the `Host` header, without the scheme's default port.
     pub(crate) fn authority(&self, tls: bool) -> String {
         match (tls, self.port) {
             (true, 443) | (false, 80) => self.bracketed(),
@@ -199,7 +199,7 @@ impl Host {
         }
     }
 
-    /// Name and port, as CONNECT names a target.
+    /// Returns name and port, in the form of a CONNECT target.
     pub(crate) fn with_port(&self) -> String {
         format!("{}:{}", self.bracketed(), self.port)
     }
@@ -211,7 +211,7 @@ impl Host {
 }
 
 impl ServiceUrl {
-    /// Whether connections are encrypted (`wss`).
+    /// Returns whether connections are encrypted (`wss`).
     pub fn is_tls(&self) -> bool {
         self.tls
     }
@@ -220,7 +220,7 @@ impl ServiceUrl {
         &self.hosts
     }
 
-    /// What goes before the paths of Pulsar's APIs.
+    /// Returns the path prefix of Pulsar's APIs.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -236,8 +236,8 @@ impl fmt::Display for ServiceUrl {
     }
 }
 
-/// Accepts `ws`, `wss`, `http` and `https`; the port defaults to Pulsar's 8080, with TLS 8443. Each host may repeat the scheme
-/// and the path.
+/// Accepts `ws`, `wss`, `http` and `https`. The port defaults to Pulsar's 8080, with TLS 8443. Each host may repeat the
+/// scheme and the path.
 impl FromStr for ServiceUrl {
     type Err = Error;
 
@@ -247,7 +247,7 @@ impl FromStr for ServiceUrl {
             return Err(Error::invalid("service URL: credentials do not belong in a URL; use auth_token"));
         }
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        // A path or query may hold a token, so no more is repeated than the first hosts.
+        // A path or query may contain a token, so the error quotes only the first hosts.
         let hosts = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let shown = format!("{scheme}{}{hosts}", if scheme.is_empty() { "" } else { "://" });
         let bad = |why: String| Error::invalid(format!("service URL {shown:?}: {why}; {expected}"));
@@ -303,12 +303,12 @@ fn check_prefix(path: &str) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// A query may hold a token.
+/// Returns the host without a query, which may contain a token.
 fn shown_host(host: &str) -> &str {
     host.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// A host of a URL, `name[:port]`, IPv6 addresses in brackets; or what is wrong with it.
+/// Parses a host of a URL, `name[:port]`, with IPv6 addresses in brackets. An error says what is wrong with it.
 pub(crate) fn parse_host(text: &str, default_port: u16) -> std::result::Result<Host, String> {
     let not_a_host = || "is not a host".to_owned();
     let (name, port) = match text.strip_prefix('[') {
@@ -336,7 +336,7 @@ pub(crate) fn parse_host(text: &str, default_port: u16) -> std::result::Result<H
     Ok(Host { name, port })
 }
 
-/// The address, with its zone after `%` (in a URL also `%25`) if it has one.
+/// Returns the address, with its zone after `%` (in a URL also `%25`) if it has one.
 fn ipv6(text: &str) -> Option<String> {
     let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
     address.parse::<std::net::Ipv6Addr>().ok()?;
@@ -346,7 +346,7 @@ fn ipv6(text: &str) -> Option<String> {
     (!zone.is_empty() && zone.chars().all(legal)).then(|| format!("{address}%{zone}"))
 }
 
-/// Encodes everything but unreserved characters: the server takes an unencoded `+` for a space.
+/// Percent-encodes everything except unreserved characters: the server decodes a plain `+` as a space.
 pub(crate) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -359,12 +359,12 @@ pub(crate) fn percent_encode(text: &str) -> String {
     encoded
 }
 
-/// What a part of a query says: `+` is a space.
+/// Decodes a part of a query, in which `+` is a space.
 fn form_decode(text: &str) -> Option<String> {
     percent_decode(&text.replace('+', " "))
 }
 
-/// What percent escapes stand for; `None` for a `%` that begins none, and for what is not UTF-8.
+/// Decodes percent escapes. Returns `None` for an invalid escape, and for invalid UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -373,7 +373,7 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
         match byte {
             b'%' => {
                 let hex = std::str::from_utf8(rest.get(..2)?).ok()?;
-                // from_str_radix would take a sign, "%+1"
+                // from_str_radix would accept a sign, "%+1"
                 let digits = hex.bytes().all(|digit| digit.is_ascii_hexdigit());
                 bytes.push(u8::from_str_radix(hex, 16).ok().filter(|_| digits)?);
                 rest = &rest[2..];
@@ -392,7 +392,7 @@ pub(crate) enum Endpoint {
         topic: TopicName,
         subscription: String,
     },
-    /// `/ws/v3/consumer`: the topics, or the pattern, are query parameters.
+    /// `/ws/v3/consumer`, with the topics or the pattern as query parameters.
     MultiTopicConsumer {
         subscription: String,
     },
@@ -414,8 +414,9 @@ impl Endpoint {
     }
 }
 
-/// A producer's URL, `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic[?parameter=value...]`, in its parts. A
-/// gateway's path may be before `/ws`.
+/// The parts of a producer's URL,
+/// `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic[?parameter=value...]`. A gateway's path may precede
+/// `/ws`.
 pub(crate) struct ProducerUrl {
     pub(crate) service: ServiceUrl,
     pub(crate) topic: TopicName,
@@ -427,7 +428,7 @@ impl FromStr for ProducerUrl {
 
     fn from_str(text: &str) -> Result<ProducerUrl> {
         let shape = "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic";
-        // The URL itself may hold a token, so the error does not repeat it.
+        // The URL may contain a token, so the error does not quote it.
         let bad = |why: &str| Error::invalid(format!("producer URL: {why}; expected {shape}"));
         if text.contains('#') {
             return Err(bad("it has a '#', which begins a fragment; in a name or a value it is written %23"));
