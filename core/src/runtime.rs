@@ -164,7 +164,7 @@ impl StartBarrier {
         self.change(Start::Open);
     }
 
-    /// Once open or given up, the state stays so.
+    /// Changes the state, which is final once open or given up.
     fn change(&self, to: Start) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state == Start::Waiting {

@@ -120,7 +120,8 @@ impl Admin {
         begun(self.call_of("expire messages of", Method::POST, topic, subscription, &rest)?.done().await)
     }
 
-    /// Like [`Admin::expire_messages`], up to and including the message `id`. Not available for partitioned topics.
+    /// Acknowledges everything up to and including the message `id`, like [`Admin::expire_messages`]. Not available for
+    /// partitioned topics.
     pub async fn expire_messages_until(
         &self,
         topic: impl AsRef<str>,
@@ -132,7 +133,7 @@ impl Admin {
         begun(call.body(&id_body(id, false)).done().await)
     }
 
-    /// Like [`Admin::expire_messages`], for all subscriptions of a topic.
+    /// Acknowledges everything older than `age` for all subscriptions of a topic, like [`Admin::expire_messages`].
     pub async fn expire_all_messages(&self, topic: impl AsRef<str>, age: Duration) -> Result<bool> {
         let rest = format!("/all_subscription/expireMessages/{}", age.as_secs());
         begun(self.call_topic("expire messages of", Method::POST, topic, &rest)?.done().await)

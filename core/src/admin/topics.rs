@@ -102,8 +102,8 @@ impl Admin {
         self.count_partitions(topic, "/partitions").await
     }
 
-    /// Like [`Admin::partitions`], for a handle that is being opened. Creates the topic where the broker creates
-    /// partitioned topics on demand.
+    /// Returns the number of partitions, like [`Admin::partitions`], for a handle that is being opened. Creates the
+    /// topic where the broker creates partitioned topics on demand.
     pub(crate) async fn partitions_to_open(&self, topic: impl AsRef<str>) -> Result<u32> {
         self.count_partitions(topic, "/partitions?checkAllowAutoCreation=true").await
     }
@@ -170,7 +170,7 @@ impl Admin {
         either(call("/stats?")?, 404, call("/partitioned-stats?perPartition=true&")?).await?.with_raw()
     }
 
-    /// Like [`Admin::topic_stats`] of a partitioned topic, in one request.
+    /// Returns the statistics of a partitioned topic, like [`Admin::topic_stats`], but in one request.
     pub(crate) async fn partitioned_stats(&self, topic: impl AsRef<str>) -> Result<TopicStats> {
         let rest = "/partitioned-stats?perPartition=true&getPreciseBacklog=true";
         self.call_topic("read the statistics of", Method::GET, topic, rest)?.with_raw().await

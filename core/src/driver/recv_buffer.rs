@@ -190,7 +190,7 @@ mod tests {
         texts
     }
 
-    /// Feeds these bytes in pieces of at most `piece` and no more than the buffer has room for. Returns the texts.
+    /// Feeds these bytes, at most `piece` at a time and as far as the buffer has room. Returns the texts.
     fn arrive(buffer: &mut RecvBuffer, mut bytes: &[u8], piece: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while !bytes.is_empty() {

@@ -41,7 +41,7 @@ pub(super) async fn listen(
     mut orders: mpsc::UnboundedReceiver<SetUp>,
 ) {
     let mut listener = Some(listener);
-    // while down, the port stays bound, so that nobody else gets it, but nobody listens on it
+    // while down, the port stays bound so that no other process gets it, but the mock does not listen on it
     let mut reserved: Option<TcpSocket> = None;
     loop {
         let order = match &listener {
