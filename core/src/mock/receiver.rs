@@ -140,7 +140,7 @@ impl Receiver {
                 many,
                 pending: 0,
                 window: wanted.queue_size.max(1) as i32,
-                // A reader with a queue of 0 is accepted, and then receives nothing. Neither does one with a queue of 1
+                // A reader with a queue of 0 is accepted, and then receives nothing. The same holds for a queue of 1
                 // after an id, because the message of that id takes the only slot.
                 receives: usize::from(wanted.queue_size > 0),
                 delivered: HashMap::new(),

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::spec::{Kind, OptionSpec, Roles};
 use super::table::{ALIASES, OPTIONS};
 
-/// Returns the table as JSON for bindings and tools: an array of `{key, aliases, type, range, choices, min, max, or_zero,
-/// default, roles, parameters, doc}`.
+/// Returns the table as JSON for bindings and tools: an array of
+/// `{key, aliases, type, range, choices, min, max, or_zero, default, roles, parameters, doc}`.
 pub fn describe() -> String {
     let rows: Vec<serde_json::Value> = OPTIONS
         .iter()

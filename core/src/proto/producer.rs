@@ -67,8 +67,8 @@ pub(crate) enum Resend {
     Numbered { first: i64, chosen: bool },
 }
 
-/// What it means that the broker drops a message as a duplicate. It does so when a message under the producer's name
-/// already has this sequence id or a higher one.
+/// What it means that the broker drops a message as a duplicate. It does so when the producer's name has already
+/// been used with this sequence id or a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Duplicates {
     /// The message is stored: the broker has stored a message of this run, so its highest id belongs to this run. This
