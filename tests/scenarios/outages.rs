@@ -218,7 +218,8 @@ fn closing_what_has_ended_is_no_error() {
     eventually("it is stored", || broker.0.messages(&topic).unwrap().len() == 2);
     broker.0.fault("connect", Some(&topic), "http:401", 3).unwrap();
     broker.0.drop_connections(Some(&topic)).unwrap();
-    let refused = |result: stargate_core::Result<()>| result.unwrap_err().kind() == ErrorKind::Authentication;
+    let refused =
+        |result: stargate_core::Result<()>| result.is_err_and(|error| error.kind() == ErrorKind::Authentication);
     eventually("the producer has ended", || refused(producer.wait_connected(Some(PATIENCE))));
     eventually("the consumer has ended", || refused(consumer.wait_connected(Some(PATIENCE))));
     eventually("the reader has ended", || refused(reader.wait_connected(Some(PATIENCE))));
