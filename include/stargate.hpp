@@ -888,7 +888,7 @@ public:
 
     /// Sends a message and waits for its receipt.
     receipt send(const outgoing &message, milliseconds timeout = forever) { return try_send(message, timeout).value(); }
-    /// As send, with a result in place of an exception.
+    /// As send, but returns a result in place of an exception.
     result<receipt> try_send(const outgoing &message, milliseconds timeout = forever)
     {
         const detail::raw_outgoing raw(message);
@@ -907,7 +907,7 @@ public:
     {
         try_send_async(message, std::forward<F>(on_sent), timeout).value();
     }
-    /// As send_async, with a result in place of an exception.
+    /// As send_async, but returns a result in place of an exception.
     template <class F>
     result<void> try_send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {
@@ -942,14 +942,14 @@ public:
 
     /// Waits until every message accepted before has its receipt or has failed.
     void flush(milliseconds timeout = forever) { try_flush(timeout).value(); }
-    /// As flush, with a result in place of an exception.
+    /// As flush, but returns a result in place of an exception.
     result<void> try_flush(milliseconds timeout = forever)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_producer_flush(raw_.get(), timeout.count(), error); });
     }
     void wait_connected(milliseconds timeout = forever) { try_wait_connected(timeout).value(); }
-    /// As wait_connected, with a result in place of an exception.
+    /// As wait_connected, but returns a result in place of an exception.
     result<void> try_wait_connected(milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
@@ -961,7 +961,7 @@ public:
     bool is_connected() const noexcept { return stargate_producer_is_connected(raw_.get()) != 0; }
     /// Returns the counters as a JSON object.
     std::string stats_json() const { return try_stats_json().value(); }
-    /// As stats_json, with a result in place of an exception.
+    /// As stats_json, but returns a result in place of an exception.
     result<std::string> try_stats_json() const
     {
         return detail::text_of(
@@ -969,7 +969,7 @@ public:
     }
     /// Waits for the receipts and callbacks of accepted messages, and closes.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
-    /// As close, with a result in place of an exception.
+    /// As close, but returns a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
@@ -1083,7 +1083,7 @@ public:
 
     /// Waits for the next message and returns it; none if none arrives in time.
     std::optional<message> receive(milliseconds timeout = forever) { return try_receive(timeout).value(); }
-    /// As receive, with a result in place of an exception.
+    /// As receive, but returns a result in place of an exception.
     result<std::optional<message>> try_receive(milliseconds timeout = forever)
     {
         stargate_message *raw = nullptr;
@@ -1102,7 +1102,7 @@ public:
     {
         return try_receive_many(max, timeout).value();
     }
-    /// As receive_many, with a result in place of an exception.
+    /// As receive_many, but returns a result in place of an exception.
     result<std::vector<message>> try_receive_many(std::size_t max, milliseconds timeout = forever)
     {
         std::vector<stargate_message *> raw(max);
@@ -1126,7 +1126,7 @@ public:
     {
         try_listen_each(std::forward<Init>(init)).value();
     }
-    /// As listen_each, with a result in place of an exception.
+    /// As listen_each, but returns a result in place of an exception.
     template <class Init>
     result<void> try_listen_each(Init &&init)
     {
@@ -1145,7 +1145,7 @@ public:
     {
         try_listen(std::forward<F>(handle)).value();
     }
-    /// As listen, with a result in place of an exception.
+    /// As listen, but returns a result in place of an exception.
     template <class F>
     result<void> try_listen(F &&handle)
     {
@@ -1154,7 +1154,7 @@ public:
 
     /// Returns whether the topic was terminated and everything in it has been acknowledged or read.
     bool is_end_of_topic(milliseconds timeout = forever) { return try_is_end_of_topic(timeout).value(); }
-    /// As is_end_of_topic, with a result in place of an exception.
+    /// As is_end_of_topic, but returns a result in place of an exception.
     result<bool> try_is_end_of_topic(milliseconds timeout = forever)
     {
         std::int32_t end = 0;
@@ -1166,7 +1166,7 @@ public:
         return end != 0;
     }
     void wait_connected(milliseconds timeout = forever) { try_wait_connected(timeout).value(); }
-    /// As wait_connected, with a result in place of an exception.
+    /// As wait_connected, but returns a result in place of an exception.
     result<void> try_wait_connected(milliseconds timeout = forever)
     {
         return attempt(
@@ -1178,7 +1178,7 @@ public:
     bool is_connected() const noexcept { return Functions::is_connected(raw_.get()) != 0; }
     /// Returns the counters as a JSON object.
     std::string stats_json() const { return try_stats_json().value(); }
-    /// As stats_json, with a result in place of an exception.
+    /// As stats_json, but returns a result in place of an exception.
     result<std::string> try_stats_json() const
     {
         return text_of(
@@ -1186,7 +1186,7 @@ public:
     }
     /// Lets handlers finish their messages, and closes. After success no handler runs.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
-    /// As close, with a result in place of an exception.
+    /// As close, but returns a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
     {
         return attempt([&](stargate_error **error) { return Functions::close(raw_.get(), timeout.count(), error); });
@@ -1211,7 +1211,7 @@ public:
 
     /// Acknowledges a message.
     void ack(const message_view &message) { try_ack(message).value(); }
-    /// As ack, with a result in place of an exception.
+    /// As ack, but returns a result in place of an exception.
     result<void> try_ack(const message_view &message)
     {
         return detail::attempt(
@@ -1219,7 +1219,7 @@ public:
     }
     /// Acknowledges a message by its id, as after outcome::continue_.
     void ack(const std::string &message_id) { try_ack(message_id).value(); }
-    /// As ack, with a result in place of an exception.
+    /// As ack, but returns a result in place of an exception.
     result<void> try_ack(const std::string &message_id)
     {
         return detail::attempt(
@@ -1227,14 +1227,14 @@ public:
     }
     /// Acknowledges a message and all before it; see stargate_consumer_ack_cumulative.
     void ack_cumulative(const message_view &message) const { try_ack_cumulative(message).value(); }
-    /// As ack_cumulative, with a result in place of an exception.
+    /// As ack_cumulative, but returns a result in place of an exception.
     result<void> try_ack_cumulative(const message_view &message) const
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack_cumulative(get(), message.get(), error); });
     }
     void ack_cumulative(const std::string &message_id) const { try_ack_cumulative(message_id).value(); }
-    /// As ack_cumulative, with a result in place of an exception.
+    /// As ack_cumulative, but returns a result in place of an exception.
     result<void> try_ack_cumulative(const std::string &message_id) const
     {
         return detail::attempt([&](stargate_error **error) {
@@ -1243,14 +1243,14 @@ public:
     }
     /// Requests redelivery of a message, after the option negative_ack_delay.
     void nack(const message_view &message) { try_nack(message).value(); }
-    /// As nack, with a result in place of an exception.
+    /// As nack, but returns a result in place of an exception.
     result<void> try_nack(const message_view &message)
     {
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_nack(get(), message.get(), error); });
     }
     void nack(const std::string &message_id) { try_nack(message_id).value(); }
-    /// As nack, with a result in place of an exception.
+    /// As nack, but returns a result in place of an exception.
     result<void> try_nack(const std::string &message_id)
     {
         return detail::attempt(
@@ -1262,7 +1262,7 @@ public:
     {
         try_reconsume_later(message, delay, timeout).value();
     }
-    /// As reconsume_later, with a result in place of an exception.
+    /// As reconsume_later, but returns a result in place of an exception.
     result<void> try_reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
@@ -1275,7 +1275,7 @@ public:
     {
         try_seek(position, after, timeout).value();
     }
-    /// As seek, with a result in place of an exception.
+    /// As seek, but returns a result in place of an exception.
     result<void> try_seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
@@ -1284,7 +1284,7 @@ public:
     }
     /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
     void seek_time(std::int64_t time_ms, milliseconds timeout = forever) { try_seek_time(time_ms, timeout).value(); }
-    /// As seek_time, with a result in place of an exception.
+    /// As seek_time, but returns a result in place of an exception.
     result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
@@ -1296,7 +1296,7 @@ public:
     {
         return try_last_message_ids_json(timeout).value();
     }
-    /// As last_message_ids_json, with a result in place of an exception.
+    /// As last_message_ids_json, but returns a result in place of an exception.
     result<std::string> try_last_message_ids_json(milliseconds timeout = forever)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
@@ -1305,7 +1305,7 @@ public:
     }
     /// Returns how many messages the subscription has not acknowledged; see stargate_consumer_backlog.
     std::uint64_t backlog(milliseconds timeout = forever) { return try_backlog(timeout).value(); }
-    /// As backlog, with a result in place of an exception.
+    /// As backlog, but returns a result in place of an exception.
     result<std::uint64_t> try_backlog(milliseconds timeout = forever)
     {
         std::uint64_t count = 0;
@@ -1317,7 +1317,7 @@ public:
     }
     /// Requests this many more messages, in pull mode.
     void permit(std::uint32_t messages) { try_permit(messages).value(); }
-    /// As permit, with a result in place of an exception.
+    /// As permit, but returns a result in place of an exception.
     result<void> try_permit(std::uint32_t messages)
     {
         return detail::attempt(
@@ -1325,7 +1325,7 @@ public:
     }
     /// Deletes the subscription and closes the consumer.
     void unsubscribe(milliseconds timeout = forever) { try_unsubscribe(timeout).value(); }
-    /// As unsubscribe, with a result in place of an exception.
+    /// As unsubscribe, but returns a result in place of an exception.
     result<void> try_unsubscribe(milliseconds timeout = forever)
     {
         return detail::attempt(
@@ -1344,7 +1344,7 @@ public:
     {
         try_seek(position, after, timeout).value();
     }
-    /// As seek, with a result in place of an exception.
+    /// As seek, but returns a result in place of an exception.
     result<void> try_seek(const std::string &position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
@@ -1353,7 +1353,7 @@ public:
     }
     /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
     void seek_time(std::int64_t time_ms, milliseconds timeout = forever) { try_seek_time(time_ms, timeout).value(); }
-    /// As seek_time, with a result in place of an exception.
+    /// As seek_time, but returns a result in place of an exception.
     result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
     {
         return detail::attempt(
@@ -1364,7 +1364,7 @@ public:
     {
         return try_last_message_ids_json(timeout).value();
     }
-    /// As last_message_ids_json, with a result in place of an exception.
+    /// As last_message_ids_json, but returns a result in place of an exception.
     result<std::string> try_last_message_ids_json(milliseconds timeout = forever)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
@@ -1373,7 +1373,7 @@ public:
     }
     /// Returns whether the topic has a message that the application has not received yet.
     bool has_message_available(milliseconds timeout = forever) { return try_has_message_available(timeout).value(); }
-    /// As has_message_available, with a result in place of an exception.
+    /// As has_message_available, but returns a result in place of an exception.
     result<bool> try_has_message_available(milliseconds timeout = forever)
     {
         std::int32_t available = 0;
@@ -1386,7 +1386,7 @@ public:
     }
     /// Marks where the topic ends now, for receive_before_end.
     void mark_end(milliseconds timeout = forever) { try_mark_end(timeout).value(); }
-    /// As mark_end, with a result in place of an exception.
+    /// As mark_end, but returns a result in place of an exception.
     result<void> try_mark_end(milliseconds timeout = forever)
     {
         return detail::attempt(
@@ -1398,7 +1398,7 @@ public:
     {
         return try_receive_before_end(timeout).value();
     }
-    /// As receive_before_end, with a result in place of an exception.
+    /// As receive_before_end, but returns a result in place of an exception.
     result<std::optional<message>> try_receive_before_end(milliseconds timeout = forever)
     {
         stargate_message *raw = nullptr;
@@ -1430,7 +1430,7 @@ public:
     {
         return try_open_producer(topic, options, timeout).value();
     }
-    /// As open_producer, with a result in place of an exception.
+    /// As open_producer, but returns a result in place of an exception.
     result<producer> try_open_producer(const std::string &topic, const options &options = {},
                                        milliseconds timeout = forever)
     {
@@ -1444,7 +1444,7 @@ public:
     {
         return try_open_consumer(topic, subscription, options, timeout).value();
     }
-    /// As open_consumer, with a result in place of an exception.
+    /// As open_consumer, but returns a result in place of an exception.
     result<consumer> try_open_consumer(const std::string &topic, const std::string &subscription,
                                        const options &options = {}, milliseconds timeout = forever)
     {
@@ -1460,7 +1460,7 @@ public:
     {
         return try_open_consumer(topics, subscription, options, timeout).value();
     }
-    /// As open_consumer, with a result in place of an exception.
+    /// As open_consumer, but returns a result in place of an exception.
     result<consumer> try_open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
                                        const options &options = {}, milliseconds timeout = forever)
     {
@@ -1479,7 +1479,7 @@ public:
     {
         return try_open_pattern(pattern, subscription, options, timeout).value();
     }
-    /// As open_pattern, with a result in place of an exception.
+    /// As open_pattern, but returns a result in place of an exception.
     result<consumer> try_open_pattern(const std::string &pattern, const std::string &subscription,
                                       const options &options = {}, milliseconds timeout = forever)
     {
@@ -1493,7 +1493,7 @@ public:
     {
         return try_open_reader(topic, options, timeout).value();
     }
-    /// As open_reader, with a result in place of an exception.
+    /// As open_reader, but returns a result in place of an exception.
     result<reader> try_open_reader(const std::string &topic, const options &options = {},
                                    milliseconds timeout = forever)
     {
@@ -1504,7 +1504,7 @@ public:
 
     /// Closes everything opened through this client. After success no callback runs any more.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
-    /// As close, with a result in place of an exception.
+    /// As close, but returns a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
@@ -1514,7 +1514,7 @@ public:
     /// Runs the callbacks that are due, with options::poll_callbacks, and returns how many. It waits at most `timeout`
     /// for the first.
     std::size_t poll(milliseconds timeout) { return try_poll(timeout).value(); }
-    /// As poll, with a result in place of an exception.
+    /// As poll, but returns a result in place of an exception.
     result<std::size_t> try_poll(milliseconds timeout)
     {
         std::size_t served = 0;
@@ -1528,7 +1528,7 @@ public:
     /// Returns a file descriptor that is readable while callbacks are due, with options::poll_callbacks. It belongs to
     /// the client.
     int event_fd() const { return try_event_fd().value(); }
-    /// As event_fd, with a result in place of an exception.
+    /// As event_fd, but returns a result in place of an exception.
     result<int> try_event_fd() const
     {
         std::int32_t descriptor = -1;
@@ -1541,7 +1541,7 @@ public:
 
     /// Returns the counters of everything opened through this client, as a JSON object.
     std::string stats_json() const { return try_stats_json().value(); }
-    /// As stats_json, with a result in place of an exception.
+    /// As stats_json, but returns a result in place of an exception.
     result<std::string> try_stats_json() const
     {
         return detail::text_of(
@@ -1578,7 +1578,7 @@ public:
     {
         return try_start(json, options, timeout).value();
     }
-    /// As start, with a result in place of an exception.
+    /// As start, but returns a result in place of an exception.
     static result<supervisor> try_start(const std::string &json, const options &options = {},
                                         milliseconds timeout = forever)
     {
@@ -1591,7 +1591,7 @@ public:
 
     /// Returns the running supervisor of this name.
     static supervisor find(const std::string &name) { return try_find(name).value(); }
-    /// As find, with a result in place of an exception.
+    /// As find, but returns a result in place of an exception.
     static result<supervisor> try_find(const std::string &name)
     {
         return detail::open<supervisor, stargate_supervisor>([&](stargate_supervisor **out, stargate_error **error) {
@@ -1603,7 +1603,7 @@ public:
     {
         try_add_producer(json, timeout).value();
     }
-    /// As add_producer, with a result in place of an exception.
+    /// As add_producer, but returns a result in place of an exception.
     result<void> try_add_producer(const std::string &json, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
@@ -1616,7 +1616,7 @@ public:
     {
         try_add_consumer(json, timeout).value();
     }
-    /// As add_consumer, with a result in place of an exception.
+    /// As add_consumer, but returns a result in place of an exception.
     result<void> try_add_consumer(const std::string &json, milliseconds timeout = forever)
     {
         return add_receiving(stargate_supervisor_add_consumer, json, timeout);
@@ -1627,7 +1627,7 @@ public:
     {
         try_add_consumer(json, std::forward<F>(handle), timeout).value();
     }
-    /// As add_consumer, with a result in place of an exception.
+    /// As add_consumer, but returns a result in place of an exception.
     template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
     result<void> try_add_consumer(const std::string &json, F &&handle, milliseconds timeout = forever)
     {
@@ -1640,7 +1640,7 @@ public:
     {
         try_add_consumer_each(json, std::forward<Init>(init), timeout).value();
     }
-    /// As add_consumer_each, with a result in place of an exception.
+    /// As add_consumer_each, but returns a result in place of an exception.
     template <class Init>
     result<void> try_add_consumer_each(const std::string &json, Init &&init, milliseconds timeout = forever)
     {
@@ -1649,7 +1649,7 @@ public:
 
     /// Adds a reader to receive from.
     void add_reader(const std::string &json, milliseconds timeout = forever) { try_add_reader(json, timeout).value(); }
-    /// As add_reader, with a result in place of an exception.
+    /// As add_reader, but returns a result in place of an exception.
     result<void> try_add_reader(const std::string &json, milliseconds timeout = forever)
     {
         return add_receiving(stargate_supervisor_add_reader, json, timeout);
@@ -1660,7 +1660,7 @@ public:
     {
         try_add_reader(json, std::forward<F>(handle), timeout).value();
     }
-    /// As add_reader, with a result in place of an exception.
+    /// As add_reader, but returns a result in place of an exception.
     template <class F, std::enable_if_t<detail::handles<F>, int> = 0>
     result<void> try_add_reader(const std::string &json, F &&handle, milliseconds timeout = forever)
     {
@@ -1673,7 +1673,7 @@ public:
     {
         try_add_reader_each(json, std::forward<Init>(init), timeout).value();
     }
-    /// As add_reader_each, with a result in place of an exception.
+    /// As add_reader_each, but returns a result in place of an exception.
     template <class Init>
     result<void> try_add_reader_each(const std::string &json, Init &&init, milliseconds timeout = forever)
     {
@@ -1683,7 +1683,7 @@ public:
     /// Returns the producer of a topic, as it is now; after a restart it is another one. It continues when this handle
     /// is freed.
     producer producer_of(const std::string &topic) { return try_producer_of(topic).value(); }
-    /// As producer_of, with a result in place of an exception.
+    /// As producer_of, but returns a result in place of an exception.
     result<producer> try_producer_of(const std::string &topic)
     {
         return detail::open<producer, stargate_producer>([&](stargate_producer **out, stargate_error **error) {
@@ -1692,19 +1692,19 @@ public:
     }
     /// Returns the consumer of a topic that has one.
     consumer consumer_of(const std::string &topic) { return try_consumer_of(topic).value(); }
-    /// As consumer_of, with a result in place of an exception.
+    /// As consumer_of, but returns a result in place of an exception.
     result<consumer> try_consumer_of(const std::string &topic) { return consumer_named(topic, nullptr); }
     consumer consumer_of(const std::string &topic, const std::string &subscription)
     {
         return try_consumer_of(topic, subscription).value();
     }
-    /// As consumer_of, with a result in place of an exception.
+    /// As consumer_of, but returns a result in place of an exception.
     result<consumer> try_consumer_of(const std::string &topic, const std::string &subscription)
     {
         return consumer_named(topic, subscription.c_str());
     }
     reader reader_of(const std::string &topic) { return try_reader_of(topic).value(); }
-    /// As reader_of, with a result in place of an exception.
+    /// As reader_of, but returns a result in place of an exception.
     result<reader> try_reader_of(const std::string &topic)
     {
         return detail::open<reader, stargate_reader>([&](stargate_reader **out, stargate_error **error) {
@@ -1714,7 +1714,7 @@ public:
 
     /// Returns what the supervisor holds, as a JSON array.
     std::string keys_json() const { return try_keys_json().value(); }
-    /// As keys_json, with a result in place of an exception.
+    /// As keys_json, but returns a result in place of an exception.
     result<std::string> try_keys_json() const
     {
         return detail::text_of(
@@ -1723,7 +1723,7 @@ public:
 
     /// Stops restarting, and closes everything that the supervisor holds. Its name can then be used again.
     void close(milliseconds timeout = forever) { try_close(timeout).value(); }
-    /// As close, with a result in place of an exception.
+    /// As close, but returns a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
