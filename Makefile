@@ -2,7 +2,8 @@
 #
 #   make demo               the main job in Rust, C and Python, on the mock broker; PULSAR=real takes a real one. Its build is quick and not for use
 #   make test               everything: Rust, C and Python, on the mock and on a real broker that it starts
-#   make lint fmt docs      what CI holds the code to; formatting; what is generated (header, configuration page)
+#   make lint fmt docs      what CI holds the code to; formatting; what is generated (headers, the ABI as JSON, the raw layers of bindings, configuration page)
+#   make languages          the tests of the bindings, of each language that is on this machine; LANGUAGE=go for one
 #   make third-party        after a change of Cargo.lock: the licences and the bill of materials of what is linked in
 #   make site               the documentation as a site in target/site, with the references; a warning is an error
 #   make wheel-portable     the wheel for glibc 2.17 and later, in dist/portable
@@ -11,10 +12,11 @@
 #   make small              the C library without the mock and built for size, in target/small; make install FROM=target/small
 #   make deb                Debian packages of the C library in dist/: libstargate0.1 and libstargate-dev
 #   make bench              stargate and its peers under the same workloads; BENCH=quick, ROUNDS=N, ONLY="send 100", DOCS=1
-#   make abi                records the ABI anew, after a break that was meant; tests/c/check_abi.sh compares with it
+#   make abi                records the ABI again after an intended break; tests/c/check_abi.sh compares with it
 #   make coverage-c         which lines of ffi-c the tests in C and C++ reach (needs llvm-tools; a minute or two)
 #   make cluster            faults of two brokers, three bookies and two proxies, CLUSTER_ROUNDS (10) times each
-#   make versions           the scenarios on every Pulsar that the launcher starts; DOCS=1 writes the table of docs/clusters.md
+#   make soak-cluster       an hour of those faults, one every 20 s (SOAK_SECONDS); memory and descriptors stay flat
+#   make versions           what needs a real broker, on every Pulsar that the launcher starts; DOCS=1 writes the table of docs/clusters.md
 #   make soak asan tsan     ten minutes of outages (SOAK_SECONDS); the core under sanitizers (needs nightly)
 #   make forks              300 forks at random moments in each shape and language (some minutes)
 #   make leaks-python exits-python   10,000 cycles and 10 million messages; 300 exits in each of ten shapes (half an hour)
@@ -28,9 +30,10 @@ IN_VENV := $(VENV)/bin
 # Built once for all that link or load it; the mock is part of the library.
 LIBRARY := target/release/libstargate.so
 # C and C++ written by hand; include/*.h are generated.
-C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
+C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp tests/raw/*.c examples/c/*.c examples/cpp/*.cpp tests/bench/clients/*.c)
+C_SOURCES += $(filter-out %/atoms.h %/functions.h %_generated.h,$(wildcard bindings/elixir/c_src/*.[ch]))
 
-.PHONY: help demo test lint fmt docs third-party site cli small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster versions soak forks leaks-python exits-python \
+.PHONY: help demo test lint fmt docs languages third-party site cli small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster soak-cluster versions soak forks leaks-python exits-python \
 	library clean bench bench-build
 
 help:
@@ -47,11 +50,12 @@ lint: tools-lint $(VENV)/ready
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
 	cargo clippy --workspace --all-targets --features stargate-core/mock,stargate-core/fuzzing -- -D warnings
 	cargo clippy $(BENCH_CARGO) --all-targets -- -D warnings
-	$(IN_VENV)/ruff check python tests examples ffi-c
-	$(IN_VENV)/ruff format --check python tests examples ffi-c
+	$(IN_VENV)/ruff check python tests examples ffi-c bindings
+	$(IN_VENV)/ruff format --check python tests examples ffi-c bindings
 	$(IN_VENV)/clang-format --dry-run -Werror $(C_SOURCES)
 	cd python && ../$(IN_VENV)/mypy
 	$(PYTHON) python/tools/generate_admin.py --check
+	$(PYTHON) bindings/generate.py --check
 	$(PYTHON) ffi-c/install/third_party.py --check
 	$(PYTHON) tests/bench/charts.py --check
 	$(PYTHON) tests/prose.py
@@ -59,14 +63,19 @@ lint: tools-lint $(VENV)/ready
 fmt: $(VENV)/ready
 	cargo fmt --all
 	cargo fmt --manifest-path tests/bench/Cargo.toml
-	$(IN_VENV)/ruff format python tests examples ffi-c
-	$(IN_VENV)/ruff check --fix python tests examples ffi-c
+	$(IN_VENV)/ruff format python tests examples ffi-c bindings
+	$(IN_VENV)/ruff check --fix python tests examples ffi-c bindings
 	$(IN_VENV)/clang-format -i $(C_SOURCES)
 	$(PYTHON) tests/prose.py --wrap $$(git ls-files '*.md')
 
 docs:
 	UPDATE_DOCS=1 cargo test -q -p stargate-core --test configuration
 	UPDATE_HEADER=1 cargo test -q -p stargate-ffi --test header
+	$(PYTHON) bindings/generate.py
+
+# What is not on this machine is named and left out.
+languages: tools-languages library
+	$(PYTHON) tests/languages.py $(LANGUAGE)
 
 third-party:
 	$(PYTHON) ffi-c/install/third_party.py
@@ -87,12 +96,12 @@ wheel: $(VENV)/ready
 	$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 
 # With zig as the C compiler and linker, which knows the older glibcs; Rust's own is 2.17.
-# maturin asks the first python3 of the PATH for it.
+# maturin asks the first python3 of the PATH for it. With PROFILE=demo it is built in less time, for a check.
 wheel-portable: $(VENV)/ready
 	@$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check -r python/requirements-wheel.txt || \
 		{ echo "there is no zig to be had here; 'make wheel' builds a wheel for this machine's glibc and later"; exit 2; }
 	rm -rf dist/portable
-	PATH="$(CURDIR)/$(IN_VENV):$$PATH" maturin build --release --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
+	PATH="$(CURDIR)/$(IN_VENV):$$PATH" maturin build --profile $(or $(PROFILE),release) --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
 
 # Whether it compiles without the GIL; to run it takes a python3.14t.
 check-free-threaded:
@@ -158,13 +167,21 @@ abi:
 coverage-c:
 	tests/c/coverage.sh
 
+# Its proxies notice a connection that vanished after 15 s.
+ON_CLUSTER := $(PYTHON) tests/pulsar/pulsar.py run --brokers 2 --bookies 3 --proxies 2 --set-proxy webSocketSessionIdleTimeoutMillis=15000 -- \
+	cargo test --release -p stargate-core --test cluster
+
 cluster: tools-test
 	rm -f target/cluster.txt
-	CLUSTER_RATE=$(or $(CLUSTER_RATE),2500) CLUSTER_ROUNDS=$(or $(CLUSTER_ROUNDS),10) $(PYTHON) tests/pulsar/pulsar.py run --brokers 2 --bookies 3 --proxies 2 -- \
-		cargo test --release -p stargate-core --test cluster -- --ignored --test-threads 1
+	CLUSTER_RATE=$(or $(CLUSTER_RATE),2500) CLUSTER_ROUNDS=$(or $(CLUSTER_ROUNDS),10) $(ON_CLUSTER) -- --ignored --skip soak --test-threads 1
 	cat target/cluster.txt
 
-versions: tools-test
+soak-cluster: tools-test
+	rm -f target/cluster.txt
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) $(ON_CLUSTER) soak -- --ignored
+	cat target/cluster.txt
+
+versions: tools-test wheel
 	$(PYTHON) tests/versions.py $(if $(DOCS),--write-docs)
 
 soak: tools-test

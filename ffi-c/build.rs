@@ -1,4 +1,4 @@
-//! What the linker has to be told about `libstargate.so`.
+//! Passes the SONAME and `nodelete` to the linker of `libstargate.so`.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

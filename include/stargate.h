@@ -29,32 +29,40 @@
  *  O2  What you pass is borrowed for the call and copied if it is kept, the payload too. No call takes over an argument,
  *      whether it succeeds or not; user_data is the exception, see O6.
  *  O3  Results are written on STARGATE_OK; otherwise they are set to NULL or 0, so that code which always frees is right.
- *  O4  stargate_str and stargate_bytes are views, and live as long as what they were taken from. Text is UTF-8. A text in
- *      a char * result ends with stargate_string_free, never with free().
+ *  O4  stargate_str and stargate_bytes are views, and live as long as what they were taken from. So do the pointers in
+ *      the _fields structs, whose texts have lengths and no 0 at their end. Text is UTF-8. A text in a char * result ends
+ *      with stargate_string_free, never with free().
  *  O5  The order in which handles are freed does not matter: what a client opened goes on when the client is freed.
  *  O6  A user_data pointer comes with a destroy function (NULL if it needs none), which runs exactly once, after the last
  *      call of the callback and on any thread; also when the call that registers it fails. So never free user_data
  *      yourself after passing it.
+ *  O7  A handle or a message that a callback receives without const is yours to free; an error, an array and what is
+ *      const live for that call.
+ *  O8  _release is a _free that never waits and runs nothing of yours on its thread, for finalizers. What it gives up is
+ *      closed in the background without time to linger; destroy tells when that is over.
  *
  * Errors
  *  E1  A call that can fail returns a stargate_status: 0 for success, positive for what a correct program meets in normal
- *      running (time over, closed, end of topic), negative for faults. Treat a number you do not know as a fault.
+ *      running (time over, closed, interrupted), negative for faults. Treat a number you do not know as a fault.
  *  E2  The last parameter, stargate_error **, may be NULL. If not, it is overwritten: with NULL on STARGATE_OK, otherwise
- *      with an error to free. One exception: a receive that ends with STARGATE_TIMEOUT, because nothing came, leaves NULL.
+ *      with an error to free. One exception: a receive that ends with STARGATE_TIMEOUT, because nothing came, or with
+ *      STARGATE_INTERRUPTED leaves NULL.
  *  E3  The error holds the kind, a text with operation, topic and all causes, the server's own words, the HTTP status and
  *      whether to try again. There is no "last error" of a thread.
  *  E4  NULL where it is not allowed, text that is not UTF-8 and unknown options are STARGATE_INVALID_ARGUMENT, and the text
  *      names the parameter. A fault of the library itself is STARGATE_INTERNAL; it never ends the process.
  *
  * Callbacks
- *  C1  Callbacks (sends, states) run on one thread of the client, one after the other and in order; handlers run on the
- *      threads of their consumer or reader. None of these carries sockets: a callback may block as long as it likes, and
- *      pings go on meanwhile.
+ *  C1  Callbacks (sends, states, the ends of _async calls) run on one thread of the client, one after the other and in
+ *      order; handlers run on the threads of their consumer or reader. None of these carries sockets: a callback may
+ *      block as long as it likes, and pings go on meanwhile.
  *  C2  Inside a callback every function may be called, blocking ones, close and free too.
  *  C3  When a close returned STARGATE_OK, no callback of that handle runs or will run. After STARGATE_TIMEOUT this is not
  *      so yet; call it again.
  *  C4  Close and free in the handle's own callback do not wait for that callback; C3 holds once it returns.
- *  C5  Each send_async that returned STARGATE_OK gets exactly one call; one that did not gets none.
+ *  C5  Each _async call that returned STARGATE_OK gets exactly one call, never inside of itself; one that did not gets
+ *      none. A close ends what its handle still waits for with STARGATE_CLOSED, and C3 covers those calls. If a client
+ *      with polled callbacks is freed and nobody polls, only destroy runs.
  *  C6  Free without close is a close with no time to linger, which then waits for a callback that runs. So do not free
  *      a handle while you hold what its callback waits for.
  *  C7  Callbacks must not unwind: no C++ exception, no longjmp.
@@ -77,6 +85,19 @@
  * Options
  *      Options are texts: stargate_options_set(options, "queue_size", "100", &error). docs/configuration.md and
  *      stargate_options_describe() have them all. They are checked, and unknown ones are errors.
+ *
+ * Declarations
+ *  D1  A type says whose something is. T * and const T * are borrowed (O2); T ** receives one to free with the _free of T,
+ *      char ** a text to free with stargate_string_free. The first parameter of a _free or _release is taken.
+ *  D2  Numbers and views are written through int32_t *, size_t *, uint64_t * and stargate_str *.
+ *  D3  Text is const char *, and ends with a 0; a size_t length (text_len for text) after it says that it need not. A
+ *      size_t count makes a pointer an array; T ** with a size_t max is an array of that room, of which *out_count is
+ *      filled.
+ *  D4  What may be NULL says so. Always may: options (the defaults), error, user_data, destroy, an array without items,
+ *      and everything in a call that cannot fail. The error of a callback is NULL after a success.
+ *  D5  Each function says which threads may call it, whether it blocks, and its errors: "Thread-safe; blocks" is bounded
+ *      by timeout_ms, and "Thread-safe; waits for callbacks" waits for those that run (C6).
+ *      stargate.abi.json has all of this for programs that write bindings.
  *
  * ABI
  *      Handles are opaque. A struct that you fill begins with struct_size, and may grow at its end; what your header does
@@ -278,9 +299,36 @@ typedef struct stargate_property {
 
 /**
  * Receives the full name of a topic, which is valid for this call. Returns 0 to continue, anything else to end the
- * walk.
+ * walk. It runs in the call that it is passed to.
  */
 typedef int32_t (*stargate_topic_fn)(void *user_data, struct stargate_str topic);
+
+/**
+ * Receives the end of an asynchronous open, close, flush or wait, once, on the client's callback thread. `handle` is
+ * the producer, consumer or reader that an open gave; cast it, and free it later. It is NULL for other calls, and
+ * unless `status` is STARGATE_OK. `error` is NULL with STARGATE_OK; it lives for the call.
+ */
+typedef void (*stargate_done_fn)(void *user_data,
+                                 stargate_status status,
+                                 void *handle,
+                                 const struct stargate_error *error);
+
+/**
+ * Ends the life of a `user_data` pointer. Called exactly once, after the last call of the callback it was registered
+ * with, on any thread; also when registering failed. NULL when there is nothing to do.
+ */
+typedef void (*stargate_destroy_fn)(void *user_data);
+
+/**
+ * Receives the messages of an asynchronous receive, once, on the client's callback thread. The array `messages` lives
+ * for the call; free its `count` messages, there or later. `count` is 0 unless `status` is STARGATE_OK. `error` lives
+ * for the call; it is NULL with STARGATE_OK, STARGATE_TIMEOUT and STARGATE_INTERRUPTED.
+ */
+typedef void (*stargate_received_fn)(void *user_data,
+                                     stargate_status status,
+                                     struct stargate_message **messages,
+                                     size_t count,
+                                     const struct stargate_error *error);
 
 /**
  * A handler of messages. The option processors (1 by default) sets how many threads of the library run it, each with a
@@ -314,12 +362,6 @@ typedef struct stargate_handler {
 } stargate_handler;
 
 /**
- * Ends the life of a `user_data` pointer. Called exactly once, after the last call of the callback it was registered
- * with, on any thread; also when registering failed. NULL when there is nothing to do.
- */
-typedef void (*stargate_destroy_fn)(void *user_data);
-
-/**
  * Supplies the key with this name through `stargate_key_set` and returns STARGATE_OK. Any other status means that
  * there is no such key. `half` is STARGATE_PUBLIC_KEY or STARGATE_PRIVATE_KEY; for a private key `metadata` are the
  * `metadata_count` entries that came with the message. All of it lives for the call.
@@ -335,6 +377,49 @@ typedef stargate_status (*stargate_key_fn)(void *user_data,
                                            struct stargate_key *key);
 
 /**
+ * Everything that an error holds, flat: for languages to which a struct by value, or a call for each field, is costly. What
+ * it points to lives as long as the error. Texts are UTF-8, and no 0 ends them; a missing one is NULL.
+ */
+typedef struct stargate_error_fields {
+    /**
+     * The full description, as `stargate_error_message` returns it.
+     */
+    const char *message;
+    /**
+     * The number of bytes of the description.
+     */
+    size_t message_len;
+    /**
+     * The full name of the topic concerned, or NULL.
+     */
+    const char *topic;
+    /**
+     * The number of bytes of the topic's name.
+     */
+    size_t topic_len;
+    /**
+     * The server's own words, or NULL.
+     */
+    const char *broker_text;
+    /**
+     * The number of bytes of the server's words.
+     */
+    size_t broker_text_len;
+    /**
+     * The kind of failure.
+     */
+    stargate_status status;
+    /**
+     * The HTTP status with which the server refused the connection, or 0.
+     */
+    int32_t http_status;
+    /**
+     * 1 if the same call may succeed later without a change by the caller, otherwise 0.
+     */
+    int32_t is_retriable;
+} stargate_error_fields;
+
+/**
  * A view of bytes, living as long as what it was taken from. `ptr` may be NULL when `len` is 0.
  */
 typedef struct stargate_bytes {
@@ -347,6 +432,103 @@ typedef struct stargate_bytes {
      */
     size_t len;
 } stargate_bytes;
+
+/**
+ * A property of a message in `stargate_message_fields`. No 0 ends the texts.
+ */
+typedef struct stargate_property_fields {
+    /**
+     * Its name, in UTF-8.
+     */
+    const char *key;
+    /**
+     * The number of bytes of the name.
+     */
+    size_t key_len;
+    /**
+     * Its value, in UTF-8.
+     */
+    const char *value;
+    /**
+     * The number of bytes of the value.
+     */
+    size_t value_len;
+} stargate_property_fields;
+
+/**
+ * Everything that a message holds, flat: for languages to which a struct by value, or a call for each field, is costly.
+ * What it points to lives as long as the message. Texts are UTF-8, and no 0 ends them; a missing one is NULL.
+ */
+typedef struct stargate_message_fields {
+    /**
+     * The content.
+     */
+    const void *payload;
+    /**
+     * The number of bytes of the content.
+     */
+    size_t payload_len;
+    /**
+     * The id in base64, as `stargate_message_id` returns it.
+     */
+    const char *id;
+    /**
+     * The number of bytes of the id.
+     */
+    size_t id_len;
+    /**
+     * The full name of the topic, as `stargate_message_topic` returns it.
+     */
+    const char *topic;
+    /**
+     * The number of bytes of the topic's name.
+     */
+    size_t topic_len;
+    /**
+     * The key, or NULL.
+     */
+    const char *key;
+    /**
+     * The number of bytes of the key.
+     */
+    size_t key_len;
+    /**
+     * The properties, in the order of their names; NULL if there are none.
+     */
+    const struct stargate_property_fields *properties;
+    /**
+     * How many there are.
+     */
+    size_t property_count;
+    /**
+     * How the payload was encrypted, as `stargate_message_encryption_context` returns it, or NULL.
+     */
+    const char *encryption_context;
+    /**
+     * The number of bytes of that text.
+     */
+    size_t encryption_context_len;
+    /**
+     * When the broker stored the message, in milliseconds since 1970 UTC; 0 if the server sent no time.
+     */
+    int64_t publish_time_ms;
+    /**
+     * The event time that the sender set, in milliseconds since 1970 UTC; 0 if it set none.
+     */
+    int64_t event_time_ms;
+    /**
+     * How often it was delivered before.
+     */
+    uint32_t redelivery_count;
+    /**
+     * How often the retry letter topic has redelivered it.
+     */
+    uint32_t reconsume_times;
+    /**
+     * 1 if the payload is still encrypted, otherwise 0.
+     */
+    int32_t is_encrypted;
+} stargate_message_fields;
 
 /**
  * Receives a log record: its level (STARGATE_LOG_ERROR and so on), what it is about (a topic, or "client"), and one line
@@ -373,7 +555,8 @@ typedef stargate_status (*stargate_token_fn)(void *user_data,
 
 /**
  * Writes headers, "Name: value" a line, into `buffer` of `capacity` bytes and their length into `*length`, and returns
- * STARGATE_OK. It behaves as a token function does, the second call with a larger buffer included.
+ * STARGATE_OK. It behaves as a token function does, the second call with a larger buffer included, and runs on a
+ * thread of the library that may block.
  */
 typedef stargate_status (*stargate_headers_fn)(void *user_data,
                                                char *buffer,
@@ -466,7 +649,8 @@ typedef struct stargate_outgoing {
      */
     int64_t deliver_after_ms;
     /**
-     * Names of the clusters to replicate to, and to no others; NULL for what the namespace says.
+     * Names of the clusters to replicate to, and to no others; NULL for what the namespace says. The one name
+     * "__local__" keeps the message in the cluster that it is sent to.
      */
     const char *const *replication_clusters;
     /**
@@ -508,6 +692,17 @@ typedef void (*stargate_delivery_report_fn)(void *user_data,
                                             const struct stargate_delivery_report *sent);
 
 /**
+ * Receives the end of a flat send, once, on the client's callback thread. `message_id` is the message's id, in UTF-8 and
+ * without a 0 at its end; it is NULL after an error, and for a duplicate. `error` is NULL with STARGATE_OK. Both live
+ * for the call.
+ */
+typedef void (*stargate_sent_fn)(void *user_data,
+                                 stargate_status status,
+                                 const char *message_id,
+                                 size_t message_id_len,
+                                 const struct stargate_error *error);
+
+/**
  * How one message of a batch ended. `stargate_send_results_free` frees what it points to.
  */
 typedef struct stargate_send_result {
@@ -524,6 +719,15 @@ typedef struct stargate_send_result {
      */
     struct stargate_error *error;
 } stargate_send_result;
+
+/**
+ * Receives the ends of the messages of a `stargate_producer_send_many_async`, once, on the client's callback thread: the
+ * status of the first that failed, or STARGATE_OK, and the result of each. The results live for the call.
+ */
+typedef void (*stargate_sent_many_fn)(void *user_data,
+                                      stargate_status status,
+                                      const struct stargate_send_result *results,
+                                      size_t count);
 
 /**
  * Success.
@@ -544,6 +748,11 @@ typedef struct stargate_send_result {
  * The topic was terminated and everything in it has been read.
  */
 #define STARGATE_END_OF_TOPIC 3
+
+/**
+ * The application interrupted the receive, which took no message; the handle goes on.
+ */
+#define STARGATE_INTERRUPTED 4
 
 /**
  * An argument or an option was not acceptable; nothing was done.
@@ -714,6 +923,17 @@ int32_t stargate_error_http_status(const struct stargate_error *error);
 int32_t stargate_error_is_retriable(const struct stargate_error *error);
 
 /**
+ * Writes what an error holds to `*fields`, which has `size` bytes, sizeof(stargate_error_fields): a library with more
+ * fields writes no more than that, and one with fewer sets the rest to 0. For NULL the status is STARGATE_OK and there
+ * are no texts.
+ *
+ * Thread-safe. A view of the error.
+ */
+void stargate_error_view(const struct stargate_error *error,
+                         struct stargate_error_fields *fields,
+                         size_t size);
+
+/**
  * Frees an error that came through a `stargate_error **`. NULL does nothing.
  *
  * Thread-safe, but not while another thread reads the same error.
@@ -743,6 +963,17 @@ stargate_status stargate_options_set(struct stargate_options *options,
                                      const char *key,
                                      const char *value,
                                      struct stargate_error **error);
+
+/**
+ * Sets the options of a JSON object, such as {"queue_size": 100, "lazy": true, "headers": {"X-Key": "value"}}, with the
+ * keys of `stargate_options_set`. A value is a text, a number or a boolean. After an error no option has changed.
+ *
+ * For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for text that is no JSON object, and as
+ * `stargate_options_set`.
+ */
+stargate_status stargate_options_set_json(struct stargate_options *options,
+                                          const char *json,
+                                          struct stargate_error **error);
 
 /**
  * Adds a header to each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. It may be called
@@ -866,7 +1097,12 @@ stargate_status stargate_client_poll(struct stargate_client *client,
 /**
  * Returns in `*out` a file descriptor that is readable while callbacks are due, with
  * `stargate_options_poll_callbacks`. Watch it with poll, epoll, libuv, GLib and the like, and call
- * `stargate_client_poll` when it is readable. It belongs to the client: do not read from it or close it.
+ * `stargate_client_poll` when it is readable.
+ *
+ * It is a socket that does not block. A loop that reads from it may do so, if it polls after each read until nothing is
+ * served: the bytes mean nothing, and no more may come for what is due already. Do not write to it. It belongs to the
+ * client, and is closed when the client and all of its handles are freed: give a loop that closes it, or that may
+ * outlive the client, a dup of it.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
  */
@@ -907,11 +1143,34 @@ stargate_status stargate_client_close(struct stargate_client *client,
                                       struct stargate_error **error);
 
 /**
+ * Closes the client as `stargate_client_close` does, but does not wait. It calls `on_done` exactly once, after every other
+ * callback of the client, unless this call fails. With polled callbacks, poll until then. The caller still frees the
+ * handles.
+ *
+ * Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+ * STARGATE_TIMEOUT if a handle could not be closed in time.
+ */
+stargate_status stargate_client_close_async(struct stargate_client *client,
+                                            int64_t timeout_ms,
+                                            stargate_done_fn on_done,
+                                            void *user_data,
+                                            stargate_destroy_fn destroy,
+                                            struct stargate_error **error);
+
+/**
  * Frees a client. NULL does nothing. Handles opened through it continue until they are closed or freed themselves.
  *
  * Thread-safe.
  */
 void stargate_client_free(struct stargate_client *client);
+
+/**
+ * Frees a client as `stargate_client_free` does, but never waits, and runs nothing of the application on this thread. It
+ * is for finalizers. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_client_release(struct stargate_client *client);
 
 /** @} */
 
@@ -935,12 +1194,28 @@ stargate_status stargate_producer_open(struct stargate_client *client,
                                        struct stargate_error **error);
 
 /**
+ * Opens a producer as `stargate_producer_open` does, but does not wait. It calls `on_done` exactly once, with the
+ * producer or the error, unless this call fails. A close of the client ends it with STARGATE_CLOSED.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_producer_open`.
+ */
+stargate_status stargate_producer_open_async(struct stargate_client *client,
+                                             const char *topic,
+                                             const struct stargate_options *options,
+                                             int64_t timeout_ms,
+                                             stargate_done_fn on_done,
+                                             void *user_data,
+                                             stargate_destroy_fn destroy,
+                                             struct stargate_error **error);
+
+/**
  * Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On
  * success `*out_message_id` is the message's id, to free with `stargate_string_free`. It is NULL for a duplicate: a
  * message sent twice to a namespace with deduplication. `out_message_id` may be NULL.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
- * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+ * STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT;
+ * STARGATE_WOULD_DEADLOCK in a callback, if it had to wait for room that later callbacks release.
  */
 stargate_status stargate_producer_send(struct stargate_producer *producer,
                                        const struct stargate_outgoing *message,
@@ -954,10 +1229,13 @@ stargate_status stargate_producer_send(struct stargate_producer *producer,
  * `timeout_ms`, or with -1 at most send_timeout. With 0, or with the option when_full=fail, it returns
  * STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
  *
+ * Room is released where callbacks run. So in a callback of the client the call does not wait, and returns
+ * STARGATE_WOULD_DEADLOCK at once if there is no room: give it a `timeout_ms` of 0 there.
+ *
  * Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
  *
  * Thread-safe; blocks while there is no room. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room),
- * STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+ * STARGATE_WOULD_DEADLOCK (no room, in a callback), STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
  */
 stargate_status stargate_producer_send_async(struct stargate_producer *producer,
                                              const struct stargate_outgoing *message,
@@ -968,12 +1246,73 @@ stargate_status stargate_producer_send_async(struct stargate_producer *producer,
                                              struct stargate_error **error);
 
 /**
+ * Accepts a message as `stargate_producer_send_async` does, without a struct: for languages to which nested structs are
+ * dear. `key` may be NULL, for none. `properties` are names and values in turn, each with a 0 at its end, such as
+ * "color\0red\0size\0L\0"; `properties_len` counts all of these bytes. A time of 0 is not given. It calls `on_sent`
+ * exactly once, unless this call fails.
+ *
+ * Thread-safe; blocks while there is no room, but not with a `timeout_ms` of 0. Errors: as `stargate_producer_send_async`.
+ */
+stargate_status stargate_producer_send_flat_async(struct stargate_producer *producer,
+                                                  const void *payload,
+                                                  size_t payload_len,
+                                                  const char *key,
+                                                  size_t key_len,
+                                                  const char *properties,
+                                                  size_t properties_len,
+                                                  int64_t event_time_ms,
+                                                  int64_t deliver_at_ms,
+                                                  int64_t deliver_after_ms,
+                                                  int64_t timeout_ms,
+                                                  stargate_sent_fn on_sent,
+                                                  void *user_data,
+                                                  stargate_destroy_fn destroy,
+                                                  struct stargate_error **error);
+
+/**
+ * Accepts messages of an array in their order as long as there is room, as write(2) accepts bytes: `*accepted` is how
+ * many. It calls `on_sent` exactly once, with the results of these in the same order, when the last of them has its
+ * receipt or has failed. `timeout_ms` bounds the wait of each for room, as in `stargate_producer_send_async`.
+ *
+ * STARGATE_OK means that at least one was accepted: give the others again later. Without STARGATE_OK none was, and
+ * `on_sent` is not called; the error is that of the first message. The call checks all arguments before it accepts any.
+ *
+ * Thread-safe; blocks while there is no room, but not with a `timeout_ms` of 0. Errors: as `stargate_producer_send_async`.
+ */
+stargate_status stargate_producer_send_many_async(struct stargate_producer *producer,
+                                                  const struct stargate_outgoing *messages,
+                                                  size_t count,
+                                                  int64_t timeout_ms,
+                                                  size_t *accepted,
+                                                  stargate_sent_many_fn on_sent,
+                                                  void *user_data,
+                                                  stargate_destroy_fn destroy,
+                                                  struct stargate_error **error);
+
+/**
+ * Waits, without holding a thread, until there is room for a message whose payload, key and properties have `bytes`
+ * together, then calls `on_done`, exactly once, unless this call fails. Use it after STARGATE_QUEUE_FULL, and send again
+ * in `on_done`. Another sender may be faster; then send and wait again.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: STARGATE_CLOSED, STARGATE_TIMEOUT, or what
+ * ended the producer.
+ */
+stargate_status stargate_producer_room_async(struct stargate_producer *producer,
+                                             size_t bytes,
+                                             int64_t timeout_ms,
+                                             stargate_done_fn on_done,
+                                             void *user_data,
+                                             stargate_destroy_fn destroy,
+                                             struct stargate_error **error);
+
+/**
  * Sends `count` messages in their order, many in flight at a time, and waits for all of their receipts, within
  * `timeout_ms`, or with -1 within the option send_timeout for each. `results` may be NULL, or has room for `count`
  * results. All are written; free them with `stargate_send_results_free`.
  *
  * Returns the status of the first message that failed, or STARGATE_OK if the broker has them all. It checks the
- * arguments before it sends anything.
+ * arguments before it sends anything. If the call itself fails, each result has its status, and no error of its own:
+ * `*error` is why.
  *
  * Thread-safe; blocks. Errors: as `stargate_producer_send`.
  */
@@ -987,7 +1326,8 @@ stargate_status stargate_producer_send_batch(struct stargate_producer *producer,
 /**
  * Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own, which is closed in
  * any case. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with the
- * server's query parameters if any; `options` are those of connections and producers, or NULL.
+ * server's query parameters if any; `options` are those of connections and producers. `results` may be NULL. If the
+ * connection fails, each result has the status of the call, and no error of its own: `*error` is why.
  *
  * Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
  */
@@ -1015,6 +1355,19 @@ void stargate_send_results_free(struct stargate_send_result *results, size_t cou
 stargate_status stargate_producer_flush(struct stargate_producer *producer,
                                         int64_t timeout_ms,
                                         struct stargate_error **error);
+
+/**
+ * Waits as `stargate_producer_flush` does, without holding a thread, then calls `on_done`, exactly once, unless this call
+ * fails. The callbacks of the messages run before it.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: STARGATE_TIMEOUT, STARGATE_CLOSED.
+ */
+stargate_status stargate_producer_flush_async(struct stargate_producer *producer,
+                                              int64_t timeout_ms,
+                                              stargate_done_fn on_done,
+                                              void *user_data,
+                                              stargate_destroy_fn destroy,
+                                              struct stargate_error **error);
 
 /**
  * Returns the full name of the topic. `ptr` is NULL for NULL.
@@ -1061,12 +1414,35 @@ stargate_status stargate_producer_close(struct stargate_producer *producer,
                                         struct stargate_error **error);
 
 /**
+ * Closes the producer as `stargate_producer_close` does, but does not wait. It calls `on_done` exactly once, after every
+ * other callback of the producer, unless this call fails. The caller still frees the producer.
+ *
+ * Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+ * STARGATE_TIMEOUT.
+ */
+stargate_status stargate_producer_close_async(struct stargate_producer *producer,
+                                              int64_t timeout_ms,
+                                              stargate_done_fn on_done,
+                                              void *user_data,
+                                              stargate_destroy_fn destroy,
+                                              struct stargate_error **error);
+
+/**
  * Frees a producer, and closes it first if it is open. It does not wait for receipts, but for callbacks. NULL does
  * nothing.
  *
- * Thread-safe. May be called in a callback; it does not wait for that callback.
+ * Thread-safe; waits for callbacks. May be called in a callback; it does not wait for that callback.
  */
 void stargate_producer_free(struct stargate_producer *producer);
+
+/**
+ * Frees a producer as `stargate_producer_free` does, but never waits, and runs nothing of the application on this thread. It
+ * is for finalizers. The producer is closed in the background: messages in flight fail, and their
+ * callbacks still run where callbacks do. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_producer_release(struct stargate_producer *producer);
 
 /** @} */
 
@@ -1119,6 +1495,53 @@ stargate_status stargate_consumer_open_pattern(struct stargate_client *client,
                                                struct stargate_error **error);
 
 /**
+ * Opens a consumer as `stargate_consumer_open` does, but does not wait. It calls `on_done` exactly once, with the
+ * consumer or the error, unless this call fails. A close of the client ends it with STARGATE_CLOSED.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_consumer_open`.
+ */
+stargate_status stargate_consumer_open_async(struct stargate_client *client,
+                                             const char *topic,
+                                             const char *subscription,
+                                             const struct stargate_options *options,
+                                             int64_t timeout_ms,
+                                             stargate_done_fn on_done,
+                                             void *user_data,
+                                             stargate_destroy_fn destroy,
+                                             struct stargate_error **error);
+
+/**
+ * Opens a consumer as `stargate_consumer_open_topics` does; otherwise as `stargate_consumer_open_async`.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_consumer_open`.
+ */
+stargate_status stargate_consumer_open_topics_async(struct stargate_client *client,
+                                                    const char *const *topics,
+                                                    size_t topic_count,
+                                                    const char *subscription,
+                                                    const struct stargate_options *options,
+                                                    int64_t timeout_ms,
+                                                    stargate_done_fn on_done,
+                                                    void *user_data,
+                                                    stargate_destroy_fn destroy,
+                                                    struct stargate_error **error);
+
+/**
+ * Opens a consumer as `stargate_consumer_open_pattern` does; otherwise as `stargate_consumer_open_async`.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_consumer_open`.
+ */
+stargate_status stargate_consumer_open_pattern_async(struct stargate_client *client,
+                                                     const char *pattern,
+                                                     const char *subscription,
+                                                     const struct stargate_options *options,
+                                                     int64_t timeout_ms,
+                                                     stargate_done_fn on_done,
+                                                     void *user_data,
+                                                     stargate_destroy_fn destroy,
+                                                     struct stargate_error **error);
+
+/**
  * Waits for the next message and returns it in `*out`, for the caller to acknowledge and to free. If none arrives
  * within `timeout_ms`, the result is STARGATE_TIMEOUT without an error object.
  *
@@ -1145,12 +1568,39 @@ stargate_status stargate_consumer_receive_many(struct stargate_consumer *consume
                                                struct stargate_error **error);
 
 /**
+ * Receives as `stargate_consumer_receive_many` does, but does not wait. It calls `on_received` exactly once, with 1 to `max`
+ * messages, with STARGATE_TIMEOUT if none arrives within `timeout_ms`, or with what ended it, unless this call fails. A
+ * close or a free ends it with STARGATE_CLOSED, and waits for that call. Messages of calls that wait together come in
+ * no order.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT, or what ended
+ * the consumer, such as STARGATE_CLOSED. To `on_received`: as `stargate_consumer_receive`.
+ */
+stargate_status stargate_consumer_receive_async(struct stargate_consumer *consumer,
+                                                size_t max,
+                                                int64_t timeout_ms,
+                                                stargate_received_fn on_received,
+                                                void *user_data,
+                                                stargate_destroy_fn destroy,
+                                                struct stargate_error **error);
+
+/**
+ * Ends every receive of the consumer that waits now with STARGATE_INTERRUPTED, which has no error object. If none waits,
+ * the next receive ends so, even if messages are there, so that no interrupt comes too early. An interrupted receive
+ * takes no message, and the consumer goes on. Handlers are not interrupted.
+ *
+ * Thread-safe, but not for signal handlers. Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_consumer_interrupt(struct stargate_consumer *consumer,
+                                            struct stargate_error **error);
+
+/**
  * Runs a handler on every message until the consumer is closed. The option processors sets the number of threads. The
  * call returns once each processor has made its state. If it fails after a processor has begun, the consumer is no
  * longer usable.
  *
- * Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
- * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+ * Receiving and a handler exclude each other, and there can be one handler. Thread-safe; waits for callbacks, those of `init`.
+ * Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
  * once the consumer is closed and every processor has ended.
  */
 stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
@@ -1168,6 +1618,17 @@ stargate_status stargate_consumer_listen(struct stargate_consumer *consumer,
 stargate_status stargate_consumer_ack(struct stargate_consumer *consumer,
                                       const struct stargate_message *message,
                                       struct stargate_error **error);
+
+/**
+ * Acknowledges `count` messages of an array, each as `stargate_consumer_ack` does. The call checks all arguments before it
+ * acknowledges any. The caller still frees the messages.
+ *
+ * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT; STARGATE_CLOSED, or what ended the consumer.
+ */
+stargate_status stargate_consumer_ack_many(struct stargate_consumer *consumer,
+                                           struct stargate_message *const *messages,
+                                           size_t count,
+                                           struct stargate_error **error);
 
 /**
  * Acknowledges a message by its id, as after STARGATE_CONTINUE. It takes effect if the current connection delivered
@@ -1368,12 +1829,35 @@ stargate_status stargate_consumer_close(struct stargate_consumer *consumer,
                                         struct stargate_error **error);
 
 /**
+ * Closes the consumer as `stargate_consumer_close` does, but does not wait. It calls `on_done` exactly once, after every
+ * other callback of the consumer, unless this call fails. The caller still frees the consumer.
+ *
+ * Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+ * STARGATE_TIMEOUT.
+ */
+stargate_status stargate_consumer_close_async(struct stargate_consumer *consumer,
+                                              int64_t timeout_ms,
+                                              stargate_done_fn on_done,
+                                              void *user_data,
+                                              stargate_destroy_fn destroy,
+                                              struct stargate_error **error);
+
+/**
  * Frees a consumer, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
  * nothing.
  *
- * Thread-safe. May be called in the handler itself; it does not wait for that handler.
+ * Thread-safe; waits for callbacks. May be called in the handler itself; it does not wait for that handler.
  */
 void stargate_consumer_free(struct stargate_consumer *consumer);
+
+/**
+ * Frees a consumer as `stargate_consumer_free` does, but never waits, and runs nothing of the application on this thread. It
+ * is for finalizers. The consumer is closed in the background; a handler that runs ends first, and the
+ * destroy of its user_data tells when. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_consumer_release(struct stargate_consumer *consumer);
 
 /** @} */
 
@@ -1394,6 +1878,21 @@ stargate_status stargate_reader_open(struct stargate_client *client,
                                      int64_t timeout_ms,
                                      struct stargate_reader **out,
                                      struct stargate_error **error);
+
+/**
+ * Opens a reader as `stargate_reader_open` does, but does not wait. It calls `on_done` exactly once, with the reader or
+ * the error, unless this call fails. A close of the client ends it with STARGATE_CLOSED.
+ *
+ * Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_reader_open`.
+ */
+stargate_status stargate_reader_open_async(struct stargate_client *client,
+                                           const char *topic,
+                                           const struct stargate_options *options,
+                                           int64_t timeout_ms,
+                                           stargate_done_fn on_done,
+                                           void *user_data,
+                                           stargate_destroy_fn destroy,
+                                           struct stargate_error **error);
 
 /**
  * Waits for the next message and returns it in `*out`, for the caller to free. If none arrives within `timeout_ms`,
@@ -1422,12 +1921,39 @@ stargate_status stargate_reader_receive_many(struct stargate_reader *reader,
                                              struct stargate_error **error);
 
 /**
+ * Receives as `stargate_reader_receive_many` does, but does not wait. It calls `on_received` exactly once, with 1 to `max`
+ * messages, with STARGATE_TIMEOUT if none arrives within `timeout_ms`, or with what ended it, unless this call fails. A
+ * close or a free ends it with STARGATE_CLOSED, and waits for that call. Messages of calls that wait together come in
+ * no order.
+ *
+ * Receiving and a handler exclude each other. Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT, or what ended
+ * the reader, such as STARGATE_CLOSED. To `on_received`: as `stargate_reader_receive`.
+ */
+stargate_status stargate_reader_receive_async(struct stargate_reader *reader,
+                                              size_t max,
+                                              int64_t timeout_ms,
+                                              stargate_received_fn on_received,
+                                              void *user_data,
+                                              stargate_destroy_fn destroy,
+                                              struct stargate_error **error);
+
+/**
+ * Ends every receive of the reader that waits now with STARGATE_INTERRUPTED, which has no error object. If none waits,
+ * the next receive ends so, even if messages are there, so that no interrupt comes too early. An interrupted receive
+ * takes no message, and the reader goes on. Handlers are not interrupted.
+ *
+ * Thread-safe, but not for signal handlers. Errors: STARGATE_INVALID_ARGUMENT for NULL.
+ */
+stargate_status stargate_reader_interrupt(struct stargate_reader *reader,
+                                          struct stargate_error **error);
+
+/**
  * Runs a handler on every message until the reader is closed. The option processors sets the number of threads. The
  * call returns once each processor has made its state. If it fails after a processor has begun, the reader is no
  * longer usable.
  *
- * Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
- * STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+ * Receiving and a handler exclude each other, and there can be one handler. Thread-safe; waits for callbacks, those of `init`.
+ * Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
  * once the reader is closed and every processor has ended.
  */
 stargate_status stargate_reader_listen(struct stargate_reader *reader,
@@ -1572,12 +2098,35 @@ stargate_status stargate_reader_close(struct stargate_reader *reader,
                                       struct stargate_error **error);
 
 /**
+ * Closes the reader as `stargate_reader_close` does, but does not wait. It calls `on_done` exactly once, after every
+ * other callback of the reader, unless this call fails. The caller still frees the reader.
+ *
+ * Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+ * STARGATE_TIMEOUT.
+ */
+stargate_status stargate_reader_close_async(struct stargate_reader *reader,
+                                            int64_t timeout_ms,
+                                            stargate_done_fn on_done,
+                                            void *user_data,
+                                            stargate_destroy_fn destroy,
+                                            struct stargate_error **error);
+
+/**
  * Frees a reader, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
  * nothing.
  *
- * Thread-safe. May be called in the handler itself; it does not wait for that handler.
+ * Thread-safe; waits for callbacks. May be called in the handler itself; it does not wait for that handler.
  */
 void stargate_reader_free(struct stargate_reader *reader);
+
+/**
+ * Frees a reader as `stargate_reader_free` does, but never waits, and runs nothing of the application on this thread. It
+ * is for finalizers. The reader is closed in the background; a handler that runs ends first, and the
+ * destroy of its user_data tells when. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_reader_release(struct stargate_reader *reader);
 
 /** @} */
 
@@ -1721,6 +2270,19 @@ void stargate_messages_free(struct stargate_message **messages,
                             size_t count);
 
 /**
+ * Writes what `count` messages of an array hold to `fields`, which has room for `count` structs of `stride` bytes.
+ * `stride` is sizeof(stargate_message_fields): a library with more fields writes no more than that, and one with fewer
+ * sets the rest to 0. A message passed to a handler can be one of them.
+ *
+ * Thread-safe. Views of the messages. Errors: STARGATE_INVALID_ARGUMENT.
+ */
+stargate_status stargate_messages_view(struct stargate_message *const *messages,
+                                       size_t count,
+                                       struct stargate_message_fields *fields,
+                                       size_t stride,
+                                       struct stargate_error **error);
+
+/**
  * Compares two message ids by the positions that they name: `*order` is -1, 0 or 1 as `left` is before, at or after
  * `right`. Across the partitions of a topic it is only a fixed order, not one of time.
  *
@@ -1733,7 +2295,7 @@ stargate_status stargate_message_id_compare(const char *left,
 
 /**
  * Returns what a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last
- * two are -1 where there is none. Each of the four pointers may be NULL.
+ * two are -1 where there is none. `ledger`, `entry`, `partition` and `batch_index` may be NULL.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
  */
@@ -1804,8 +2366,8 @@ stargate_status stargate_supervisor_add_consumer(struct stargate_supervisor *sup
                                                  struct stargate_error **error);
 
 /**
- * Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at
- * its `starting_message` again.
+ * Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. `handler` may be NULL.
+ * After a restart it begins at its `starting_message` again.
  *
  * Thread-safe; blocks. Errors: as `stargate_supervisor_add_consumer`.
  */
@@ -1821,7 +2383,7 @@ stargate_status stargate_supervisor_add_reader(struct stargate_supervisor *super
  * Returns the producer of a topic, as it is now; after a restart it is another one. The caller frees the handle; the
  * producer continues in the supervisor.
  *
- * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer that the supervisor gave up.
  */
 stargate_status stargate_supervisor_producer(struct stargate_supervisor *supervisor,
                                              const char *topic,
@@ -1833,7 +2395,7 @@ stargate_status stargate_supervisor_producer(struct stargate_supervisor *supervi
  * may be NULL when the topic has one consumer.
  *
  * Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer
- * which stays down.
+ * that the supervisor gave up.
  */
 stargate_status stargate_supervisor_consumer(struct stargate_supervisor *supervisor,
                                              const char *topic,
@@ -1844,7 +2406,7 @@ stargate_status stargate_supervisor_consumer(struct stargate_supervisor *supervi
 /**
  * Returns the reader of a topic, as it is now; see `stargate_supervisor_producer`.
  *
- * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader which stays down.
+ * Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader that the supervisor gave up.
  */
 stargate_status stargate_supervisor_reader(struct stargate_supervisor *supervisor,
                                            const char *topic,
@@ -1878,6 +2440,14 @@ stargate_status stargate_supervisor_close(struct stargate_supervisor *supervisor
  * Thread-safe.
  */
 void stargate_supervisor_free(struct stargate_supervisor *supervisor);
+
+/**
+ * Frees a supervisor as `stargate_supervisor_free` does, but never waits, and runs nothing of the application on this thread. It
+ * is for finalizers. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_supervisor_release(struct stargate_supervisor *supervisor);
 
 /** @} */
 
@@ -1925,9 +2495,9 @@ stargate_status stargate_options_on_key(struct stargate_options *options,
  * @{ */
 
 /**
- * Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL); `body` is JSON or NULL.
- * A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and `*out_body` the
- * answer, for `stargate_string_free`. Every status but 2xx is an error.
+ * Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL). `body` is JSON, and may
+ * be NULL. A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and
+ * `*out_body` the answer, for `stargate_string_free`. Every status but 2xx is an error.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -2029,8 +2599,8 @@ stargate_status stargate_admin_tenant(struct stargate_client *client,
                                       struct stargate_error **error);
 
 /**
- * Creates a tenant. `admin_roles` and `allowed_clusters` are names separated by commas. NULL means no role besides the
- * superusers, and all existing clusters.
+ * Creates a tenant. `admin_roles` and `allowed_clusters` are names separated by commas. NULL `admin_roles` means no role
+ * besides the superusers, NULL `allowed_clusters` all existing clusters.
  *
  * Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
  */
@@ -2042,7 +2612,8 @@ stargate_status stargate_admin_create_tenant(struct stargate_client *client,
                                              struct stargate_error **error);
 
 /**
- * Replaces what a tenant is allowed; as `stargate_admin_create_tenant`, but the clusters must be named.
+ * Replaces what a tenant is allowed; as `stargate_admin_create_tenant`. `admin_roles` may be NULL; with NULL
+ * `allowed_clusters` the broker refuses.
  *
  * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
  */
@@ -2065,6 +2636,7 @@ stargate_status stargate_admin_delete_tenant(struct stargate_client *client,
 
 /**
  * Creates a tenant unless it exists; `*out` is 1 if it was created, otherwise 0. An existing tenant stays as it is.
+ * `admin_roles` and `allowed_clusters` may be NULL, as in `stargate_admin_create_tenant`.
  *
  * Thread-safe; blocks. Errors: those of the REST API.
  */
@@ -2409,7 +2981,7 @@ stargate_status stargate_admin_truncate_topic(struct stargate_client *client,
                                               struct stargate_error **error);
 
 /**
- * Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
+ * Calls `visit` for all topics of a tenant, or with NULL `tenant` of all, each partition by itself, on this thread and
  * before it returns. It fetches the topics of one namespace at a time, and leaves out what is deleted meanwhile.
  * `timeout_ms` bounds the whole walk. Ending it through `visit` is not an error.
  *
@@ -2724,6 +3296,73 @@ stargate_status stargate_admin_analyze_backlog(struct stargate_client *client,
                                                int64_t timeout_ms,
                                                char **out,
                                                struct stargate_error **error);
+
+/** @} */
+
+/** @name Administration: schemas
+ * @{ */
+
+/**
+ * Returns a version of the schema of a topic in the broker's JSON: version, type, timestamp, data and properties.
+ * `version` -1 is the newest. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
+ */
+stargate_status stargate_admin_schema(struct stargate_client *client,
+                                      const char *topic,
+                                      int64_t version,
+                                      int64_t timeout_ms,
+                                      char **out,
+                                      struct stargate_error **error);
+
+/**
+ * Returns all versions of the schema of a topic, the oldest first, as a JSON array of objects as
+ * `stargate_admin_schema` returns them. For `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_schemas(struct stargate_client *client,
+                                       const char *topic,
+                                       int64_t timeout_ms,
+                                       char **out,
+                                       struct stargate_error **error);
+
+/**
+ * Uploads a schema as the next version of the schema of a topic, and returns its version. `schema` is an object in
+ * JSON as Pulsar's tools take it: type, such as "AVRO", schema, which is the definition, and properties.
+ *
+ * Thread-safe; blocks. Errors: STARGATE_INVALID_ARGUMENT if it is not compatible, and those of the REST API.
+ */
+stargate_status stargate_admin_upload_schema(struct stargate_client *client,
+                                             const char *topic,
+                                             const char *schema,
+                                             int64_t timeout_ms,
+                                             int32_t *out,
+                                             struct stargate_error **error);
+
+/**
+ * Deletes all versions of the schema of a topic.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_delete_schema(struct stargate_client *client,
+                                             const char *topic,
+                                             int64_t timeout_ms,
+                                             struct stargate_error **error);
+
+/**
+ * Returns whether a schema may become the next version of the schema of a topic, in JSON: compatibility,
+ * schemaCompatibilityStrategy, and reason if it may not. `schema` is that of `stargate_admin_upload_schema`. For
+ * `stargate_string_free`.
+ *
+ * Thread-safe; blocks. Errors: those of the REST API.
+ */
+stargate_status stargate_admin_test_schema_compatibility(struct stargate_client *client,
+                                                         const char *topic,
+                                                         const char *schema,
+                                                         int64_t timeout_ms,
+                                                         char **out,
+                                                         struct stargate_error **error);
 
 /** @} */
 

@@ -14,6 +14,9 @@
  * holds a value or an error: `if (result)`, then `*result` or `result.error()`. The header works with -fno-exceptions,
  * where the calls that throw end the program instead.
  *
+ * A call that ends in `_async` and returns a std::future<result<T>> does not wait. Its result is set where callbacks
+ * run: with options::poll_callbacks that is in client::poll, so poll before `get()`.
+ *
  * Handles are move-only, and close when they go out of scope, without waiting for receipts; call close() first to wait.
  * Callables given to the library are kept until their last call has ended. An exception that leaves one goes no
  * further: a handler's costs its message a negative acknowledgement, any other is dropped.
@@ -30,6 +33,7 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <future>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -60,6 +64,7 @@ enum class status : std::int32_t {
     timeout = STARGATE_TIMEOUT,
     closed = STARGATE_CLOSED,
     end_of_topic = STARGATE_END_OF_TOPIC,
+    interrupted = STARGATE_INTERRUPTED,
     invalid_argument = STARGATE_INVALID_ARGUMENT,
     connect = STARGATE_CONNECT,
     authentication = STARGATE_AUTHENTICATION,
@@ -420,18 +425,18 @@ result<Handle> open(Call &&call)
 } // namespace detail
 
 /// Compares message ids by the positions that they name: below, at or above 0.
-inline result<int> try_compare_message_ids(const std::string &left, const std::string &right)
+inline result<int> try_compare_message_ids(std::string_view left, std::string_view right)
 {
     std::int32_t order = 0;
     auto failed = detail::failure([&](stargate_error **error) {
-        return stargate_message_id_compare(left.c_str(), right.c_str(), &order, error);
+        return stargate_message_id_compare(std::string(left).c_str(), std::string(right).c_str(), &order, error);
     });
     if (failed)
         return std::move(*failed);
     return static_cast<int>(order);
 }
 /// As try_compare_message_ids, but throws.
-inline int compare_message_ids(const std::string &left, const std::string &right)
+inline int compare_message_ids(std::string_view left, std::string_view right)
 {
     return try_compare_message_ids(left, right).value();
 }
@@ -457,12 +462,12 @@ inline std::ostream &operator<<(std::ostream &out, const message_position &posit
 }
 
 /// Where the message of an id is stored.
-inline result<message_position> try_position_of(const std::string &message_id)
+inline result<message_position> try_position_of(std::string_view message_id)
 {
     message_position position{};
     std::int32_t partition = -1, batch_index = -1;
     auto failed = detail::failure([&](stargate_error **error) {
-        return stargate_message_id_parts(message_id.c_str(), &position.ledger, &position.entry, &partition,
+        return stargate_message_id_parts(std::string(message_id).c_str(), &position.ledger, &position.entry, &partition,
                                          &batch_index, error);
     });
     if (failed)
@@ -474,7 +479,7 @@ inline result<message_position> try_position_of(const std::string &message_id)
     return position;
 }
 /// As try_position_of, but throws.
-inline message_position position_of(const std::string &message_id)
+inline message_position position_of(std::string_view message_id)
 {
     return try_position_of(message_id).value();
 }
@@ -567,6 +572,8 @@ public:
     outgoing &deliver_at_ms(std::int64_t since_1970) { return deliver_at_ms_ = since_1970, *this; }
     outgoing &deliver_after(milliseconds delay) { return deliver_after_ = delay, *this; }
     outgoing &replicate_to(std::string cluster) { return clusters_.push_back(std::move(cluster)), *this; }
+    /// Keeps the message in the cluster that it is sent to.
+    outgoing &disable_replication() { return clusters_ = {"__local__"}, *this; }
 
 private:
     friend class detail::raw_outgoing;
@@ -665,6 +672,12 @@ public:
         return note([&](stargate_error **error) {
             return stargate_options_set(raw_.get(), key.c_str(), value.c_str(), error);
         });
+    }
+
+    /// Sets the options of a JSON object, such as {"queue_size": 100, "lazy": true}; all of them or none.
+    options &set_json(const std::string &json)
+    {
+        return note([&](stargate_error **error) { return stargate_options_set_json(raw_.get(), json.c_str(), error); });
     }
 
     /// Adds a header to each WebSocket upgrade and each request to the REST API.
@@ -881,6 +894,45 @@ inline std::vector<result<receipt>> produce(const std::string &url, const std::v
     });
 }
 
+namespace detail {
+
+/// Keeps the promise of an asynchronous call: T is void, or the class of the handle that an open gave.
+template <class T>
+void keep_promise(void *kept, stargate_status status, void *handle, const stargate_error *from) noexcept
+{
+    guarded(
+        [&] {
+            auto &promise = *static_cast<std::promise<result<T>> *>(kept);
+            if (status != STARGATE_OK)
+                promise.set_value(error(status, from));
+            else if constexpr (std::is_void_v<T>)
+                promise.set_value(result<void>());
+            else
+                promise.set_value(T(static_cast<decltype(std::declval<T &>().get())>(handle)));
+            return 0;
+        },
+        0);
+    (void)handle;
+}
+
+/// Makes an asynchronous call; if it fails, the future is ready.
+template <class T, class Call>
+std::future<result<T>> promised(Call &&call)
+{
+    using Promise = std::promise<result<T>>;
+    Promise promise;
+    auto future = promise.get_future();
+    void *kept = keep(std::move(promise));
+    auto failed = failure([&](stargate_error **error) { return call(kept, release<Promise>, error); });
+    if (!failed)
+        return future;
+    Promise ended;
+    ended.set_value(std::move(*failed));
+    return ended.get_future();
+}
+
+} // namespace detail
+
 /// Sends messages to one topic.
 class producer {
 public:
@@ -901,7 +953,8 @@ public:
     }
 
     /// Accepts a message, and calls `on_sent(const delivery_report &)` once with the outcome, on the client's callback
-    /// thread. If this call fails, `on_sent` is not called. `timeout` bounds the wait for room.
+    /// thread. If this call fails, `on_sent` is not called. `timeout` bounds the wait for room. In a callback it does
+    /// not wait: without room it fails with status::would_deadlock, or with a timeout of 0 with status::queue_full.
     template <class F>
     void send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {
@@ -948,6 +1001,23 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_producer_flush(raw_.get(), timeout.count(), error); });
     }
+    /// As flush, but does not wait.
+    std::future<result<void>> flush_async(milliseconds timeout = forever)
+    {
+        return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
+            return stargate_producer_flush_async(raw_.get(), timeout.count(), detail::keep_promise<void>, kept, destroy,
+                                                 error);
+        });
+    }
+    /// Ends when there is room for a message whose payload, key and properties have `bytes` together; see
+    /// stargate_producer_room_async.
+    std::future<result<void>> room_async(std::size_t bytes, milliseconds timeout = forever)
+    {
+        return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
+            return stargate_producer_room_async(raw_.get(), bytes, timeout.count(), detail::keep_promise<void>, kept,
+                                                destroy, error);
+        });
+    }
     void wait_connected(milliseconds timeout = forever) { try_wait_connected(timeout).value(); }
     /// As wait_connected, but returns a result in place of an exception.
     result<void> try_wait_connected(milliseconds timeout = forever)
@@ -975,6 +1045,14 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_producer_close(raw_.get(), timeout.count(), error); });
     }
+    /// As close, but does not wait.
+    std::future<result<void>> close_async(milliseconds timeout = forever)
+    {
+        return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
+            return stargate_producer_close_async(raw_.get(), timeout.count(), detail::keep_promise<void>, kept, destroy,
+                                                 error);
+        });
+    }
     stargate_producer *get() const noexcept { return raw_.get(); }
 
 private:
@@ -988,6 +1066,8 @@ struct consumer_functions {
     using handle = stargate_consumer;
     static constexpr auto receive = stargate_consumer_receive;
     static constexpr auto receive_many = stargate_consumer_receive_many;
+    static constexpr auto receive_async = stargate_consumer_receive_async;
+    static constexpr auto interrupt = stargate_consumer_interrupt;
     static constexpr auto listen = stargate_consumer_listen;
     static constexpr auto is_end_of_topic = stargate_consumer_is_end_of_topic;
     static constexpr auto topic = stargate_consumer_topic;
@@ -995,6 +1075,7 @@ struct consumer_functions {
     static constexpr auto is_connected = stargate_consumer_is_connected;
     static constexpr auto stats_json = stargate_consumer_stats_json;
     static constexpr auto close = stargate_consumer_close;
+    static constexpr auto close_async = stargate_consumer_close_async;
     static constexpr auto free = stargate_consumer_free;
 };
 
@@ -1003,6 +1084,8 @@ struct reader_functions {
     using handle = stargate_reader;
     static constexpr auto receive = stargate_reader_receive;
     static constexpr auto receive_many = stargate_reader_receive_many;
+    static constexpr auto receive_async = stargate_reader_receive_async;
+    static constexpr auto interrupt = stargate_reader_interrupt;
     static constexpr auto listen = stargate_reader_listen;
     static constexpr auto is_end_of_topic = stargate_reader_is_end_of_topic;
     static constexpr auto topic = stargate_reader_topic;
@@ -1010,6 +1093,7 @@ struct reader_functions {
     static constexpr auto is_connected = stargate_reader_is_connected;
     static constexpr auto stats_json = stargate_reader_stats_json;
     static constexpr auto close = stargate_reader_close;
+    static constexpr auto close_async = stargate_reader_close_async;
     static constexpr auto free = stargate_reader_free;
 };
 
@@ -1119,6 +1203,40 @@ public:
         return messages;
     }
 
+    /// As receive_many, but does not wait.
+    std::future<result<std::vector<message>>> receive_async(std::size_t max, milliseconds timeout = forever)
+    {
+        using Messages = result<std::vector<message>>;
+        const auto trampoline = [](void *kept, stargate_status ended, stargate_message **raw, std::size_t count,
+                                   const stargate_error *from) noexcept {
+            guarded(
+                [&] {
+                    std::vector<message> messages;
+                    messages.reserve(count);
+                    for (std::size_t i = 0; i < count; i++)
+                        messages.emplace_back(raw[i]);
+                    auto &promise = *static_cast<std::promise<Messages> *>(kept);
+                    if (ended == STARGATE_OK || ended == STARGATE_TIMEOUT)
+                        promise.set_value(std::move(messages));
+                    else
+                        promise.set_value(error(ended, from));
+                    return 0;
+                },
+                0);
+        };
+        return promised<std::vector<message>>([&](void *kept, auto destroy, stargate_error **error) {
+            return Functions::receive_async(raw_.get(), max, timeout.count(), trampoline, kept, destroy, error);
+        });
+    }
+
+    /// Ends every receive that waits now, on any thread, with status::interrupted; if none waits, the next one.
+    void interrupt() { try_interrupt().value(); }
+    /// As interrupt, but returns a result in place of an exception.
+    result<void> try_interrupt()
+    {
+        return attempt([&](stargate_error **error) { return Functions::interrupt(raw_.get(), error); });
+    }
+
     /// Runs `init(std::uint32_t processor)` on the thread of each processor, and what it returns, which is called as
     /// `(const message_view &) -> outcome` (or void, to acknowledge), on each of that processor's messages.
     template <class Init>
@@ -1191,6 +1309,13 @@ public:
     {
         return attempt([&](stargate_error **error) { return Functions::close(raw_.get(), timeout.count(), error); });
     }
+    /// As close, but does not wait.
+    std::future<result<void>> close_async(milliseconds timeout = forever)
+    {
+        return promised<void>([&](void *kept, auto destroy, stargate_error **error) {
+            return Functions::close_async(raw_.get(), timeout.count(), keep_promise<void>, kept, destroy, error);
+        });
+    }
     handle *get() const noexcept { return raw_.get(); }
 
 protected:
@@ -1217,13 +1342,27 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack(get(), message.get(), error); });
     }
-    /// Acknowledges a message by its id, as after outcome::continue_.
-    void ack(const std::string &message_id) { try_ack(message_id).value(); }
+    /// Acknowledges each of the messages.
+    void ack(const std::vector<message> &messages) { try_ack(messages).value(); }
     /// As ack, but returns a result in place of an exception.
-    result<void> try_ack(const std::string &message_id)
+    result<void> try_ack(const std::vector<message> &messages)
     {
+        std::vector<stargate_message *> raw;
+        raw.reserve(messages.size());
+        // C takes the array that a receive filled, and changes no message.
+        for (const auto &message : messages)
+            raw.push_back(const_cast<stargate_message *>(message.get()));
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_consumer_ack_id(get(), message_id.c_str(), error); });
+            [&](stargate_error **error) { return stargate_consumer_ack_many(get(), raw.data(), raw.size(), error); });
+    }
+    /// Acknowledges a message by its id, as after outcome::continue_.
+    void ack(std::string_view message_id) { try_ack(message_id).value(); }
+    /// As ack, but returns a result in place of an exception.
+    result<void> try_ack(std::string_view message_id)
+    {
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_ack_id(get(), std::string(message_id).c_str(), error);
+        });
     }
     /// Acknowledges a message and all before it; see stargate_consumer_ack_cumulative.
     void ack_cumulative(const message_view &message) const { try_ack_cumulative(message).value(); }
@@ -1233,12 +1372,12 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_ack_cumulative(get(), message.get(), error); });
     }
-    void ack_cumulative(const std::string &message_id) const { try_ack_cumulative(message_id).value(); }
+    void ack_cumulative(std::string_view message_id) const { try_ack_cumulative(message_id).value(); }
     /// As ack_cumulative, but returns a result in place of an exception.
-    result<void> try_ack_cumulative(const std::string &message_id) const
+    result<void> try_ack_cumulative(std::string_view message_id) const
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_ack_cumulative_id(get(), message_id.c_str(), error);
+            return stargate_consumer_ack_cumulative_id(get(), std::string(message_id).c_str(), error);
         });
     }
     /// Requests redelivery of a message, after the option negative_ack_delay.
@@ -1249,12 +1388,13 @@ public:
         return detail::attempt(
             [&](stargate_error **error) { return stargate_consumer_nack(get(), message.get(), error); });
     }
-    void nack(const std::string &message_id) { try_nack(message_id).value(); }
+    void nack(std::string_view message_id) { try_nack(message_id).value(); }
     /// As nack, but returns a result in place of an exception.
-    result<void> try_nack(const std::string &message_id)
+    result<void> try_nack(std::string_view message_id)
     {
-        return detail::attempt(
-            [&](stargate_error **error) { return stargate_consumer_nack_id(get(), message_id.c_str(), error); });
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_consumer_nack_id(get(), std::string(message_id).c_str(), error);
+        });
     }
     /// Schedules redelivery of a message after `delay`, from the retry letter topic; see
     /// stargate_consumer_reconsume_later.
@@ -1271,15 +1411,15 @@ public:
     }
     /// Moves to another position: "earliest", "latest" or an id, or with `after` the position after that id; see
     /// stargate_consumer_seek.
-    void seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    void seek(std::string_view position, bool after = false, milliseconds timeout = forever)
     {
         try_seek(position, after, timeout).value();
     }
     /// As seek, but returns a result in place of an exception.
-    result<void> try_seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    result<void> try_seek(std::string_view position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_seek(get(), position.c_str(), after, timeout.count(), error);
+            return stargate_consumer_seek(get(), std::string(position).c_str(), after, timeout.count(), error);
         });
     }
     /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
@@ -1340,15 +1480,15 @@ public:
 
     /// Moves to another position: "earliest", "latest" or an id, or with `after` the position after that id; see
     /// stargate_reader_seek.
-    void seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    void seek(std::string_view position, bool after = false, milliseconds timeout = forever)
     {
         try_seek(position, after, timeout).value();
     }
     /// As seek, but returns a result in place of an exception.
-    result<void> try_seek(const std::string &position, bool after = false, milliseconds timeout = forever)
+    result<void> try_seek(std::string_view position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_reader_seek(get(), position.c_str(), after, timeout.count(), error);
+            return stargate_reader_seek(get(), std::string(position).c_str(), after, timeout.count(), error);
         });
     }
     /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
@@ -1426,31 +1566,32 @@ public:
         });
     }
 
-    producer open_producer(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    producer open_producer(std::string_view topic, const options &options = {}, milliseconds timeout = forever)
     {
         return try_open_producer(topic, options, timeout).value();
     }
     /// As open_producer, but returns a result in place of an exception.
-    result<producer> try_open_producer(const std::string &topic, const options &options = {},
+    result<producer> try_open_producer(std::string_view topic, const options &options = {},
                                        milliseconds timeout = forever)
     {
         return open<producer, stargate_producer>(options, [&](stargate_producer **out, stargate_error **error) {
-            return stargate_producer_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
+            return stargate_producer_open(get(), std::string(topic).c_str(), options.get(), timeout.count(), out,
+                                          error);
         });
     }
 
-    consumer open_consumer(const std::string &topic, const std::string &subscription, const options &options = {},
+    consumer open_consumer(std::string_view topic, const std::string &subscription, const options &options = {},
                            milliseconds timeout = forever)
     {
         return try_open_consumer(topic, subscription, options, timeout).value();
     }
     /// As open_consumer, but returns a result in place of an exception.
-    result<consumer> try_open_consumer(const std::string &topic, const std::string &subscription,
+    result<consumer> try_open_consumer(std::string_view topic, const std::string &subscription,
                                        const options &options = {}, milliseconds timeout = forever)
     {
         return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
-            return stargate_consumer_open(get(), topic.c_str(), subscription.c_str(), options.get(), timeout.count(),
-                                          out, error);
+            return stargate_consumer_open(get(), std::string(topic).c_str(), subscription.c_str(), options.get(),
+                                          timeout.count(), out, error);
         });
     }
 
@@ -1459,6 +1600,11 @@ public:
                            const options &options = {}, milliseconds timeout = forever)
     {
         return try_open_consumer(topics, subscription, options, timeout).value();
+    }
+    consumer open_consumer(std::initializer_list<std::string> topics, const std::string &subscription,
+                           const options &options = {}, milliseconds timeout = forever)
+    {
+        return open_consumer(std::vector<std::string>(topics), subscription, options, timeout);
     }
     /// As open_consumer, but returns a result in place of an exception.
     result<consumer> try_open_consumer(const std::vector<std::string> &topics, const std::string &subscription,
@@ -1489,16 +1635,51 @@ public:
         });
     }
 
-    reader open_reader(const std::string &topic, const options &options = {}, milliseconds timeout = forever)
+    reader open_reader(std::string_view topic, const options &options = {}, milliseconds timeout = forever)
     {
         return try_open_reader(topic, options, timeout).value();
     }
     /// As open_reader, but returns a result in place of an exception.
-    result<reader> try_open_reader(const std::string &topic, const options &options = {},
-                                   milliseconds timeout = forever)
+    result<reader> try_open_reader(std::string_view topic, const options &options = {}, milliseconds timeout = forever)
     {
         return open<reader, stargate_reader>(options, [&](stargate_reader **out, stargate_error **error) {
-            return stargate_reader_open(get(), topic.c_str(), options.get(), timeout.count(), out, error);
+            return stargate_reader_open(get(), std::string(topic).c_str(), options.get(), timeout.count(), out, error);
+        });
+    }
+
+    /// As open_producer, but does not wait.
+    std::future<result<producer>> open_producer_async(const std::string &topic, const options &options = {},
+                                                      milliseconds timeout = forever)
+    {
+        return open_async<producer>(options, [&](auto done, void *kept, auto destroy, stargate_error **error) {
+            return stargate_producer_open_async(get(), topic.c_str(), options.get(), timeout.count(), done, kept,
+                                                destroy, error);
+        });
+    }
+    /// As open_consumer, but does not wait.
+    std::future<result<consumer>> open_consumer_async(const std::string &topic, const std::string &subscription,
+                                                      const options &options = {}, milliseconds timeout = forever)
+    {
+        return open_async<consumer>(options, [&](auto done, void *kept, auto destroy, stargate_error **error) {
+            return stargate_consumer_open_async(get(), topic.c_str(), subscription.c_str(), options.get(),
+                                                timeout.count(), done, kept, destroy, error);
+        });
+    }
+    /// As open_reader, but does not wait.
+    std::future<result<reader>> open_reader_async(const std::string &topic, const options &options = {},
+                                                  milliseconds timeout = forever)
+    {
+        return open_async<reader>(options, [&](auto done, void *kept, auto destroy, stargate_error **error) {
+            return stargate_reader_open_async(get(), topic.c_str(), options.get(), timeout.count(), done, kept, destroy,
+                                              error);
+        });
+    }
+    /// As close, but does not wait.
+    std::future<result<void>> close_async(milliseconds timeout = forever)
+    {
+        return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
+            return stargate_client_close_async(get(), timeout.count(), detail::keep_promise<void>, kept, destroy,
+                                               error);
         });
     }
 
@@ -1565,6 +1746,19 @@ private:
         if (options.mistake())
             return *options.mistake();
         return detail::open<Handle, Raw>(std::forward<Call>(call));
+    }
+
+    template <class Handle, class Call>
+    static std::future<result<Handle>> open_async(const options &options, Call &&call)
+    {
+        if (options.mistake()) {
+            std::promise<result<Handle>> ended;
+            ended.set_value(*options.mistake());
+            return ended.get_future();
+        }
+        return detail::promised<Handle>([&](void *kept, auto destroy, stargate_error **error) {
+            return call(detail::keep_promise<Handle>, kept, destroy, error);
+        });
     }
 
     std::unique_ptr<stargate_client, void (*)(stargate_client *)> raw_;
@@ -1682,33 +1876,33 @@ public:
 
     /// Returns the producer of a topic, as it is now; after a restart it is another one. It continues when this handle
     /// is freed.
-    producer producer_of(const std::string &topic) { return try_producer_of(topic).value(); }
+    producer producer_of(std::string_view topic) { return try_producer_of(topic).value(); }
     /// As producer_of, but returns a result in place of an exception.
-    result<producer> try_producer_of(const std::string &topic)
+    result<producer> try_producer_of(std::string_view topic)
     {
         return detail::open<producer, stargate_producer>([&](stargate_producer **out, stargate_error **error) {
-            return stargate_supervisor_producer(get(), topic.c_str(), out, error);
+            return stargate_supervisor_producer(get(), std::string(topic).c_str(), out, error);
         });
     }
     /// Returns the consumer of a topic that has one.
-    consumer consumer_of(const std::string &topic) { return try_consumer_of(topic).value(); }
+    consumer consumer_of(std::string_view topic) { return try_consumer_of(topic).value(); }
     /// As consumer_of, but returns a result in place of an exception.
-    result<consumer> try_consumer_of(const std::string &topic) { return consumer_named(topic, nullptr); }
-    consumer consumer_of(const std::string &topic, const std::string &subscription)
+    result<consumer> try_consumer_of(std::string_view topic) { return consumer_named(topic, nullptr); }
+    consumer consumer_of(std::string_view topic, const std::string &subscription)
     {
         return try_consumer_of(topic, subscription).value();
     }
     /// As consumer_of, but returns a result in place of an exception.
-    result<consumer> try_consumer_of(const std::string &topic, const std::string &subscription)
+    result<consumer> try_consumer_of(std::string_view topic, const std::string &subscription)
     {
         return consumer_named(topic, subscription.c_str());
     }
-    reader reader_of(const std::string &topic) { return try_reader_of(topic).value(); }
+    reader reader_of(std::string_view topic) { return try_reader_of(topic).value(); }
     /// As reader_of, but returns a result in place of an exception.
-    result<reader> try_reader_of(const std::string &topic)
+    result<reader> try_reader_of(std::string_view topic)
     {
         return detail::open<reader, stargate_reader>([&](stargate_reader **out, stargate_error **error) {
-            return stargate_supervisor_reader(get(), topic.c_str(), out, error);
+            return stargate_supervisor_reader(get(), std::string(topic).c_str(), out, error);
         });
     }
 
@@ -1753,10 +1947,10 @@ private:
         });
     }
 
-    result<consumer> consumer_named(const std::string &topic, const char *subscription)
+    result<consumer> consumer_named(std::string_view topic, const char *subscription)
     {
         return detail::open<consumer, stargate_consumer>([&](stargate_consumer **out, stargate_error **error) {
-            return stargate_supervisor_consumer(get(), topic.c_str(), subscription, out, error);
+            return stargate_supervisor_consumer(get(), std::string(topic).c_str(), subscription, out, error);
         });
     }
 

@@ -566,6 +566,52 @@ public:
     {
         return text(stargate_admin_analyze_backlog, topic.c_str(), subscription.c_str());
     }
+    // Schemas. One to upload is an object in JSON: type, such as "AVRO", schema, which is the definition, and
+    // properties.
+
+    /// Returns a version of the schema of a topic in JSON: version, type, timestamp, data and properties. -1 is the
+    /// newest.
+    std::string schema(const std::string &topic, std::int64_t version = -1)
+    {
+        return try_schema(topic, version).value();
+    }
+    /// As schema, but returns a result in place of an exception.
+    result<std::string> try_schema(const std::string &topic, std::int64_t version = -1)
+    {
+        return text(stargate_admin_schema, topic.c_str(), version);
+    }
+    /// Returns all versions of the schema of a topic, the oldest first, as a JSON array.
+    std::string schemas(const std::string &topic) { return try_schemas(topic).value(); }
+    /// As schemas, but returns a result in place of an exception.
+    result<std::string> try_schemas(const std::string &topic) { return text(stargate_admin_schemas, topic.c_str()); }
+    /// Uploads a schema as the next version of the schema of a topic, and returns its version.
+    std::int32_t upload_schema(const std::string &topic, const std::string &schema)
+    {
+        return try_upload_schema(topic, schema).value();
+    }
+    /// As upload_schema, but returns a result in place of an exception.
+    result<std::int32_t> try_upload_schema(const std::string &topic, const std::string &schema)
+    {
+        return number(stargate_admin_upload_schema, topic.c_str(), schema.c_str());
+    }
+    /// Deletes all versions of the schema of a topic.
+    void delete_schema(const std::string &topic) { try_delete_schema(topic).value(); }
+    /// As delete_schema, but returns a result in place of an exception.
+    result<void> try_delete_schema(const std::string &topic)
+    {
+        return done(stargate_admin_delete_schema, topic.c_str());
+    }
+    /// Returns whether a schema may become the next version of the schema of a topic, in JSON: compatibility,
+    /// schemaCompatibilityStrategy, and reason if it may not.
+    std::string test_schema_compatibility(const std::string &topic, const std::string &schema)
+    {
+        return try_test_schema_compatibility(topic, schema).value();
+    }
+    /// As test_schema_compatibility, but returns a result in place of an exception.
+    result<std::string> try_test_schema_compatibility(const std::string &topic, const std::string &schema)
+    {
+        return text(stargate_admin_test_schema_compatibility, topic.c_str(), schema.c_str());
+    }
     /// Returns the next messages that a subscription has not acknowledged, at most `max`, without consuming them. It
     /// takes one request for each entry.
     std::vector<message> peek(const std::string &topic, const std::string &subscription, std::size_t max = 1)

@@ -23,7 +23,7 @@
 
 /** A broker as a real one is: stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT; */
 #define STARGATE_MOCK_OPTIONS_INIT \
-    { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+    { sizeof(stargate_mock_options), 0, 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0 }
 
 
 /**
@@ -101,6 +101,15 @@ typedef struct stargate_mock_options {
      * Milliseconds for which a token of the issuer is valid; 0 is an hour.
      */
     int64_t oauth2_token_life_ms;
+    /**
+     * The version of Pulsar that it plays; NULL is 4.0.8. Before 4 it lacks what those WebSocket proxies lack: consumers
+     * of several topics, encryption on the client, and the initial position of a subscription.
+     */
+    const char *pulsar_version;
+    /**
+     * 1: decline the compression of WebSockets (permessage-deflate) that clients offer.
+     */
+    int32_t no_websocket_compression;
 } stargate_mock_options;
 
 /**
@@ -158,7 +167,7 @@ typedef struct stargate_mock_message {
 } stargate_mock_message;
 
 /**
- * Receives a stored message.
+ * Receives a stored message, in the call that it is passed to.
  */
 typedef void (*stargate_mock_visit_fn)(void *user_data, const struct stargate_mock_message *message);
 
@@ -311,8 +320,8 @@ stargate_status stargate_mock_delete_topic(struct stargate_mock *mock,
                                            stargate_error **error);
 
 /**
- * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
- * SIZE_MAX means without limit.
+ * Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL `topic`: any), first in first
+ * out; SIZE_MAX means without limit.
  *
  * Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic",
  * and "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
@@ -354,7 +363,7 @@ stargate_status stargate_mock_set_up(struct stargate_mock *mock,
                                      stargate_error **error);
 
 /**
- * Drops the connections about a topic (NULL: all of them), without a close frame. `*out` is how many there were; `out`
+ * Drops the connections about a topic (NULL `topic`: all), without a close frame. `*out` is how many there were; `out`
  * may be NULL.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
@@ -372,8 +381,8 @@ stargate_status stargate_mock_drop_connections(struct stargate_mock *mock,
 size_t stargate_mock_connections(const struct stargate_mock *mock);
 
 /**
- * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on
- * any) since the start or the last `stargate_mock_clear_requests`. It replaces sleeps in tests.
+ * Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL
+ * `topic`: any) since the start or the last `stargate_mock_clear_requests`. It replaces sleeps in tests.
  *
  * Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
  */
@@ -385,7 +394,7 @@ stargate_status stargate_mock_wait(struct stargate_mock *mock,
                                    stargate_error **error);
 
 /**
- * Returns how often `op` has happened on `topic` (NULL: on any) since the start or the last
+ * Returns how often `op` has happened on `topic` (NULL `topic`: any) since the start or the last
  * `stargate_mock_clear_requests`.
  *
  * Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
@@ -421,6 +430,14 @@ stargate_status stargate_mock_clear_requests(struct stargate_mock *mock, stargat
  * Thread-safe.
  */
 void stargate_mock_free(struct stargate_mock *mock);
+
+/**
+ * Ends the broker and every connection to it, as `stargate_mock_free` does, but in the background: it never waits. It is
+ * for finalizers. NULL does nothing.
+ *
+ * Thread-safe.
+ */
+void stargate_mock_release(struct stargate_mock *mock);
 
 #ifdef __cplusplus
 }  // extern "C"

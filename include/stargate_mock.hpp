@@ -1,10 +1,10 @@
 /*
  * stargate_mock.hpp: the mock broker of stargate_mock.h in C++17, for the tests of applications.
  *
- *     stargate::mock mock = stargate::mock::start().value();
- *     mock.fault("send", "orders", "drop-after").value();          // stored, and no receipt
+ *     stargate::mock mock = stargate::mock::start();
+ *     mock.fault("send", "orders", "drop-after");                  // stored, and no receipt
  *     place_order(mock.url());                                     // what is tested
- *     mock.wait("send", "orders", 2).value();                      // so it was sent again
+ *     mock.wait("send", "orders", 2);                              // so it was sent again
  *
  * Operations and faults are those of stargate_mock_fault. Like stargate_mock.h, this header may change in a minor
  * version.
@@ -23,6 +23,8 @@ struct mock_options {
     std::uint16_t port = 0;
     /// Whether connecting to a topic that is missing creates it.
     bool auto_create_topics = true;
+    /// Whether the broker accepts the compression of WebSockets (permessage-deflate) that clients offer.
+    bool websocket_compression = true;
     /// The token that may do everything; without one, clients need not authenticate.
     std::optional<std::string> token{};
     /// A token that is known and may do nothing (HTTP 403).
@@ -46,6 +48,8 @@ struct mock_options {
     std::size_t max_text_size = 0;
     /// The time without traffic after which the broker closes a connection with 1001; 0 is Pulsar's 300 s.
     milliseconds idle_timeout{0};
+    /// The version of Pulsar that it plays. Before 4 it lacks what those WebSocket proxies lack.
+    std::optional<std::string> pulsar_version{};
 };
 
 /// A message as the broker stored it.
@@ -83,6 +87,7 @@ public:
         };
         raw.port = options.port;
         raw.no_auto_create_topics = options.auto_create_topics ? 0 : 1;
+        raw.no_websocket_compression = options.websocket_compression ? 0 : 1;
         raw.token = text(options.token);
         raw.forbidden_token = text(options.forbidden_token);
         raw.tls_cert_file = text(options.tls_cert_file);
@@ -96,6 +101,7 @@ public:
         raw.oauth2_token_life_ms = options.oauth2_token_life.count();
         raw.max_text_size = options.max_text_size;
         raw.idle_timeout_ms = options.idle_timeout.count();
+        raw.pulsar_version = text(options.pulsar_version);
         return detail::open<mock, stargate_mock>(
             [&](stargate_mock **out, stargate_error **error) { return stargate_mock_start(&raw, out, error); });
     }

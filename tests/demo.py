@@ -4,7 +4,8 @@
     demo.py [--release]
 
 On the mock broker, or with PULSAR=real on a real one that it starts, or on the one at PULSAR_URL. It first builds the
-core once, in the profile `demo`, and all three programs on it. With --release it takes what `make library wheel` built.
+core once, in the profile `demo`, and all three programs on it. With --release it takes what `make library wheel` built,
+and the Rust program and the mock as `cargo test` built them.
 """
 
 import os
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 PROFILE = "release" if "--release" in sys.argv[1:] else "demo"
 BUILT = TARGET / PROFILE
+# What only this demo runs: nobody installs it, so a release build of it would be wasted.
+PROGRAMS = TARGET / ("debug" if PROFILE == "release" else PROFILE)
 
 
 class Program(NamedTuple):
@@ -28,24 +31,27 @@ class Program(NamedTuple):
 
 
 def cargo_build(*what: str) -> None:
-    """Build in the profile; the native half of the wheel has no Python to link with."""
+    """Build; the native half of the wheel has no Python to link with."""
     environment = {**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1"}
-    command = ["cargo", "build", "--profile", PROFILE, "--features", "stargate-core/mock", *what]
+    command = ["cargo", "build", *what]
     subprocess.run(command, check=True, env=environment)
 
 
 def build() -> list[Program]:
     """Build the mock and the programs; how to run them."""
-    programs = ["-p", "stargate-core", "--example", "demo", "--bin", "stargate-mock"]
+    programs = ["--example", "demo", "--bin", "stargate-mock"]
     if PROFILE == "release":
-        cargo_build(*programs)
+        # The packages and features of tests/suites.py, so that Cargo builds nothing again.
+        features = "stargate-core/mock,stargate-core/fuzzing"
+        cargo_build("--workspace", "--exclude", "stargate-python", "--features", features, *programs)
         python = Program("Python", [str(ROOT / ".venv/bin/python")], {})
     else:
         # In one command, so that Cargo builds the core once for all of them.
-        cargo_build(*programs, "-p", "stargate-ffi", "-p", "stargate-python", "--lib")
+        packages = ["-p", "stargate-core", "-p", "stargate-ffi", "-p", "stargate-python", "--lib"]
+        cargo_build("--profile", PROFILE, "--features", "stargate-core/mock", *packages, *programs)
         python = Program("Python", [sys.executable], {"PYTHONPATH": str(python_package().parent)})
     return [
-        Program("Rust", [str(BUILT / "examples/demo")], {}),
+        Program("Rust", [str(PROGRAMS / "examples/demo")], {}),
         Program("C", [str(compile_c())], {"LD_LIBRARY_PATH": str(BUILT)}),
         python._replace(command=[*python.command, str(ROOT / "examples/python/demo.py")]),
     ]
@@ -102,7 +108,7 @@ def main() -> int:
     programs = build()
     if url := os.environ.get("PULSAR_URL"):
         return 1 if run_all(programs, url) else 0
-    mock = [str(BUILT / "stargate-mock"), "--until-eof"]
+    mock = [str(PROGRAMS / "stargate-mock"), "--until-eof"]
     with subprocess.Popen(mock, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as broker:
         assert broker.stdin and broker.stdout
         url = broker.stdout.readline().strip()

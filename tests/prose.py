@@ -29,7 +29,7 @@ PHRASES = {
     r"in vain": "without success",
     r"by the lot": "in batches",
     r"(goes|go|went|going) free": "is released",
-    r"(is|are|was|were|be) (had|looked)\b": "is fetched, is checked",
+    r"(is|are|was|were|be) (had|looked)\b(?! up)": "is fetched, is checked",
     r"being had": "being fetched",
     r"(if|as|where|when) (so )?wanted": "if configured, as configured",
     r"look(s|ed|ing)? whether": "checks whether",
@@ -70,14 +70,24 @@ def markdown(text: str) -> Iterator[Line]:
 
 
 def comments(text: str) -> Iterator[Line]:
-    """Yield the doc comments of Rust, and the block comments of C and C++."""
+    """Yield the comments of Rust, C and C++, and apart from them the texts of the program."""
     for number, line in enumerate(text.splitlines(), 1):
-        if found := re.match(r"\s*(?:///|//!|/?\*\*?)\s?(.*)", line):
+        if found := re.match(r"\s*(?://[/!]?|/?\*\*?)\s?(.*)", line) or re.search(r"\s(?://|/\*) (.*)", line):
+            yield number, re.sub(r"`[^`]*`", "`x`", found[1])
+        elif texts := re.findall(r'"((?:[^"\\]|\\.)*)"', line):
+            yield number, "".join(f"{text}|" for text in texts)
+
+
+def hashes(text: str) -> Iterator[Line]:
+    """Yield the comments of a Makefile or a script."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"\s*#\s?(.*)", line) or re.search(r"\s# (.*)", line):
             yield number, re.sub(r"`[^`]*`", "`x`", found[1])
 
 
 def docstrings(text: str) -> Iterator[Line]:
-    """Yield the lines of the docstrings of a Python file, those of attributes included."""
+    """Yield the comments of a Python file and the lines of its docstrings, those of attributes included."""
+    yield from hashes(text)
     for node in ast.walk(ast.parse(text)):
         for part in getattr(node, "body", []) if not isinstance(node, ast.Lambda | ast.IfExp) else []:
             value = part.value if isinstance(part, ast.Expr) else None
@@ -88,11 +98,9 @@ def docstrings(text: str) -> Iterator[Line]:
 
 PLACES = [
     (markdown, ("*.md",)),
-    (docstrings, ("python/stargate/*.py", "python/stargate/*.pyi")),
-    (
-        comments,
-        ("core/src/*.rs", "ffi-c/src/*.rs", "python/src/*.rs", "ffi-c/*_rules.h", "include/*.h", "include/*.hpp"),
-    ),
+    (docstrings, ("*.py", "*.pyi")),
+    (hashes, ("Makefile", "*.sh", "*.toml", "*.yml")),
+    (comments, ("*.rs", "*.c", "*.cpp", "*.h", "*.hpp")),
 ]
 
 

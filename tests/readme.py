@@ -46,6 +46,9 @@ def compile_and_run(
     return subprocess.run(["./program", url], cwd=folder, check=False, capture_output=True, text=True, timeout=60)
 
 
+# A function in a piece of C: on one line, or up to a brace at the beginning of a line.
+FUNCTION = re.compile(r"^static .*\}$|^static .*\n\{\n(?:[^}\n].*\n|\n)*\}$", re.MULTILINE)
+
 # What the pieces of C in docs/ take as given.
 GIVEN = """\
 #include <stargate.h>
@@ -63,17 +66,17 @@ extern stargate_error *error;
 extern int32_t made;
 extern int fd, epoll;
 extern struct epoll_event event;
+extern struct app { stargate_consumer *consumer; } *app;
 extern void *new_state();
-extern int check(), free_state(), place_order(), work();
+extern int check(), free_state(), place_order(), report(), work();
 """
 
 
 def compile_c(folder: Path, source: str, _: str) -> subprocess.CompletedProcess[str]:
     """Compile a piece of C: the functions in it as they are, and the rest as the body of another."""
-    lines = source.splitlines()
-    functions = [line for line in lines if line.startswith("static ")]
-    body = [line for line in lines if line not in functions]
-    (folder / "piece.c").write_text("\n".join([GIVEN, *functions, "int piece(void)", "{", *body, "return 0;", "}\n"]))
+    functions = FUNCTION.findall(source)
+    body = FUNCTION.sub("", source)
+    (folder / "piece.c").write_text("\n".join([GIVEN, *functions, "int piece(void)", "{", body, "return 0;", "}\n"]))
     command = [os.environ.get("CC", "cc"), "-std=c99", "-Wall", "-Werror", f"-I{ROOT / 'include'}", "-fsyntax-only"]
     return subprocess.run([*command, "piece.c"], cwd=folder, check=False, capture_output=True, text=True)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Says which tools that `make demo`, `test`, `bench`, `lint` or `site` need are missing, and how to get them.
+"""Says which tools that `make demo`, `test`, `bench`, `lint`, `site` or `languages` need are missing.
 
-tools.py demo|test|bench|lint|site [mock|real]
+They come with how to get them: tools.py demo|test|bench|lint|site|languages [mock|real]
 """
 
 import os
@@ -52,11 +52,12 @@ NEEDED = {
     "bench": [CARGO, CC, *BROKER],
     "lint": [CARGO, CLIPPY, RUSTFMT],
     "site": [CARGO, DOXYGEN],
+    "languages": [CARGO, CC],
 }
 
 
 def problems(task: str, pulsar: str) -> list[str]:
-    """What is missing for a task, a sentence each."""
+    """Return what is missing for a task, a sentence each."""
     needed = NEEDED[task] + (BROKER if task == "demo" and pulsar == "real" else [])
     found = [f"{tool.name}: {tool.use}; {tool.source}" for tool in needed if shutil.which(tool.name, path=PATH) is None]
     if sys.version_info < (3, 11):

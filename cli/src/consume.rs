@@ -1,22 +1,67 @@
 //! `consume`: the messages of a subscription, printed or given to a program, and acknowledged.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::{Args, ValueEnum};
 use stargate_core::admin::Position;
-use stargate_core::blocking::{Consumer, wait};
+use stargate_core::blocking::Consumer;
 use stargate_core::options::Roles;
-use stargate_core::{ErrorKind, Message, MessageId, Options};
+use stargate_core::{Message, Options};
 
-use crate::args::{Ack, Connection, Consume};
+use crate::connection::{CLOSE, Connection};
 use crate::exit::{self, Ended, Failure, say};
+use crate::format::{Output, Printer};
 use crate::place::{self, Place};
-use crate::read::{BATCH, Printer, TICK};
+use crate::read::Until;
+use crate::receiving::{BATCH, within_tick};
 use crate::signal::interrupted;
 use crate::stdout::{Stop, ended};
 
-const CLOSE: Duration = Duration::from_secs(10);
+/// When a message is acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// After it was written to standard output
+    Printed,
+    /// Never
+    None,
+}
+
+#[derive(Args)]
+pub(crate) struct Consume {
+    /// The topic: orders, tenant/namespace/orders or in full
+    topic: String,
+    /// The subscription
+    #[arg(short = 's', value_name = "SUB")]
+    subscription: String,
+    /// The type of the subscription: exclusive (the default), shared, failover or key_shared
+    #[arg(short = 't', value_name = "TYPE")]
+    kind: Option<String>,
+    /// End when the subscription has no more messages
+    #[arg(short = 'e')]
+    end: bool,
+    /// When a message is acknowledged
+    #[arg(long, value_enum, default_value_t = Ack::Printed)]
+    ack: Ack,
+    /// Run this shell command for each message instead of printing it: the payload is its standard input;
+    /// STARGATE_TOPIC, STARGATE_MESSAGE_ID, STARGATE_KEY and STARGATE_PROPERTY_NAME are set. Exit code 0 acknowledges,
+    /// any other asks for the message again
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["ack", "output", "format"])]
+    exec: Option<String>,
+    /// Where a new subscription begins, earliest or latest; an id, a time or an age (-1h) moves the subscription there
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Delete the subscription at the end
+    #[arg(long)]
+    unsubscribe: bool,
+    #[command(flatten)]
+    until: Until,
+    #[command(flatten)]
+    output: Output,
+}
+
 /// How often the broker is asked whether the subscription has more.
 const ASK: Duration = Duration::from_millis(500);
 
@@ -28,17 +73,24 @@ pub(crate) fn run(connection: &Connection, wanted: &Consume) -> Ended {
 fn consume(connection: &Connection, wanted: &Consume) -> Result<u8, Stop> {
     let (client, mut options) = connection.open(Roles::CONSUMER)?;
     let from = wanted.from.as_deref().map(|from| place::parse("--from", from)).transpose()?;
+    if from.is_some() {
+        connection.refuse("initial_position", "give --from alone")?;
+    }
     let move_to = start(from, &mut options)?;
     if let Some(kind) = &wanted.kind {
+        connection.refuse("subscription_type", "give -t alone")?;
         options.set("subscription_type", kind)?;
     }
-    let printer = Printer::new(wanted.output.format.as_deref(), wanted.output.output)?;
+    let printer = Printer::new(&wanted.output)?;
     let consumer = client.consumer(&wanted.topic, &wanted.subscription, options)?;
     if let Some(position) = move_to {
         consumer.seek(&position)?;
     }
-    let mut consuming = Consuming { consumer, wanted, printer, taken: 0, entries: 0, last: None };
-    let outcome = consuming.run();
+    let mut consuming = Consuming { consumer, wanted, printer, taken: 0, kept: HashSet::new() };
+    let mut outcome = consuming.run();
+    if wanted.unsubscribe && outcome.is_ok() {
+        outcome = consuming.consumer.unsubscribe(CLOSE).map_err(Stop::from).and(outcome);
+    }
     // Acknowledgements of what was printed are sent in any case.
     let closed = client.close(CLOSE);
     if interrupted() {
@@ -49,7 +101,7 @@ fn consume(connection: &Connection, wanted: &Consume) -> Result<u8, Stop> {
     Ok(code)
 }
 
-/// Where a new subscription begins, or where this one is moved to.
+/// Sets where a new subscription begins, or moves this one.
 fn start(from: Option<Place>, options: &mut Options) -> Result<Option<Position>, Failure> {
     match from {
         None => {}
@@ -71,9 +123,8 @@ struct Consuming<'a> {
     wanted: &'a Consume,
     printer: Printer,
     taken: u64,
-    /// Entries taken: the broker counts a batch as one.
-    entries: u64,
-    last: Option<MessageId>,
+    /// The entries that were not acknowledged on purpose. The broker counts a batch as one entry.
+    kept: HashSet<(u64, u64, Option<u32>)>,
 }
 
 impl Consuming<'_> {
@@ -99,47 +150,45 @@ impl Consuming<'_> {
         Ok(exit::INTERRUPTED)
     }
 
-    /// What is there, or comes within a moment; nothing when the topic has ended.
+    /// Returns the messages that have arrived, or arrive within a moment; none when the topic has ended.
     fn take(&self) -> Result<Option<Vec<Message>>, Stop> {
         let batch = if self.wanted.exec.is_some() { 1 } else { BATCH };
         let room = self.wanted.until.count.map_or(batch, |count| batch.min((count - self.taken) as usize));
-        match wait(self.consumer.as_async().receive_many(room), Some(TICK)) {
-            Err(error) if error.kind() == ErrorKind::Timeout => Ok(Some(Vec::new())),
-            Err(error) if error.kind() == ErrorKind::EndOfTopic => Ok(None),
-            outcome => Ok(outcome.map(Some)?),
-        }
+        Ok(within_tick(self.consumer.as_async().receive_many(room))?)
     }
 
     fn handle(&mut self, batch: &[Message]) -> Result<(), Stop> {
-        self.count(batch);
-        if let Some(command) = &self.wanted.exec {
-            return batch.iter().try_for_each(|message| self.exec(command, message));
+        let (wanted, others): (Vec<_>, Vec<_>) = batch.iter().partition(|message| self.printer.wants(message));
+        // They are for others, or for later; unanswered they would block the subscription.
+        for message in others {
+            self.keep(message);
+            self.consumer.nack(message)?;
         }
-        for message in batch {
+        self.taken += wanted.len() as u64;
+        if let Some(command) = &self.wanted.exec {
+            return wanted.into_iter().try_for_each(|message| self.exec(command, message));
+        }
+        for message in &wanted {
             self.printer.print(message)?;
         }
         self.printer.out.flush()?;
-        if self.wanted.ack == Ack::Printed {
-            batch.iter().try_for_each(|message| self.consumer.ack(message))?;
+        for message in wanted {
+            match self.wanted.ack {
+                Ack::Printed => self.consumer.ack(message)?,
+                Ack::None => self.keep(message),
+            }
         }
         Ok(())
     }
 
-    fn count(&mut self, batch: &[Message]) {
-        self.taken += batch.len() as u64;
-        for message in batch {
-            let place = |id: &MessageId| (id.ledger(), id.entry(), id.partition());
-            if self.last.as_ref().map(place) != Some(place(message.id())) {
-                self.entries += 1;
-            }
-            self.last = Some(message.id().clone());
-        }
+    fn keep(&mut self, message: &Message) {
+        let id = message.id();
+        self.kept.insert((id.ledger(), id.entry(), id.partition()));
     }
 
     /// What is not acknowledged on purpose stays in the backlog.
     fn is_caught_up(&self) -> Result<bool, Stop> {
-        let kept = if self.wanted.exec.is_none() && self.wanted.ack == Ack::None { self.entries } else { 0 };
-        Ok(self.consumer.backlog()? <= kept)
+        Ok(self.consumer.backlog()? <= self.kept.len() as u64)
     }
 
     /// Runs the program on a message.
@@ -163,7 +212,7 @@ impl Consuming<'_> {
     }
 }
 
-/// The variables of a message. One cannot hold NUL, and such a one is left out.
+/// Returns the variables of a message, without those that contain NUL.
 fn variables(message: &Message) -> Vec<(String, String)> {
     let property = |name: &String| {
         let name = name.to_uppercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");

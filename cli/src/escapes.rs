@@ -1,6 +1,6 @@
 //! Bytes that are hard to type: `\n`, `\r`, `\t`, `\0`, `\\` and `\xNN`.
 
-/// The bytes that a text with escapes stands for.
+/// Returns the bytes that a text with escapes stands for.
 pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -18,7 +18,7 @@ pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The byte that stands after a backslash, and how long its name is.
+/// Returns the byte that stands after a backslash, and how long its name is.
 fn escape(after: &[u8]) -> Option<(u8, usize)> {
     match after.first()? {
         b'n' => Some((b'\n', 1)),

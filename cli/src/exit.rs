@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use stargate_core::{Error, ErrorKind};
 
+use crate::progress;
+
 /// Everything was done.
 pub(crate) const DONE: u8 = 0;
 /// Something failed.
@@ -26,7 +28,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// An argument that cannot be used.
+    /// Creates the failure of an argument that cannot be used.
     pub(crate) fn usage(text: impl Into<String>) -> Failure {
         Failure { code: USAGE, text: text.into() }
     }
@@ -64,5 +66,5 @@ pub(crate) fn code(ended: Ended) -> ExitCode {
 
 /// Writes a line to standard error; where that is closed there is no other place for it.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "stargate: {text}");
+    let _ = progress::aside(|| writeln!(io::stderr(), "stargate: {text}"));
 }

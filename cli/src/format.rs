@@ -4,12 +4,76 @@ use std::io::{self, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use stargate_core::Message;
 
-use crate::args::Form;
 use crate::escapes;
 use crate::exit::Failure;
+use crate::filter::{self, Filter, all_match};
+use crate::stdout::{Stdout, Stop};
+
+/// How a message is printed.
+#[derive(Args)]
+pub(crate) struct Output {
+    /// Print by this pattern: %s payload, %S its length, %k key, %h properties, %t topic, %p partition, %i id, %T
+    /// publish time and %E event time in ms, %r redeliveries, %n number from 1, %% percent; with the escapes \n \r \t
+    /// \0 \\ \xNN
+    #[arg(short = 'f', long, value_name = "FORMAT", conflicts_with = "output", allow_hyphen_values = true)]
+    pub(crate) format: Option<String>,
+    /// How messages are printed
+    #[arg(short = 'o', value_enum, default_value_t = Form::Text)]
+    pub(crate) output: Form,
+    /// Only messages in whose key (key=REGEX) or property (prop.NAME=REGEX) the pattern is found; may be repeated
+    #[arg(long = "filter", value_name = "FIELD=REGEX", value_parser = filter::parse)]
+    pub(crate) filters: Vec<Filter>,
+}
+
+/// A way to print a message.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The payload and a newline
+    Text,
+    /// A line of JSON, as `produce -J` reads it
+    Jsonl,
+    /// The payload and nothing else
+    Raw,
+    /// The payload in hexadecimal digits and a newline
+    Hex,
+}
+
+/// Prints the messages that are wanted, and counts them.
+pub(crate) struct Printer {
+    pub(crate) out: Stdout,
+    format: Format,
+    filters: Vec<Filter>,
+    pub(crate) count: u64,
+}
+
+impl Printer {
+    pub(crate) fn new(output: &Output) -> Result<Printer, Stop> {
+        let format = Format::new(output.format.as_deref(), output.output)?;
+        Ok(Printer { format, out: Stdout::new()?, filters: output.filters.clone(), count: 0 })
+    }
+
+    /// Prints in this form, without a filter.
+    pub(crate) fn of_form(form: Form, out: Stdout) -> Printer {
+        Printer { format: Format::Form(form), out, filters: Vec::new(), count: 0 }
+    }
+
+    /// Prints a message if the filters let it through.
+    pub(crate) fn print(&mut self, message: &Message) -> io::Result<()> {
+        if !self.wants(message) {
+            return Ok(());
+        }
+        self.count += 1;
+        self.format.write(&mut self.out, message, self.count)
+    }
+
+    pub(crate) fn wants(&self, message: &Message) -> bool {
+        all_match(&self.filters, message)
+    }
+}
 
 /// How messages are printed.
 pub(crate) enum Format {
@@ -27,7 +91,7 @@ pub(crate) enum Part {
 const TOKENS: &[u8] = b"sSkhtpiTErn";
 
 impl Format {
-    /// The pattern where there is one, or else the form.
+    /// Returns the pattern where there is one, or else the form.
     pub(crate) fn new(pattern: Option<&str>, form: Form) -> Result<Format, Failure> {
         match pattern {
             Some(pattern) => parts(pattern).map(Format::Pattern).map_err(|why| Failure::usage(format!("-f {why}"))),
@@ -80,7 +144,7 @@ fn parts(pattern: &str) -> Result<Vec<Part>, String> {
     }
 }
 
-/// Whether a single % waits for its second half.
+/// Returns whether a single % waits for its second half.
 fn is_escaped(parts: &[Part]) -> bool {
     parts.last() == Some(&Part::Token(b'%'))
 }
@@ -112,7 +176,15 @@ fn hex(out: &mut impl Write, payload: &[u8]) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// A payload that is no UTF-8 is in base64.
+/// Returns the field of JSON that holds a payload, and its value; a payload that is not UTF-8 is in base64.
+pub(crate) fn payload_field(payload: &[u8]) -> (&'static str, Value) {
+    match std::str::from_utf8(payload) {
+        Ok(text) => ("payload", text.into()),
+        Err(_) => ("payload_base64", STANDARD.encode(payload).into()),
+    }
+}
+
+/// Formats a message as JSON.
 fn json(out: &mut impl Write, message: &Message) -> io::Result<()> {
     let mut line = Map::new();
     let mut put = |name: &str, value: Value| line.insert(name.to_owned(), value);
@@ -124,10 +196,8 @@ fn json(out: &mut impl Write, message: &Message) -> io::Result<()> {
     if let Some(key) = message.key() {
         put("key", key.into());
     }
-    match std::str::from_utf8(message.payload()) {
-        Ok(text) => put("payload", text.into()),
-        Err(_) => put("payload_base64", STANDARD.encode(message.payload()).into()),
-    };
+    let (name, payload) = payload_field(message.payload());
+    put(name, payload);
     let properties = message.properties().iter().map(|(name, value)| (name.clone(), value.clone().into()));
     put("properties", Value::Object(properties.collect()));
     if let Some(millis) = message.publish_time_ms() {

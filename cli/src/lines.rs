@@ -2,6 +2,16 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+/// How many bytes of a line of JSON stand for one byte of a payload, at most: `\u0000`.
+const JSON: usize = 6;
+/// Bytes of a line of JSON besides its payload.
+const BESIDES: usize = 1 << 20;
+
+/// Returns the limit for lines of JSON whose payloads have this one.
+pub(crate) fn of_json(limit: usize) -> usize {
+    limit.saturating_mul(JSON).saturating_add(BESIDES)
+}
+
 /// A line without its delimiter.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Line {
@@ -18,12 +28,17 @@ pub(crate) struct Lines<'a, R> {
 }
 
 impl<'a, R: Read> Lines<'a, R> {
-    /// The delimiter has at least one byte.
+    /// Creates a reader of lines; the delimiter has at least one byte.
     pub(crate) fn new(from: R, delimiter: &'a [u8], limit: usize) -> Lines<'a, R> {
         Lines { from: BufReader::with_capacity(256 * 1024, from), delimiter, limit }
     }
 
-    /// The next line, and whether its delimiter was there; nothing at the end.
+    /// Returns whether the next line can be read without waiting for the file.
+    pub(crate) fn has_next(&self) -> bool {
+        self.delimiter.last().is_some_and(|last| self.from.buffer().contains(last))
+    }
+
+    /// Returns the next line, and whether its delimiter was there; nothing at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<(Line, bool)>> {
         let Some(&last) = self.delimiter.last() else { return Ok(None) };
         let room = self.limit + self.delimiter.len();

@@ -1,153 +1,215 @@
 //! `produce`: lines in, receipts out.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::mpsc::Sender;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stargate_core::blocking::{self, Producer};
+use clap::Args;
+use stargate_core::Options;
+use stargate_core::OutgoingMessage;
 use stargate_core::options::Roles;
-use stargate_core::{ErrorKind, OutgoingMessage};
 
-use crate::args::{Connection, Produce};
-use crate::exit::{self, Ended, Failure, say};
-use crate::lines::{Line, Lines};
-use crate::receipts::{End, Missing, Place, collect};
-use crate::record::Records;
+use crate::connection::Connection;
+use crate::exit::{Ended, Failure};
+use crate::lines::{self, Line, Lines};
+use crate::receipts::{PrintIds, Sending};
+use crate::record::{Form, Records};
 use crate::signal::{UntilInterrupted, interrupted};
+use crate::stdout::SideOutput;
+use crate::values::{Separator, duration, property, rate, separator};
 
-const CLOSE: Duration = Duration::from_secs(10);
+#[derive(Args)]
+pub(crate) struct Produce {
+    /// The topic: orders, tenant/namespace/orders or in full
+    topic: String,
+    /// What ends a message, with the escapes \n \r \t \0 \\ \xNN
+    #[arg(short = 'D', value_name = "SEP", default_value = "\\n", value_parser = separator)]
+    delimiter: Separator,
+    /// Read these files instead of standard input
+    #[arg(short = 'l', value_name = "FILE", num_args = 1.., conflicts_with = "messages")]
+    files: Vec<PathBuf>,
+    /// Each file of -l is one message
+    #[arg(long, requires = "files", conflicts_with_all = ["delimiter", "key_separator", "json"])]
+    file_per_message: bool,
+    /// Send this text instead of standard input; may be repeated. In it, in -k and in the values of -p, {{ n }} is
+    /// the number, {{ time }} the time in ms since 1970 and {{ uuid }} a random UUID
+    #[arg(short = 'm', value_name = "TEXT", allow_hyphen_values = true)]
+    messages: Vec<String>,
+    /// Each line is JSON: {"key", "payload" or "payload_base64", "properties", "event_time"}
+    #[arg(short = 'J', conflicts_with_all = ["key_separator", "key"])]
+    json: bool,
+    /// What is before this separator is the key of the message
+    #[arg(short = 'K', value_name = "SEP", value_parser = separator, conflicts_with = "key")]
+    key_separator: Option<Separator>,
+    /// The key of every message
+    #[arg(short = 'k', value_name = "KEY", allow_hyphen_values = true)]
+    key: Option<String>,
+    /// A property of every message; may be repeated
+    #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = property)]
+    properties: Vec<(String, String)>,
+    /// Send each text of -m N times
+    #[arg(short = 'n', value_name = "N", requires = "messages", value_parser = clap::value_parser!(u64).range(1..))]
+    times: Option<u64>,
+    /// Send at most this many messages a second
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<f64>,
+    /// Deliver each message this long after it was sent (10s, 5m, 1h), to shared subscriptions
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    deliver_after: Option<Duration>,
+    /// Let the broker store messages in batches
+    #[arg(long)]
+    batch: bool,
+    /// Let the broker compress messages: lz4, zlib, zstd or snappy
+    #[arg(long, value_name = "TYPE")]
+    compression: Option<String>,
+    /// Also copy the input to standard output
+    #[arg(short = 'T', long, conflicts_with_all = ["print_ids", "messages"])]
+    tee: bool,
+    /// Print the id of each stored message
+    #[arg(long)]
+    print_ids: bool,
+}
 
 /// Sends everything, waits for the receipts and names what has none.
 pub(crate) fn run(connection: &Connection, wanted: &Produce) -> Ended {
-    let limit = connection.value("max_message_frame_bytes").parse().unwrap_or(usize::MAX / 2);
-    let (client, options) = connection.open(Roles::PRODUCER)?;
+    let (client, mut options) = connection.open(Roles::PRODUCER)?;
+    apply(connection, wanted, &mut options)?;
+    let limit = connection.message_limit()?;
     let producer = client.producer(&wanted.topic, options)?;
-    let (ends, collecting) = collect(wanted.print_ids);
-    let mut intake = Intake { producer: &producer, records: Records(wanted), ends, limit, sources: Vec::new() };
-    let taken = intake.take_all(wanted);
-    let Intake { sources, ends, .. } = intake;
-    drop(ends);
-    let flushed = producer.flush(None);
-    let mut tally = collecting.join().map_err(|_| Failure::failed("the receipts could not be printed"))?;
-    tally.report(&sources);
-    if !tally.is_complete() || taken.is_err() || interrupted() {
-        say(&format!("{} messages stored", tally.stored));
+    let mut sending = Sending::start(&producer, None, connection.quiet, PrintIds::new(wanted.print_ids)?);
+    sending.limit_rate(wanted.rate);
+    let tee = SideOutput::new(wanted.tee)?;
+    let mut intake = Intake { wanted, records: records(wanted), sending, limit, tee };
+    let taken = intake.take_all().and_then(|()| intake.tee.flush());
+    intake.sending.finish(taken, &client)
+}
+
+fn apply(connection: &Connection, wanted: &Produce, options: &mut Options) -> Result<(), Failure> {
+    if wanted.batch {
+        connection.refuse("batch_enabled", "--batch sets it")?;
+        options.set("batch_enabled", "true")?;
     }
-    taken?;
-    if !tally.is_complete() {
-        return Ok(if tally.was_refused() { exit::REFUSED } else { exit::FAILED });
+    if let Some(kind) = &wanted.compression {
+        connection.refuse("compression_type", "--compression sets it")?;
+        options.set("compression_type", kind)?;
     }
-    flushed?;
-    client.close(CLOSE)?;
-    Ok(if interrupted() { exit::INTERRUPTED } else { exit::DONE })
+    Ok(())
+}
+
+fn records(wanted: &Produce) -> Records<'_> {
+    let form = match &wanted.key_separator {
+        Some(separator) => Form::Keyed(separator.0.clone()),
+        None if wanted.json => Form::Json,
+        None => Form::Plain,
+    };
+    Records { form, key: wanted.key.as_deref(), properties: &wanted.properties, delay: wanted.deliver_after }
 }
 
 struct Intake<'a> {
-    producer: &'a Producer,
+    wanted: &'a Produce,
     records: Records<'a>,
-    ends: Sender<End>,
+    sending: Sending<'a>,
     /// No payload above this fits into a frame.
     limit: usize,
-    /// Their names, for the report.
-    sources: Vec<String>,
+    tee: SideOutput,
 }
 
 impl Intake<'_> {
-    fn take_all(&mut self, wanted: &Produce) -> Result<(), Failure> {
+    fn take_all(&mut self) -> Result<(), Failure> {
+        let wanted = self.wanted;
         if !wanted.messages.is_empty() {
-            return self.take_texts(wanted);
+            return self.take_texts();
         }
         if wanted.files.is_empty() {
-            self.sources.push("standard input".to_owned());
+            self.sending.begin("standard input");
             let unreadable = |error: io::Error| Failure::failed(format!("standard input: {error}"));
             let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
-            return self.take_lines(File::from(stdin), &wanted.delimiter.0);
+            return self.take_lines(File::from(stdin));
         }
         for path in &wanted.files {
-            self.sources.push(path.display().to_string());
-            let file = File::open(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-            self.take_lines(file, &wanted.delimiter.0)?;
-        }
-        Ok(())
-    }
-
-    fn take_texts(&mut self, wanted: &Produce) -> Result<(), Failure> {
-        self.sources.push("-m".to_owned());
-        let mut sent = 0;
-        for text in &wanted.messages {
-            for number in 1..=wanted.times.unwrap_or(1) {
-                if interrupted() {
-                    return Ok(());
-                }
-                sent += 1;
-                self.send(sent, self.records.of_text(text, number))?;
+            if interrupted() {
+                break;
+            }
+            self.sending.begin(&path.display().to_string());
+            if wanted.file_per_message {
+                self.take_file(path)?;
+            } else {
+                self.take_lines(File::open(path).map_err(|error| unreadable(path, &error))?)?;
             }
         }
         Ok(())
     }
 
-    fn take_lines(&mut self, file: File, delimiter: &[u8]) -> Result<(), Failure> {
-        let mut lines = Lines::new(UntilInterrupted(file), delimiter, self.limit);
+    fn take_texts(&mut self) -> Result<(), Failure> {
+        self.sending.begin("-m");
+        let mut sent = 0;
+        for text in &self.wanted.messages {
+            for number in 1..=self.wanted.times.unwrap_or(1) {
+                if interrupted() {
+                    return Ok(());
+                }
+                sent += 1;
+                self.sending.send(sent, self.records.of_text(text, number))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_file(&mut self, path: &Path) -> Result<(), Failure> {
+        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        self.tee.write(&bytes)?;
+        let message = match bytes.len() > self.limit {
+            true => Err(too_long(bytes.len() as u64, self.limit)),
+            false => self.records.message(bytes, 1),
+        };
+        self.sending.send(1, message)
+    }
+
+    fn take_lines(&mut self, file: File) -> Result<(), Failure> {
+        let delimiter = &self.wanted.delimiter.0;
+        let limit = if self.wanted.json { lines::of_json(self.limit) } else { self.limit };
+        let mut lines = Lines::new(UntilInterrupted(file), delimiter, limit);
         let mut number = 0;
         loop {
-            let source = self.sources.last().map_or("", String::as_str);
-            let unreadable = |error| Failure::failed(format!("{source}, after line {number}: {error}"));
-            let Some((line, ended)) = lines.next().map_err(unreadable)? else { return Ok(()) };
+            // The copy has a line before the command waits for the next one.
+            if self.tee.is_wanted() && !lines.has_next() {
+                self.tee.flush()?;
+            }
+            let next = lines.next();
+            let unreadable =
+                |error| Failure::failed(format!("{}, after line {number}: {error}", self.sending.source()));
+            let Some((line, ended)) = next.map_err(unreadable)? else { return Ok(()) };
             // The rest of a line that was being written is not a message.
             if interrupted() && !ended {
                 return Ok(());
             }
             number += 1;
             let message = match line {
-                Line::Bytes(bytes) => self.records.message(bytes),
-                Line::TooLong(length) => Err(format!(
-                    "{length} bytes are more than the limit of {} for a message (max_message_frame_bytes)",
-                    self.limit
-                )),
+                Line::Bytes(bytes) => {
+                    self.tee.write(&bytes)?;
+                    self.tee.write(if ended { delimiter } else { b"" })?;
+                    self.records.message(bytes, number)
+                }
+                Line::TooLong(length) => Err(too_long(length, self.limit)),
             };
-            self.send(number, message)?;
+            self.sending.send(number, message)?;
             if interrupted() {
                 return Ok(());
             }
         }
     }
-
-    /// Hands a message over. An error is one after which nothing more can be sent.
-    fn send(&self, number: u64, message: Result<OutgoingMessage, String>) -> Result<(), Failure> {
-        let place = Place { source: self.sources.len() - 1, number };
-        let missing = |why: Missing| self.end(place, why);
-        let message = match message {
-            Ok(message) => message,
-            Err(text) => {
-                missing(Missing { text, refused: false });
-                return Ok(());
-            }
-        };
-        let ends = self.ends.clone();
-        let sent = self.producer.as_async().send_inline(message, move |report| {
-            // The collector is there until the last sender has gone.
-            let _ = ends.send(End { place, result: report.result.map_err(Missing::from) });
-        });
-        let Err(error) = blocking::wait(sent, None) else { return Ok(()) };
-        let is_of_message = matches!(
-            error.kind(),
-            ErrorKind::TooBig
-                | ErrorKind::InvalidArgument
-                | ErrorKind::Timeout
-                | ErrorKind::QueueFull
-                | ErrorKind::Crypto
-        );
-        missing(error.into());
-        match is_of_message {
-            true => Ok(()),
-            false => Err(Failure::failed("nothing after that line was sent")),
-        }
-    }
-
-    fn end(&self, place: Place, why: Missing) {
-        // The collector is there until the last sender has gone.
-        let _ = self.ends.send(End { place, result: Err(why) });
-    }
 }
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{}: {error}", path.display()))
+}
+
+/// Describes a message that fits into no frame.
+pub(crate) fn too_long(length: u64, limit: usize) -> String {
+    format!("{length} bytes are more than the limit of {limit} for a message (max_message_frame_bytes)")
+}
+
+/// A message, or why a line is none.
+pub(crate) type Made = Result<OutgoingMessage, String>;

@@ -4,73 +4,124 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
+use clap::Args;
 use stargate_core::admin::Position;
-use stargate_core::blocking::{Client, Reader, wait};
+use stargate_core::blocking::{Client, Reader};
 use stargate_core::options::Roles;
-use stargate_core::{ErrorKind, InitialPosition, Message, MessageId, Result};
+use stargate_core::{InitialPosition, Message, MessageId, Result};
 
-use crate::args::{Connection, Form, Read, Tail, Until};
+use crate::connection::{CLOSE, Connection};
 use crate::exit::{self, Ended, Failure};
-use crate::format::Format;
+use crate::filter::{self, Filter};
+use crate::format::{Form, Output, Printer};
 use crate::place::{self, Place};
+use crate::progress::Progress;
+use crate::receiving::{BATCH, TICK, before_end, next_before_end, within};
 use crate::signal::interrupted;
-use crate::stdout::{Stdout, Stop, ended};
+use crate::stdout::{Stop, ended};
+use crate::values::duration;
 
-/// How many messages are taken at a time.
-pub(crate) const BATCH: usize = 500;
-/// How often Ctrl-C is looked at.
-pub(crate) const TICK: Duration = Duration::from_millis(100);
-const CLOSE: Duration = Duration::from_secs(10);
+/// When to stop.
+#[derive(Args, Default)]
+pub(crate) struct Until {
+    /// End after this many messages
+    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// End when no message came for this long (2.5s, 10m); when none came at all the exit code is 3
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+}
 
-/// What is wanted besides where to begin.
-struct Reading<'a> {
-    client: &'a Client,
-    reader: Reader,
+#[derive(Args)]
+pub(crate) struct Read {
+    /// The topic: orders, tenant/namespace/orders or in full
+    topic: String,
+    /// Where to begin: earliest, latest, a message id, a time (2026-11-28T12:30:00Z or ms since 1970), an age (-1h) or
+    /// a number of messages before the end (-100)
+    #[arg(long, value_name = "PLACE", default_value = "earliest", allow_hyphen_values = true)]
+    from: String,
+    /// Where to end, that message or time included: a message id, a time or an age
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// End with the last message that is stored when the command starts
+    #[arg(short = 'e')]
+    end: bool,
+    #[command(flatten)]
+    until: Until,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct Tail {
+    /// The topic: orders, tenant/namespace/orders or in full
+    topic: String,
+    /// How many messages
+    #[arg(short = 'n', value_name = "N", default_value_t = 10)]
+    count: u32,
+    /// Go on with new messages
+    #[arg(short = 'f', long)]
+    follow: bool,
+    /// Print by this pattern; see `stargate help read`
+    #[arg(long, value_name = "FORMAT", conflicts_with = "output", allow_hyphen_values = true)]
+    format: Option<String>,
+    /// How messages are printed
+    #[arg(short = 'o', value_enum, default_value_t = Form::Text)]
+    output: Form,
+    /// Of these messages, only those in whose key (key=REGEX) or property (prop.NAME=REGEX) the pattern is found
+    #[arg(long = "filter", value_name = "FIELD=REGEX", value_parser = filter::parse)]
+    filters: Vec<Filter>,
+}
+
+/// A reader, and what is wanted of it besides where to begin.
+pub(crate) struct Reading<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) reader: Reader,
     to: Option<Place>,
     end: bool,
     until: &'a Until,
-    printer: Printer,
+    pub(crate) printer: Printer,
+    progress: Progress,
 }
 
-/// Prints messages and counts them.
-pub(crate) struct Printer {
-    pub(crate) out: Stdout,
-    format: Format,
-    pub(crate) count: u64,
+/// Where to begin and to end.
+pub(crate) struct Range {
+    pub(crate) from: Place,
+    to: Option<Place>,
+    end: bool,
 }
 
-impl Printer {
-    pub(crate) fn new(pattern: Option<&str>, form: Form) -> std::result::Result<Printer, Stop> {
-        Ok(Printer { format: Format::new(pattern, form)?, out: Stdout::new()?, count: 0 })
-    }
-
-    pub(crate) fn print(&mut self, message: &Message) -> std::io::Result<()> {
-        self.count += 1;
-        self.format.write(&mut self.out, message, self.count)
+impl Range {
+    /// Reads the arguments `--from` and `--to`; with `end` nothing new is waited for.
+    pub(crate) fn new(from: &str, to: Option<&str>, end: bool) -> std::result::Result<Range, Failure> {
+        let to = to.map(end_place).transpose()?;
+        Ok(Range { from: place::parse("--from", from)?, end: end || to.is_some(), to })
     }
 }
 
 /// `read`
 pub(crate) fn run(connection: &Connection, wanted: &Read) -> Ended {
-    let from = place::parse("--from", &wanted.from)?;
-    let to = wanted.to.as_deref().map(end_place).transpose()?;
-    let end = wanted.end || to.is_some();
-    ended(read(connection, &wanted.topic, &from, |client, reader| {
-        let printer = Printer::new(wanted.output.format.as_deref(), wanted.output.output)?;
-        Ok(Reading { client, reader, to, end, until: &wanted.until, printer })
-    }))
+    let range = Range::new(&wanted.from, wanted.to.as_deref(), wanted.end)?;
+    ended(
+        Printer::new(&wanted.output)
+            .and_then(|printer| read(connection, &wanted.topic, range, &wanted.until, printer))
+            .map(|(code, _)| code),
+    )
 }
 
 /// `tail`
 pub(crate) fn tail(connection: &Connection, wanted: &Tail) -> Ended {
-    let until = Until { count: None, timeout: None };
-    ended(read(connection, &wanted.topic, &Place::Last(wanted.count), |client, reader| {
-        let printer = Printer::new(None, wanted.output)?;
-        Ok(Reading { client, reader, to: None, end: !wanted.follow, until: &until, printer })
-    }))
+    let range = Range { from: Place::Last(wanted.count), to: None, end: !wanted.follow };
+    let until = Until::default();
+    let output = Output { format: wanted.format.clone(), output: wanted.output, filters: wanted.filters.clone() };
+    ended(
+        Printer::new(&output)
+            .and_then(|printer| read(connection, &wanted.topic, range, &until, printer))
+            .map(|(code, _)| code),
+    )
 }
 
-/// What is in the future is not stored yet, so that nothing could be waited for.
+/// Refuses a time in the future: no stored message could end the reading there.
 fn end_place(text: &str) -> std::result::Result<Place, Failure> {
     match place::parse("--to", text)? {
         Place::Time(time) if time > SystemTime::now() => Err(Failure::usage(format!("--to {text} is in the future"))),
@@ -79,23 +130,27 @@ fn end_place(text: &str) -> std::result::Result<Place, Failure> {
     }
 }
 
-fn read<'a>(
+/// Prints the messages of a topic, and returns the exit code and how many were printed.
+pub(crate) fn read(
     connection: &Connection,
     topic: &str,
-    from: &Place,
-    reading: impl FnOnce(&'a Client, Reader) -> std::result::Result<Reading<'a>, Stop>,
-) -> std::result::Result<u8, Stop> {
-    connection.refuse("starting_message", "--from")?;
+    range: Range,
+    until: &Until,
+    printer: Printer,
+) -> std::result::Result<(u8, u64), Stop> {
+    connection.refuse("starting_message", "give --from instead")?;
     let (client, mut options) = connection.open(Roles::READER)?;
-    // It lives as long as the process, which ends with the command.
-    let client: &'a Client = Box::leak(Box::new(client));
-    options.set("starting_message", if *from == Place::Latest { "latest" } else { "earliest" })?;
+    options.set("starting_message", if range.from == Place::Latest { "latest" } else { "earliest" })?;
     let reader = client.reader(topic, options)?;
-    let mut reading = reading(client, reader)?;
-    let code = reading.read_from(from)?;
+    let progress = Progress::start(None, connection.quiet);
+    let Range { from, to, end } = range;
+    let mut reading = Reading { client: &client, reader, to, end, until, printer, progress };
+    let code = reading.read_from(&from)?;
     reading.printer.out.flush()?;
+    let count = reading.printer.count;
+    drop(reading);
     client.close(CLOSE)?;
-    Ok(code)
+    Ok((code, count))
 }
 
 impl Reading<'_> {
@@ -128,7 +183,10 @@ impl Reading<'_> {
             self.reader.seek(&Position::At(id))?;
         }
         let mut last = VecDeque::new();
-        while let Some(message) = self.next_before_end()? {
+        while let Some(message) = next_before_end(&self.reader)? {
+            if !self.printer.wants(&message) {
+                continue;
+            }
             last.push_back(message);
             if partitions == 0 && last.len() > count {
                 last.pop_front();
@@ -149,7 +207,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Where to begin in each partition for its last messages. An entry holds one message or more.
+    /// Returns where to begin in each partition for its last messages. An entry holds one message or more.
     fn starts(&self, partitions: u32, count: usize) -> Result<Vec<MessageId>> {
         let topic = self.reader.topic().to_string();
         let parts = match partitions {
@@ -162,16 +220,6 @@ impl Reading<'_> {
             starts.extend(entry.unwrap_or_default().first().map(|stored| stored.message().id().clone()));
         }
         Ok(starts)
-    }
-
-    fn next_before_end(&self) -> Result<Option<Message>> {
-        while !interrupted() {
-            match self.reader.receive_before_end(Some(TICK)) {
-                Err(error) if error.kind() == ErrorKind::Timeout => {}
-                outcome => return outcome,
-            }
-        }
-        Ok(None)
     }
 
     /// Prints what comes, until it is enough.
@@ -187,6 +235,7 @@ impl Reading<'_> {
             } else if self.until.timeout.is_some_and(|timeout| last.elapsed() >= timeout) {
                 return Ok(if self.printer.count == 0 { exit::NOTHING } else { exit::DONE });
             }
+            self.progress.add(batch.len() as u64);
             for message in &batch {
                 if !self.is_beyond(message) {
                     self.printer.print(message)?;
@@ -210,30 +259,20 @@ impl Reading<'_> {
         }
     }
 
-    /// What is there, or comes within a moment; nothing at the end.
+    /// Returns the messages that have arrived, or arrive within a moment; none at the end.
     fn take(&mut self) -> std::result::Result<Option<Vec<Message>>, Stop> {
-        let room = self.until.count.map_or(BATCH, |count| BATCH.min((count - self.printer.count) as usize));
-        let reader = self.reader.as_async();
-        if self.end && self.reader.is_caught_up() {
-            return Ok(None);
-        }
-        let there = reader.try_receive_many(room);
-        if there.as_ref().is_ok_and(|batch| !batch.is_empty()) {
-            return Ok(there.map(Some)?);
+        let left = self.until.count.map(|count| count.saturating_sub(self.printer.count));
+        let room = left.map_or(BATCH, |left| BATCH.min(usize::try_from(left).unwrap_or(BATCH)).max(1));
+        let receive = |limit| match self.end {
+            // Not past the end, even if newer messages are there.
+            true => before_end(&self.reader, room, limit),
+            false => within(self.reader.as_async().receive_many(room), limit),
+        };
+        let there = receive(Duration::ZERO)?;
+        if there.as_ref().is_none_or(|batch| !batch.is_empty()) {
+            return Ok(there);
         }
         self.printer.out.flush()?;
-        let outcome = match self.end {
-            true => match self.reader.receive_before_end(Some(TICK)) {
-                Ok(None) => return Ok(None),
-                Ok(message) => Ok(Vec::from_iter(message)),
-                Err(error) => Err(error),
-            },
-            false => wait(reader.receive_many(room), Some(TICK)),
-        };
-        match outcome {
-            Err(error) if error.kind() == ErrorKind::Timeout => Ok(Some(Vec::new())),
-            Err(error) if error.kind() == ErrorKind::EndOfTopic => Ok(None),
-            outcome => Ok(outcome.map(Some)?),
-        }
+        Ok(receive(TICK)?)
     }
 }

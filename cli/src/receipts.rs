@@ -1,13 +1,21 @@
-//! The receipts of what was sent: counts them, prints ids, and remembers what has none.
+//! Sends lines, and collects their receipts: counts them, prints ids, and remembers the lines that have none.
 
-use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
+use stargate_core::blocking::{self, Client, Producer};
 use stargate_core::{ErrorKind, Receipt};
 
-use crate::exit::say;
-use crate::stdout::Stdout;
+use crate::connection::CLOSE;
+use crate::exit::{self, Ended, Failure, say};
+use crate::produce::Made;
+use crate::progress::Progress;
+use crate::signal::{self, interrupted};
+use crate::stdout::SideOutput;
 
 /// Which line of which source.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +75,7 @@ impl Tally {
         self.missing.is_empty()
     }
 
-    /// Whether the server refused any of it.
+    /// Returns whether the server refused any of it.
     pub(crate) fn was_refused(&self) -> bool {
         self.missing.iter().any(|run| run.why.refused)
     }
@@ -85,44 +93,212 @@ impl Tally {
     }
 }
 
-/// Begins to collect. The thread ends when all senders are gone.
-pub(crate) fn collect(print_ids: bool) -> (Sender<End>, JoinHandle<Tally>) {
-    let (sender, ends) = channel();
-    (sender, thread::spawn(move || collected(&ends, print_ids)))
+/// Sends lines, with a place for each.
+pub(crate) struct Sending<'a> {
+    producer: &'a Producer,
+    ends: Sender<End>,
+    collecting: JoinHandle<(Tally, Result<(), Failure>)>,
+    /// Their names, for the report.
+    sources: Vec<String>,
+    pace: Option<Pace>,
+    /// Whether a line ended without a receipt.
+    failed: Arc<AtomicBool>,
 }
 
-fn collected(ends: &Receiver<End>, print_ids: bool) -> Tally {
+impl<'a> Sending<'a> {
+    /// Begins to collect receipts.
+    pub(crate) fn start(
+        producer: &'a Producer,
+        total: Option<u64>,
+        quiet: bool,
+        mut on_receipt: impl OnReceipt,
+    ) -> Sending<'a> {
+        let (ends, received) = channel();
+        let failed = Arc::new(AtomicBool::new(false));
+        let noted = failed.clone();
+        let progress = Progress::start(total, quiet);
+        let collecting = thread::spawn(move || collected(&received, &mut on_receipt, &progress, &noted));
+        Sending { producer, ends, collecting, sources: Vec::new(), pace: None, failed }
+    }
+
+    /// Sends at most this many messages a second.
+    pub(crate) fn limit_rate(&mut self, rate: Option<f64>) {
+        self.pace = rate.map(Pace::new);
+    }
+
+    /// Begins with a source of lines.
+    pub(crate) fn begin(&mut self, source: &str) {
+        self.sources.push(source.to_owned());
+    }
+
+    /// Returns whether a line is known to have no receipt.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        self.sources.last().map_or("", String::as_str)
+    }
+
+    /// Hands a message over. An error is one after which nothing more can be sent.
+    pub(crate) fn send(&mut self, number: u64, message: Made) -> Result<(), Failure> {
+        let place = Place { source: self.sources.len() - 1, number };
+        let message = match message {
+            Ok(message) => message,
+            Err(text) => {
+                self.end(place, Missing { text, refused: false });
+                return Ok(());
+            }
+        };
+        if let Some(pace) = &mut self.pace {
+            pace.wait();
+        }
+        let ends = self.ends.clone();
+        let sent = self.producer.as_async().send_inline(message, move |report| {
+            // The collector is there until the last sender has gone.
+            let _ = ends.send(End { place, result: report.result.map_err(Missing::from) });
+        });
+        let Err(error) = blocking::wait(sent, None) else { return Ok(()) };
+        let is_of_message = matches!(
+            error.kind(),
+            ErrorKind::TooBig
+                | ErrorKind::InvalidArgument
+                | ErrorKind::Timeout
+                | ErrorKind::QueueFull
+                | ErrorKind::Crypto
+        );
+        self.end(place, error.into());
+        match is_of_message {
+            true => Ok(()),
+            false => Err(Failure::failed("nothing after that line was sent")),
+        }
+    }
+
+    fn end(&self, place: Place, why: Missing) {
+        // The collector is there until the last sender has gone.
+        let _ = self.ends.send(End { place, result: Err(why) });
+    }
+
+    /// Waits for the receipts, reports what has none, and closes the client. `taken` is how the intake ended.
+    pub(crate) fn finish(self, taken: Result<(), Failure>, client: &Client) -> Ended {
+        let Sending { producer, ends, collecting, sources, .. } = self;
+        drop(ends);
+        let flushed = producer.flush(None);
+        let (mut tally, handled) =
+            collecting.join().map_err(|_| Failure::failed("the receipts could not be counted"))?;
+        tally.report(&sources);
+        let outcome = taken.and(handled);
+        if !tally.is_complete() || outcome.is_err() || interrupted() {
+            say(&format!("{} messages stored", tally.stored));
+        }
+        outcome?;
+        if !tally.is_complete() {
+            return Ok(if tally.was_refused() { exit::REFUSED } else { exit::FAILED });
+        }
+        flushed?;
+        client.close(CLOSE)?;
+        Ok(if interrupted() { exit::INTERRUPTED } else { exit::DONE })
+    }
+}
+
+/// A schedule of equal distances. A delay is made up for, for a second at most.
+pub(crate) struct Pace {
+    next: Instant,
+    distance: Duration,
+}
+
+impl Pace {
+    pub(crate) fn new(rate: f64) -> Pace {
+        Pace { next: Instant::now(), distance: Duration::from_secs_f64(1.0 / rate) }
+    }
+
+    /// Waits for the time of the next message, or for Ctrl-C.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        if let Some(left) = self.next.checked_duration_since(now) {
+            signal::sleep(left);
+        }
+        let behind = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
+        self.next = self.next.max(behind) + self.distance;
+    }
+}
+
+/// What happens at each receipt, besides counting it.
+pub(crate) trait OnReceipt: Send + 'static {
+    /// The line with this number has its receipt.
+    fn stored(&mut self, number: u64, receipt: &Receipt);
+    /// No more receipts are there for the moment.
+    fn pause(&mut self) {}
+    /// There will be no more. Returns what failed at any of them.
+    fn end(&mut self) -> Result<(), Failure>;
+}
+
+/// Prints the id of each stored message.
+pub(crate) struct PrintIds {
+    out: SideOutput,
+    outcome: Result<(), Failure>,
+}
+
+impl PrintIds {
+    /// Prints to standard output if that is wanted.
+    pub(crate) fn new(wanted: bool) -> Result<PrintIds, Failure> {
+        Ok(PrintIds { out: SideOutput::new(wanted)?, outcome: Ok(()) })
+    }
+
+    /// Keeps the first error for the end; the messages go on.
+    fn keep(&mut self, printed: Result<(), Failure>) {
+        if self.outcome.is_ok() {
+            self.outcome = printed;
+        }
+    }
+}
+
+impl OnReceipt for PrintIds {
+    fn stored(&mut self, _: u64, receipt: &Receipt) {
+        if self.out.is_wanted() {
+            let printed = self.out.write(format!("{}\n", receipt.message_id().as_str()).as_bytes());
+            self.keep(printed);
+        }
+    }
+
+    fn pause(&mut self) {
+        let flushed = self.out.flush();
+        self.keep(flushed);
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        self.pause();
+        mem::replace(&mut self.outcome, Ok(()))
+    }
+}
+
+fn collected(
+    ends: &Receiver<End>,
+    on_receipt: &mut impl OnReceipt,
+    progress: &Progress,
+    failed: &AtomicBool,
+) -> (Tally, Result<(), Failure>) {
     let mut tally = Tally::default();
-    let mut ids = if print_ids { Stdout::new().ok() } else { None };
-    while let Some(End { place, result }) = next(ends, ids.as_mut()) {
+    loop {
+        let end = match ends.try_recv() {
+            Err(TryRecvError::Empty) => {
+                on_receipt.pause();
+                ends.recv().ok()
+            }
+            end => end.ok(),
+        };
+        let Some(End { place, result }) = end else { break };
         match result {
             Ok(receipt) => {
                 tally.stored += 1;
-                let printed = ids.as_mut().map(|out| print(out, &receipt));
-                // A closed pipe wants no more ids; the messages go on.
-                if printed.is_some_and(|printed| printed.is_err()) {
-                    ids = None;
-                }
+                progress.add(1);
+                on_receipt.stored(place.number, &receipt);
             }
-            Err(why) => tally.add(place, why),
+            Err(why) => {
+                failed.store(true, Ordering::Relaxed);
+                tally.add(place, why);
+            }
         }
     }
-    tally
-}
-
-/// The next end; before it waits it flushes what is printed.
-fn next(ends: &Receiver<End>, ids: Option<&mut Stdout>) -> Option<End> {
-    match ends.try_recv() {
-        Ok(end) => Some(end),
-        Err(TryRecvError::Disconnected) => None,
-        Err(TryRecvError::Empty) => {
-            // An error here is met again at the next id.
-            let _ = ids.map(Write::flush);
-            ends.recv().ok()
-        }
-    }
-}
-
-fn print(out: &mut Stdout, receipt: &Receipt) -> io::Result<()> {
-    writeln!(out, "{}", receipt.message_id().as_str())
+    (tally, on_receipt.end())
 }

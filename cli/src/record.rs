@@ -1,6 +1,7 @@
 //! A line as a message.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use stargate_core::OutgoingMessage;
 
-use crate::args::Produce;
+use crate::template;
 
 /// A line of `produce -J`, which is also one of `-o jsonl`.
 #[derive(Deserialize)]
@@ -33,43 +34,48 @@ struct Json {
     _redeliveries: Option<IgnoredAny>,
 }
 
-/// Makes messages of lines, as the arguments want it.
-pub(crate) struct Records<'a>(pub(crate) &'a Produce);
+/// How lines become messages.
+pub(crate) enum Form {
+    /// The line is the payload.
+    Plain,
+    /// The key, this separator and the payload.
+    Keyed(Vec<u8>),
+    /// JSON.
+    Json,
+}
+
+/// Makes messages of lines.
+pub(crate) struct Records<'a> {
+    pub(crate) form: Form,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) properties: &'a [(String, String)],
+    pub(crate) delay: Option<Duration>,
+}
 
 impl Records<'_> {
-    /// The message of a line.
-    pub(crate) fn message(&self, line: Vec<u8>) -> Result<OutgoingMessage, String> {
-        let message = if self.0.json {
-            json(&line)?
-        } else if let Some(separator) = &self.0.key_separator {
-            keyed(line, &separator.0)?
-        } else {
-            OutgoingMessage::new(line)
+    /// Makes the message of a line.
+    pub(crate) fn message(&self, line: Vec<u8>, number: u64) -> Result<OutgoingMessage, String> {
+        let mut message = match &self.form {
+            Form::Plain => OutgoingMessage::new(line),
+            Form::Keyed(separator) => keyed(line, separator)?,
+            Form::Json => json(&line)?,
         };
-        Ok(self.with_properties(message))
-    }
-
-    /// The message of a text of `-m`, for the time `number`.
-    pub(crate) fn of_text(&self, text: &str, number: u64) -> Result<OutgoingMessage, String> {
-        self.message(numbered(text, number).into_bytes()).map(|message| match &self.0.key {
-            Some(key) => message.key(numbered(key, number)),
+        for (name, value) in self.properties {
+            message = message.property(name, template::fill(value, number)?);
+        }
+        if let Some(key) = self.key {
+            message = message.key(template::fill(key, number)?);
+        }
+        Ok(match self.delay {
+            Some(delay) => message.deliver_after(delay),
             None => message,
         })
     }
 
-    fn with_properties(&self, mut message: OutgoingMessage) -> OutgoingMessage {
-        for (name, value) in &self.0.properties {
-            message = message.property(name, value);
-        }
-        match &self.0.key {
-            Some(key) => message.key(key),
-            None => message,
-        }
+    /// Makes the message of a text of `-m`, for the time `number`.
+    pub(crate) fn of_text(&self, text: &str, number: u64) -> Result<OutgoingMessage, String> {
+        self.message(template::fill(text, number)?.into_bytes(), number)
     }
-}
-
-fn numbered(text: &str, number: u64) -> String {
-    text.replace("{{n}}", &number.to_string())
 }
 
 /// Without the separator there is no key.
@@ -83,7 +89,8 @@ fn keyed(mut line: Vec<u8>, separator: &[u8]) -> Result<OutgoingMessage, String>
     Ok(OutgoingMessage::new(payload).key(key))
 }
 
-fn json(line: &[u8]) -> Result<OutgoingMessage, String> {
+/// Reads a line of JSON.
+pub(crate) fn json(line: &[u8]) -> Result<OutgoingMessage, String> {
     let read: Json = serde_json::from_slice(line).map_err(|error| format!("not the JSON of a message: {error}"))?;
     let payload = match (read.payload, read.payload_base64) {
         (Some(text), None) => text.into_bytes(),

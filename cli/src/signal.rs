@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::{Duration, Instant};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The ends of a pipe that becomes readable at the first Ctrl-C.
@@ -42,7 +43,7 @@ pub(crate) fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether Ctrl-C was pressed.
+/// Returns whether Ctrl-C was pressed.
 pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
@@ -50,6 +51,21 @@ pub(crate) fn interrupted() -> bool {
 /// Waits for Ctrl-C.
 pub(crate) fn wait() -> io::Result<()> {
     wait_readable(READ_END.load(Ordering::SeqCst)).map(|_| ())
+}
+
+/// Sleeps for this long, or until Ctrl-C.
+pub(crate) fn sleep(time: Duration) {
+    let mut watched = libc::pollfd { fd: READ_END.load(Ordering::SeqCst), events: libc::POLLIN, revents: 0 };
+    let until = Instant::now() + time;
+    // A poll that a signal ended is repeated only if it was another signal.
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|_| !interrupted()) {
+        if left < Duration::from_millis(1) {
+            return std::thread::sleep(left);
+        }
+        let millis = libc::c_int::try_from(left.as_millis()).unwrap_or(libc::c_int::MAX);
+        // SAFETY: the pointer is to one descriptor, and lives as long as the call.
+        unsafe { libc::poll(&raw mut watched, 1, millis) };
+    }
 }
 
 /// A file or a pipe that ends at Ctrl-C.

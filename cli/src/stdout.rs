@@ -14,7 +14,12 @@ pub(crate) struct Stdout(BufWriter<File>);
 impl Stdout {
     pub(crate) fn new() -> io::Result<Stdout> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Stdout(BufWriter::with_capacity(BUFFER, file)))
+        Ok(Stdout::into_file(file))
+    }
+
+    /// Writes to a file in the same way.
+    pub(crate) fn into_file(file: File) -> Stdout {
+        Stdout(BufWriter::with_capacity(BUFFER, file))
     }
 }
 
@@ -26,6 +31,44 @@ impl Write for Stdout {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+/// Standard output beside the sending of messages. Once its reader has gone it takes no more; the messages go on.
+pub(crate) struct SideOutput(Option<Stdout>);
+
+impl SideOutput {
+    /// Opens standard output if it is wanted.
+    pub(crate) fn new(wanted: bool) -> Result<SideOutput, Failure> {
+        Ok(SideOutput(wanted.then(Stdout::new).transpose().map_err(failed)?))
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.attempt(|out| out.write_all(bytes))
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.attempt(Write::flush)
+    }
+
+    fn attempt(&mut self, write: impl FnOnce(&mut Stdout) -> io::Result<()>) -> Result<(), Failure> {
+        let Some(out) = &mut self.0 else { return Ok(()) };
+        let outcome = write(out);
+        if outcome.is_err() {
+            self.0 = None;
+        }
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome.map_err(failed),
+        }
+    }
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::failed(format!("standard output: {error}"))
 }
 
 /// Why receiving ended early.
@@ -52,11 +95,11 @@ impl From<stargate_core::Error> for Stop {
     }
 }
 
-/// The end of a command that prints. A closed pipe wants no more, which is no error.
+/// Ends a command that prints. A closed pipe is not an error.
 pub(crate) fn ended(outcome: Result<u8, Stop>) -> Ended {
     outcome.or_else(|stop| match stop {
         Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(DONE),
-        Stop::Output(error) => Err(Failure::failed(format!("standard output: {error}"))),
+        Stop::Output(error) => Err(failed(error)),
         Stop::Failed(failure) => Err(failure),
     })
 }

@@ -73,6 +73,12 @@ fn the_mock_serves_until_ctrl_c() {
 }
 
 #[test]
+fn help_shows_placeholders_as_they_are_typed() {
+    let help = text(&Shell::new(), &["help", "produce"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("{{ n }} is the number, {{ time }}"), "{help}");
+}
+
+#[test]
 fn completions_and_the_version_are_printed() {
     let shell = Shell::new();
     for name in ["bash", "zsh", "fish"] {

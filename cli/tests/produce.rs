@@ -154,7 +154,7 @@ fn wrong_arguments_say_what_is_right() {
         (&["produce", "t", "-D", ""], "at least one byte"),
         (&["produce", "t", "-n", "3"], "-m"),
         (&["read", "t", "--from", "soon!"], "a message id, a time"),
-        (&["read", "t", "-X", "starting_message=latest"], "the argument --from"),
+        (&["read", "t", "-X", "starting_message=latest"], "give --from instead"),
         (&["read", "t", "-f", "%q"], "%s %S %k"),
         (&["consume", "t"], "-s <SUB>"),
     ] {

@@ -63,6 +63,18 @@ fn reading_begins_and_ends_where_it_is_wanted() {
 }
 
 #[test]
+fn what_is_sent_after_the_start_is_not_read() {
+    let shell = with_numbers(3);
+    // The first delivery is late, and arrives together with what was sent meanwhile.
+    shell.0.fault("receive", None, "delay:1000", 1).unwrap();
+    let child = shell.command(&["read", "t", "-e"]).spawn().unwrap();
+    assert!(shell.0.wait("receive", None, 1, Duration::from_secs(10)).unwrap());
+    std::thread::sleep(Duration::from_millis(300));
+    shell.ok(&["produce", "t"], b"new\n");
+    assert_eq!(child.wait_with_output().unwrap().stdout, numbers(1..=3));
+}
+
+#[test]
 fn tail_prints_the_last_messages() {
     let shell = with_numbers(20);
     assert_eq!(shell.ok(&["tail", "t"], b""), numbers(11..=20));

@@ -1,5 +1,5 @@
-//! The paths that every message takes, for the micro-benchmarks in `benches/`: no socket, no task, no clock. Not part of the
-//! API.
+//! The paths that every message takes, for the micro-benchmarks in `benches/`: no socket, no task, no clock. Not part
+//! of the API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,21 +56,8 @@ impl Decoder {
     }
 }
 
-const POLICY: Policy = Policy {
-    hosts: 1,
-    first_host: 0,
-    lazy: true,
-    keep_trying: false,
-    max_reconnects: 0,
-    ping_interval: Duration::from_secs(30),
-    pong_timeout: Duration::from_secs(10),
-    backoff_min: Duration::from_millis(100),
-    backoff_max: Duration::from_secs(10),
-    seed: 1,
-};
-
 fn connected<R: Role>(role: R) -> Session<R> {
-    let mut session = Session::new(role, POLICY);
+    let mut session = Session::new(role, Policy::LOCAL);
     session.start();
     while session.poll_action().is_some() {}
     session.handle_connected(Moment::ZERO);

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
+use crate::runtime;
 
 /// What runs once.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -38,12 +39,30 @@ struct State {
     thread: Option<ThreadId>,
     running: bool,
     closed: bool,
+    /// How many jobs are still to come, even after the close.
+    promised: usize,
+}
+
+impl State {
+    /// Whether nothing is left to run, now and later.
+    fn is_over(&self) -> bool {
+        self.closed && self.jobs.is_empty() && self.promised == 0
+    }
 }
 
 impl Shared {
     /// No callback runs under the lock, so a poisoned one is as good as any.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues jobs, and tells the application if it polls and had nothing to poll for.
+    fn queue(&self, state: &mut State, jobs: impl IntoIterator<Item = Job>) {
+        let idle = state.jobs.is_empty();
+        state.jobs.extend(jobs);
+        if let Some(wake_fd) = self.wake_fd.as_ref().filter(|_| idle) {
+            wake_fd.signal();
+        }
     }
 }
 
@@ -90,7 +109,7 @@ impl Callbacks {
             return Err(Error::new(ErrorKind::WouldDeadlock, inside));
         }
         while state.thread.is_some() || state.jobs.is_empty() {
-            if state.closed && state.jobs.is_empty() {
+            if state.is_over() {
                 return Err(Error::closed());
             }
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
@@ -112,7 +131,7 @@ impl Callbacks {
     }
 
     /// Where callbacks are polled, a caller that waits for them runs them itself, unless another one does.
-    fn serve_if_polled(&self) {
+    pub(crate) fn serve_if_polled(&self) {
         while self.is_polled() && matches!(self.poll(Some(Instant::now())), Ok(served) if served > 0) {}
     }
 
@@ -127,19 +146,16 @@ impl Callbacks {
             return;
         }
         let mut state = self.shared.state();
-        if state.closed && state.thread.is_none() {
+        if state.is_over() && state.thread.is_none() {
             drop(state);
-            // After the close nothing may run, but whoever is told has to be told: dropping the job does that.
+            // After the close no job may run. Dropping a job reports that to its caller.
             jobs.clear();
             return;
         }
-        let idle = state.jobs.is_empty();
-        state.jobs.extend(jobs.drain(..));
-        if let Some(wake_fd) = &self.shared.wake_fd {
-            if idle {
-                wake_fd.signal();
-            }
-        } else if let Err(error) = self.start_thread(&mut state) {
+        self.shared.queue(&mut state, jobs.drain(..));
+        if !self.is_polled()
+            && let Err(error) = self.start_thread(&mut state)
+        {
             // Only where nobody made sure of the thread. The jobs stay, and the next one tries again.
             self.log.write(Level::Error, &error.to_string());
         }
@@ -152,12 +168,23 @@ impl Callbacks {
         if self.is_polled() || self.begun.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.start_thread(&mut self.shared.state())
+        let mut state = self.shared.state();
+        if state.closed { Ok(()) } else { self.start_thread(&mut state) }
     }
 
-    /// The thread lives from now to the close.
+    /// Promises one job, which runs even if the client is closed in the meantime.
+    pub(crate) fn promise(&self) -> Result<Promise> {
+        let mut state = self.shared.state();
+        if !self.is_polled() {
+            self.start_thread(&mut state)?;
+        }
+        state.promised += 1;
+        Ok(Promise { shared: self.shared.clone() })
+    }
+
+    /// The thread lives from now to the close; after the close, until what was promised has run.
     fn start_thread(&self, state: &mut State) -> Result<()> {
-        if state.thread.is_some() || state.closed {
+        if state.thread.is_some() {
             return Ok(());
         }
         let (shared, log) = (self.shared.clone(), self.log.clone());
@@ -177,15 +204,19 @@ impl Callbacks {
     }
 
     /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
-    /// wait, since the job that asks is one of them.
+    /// wait, since the job that asks is one of them. A thread of the library never runs polled callbacks, and waits until
+    /// the application has polled them.
     pub(crate) async fn passed(&self) {
-        self.serve_if_polled();
+        let of_library = runtime::is_io_thread();
+        if !of_library {
+            self.serve_if_polled();
+        }
         let (done, passed) = oneshot::channel();
         {
             let state = self.shared.state();
             let idle = !state.running && state.jobs.is_empty();
             // Polled callbacks that nobody polls are not waited for; those that want a thread are.
-            let unpolled = self.is_polled() && state.thread.is_none();
+            let unpolled = self.is_polled() && state.thread.is_none() && !of_library;
             if idle || unpolled || state.thread == Some(thread::current().id()) {
                 return;
             }
@@ -207,6 +238,26 @@ impl Callbacks {
 impl Drop for Callbacks {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// A job that is still to come.
+pub(crate) struct Promise {
+    shared: Arc<Shared>,
+}
+
+impl Promise {
+    /// Runs the promised job where the callbacks run.
+    pub(crate) fn keep(self, job: impl FnOnce() + Send + 'static) {
+        let job: Job = Box::new(job);
+        self.shared.queue(&mut self.shared.state(), [job]);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.shared.state().promised -= 1;
+        self.shared.changed.notify_all();
     }
 }
 
@@ -276,7 +327,7 @@ fn serve(shared: &Shared, log: &Log) {
     loop {
         if !state.jobs.is_empty() {
             state = run_due(shared, state, log);
-        } else if state.closed {
+        } else if state.is_over() {
             state.thread = None;
             return;
         } else {
@@ -342,6 +393,29 @@ mod tests {
         assert!(passed_within(&callbacks, Duration::from_secs(60)));
         callbacks.close();
         assert_eq!(callbacks.poll(None).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn a_promised_job_runs_after_the_close_and_the_poll_ends_after_it() {
+        let callbacks = Callbacks::new(Log::new("test", None));
+        let promise = callbacks.promise().unwrap();
+        callbacks.close();
+        let (sender, ran) = std::sync::mpsc::channel();
+        let late = callbacks.promise().unwrap();
+        let also = sender.clone();
+        promise.keep(move || also.send(1).unwrap());
+        assert_eq!(ran.recv_timeout(Duration::from_secs(60)), Ok(1));
+        late.keep(move || sender.send(2).unwrap());
+        assert_eq!(ran.recv_timeout(Duration::from_secs(60)), Ok(2));
+
+        let polled = Callbacks::polled(Log::new("test", None)).unwrap();
+        let (kept, dropped) = (polled.promise().unwrap(), polled.promise().unwrap());
+        polled.close();
+        kept.keep(|| ());
+        assert_eq!(polled.poll(Some(soon())).unwrap(), 1);
+        assert_eq!(polled.poll(Some(Instant::now())).unwrap(), 0);
+        drop(dropped);
+        assert_eq!(polled.poll(None).unwrap_err().kind(), ErrorKind::Closed);
     }
 
     #[test]

@@ -9,9 +9,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Gives the keys of end-to-end encryption by their names; Pulsar's `CryptoKeyReader`.
 ///
-/// It runs on a thread of the library that may block, as a vault or the network may ask for. The public key is asked for
-/// when a producer is opened and whenever it makes a new data key, every four hours; a private key when a message comes
-/// under a data key that is not known yet, and never twice at a time.
+/// It runs on a thread of the library and may block, for example on a vault or the network. A producer requests the
+/// public key when it is opened and for each new data key, every four hours. A consumer requests a private key when a
+/// message arrives under an unknown data key, one at a time.
 pub trait CryptoKeyReader: Send + Sync {
     /// The public key that a producer encrypts with. What metadata comes with it goes with each message, and helps
     /// [`CryptoKeyReader::private_key`] to find the other half: a version, for instance. It is not encrypted.
@@ -25,8 +25,8 @@ pub trait CryptoKeyReader: Send + Sync {
     ) -> std::result::Result<EncryptionKeyInfo, Failure>;
 }
 
-/// A key, and what goes with it; Pulsar's `EncryptionKeyInfo`. The key is wiped from memory when it is dropped, and never
-/// shown.
+/// A key with its metadata; Pulsar's `EncryptionKeyInfo`. The key is wiped from memory when it is dropped, and never
+/// printed.
 #[derive(Clone)]
 pub struct EncryptionKeyInfo {
     pub(crate) key: Zeroizing<Vec<u8>>,

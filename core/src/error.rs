@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Closed = 2,
     /// The topic was terminated and everything in it has been read.
     EndOfTopic = 3,
+    /// The application interrupted the receive; no message was taken.
+    Interrupted = 4,
     /// An argument or an option was invalid; nothing was done.
     InvalidArgument = -1,
     /// No host could be reached, or a connection broke and could not be restored.
@@ -54,10 +56,11 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [ErrorKind; 19] = [
+    pub const ALL: [ErrorKind; 20] = [
         ErrorKind::Timeout,
         ErrorKind::Closed,
         ErrorKind::EndOfTopic,
+        ErrorKind::Interrupted,
         ErrorKind::InvalidArgument,
         ErrorKind::Connect,
         ErrorKind::Authentication,
@@ -92,6 +95,7 @@ impl ErrorKind {
             ErrorKind::Timeout => "timeout",
             ErrorKind::Closed => "closed",
             ErrorKind::EndOfTopic => "end_of_topic",
+            ErrorKind::Interrupted => "interrupted",
             ErrorKind::InvalidArgument => "invalid_argument",
             ErrorKind::Connect => "connect",
             ErrorKind::Authentication => "authentication",
@@ -142,10 +146,13 @@ struct Inner {
     message: String,
     broker_text: Option<String>,
     http_status: Option<u16>,
+    /// The option whose documentation helps.
+    option: Option<String>,
     /// The code of the close frame that ended the connection.
     close_code: Option<u16>,
     /// Its kind may be retriable, but this failure is permanent.
     lasting: bool,
+    of_proxy: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -163,14 +170,21 @@ impl Error {
             message: message.into(),
             broker_text: None,
             http_status: None,
+            option: None,
             close_code: None,
             lasting: false,
+            of_proxy: false,
             source: None,
         }))
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// Creates an error about the value of an option.
+    pub(crate) fn option(key: &str, why: impl fmt::Display) -> Error {
+        Error::invalid(format!("option {key:?}: {why}")).see_option(key)
     }
 
     pub(crate) fn closed() -> Error {
@@ -193,6 +207,13 @@ impl Error {
     pub fn on_topic(self, topic: &str) -> Error {
         self.edit(|inner| {
             inner.topic.get_or_insert_with(|| topic.to_owned());
+        })
+    }
+
+    /// Ends the text with where this option is documented. The first option named is kept.
+    pub(crate) fn see_option(self, key: &str) -> Error {
+        self.edit(|inner| {
+            inner.option.get_or_insert_with(|| key.to_owned());
         })
     }
 
@@ -223,6 +244,10 @@ impl Error {
 
     pub(crate) fn not_retriable(self) -> Error {
         self.edit(|inner| inner.lasting = true)
+    }
+
+    pub(crate) fn said_by_proxy(self) -> Error {
+        self.edit(|inner| inner.of_proxy = true)
     }
 
     /// Returns whether another attempt would fail in the same way, even if its kind is retriable.
@@ -269,6 +294,11 @@ impl Error {
         self.0.http_status
     }
 
+    /// Returns whether a proxy on the way failed or refused. The server then received nothing.
+    pub fn is_of_proxy(&self) -> bool {
+        self.0.of_proxy
+    }
+
     /// Returns whether the same call may succeed later; as [`ErrorKind::is_retriable`], but it considers what the
     /// server said.
     pub fn is_retriable(&self) -> bool {
@@ -279,7 +309,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
-        match (&inner.operation, &inner.topic) {
+        let topic = inner.topic.as_ref().filter(|topic| !topic.is_empty());
+        match (&inner.operation, topic) {
             (Some(operation), Some(topic)) => write!(f, "{operation} {topic}: ")?,
             (Some(operation), None) => write!(f, "{operation}: ")?,
             (None, Some(topic)) => write!(f, "{topic}: ")?,
@@ -297,7 +328,10 @@ impl fmt::Display for Error {
             last = text;
             cause = error.source();
         }
-        Ok(())
+        match &inner.option {
+            Some(key) => write!(f, " (see docs/configuration.md#{key})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -330,6 +364,15 @@ mod tests {
             "open producer persistent://public/default/orders: no host could be reached: refused"
         );
         assert_eq!(error.topic(), Some("persistent://public/default/orders"));
+    }
+
+    #[test]
+    fn an_error_about_an_option_ends_with_where_to_read() {
+        let error = Error::option("tls_ca_file", "unusable").caused_by(std::io::Error::other("refused"));
+        assert_eq!(
+            error.see_option("proxy").during("open client").to_string(),
+            "open client: option \"tls_ca_file\": unusable: refused (see docs/configuration.md#tls_ca_file)"
+        );
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use hyper::HeaderMap;
 
-use crate::driver::{refusal, websocket};
+use crate::driver::refusal;
+use crate::driver::websocket::heard;
 use crate::encryption::{Context, decompress_all};
 use crate::error::{Error, ErrorKind};
 use crate::message::batch::unpack;
@@ -65,11 +66,20 @@ pub fn encrypted(data: &[u8]) {
 }
 
 /// What a server writes on a WebSocket, in pieces of as many bytes as the first one says: what is read of it is what the
-/// WebSocket crate reads by itself.
+/// WebSocket crate reads by itself. With compression it is the same however the bytes arrive, and texts that are
+/// compressed are read as they were.
 pub fn websockets(data: &[u8]) {
     let Some((&piece, bytes)) = data.split_first() else { return };
-    let [here, alone] = websocket::heard(bytes, usize::from(piece));
-    assert_eq!(here, alone);
+    let (piece, reset) = (usize::from(piece), piece % 2 == 1);
+    assert_eq!(heard::here(bytes, piece, None), heard::alone(bytes, piece));
+    let at_once = heard::here(bytes, usize::MAX, Some(heard::agreed(false)));
+    assert_eq!(heard::here(bytes, piece, Some(heard::agreed(false))), at_once);
+    let text = text(bytes);
+    let texts: Vec<&str> = text.split('\n').filter(|text| !text.is_empty()).collect();
+    let frames = heard::frames(&texts, piece, reset);
+    let mut read = heard::here(&frames, piece, Some(heard::agreed(reset)));
+    read.retain(|item| item.starts_with("text "));
+    assert_eq!(read, texts.iter().map(|text| format!("text {text}")).collect::<Vec<_>>());
 }
 
 /// Frames of the server: receipts and messages.

@@ -2,9 +2,9 @@
 
 /// Gives headers for a request, names with values; asked at each connect and each request to the REST API.
 ///
-/// It runs on a thread of the library that may block, and the connection waits for it, within `connect_timeout`. What holds
-/// for the option `headers` holds for what it gives. Closures of the shape `Fn() -> Result<Vec<(String, String)>, E>`
-/// implement it.
+/// It runs on a thread of the library and may block; the connection waits for it within `connect_timeout`. The rules of
+/// the option `headers` apply to its result. Closures of the shape `Fn() -> Result<Vec<(String, String)>, E>` implement
+/// it.
 pub trait HeadersSupplier: Send + Sync {
     /// The headers; of those in the option `headers`, they replace the ones with the same names.
     fn headers(&self) -> std::result::Result<Vec<(String, String)>, Box<dyn std::error::Error + Send + Sync>>;

@@ -80,7 +80,7 @@ impl Http {
         let own: Option<ServiceUrl> = options
             .admin_url
             .as_deref()
-            .map(|url| url.parse().map_err(|error: Error| Error::invalid("option \"admin_url\"").caused_by(error)))
+            .map(|url| url.parse().map_err(|error: Error| Error::option("admin_url", error)))
             .transpose()?;
         let url = own.as_ref().unwrap_or(service);
         let mut access = Access::new(url, credentials, jar, options, Protocol::Http)?;

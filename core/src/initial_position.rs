@@ -18,7 +18,7 @@ const KNOWN_SINCE: u32 = 4;
 /// already, and where the REST API does not tell the version.
 pub(crate) async fn ensure(
     client: &Arc<ClientInner>,
-    topics: &[&TopicName],
+    topics: &[TopicName],
     subscription: &str,
     options: &Resolved,
 ) -> Result<()> {
@@ -28,8 +28,8 @@ pub(crate) async fn ensure(
         return Ok(());
     }
     let admin = Admin::advisor(client, options)?;
-    let version = client.broker_version.get_or_init(|| async { admin.broker_version().await.ok() }).await;
-    if version.as_deref().and_then(major).is_none_or(|major| major >= KNOWN_SINCE) {
+    let version = client.broker_version.get_or_try_init(|| admin.broker_version()).await;
+    if version.ok().and_then(|version| major(version)).is_none_or(|major| major >= KNOWN_SINCE) {
         return Ok(());
     }
     for topic in topics.iter().filter(|topic| topic.persistence() == Persistence::Persistent) {

@@ -43,6 +43,8 @@
 //! - `message/`, `topic.rs`, `error.rs`, [`stats`]: values.
 //! - `mock/`: a broker for tests, which shares no code with the client.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 /// Compiles the program of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
@@ -87,6 +89,7 @@ mod message;
 pub mod mock;
 mod net;
 mod one_shot;
+mod operations;
 pub mod options;
 mod outcome;
 mod producer;
@@ -108,6 +111,7 @@ mod topic;
 pub mod blocking;
 
 pub use admin::Admin;
+pub use auth::plugin::plugin_options;
 pub use client::Client;
 pub use connection_state::{ConnectionState, StateChange, StateListener};
 pub use consumer::{Consumer, Topics};
@@ -120,8 +124,9 @@ pub use log::{Level, LogSink};
 pub use message::{Message, MessageId, OutgoingMessage, Receipt};
 pub use one_shot::produce;
 pub use options::{
-    AuthTokenIn, CompressionType, CryptoFailureAction, HashingScheme, InitialPosition, OAuth2AuthMethod, OnDisconnect,
-    Options, Ordering, RoutingMode, SubscriptionMode, SubscriptionType, WhenFull,
+    AuthTokenIn, CompressionContext, CompressionType, CryptoFailureAction, HashingScheme, InitialPosition,
+    OAuth2AuthMethod, OnDisconnect, Options, Ordering, RoutingMode, SubscriptionMode, SubscriptionType,
+    WebSocketCompression, WhenFull,
 };
 pub use outcome::Outcome;
 pub use producer::{DeliveryReport, Pending, Producer};

@@ -77,20 +77,24 @@ impl Reader {
         let topic: TopicName = topic.parse().map_err(|error: Error| error.during("open reader"))?;
         let shown = topic.to_string();
         let named = |error: Error| error.during("open reader").on_topic(&shown);
+        client.check_open().map_err(named)?;
+        let options = client.options_for(options, Roles::READER).map_err(named)?;
+        let lazy = options.lazy;
         let reader = Reader::spawn(client, topic, options).await.map_err(named)?;
-        if !options.or(&client.options).resolve().lazy {
+        if !lazy {
             status::connected(&reader.inner.receiver.status()).await.map_err(named)?;
         }
         Ok(reader)
     }
 
-    async fn spawn(client: &Arc<ClientInner>, topic: TopicName, options: &Options) -> Result<Reader> {
-        client.check_open()?;
-        let options = client.options_for(options, Roles::READER)?;
+    async fn spawn(client: &Arc<ClientInner>, topic: TopicName, options: Resolved) -> Result<Reader> {
         let mut route = client.route(Endpoint::Reader(topic.clone()), &options, Roles::READER)?;
         let start = options.starting_message.clone();
         let advisor = Admin::advisor(client, &options)?;
-        let partitions = advisor.partitions_to_open(topic.to_string()).await.unwrap_or(0);
+        let counted = advisor.partitions_to_open(topic.to_string()).await;
+        // A REST API without an answer is not asked again: an open waits for it once.
+        let silence = counted.as_ref().err().filter(|error| error.http_status().is_none()).cloned();
+        let partitions = counted.unwrap_or(0);
         if partitions > 0 && start != "earliest" && start != "latest" {
             return Err(Error::invalid(format!(
                 "the topic has {partitions} partitions, and an id is a position in one of them: \
@@ -109,10 +113,14 @@ impl Reader {
             route.query.set(Query::QUEUE_SIZE, window.to_string());
         }
         let receiver = Receiver::new(client, Arc::new(topic), &options, false);
+        if let Some(error) = &silence {
+            let text = format!("the REST API does not answer, so the topic is read as one without partitions: {error}");
+            receiver.log.write(Level::Warn, &text);
+        }
         // A connection that breaks before the first message could not continue from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
-                "latest" => match advisor.last_message_id(part.to_string()).await {
+                "latest" if silence.is_none() => match advisor.last_message_id(part.to_string()).await {
                     Ok(Some(last)) => last.as_str().to_owned(),
                     Ok(None) => "earliest".to_owned(),
                     Err(_) => start.clone(),

@@ -256,6 +256,11 @@ pub(crate) fn block_on<T>(
     }
 }
 
+/// Returns whether the calling thread is one of the library's runtime.
+pub(crate) fn is_io_thread() -> bool {
+    IS_IO_THREAD.get()
+}
+
 /// Returns the moment after `timeout` from now. A timeout too long to represent means without limit.
 pub(crate) fn deadline_in(timeout: std::time::Duration) -> std::time::Instant {
     const LONG: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);

@@ -140,6 +140,14 @@ counters! {
     malformed: sum, stays;
     /// Frames that belong to the protocol and to nothing that was asked, such as a second receipt.
     unexpected: sum, stays;
+    /// Connections made through a proxy.
+    proxied_connections: sum, stays;
+    /// Connections on which the server agreed to `websocket_compression`.
+    compressed_connections: sum, stays;
+    /// Bytes read from the connections: WebSocket frames, after compression and before TLS.
+    wire_received_bytes: sum, stays;
+    /// Bytes written to the connections.
+    wire_sent_bytes: sum, stays;
     /// Milliseconds since 1970 UTC of the last pong, 0 before the first.
     last_pong_ms: latest, stays;
 }

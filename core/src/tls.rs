@@ -84,6 +84,7 @@ fn identified(builder: Builder, options: &Resolved) -> Result<ClientConfig> {
 
 /// The PEM of an option, given as a file or as a text.
 struct Pem {
+    option: String,
     /// The option, and the file if it is one. The text itself is not shown.
     source: String,
     text: Zeroizing<Vec<u8>>,
@@ -94,16 +95,22 @@ impl Pem {
     fn of(key: &str, text: &Option<String>, file: &Option<String>) -> Result<Option<Pem>> {
         if let Some(text) = text {
             let text = Zeroizing::new(text.as_bytes().to_vec());
-            return Ok(Some(Pem { source: format!("option {key:?}"), text }));
+            return Ok(Some(Pem { option: key.to_owned(), source: format!("option {key:?}"), text }));
         }
         let Some(path) = file else { return Ok(None) };
-        let mut pem = Pem { source: format!("option \"{key}_file\": {path}"), text: Zeroizing::default() };
+        let option = format!("{key}_file");
+        let source = format!("option {option:?}: {path}");
+        let mut pem = Pem { option, source, text: Zeroizing::default() };
         pem.text = Zeroizing::new(std::fs::read(path).map_err(|error| pem.bad(error))?);
         Ok(Some(pem))
     }
 
     fn bad(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::invalid(format!("{} cannot be used", self.source)).caused_by(error)
+        self.error("cannot be used").caused_by(error)
+    }
+
+    fn error(&self, why: &str) -> Error {
+        Error::invalid(format!("{} {why}", self.source)).see_option(&self.option)
     }
 }
 
@@ -111,18 +118,17 @@ fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_slice_iter(&pem.text).collect::<std::result::Result<Vec<_>, _>>();
     let found = read.map_err(|error| pem.bad(error))?;
     if found.is_empty() {
-        return Err(Error::invalid(format!("{} holds no PEM certificate", pem.source)));
+        return Err(pem.error("holds no PEM certificate"));
     }
     Ok(found)
 }
 
 fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_slice(&pem.text).map_err(|error| match memchr::memmem::find(&pem.text, b"ENCRYPTED") {
-        Some(_) => Error::invalid(format!(
-            "{} cannot be used: the key is encrypted, and there is no option for its passphrase; `openssl pkey -in FILE` \
+        Some(_) => pem.error(
+            "cannot be used: the key is encrypted, and there is no option for its passphrase; `openssl pkey -in FILE` \
              writes it plain",
-            pem.source
-        )),
+        ),
         None => pem.bad(error),
     })
 }

@@ -103,8 +103,9 @@ impl TopicName {
         index.parse().ok()
     }
 
-    /// Returns the name as path segments, each percent-encoded.
-    pub(crate) fn path(&self) -> String {
+    /// Returns the name as segments of a path, each percent-encoded: `persistent/tenant/namespace/topic`, for
+    /// [`Admin::request`](crate::admin::Admin::request).
+    pub fn path(&self) -> String {
         format!(
             "{}/{}/{}/{}",
             self.persistence.as_str(),
@@ -126,6 +127,12 @@ impl FromStr for TopicName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<TopicName> {
+        TopicName::parse(text).map_err(|error| error.on_topic(text))
+    }
+}
+
+impl TopicName {
+    fn parse(text: &str) -> Result<TopicName> {
         let (persistence, rest) = match text.split_once("://") {
             None => (Persistence::Persistent, text),
             Some(("persistent", rest)) => (Persistence::Persistent, rest),

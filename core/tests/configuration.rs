@@ -1,4 +1,4 @@
-//! `docs/configuration.md` is the table of options, `docs/statistics.md` that of counters; `UPDATE_DOCS=1` writes them anew.
+//! `docs/configuration.md` is the table of options, `docs/statistics.md` that of counters; `UPDATE_DOCS=1` updates both.
 
 use std::path::Path;
 

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use stargate_core::blocking::Client;
-use stargate_core::{AuthTokenIn, Error, ErrorKind, Options};
+use stargate_core::blocking::{Client, produce, wait};
+use stargate_core::{
+    AuthTokenIn, CompressionContext, Error, ErrorKind, Level, Options, Supervisor, SupervisorConfig,
+    WebSocketCompression,
+};
 
 fn keys(name: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/keys/tls");
@@ -111,17 +114,16 @@ fn a_page_without_an_end_is_shown_as_far_as_it_came() {
     assert!(error.to_string().contains("(503): full house"), "{error}");
 }
 
-/// Answers an upgrade with 101 after what `before` says, with that many other headers.
-fn upgrading(before: &'static str, headers: usize) -> String {
+/// Answers an upgrade with 101 after what `before` says, with these headers too.
+fn upgrading(before: &'static str, headers: String) -> String {
     server(move |mut stream| {
         let head = read_head(&mut stream);
         let key = head
             .lines()
             .find_map(|line| line.to_ascii_lowercase().starts_with("sec-websocket-key:").then(|| line[18..].trim()));
         let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
-        let many: String = (0..headers).map(|number| format!("X-{number}: {number}\r\n")).collect();
         let response = format!(
-            "{before}HTTP/1.1 101 Switching\r\n{many}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            "{before}HTTP/1.1 101 Switching\r\n{headers}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         );
         // Something for the WebSocket right behind it: a ping.
         stream.write_all(&[response.as_bytes(), &[0x89, 0]].concat()).unwrap();
@@ -132,7 +134,8 @@ fn upgrading(before: &'static str, headers: usize) -> String {
 #[test]
 fn an_upgrade_may_come_after_a_1xx_and_with_many_headers() {
     for (before, headers) in [("", 0), ("HTTP/1.1 102 Processing\r\n\r\n", 0), ("", 150)] {
-        open_at(&format!("ws://{}", upgrading(before, headers)), Options::new()).unwrap();
+        let many = (0..headers).map(|number| format!("X-{number}: {number}\r\n")).collect();
+        open_at(&format!("ws://{}", upgrading(before, many)), Options::new()).unwrap();
     }
 }
 
@@ -386,6 +389,28 @@ fn a_prefix_goes_before_every_path_and_the_rest_api_may_have_its_own() {
 }
 
 #[test]
+fn a_lazy_reader_waits_once_for_a_rest_api_that_does_not_answer() {
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let asked = heads.clone();
+    let address = server(move |mut stream| {
+        let head = read_head(&mut stream);
+        asked.lock().unwrap().push(head);
+        thread::sleep(Duration::from_secs(60));
+    });
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = log.clone();
+    let sink = move |level: Level, _: &str, text: &str| written.lock().unwrap().push(format!("{level:?} {text}"));
+    let options = Options::new().lazy(true).admin_url(&format!("http://{address}")).log_sink(sink);
+    let client = Client::new("ws://127.0.0.1:1", options.admin_timeout(Duration::from_millis(500))).unwrap();
+    client.reader("t", Options::new().starting_message("latest")).unwrap();
+    let heads = heads.lock().unwrap();
+    assert!(heads.len() <= 1, "{heads:?}");
+    let log = log.lock().unwrap();
+    let warning = log.iter().find(|text| text.contains("the REST API does not answer"));
+    assert!(warning.is_some_and(|text| text.starts_with("Warn") && text.contains("admin_timeout")), "{log:?}");
+}
+
+#[test]
 fn cookies_are_sent_back_when_they_are_wanted_and_dropped_after_two_failures() {
     for wanted in [true, false] {
         let (address, heads) = recording(REFUSING);
@@ -425,7 +450,7 @@ fn a_headers_function_that_fails_or_hangs_is_named() {
 
 #[test]
 fn redirects_of_the_upgrade_follow_the_rule_of_rest() {
-    let target = upgrading("", 0);
+    let target = upgrading("", String::new());
     let redirect = |to: String| answering(format!("HTTP/1.1 307 There\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"));
     let from = redirect(format!("http://{target}/ws/v2/x"));
     open_at(&format!("ws://{from}"), Options::new().admin_trusted_hosts(&target)).unwrap();
@@ -489,4 +514,79 @@ fn options_that_cannot_be_are_refused_with_their_names_and_without_their_secrets
     }
     let shown = format!("{:?}", Options::new().header("X-Key", "mine").tls_key("-----BEGIN mine-----END "));
     assert!(shown.contains("X-Key") && !shown.contains("\"secret") && !shown.contains("mine"), "{shown}");
+}
+
+fn compressed() -> Options {
+    Options::new().websocket_compression(WebSocketCompression::On)
+}
+
+#[test]
+fn compression_is_offered_only_where_it_is_wanted_and_never_on_rest() {
+    let reset = compressed().websocket_compression_context(CompressionContext::Reset);
+    let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    for (options, offer) in [(Options::new(), None), (compressed(), Some("permessage-deflate")), (reset, Some(both))] {
+        let [upgrade, rest] = heads_with(|address| format!("ws://{address}"), options);
+        match offer {
+            Some(offer) => assert_sent(&upgrade, &[&format!("sec-websocket-extensions: {offer}")]),
+            None => assert!(!upgrade.contains("sec-websocket-extensions"), "{upgrade}"),
+        }
+        assert!(!rest.contains("sec-websocket-extensions"), "{rest}");
+    }
+}
+
+#[test]
+fn extensions_that_were_not_offered_are_refused_with_the_host_that_named_them() {
+    for (options, extensions, words) in [
+        (Options::new(), "permessage-deflate", "which the client did not offer"),
+        (compressed(), "permessage-deflate; client_max_window_bits=9", "whose parameter \"client_max_window_bits=9\""),
+    ] {
+        let address = upgrading("", format!("Sec-WebSocket-Extensions: {extensions}\r\n"));
+        let error = refusal(&format!("ws://{address}"), options);
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        let named = error.to_string().contains(&format!("{address} answered the WebSocket upgrade with the extension"));
+        assert!(named && error.to_string().contains(words), "{error}");
+    }
+}
+
+/// Wrong values of the options for proxies, gateways, credentials and compression, and a part of the error.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("proxy", "ftp://squid", "option proxy: its scheme"),
+    ("no_proxy", "10.0.0.0/99", "no_proxy"),
+    ("headers", "Host: x", "belongs to the connection"),
+    ("cookies", "maybe", "\"cookies\""),
+    ("auth_token_in", "body", "header"),
+    ("auth_method_name", "two\nlines", "auth_method_name"),
+    ("tls_ca", "x", "expected a text in PEM"),
+    ("tls_server_name", "not a name", "tls_server_name"),
+    ("oauth2_auth_method", "magic", "client_secret_post"),
+    ("oauth2_scope", "s", "needs oauth2_key_file"),
+    ("oauth2_refresh", "2", "from 0.1 to 1"),
+    ("basic_user", "u", "needs basic_password"),
+    ("auth_plugin", "athenz", "need each other"),
+    ("websocket_compression", "maybe", "websocket_compression"),
+    ("websocket_compression_level", "10", "from 1 to 9"),
+    ("websocket_compression_min", "-1", "websocket_compression_min"),
+    ("websocket_compression_context", "forget", "keep"),
+];
+
+#[test]
+fn clients_supervisors_and_ad_hoc_producing_refuse_the_same_values() {
+    let url = "ws://127.0.0.1:1/ws/v2/producer/persistent/public/default/t";
+    for (key, value, words) in WRONG {
+        let given = || {
+            let mut options = Options::new();
+            options.set(key, value).map(|()| options)
+        };
+        let client = given().and_then(|options| Client::new("ws://127.0.0.1:1", options)).map(drop);
+        let ad_hoc = given().and_then(|options| produce(url, ["x"], options)).map(drop);
+        let json = serde_json::json!({ "host": "127.0.0.1:1", "producer": { "topic": "t" }, *key: value });
+        let supervisor = SupervisorConfig::from_json(&json.to_string())
+            .and_then(|config| wait(Supervisor::start(config), None))
+            .map(drop);
+        for (face, outcome) in [("client", client), ("ad hoc", ad_hoc), ("supervisor", supervisor)] {
+            let error = outcome.expect_err(key);
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{key}, {face}: {error}");
+            assert!(error.to_string().contains(words), "{key}, {face}: {error}");
+        }
+    }
 }

@@ -223,7 +223,7 @@ fn an_edge_put_back_is_found() {
             "receiver/polled.rs imports client/mod.rs",
         ),
         ("http.rs", "fn up() { crate::client::inner::ClientInner::close(); }", "http.rs imports client/inner.rs"),
-        ("consumer.rs", "use crate::reader::Reader;", "consumer.rs imports reader.rs"),
+        ("consumer/mod.rs", "use crate::reader::Reader;", "consumer/mod.rs imports reader.rs"),
         ("topic.rs", "use crate::Error;", "topic.rs imports lib.rs"),
         ("proto/restart.rs", "use super::consumer::Event;", "proto/restart.rs is in a circle"),
         ("mock/ledger.rs", "use super::topics::Broker;", "mock/ledger.rs is in a circle"),

@@ -21,7 +21,7 @@ static void check(stargate_status status, stargate_error *error)
     exit(1);
 }
 
-/* A real one would ask whoever issues the tokens. It runs on a thread of the library, and may block. */
+/* A real one would ask the issuer of the tokens. It runs on a thread of the library and may block. */
 static stargate_status token(void *user_data, char *buffer, size_t capacity, size_t *length)
 {
     const char *text = user_data;

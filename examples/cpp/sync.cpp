@@ -2,7 +2,7 @@
 //
 //     ./sync [ws://localhost:8080]       (or PULSAR_URL in the environment)
 //
-// No exception is wanted here, so every result is looked at.
+// It uses no exceptions, so it checks every result.
 #include <stargate.hpp>
 
 #include <chrono>

@@ -23,7 +23,7 @@ int main()
     stargate::options options;
     if (authority != nullptr)
         options.set("tls_ca_file", authority);
-    // A real one would ask whoever issues the tokens. It runs on a thread of the library, and may block.
+    // A real one would ask the issuer of the tokens. It runs on a thread of the library and may block.
     options.on_token([token = std::string(secret)] { return token; });
     try {
         stargate::client client(url, options);

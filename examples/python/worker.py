@@ -3,7 +3,7 @@
     python worker.py [URL]
 
 It runs until Ctrl-C, finishes what it has begun, and loses nothing: an order is acknowledged after its bill is stored,
-and an order whose bill fails comes again.
+and an order whose bill fails is redelivered.
 """
 
 from __future__ import annotations

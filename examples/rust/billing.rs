@@ -10,7 +10,7 @@ use stargate_core::blocking::Client;
 use stargate_core::mock::{Mock, MockMessage, MockOptions};
 use stargate_core::{HandlerResult, Message, Options, Outcome, Result};
 
-/// What is tested: it bills each order once, and has an order come again when the till is jammed.
+/// The code under test. It bills each order once; when the till is jammed, the order is redelivered.
 struct Billing {
     till: Arc<Mutex<Till>>,
 }

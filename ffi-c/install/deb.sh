@@ -86,6 +86,6 @@ encryption, and a mock broker for tests.
 DESCRIPTION
 package dev libstargate-dev libdevel "$runtime (= $debian_version)" \
     "client of Apache Pulsar over WebSocket (development files)" <<'DESCRIPTION'
-Headers for C and C++, the static library, a pkg-config file and a CMake
-package of libstargate.
+Headers for C and C++, the ABI as JSON, the static library, a pkg-config
+file and a CMake package of libstargate.
 DESCRIPTION

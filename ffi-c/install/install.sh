@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs libstargate: shared and static library, headers, pkg-config file, CMake package, licences, bill of materials.
+# Installs libstargate: shared and static library, headers, the ABI as JSON, pkg-config file, CMake package, licences,
+# bill of materials.
 #
 #     ffi-c/install/install.sh [FOLDER WITH libstargate.so, by default target/release]
 #
@@ -57,6 +58,7 @@ for header in "$root"/include/*.h "$root"/include/*.hpp; do
     esac
     install -m 644 "$header" "$destdir$includedir/"
 done
+install -m 644 "$root/include/stargate.abi.json" "$destdir$includedir/"
 fill stargate.pc.in "$destdir$libdir/pkgconfig/stargate.pc"
 fill stargateConfig.cmake.in "$destdir$libdir/cmake/stargate/stargateConfig.cmake"
 fill stargateConfigVersion.cmake.in "$destdir$libdir/cmake/stargate/stargateConfigVersion.cmake"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what is linked into the C library and into the wheel: the licences, and a bill of materials (CycloneDX 1.6).
 
-    third_party.py          writes the files anew, after a change of Cargo.lock
+    third_party.py          writes the files again after a change of Cargo.lock
     third_party.py --check  2 if they are not what it would write
 
 They are committed, so nothing but Cargo is needed to build and to package. The crates are those of `cargo tree`: what
@@ -67,17 +67,17 @@ class Crate(NamedTuple):
 
     @property
     def takes_apache(self) -> bool:
-        """Whether Apache-2.0 is one of the licences to choose from."""
+        """Return whether Apache-2.0 is one of the licences to choose from."""
         return "Apache-2.0" in self.licence.split(" OR ")
 
 
 def cargo(*arguments: str) -> str:
-    """What Cargo prints."""
+    """Return what Cargo prints."""
     return subprocess.run(["cargo", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def crates() -> dict[str, Crate]:
-    """All crates of the workspace's lock file that are for this target, linked or not."""
+    """Return all crates of the workspace's lock file that are for this target, linked or not."""
     metadata = json.loads(cargo("metadata", "--locked", "--format-version=1", f"--filter-platform={TARGET}"))
     found = [
         Crate(
@@ -94,7 +94,7 @@ def crates() -> dict[str, Crate]:
 
 
 def links(package: str) -> dict[str, set[str]]:
-    """Each crate that is linked into a package, and the crates that it uses."""
+    """Return each crate that is linked into a package, and the crates that it uses."""
     options = ["--locked", f"--target={TARGET}", "--edges=normal,no-proc-macro", "--prefix=depth", "--format= {p}"]
     graph: dict[str, set[str]] = {}
     above: list[str] = []
@@ -110,7 +110,7 @@ def links(package: str) -> dict[str, set[str]]:
 
 
 def bill_of_materials(root: Crate, linked: list[Crate], graph: dict[str, set[str]]) -> str:
-    """As CycloneDX has it; without a serial number and a date, so that it changes with its content only."""
+    """Return the CycloneDX document, without serial number and date, so that it changes only with its content."""
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
     checksums = {f"{package['name']}@{package['version']}": package.get("checksum") for package in lock["package"]}
 
@@ -143,12 +143,12 @@ def bill_of_materials(root: Crate, linked: list[Crate], graph: dict[str, set[str
 
 
 def tidy(path: Path) -> str:
-    """The text of a file without empty lines around it and blanks at the ends of lines."""
+    """Return the text of a file without empty lines around it and blanks at the ends of lines."""
     return "\n".join(line.rstrip() for line in path.read_text().strip("\n").splitlines())
 
 
 def texts(crate: Crate) -> list[str]:
-    """The licences and notices that a crate comes with, but for licences that were not chosen and Apache-2.0."""
+    """Return the licences and notices that a crate comes with, but for licences that were not chosen and Apache-2.0."""
     paths = sorted(path for path in crate.folder.rglob("*") if path.is_file() and TERMS.fullmatch(path.name))
     if not paths and not crate.takes_apache:
         sys.exit(f"{crate.ref} ({crate.licence}) comes without the text of its licence: see BORROWED")
@@ -157,7 +157,7 @@ def texts(crate: Crate) -> list[str]:
 
 
 def borrowed(name: str, known: dict[str, Crate]) -> str:
-    """The text of a licence that is not where it should be."""
+    """Return the text of a licence that is not in its usual place."""
     lender, file, rights = BORROWED[name]
     [folder] = [crate.folder for crate in known.values() if crate.name == lender]
     text, replaced = re.subn(r"^Copyright .*", rights, tidy(folder / file), count=1, flags=re.MULTILINE)
@@ -167,7 +167,7 @@ def borrowed(name: str, known: dict[str, Crate]) -> str:
 
 
 def licences(name: str, bom: str, linked: list[Crate], known: dict[str, Crate]) -> str:
-    """The notices of what is linked, each text once."""
+    """Return the notices of what is linked, each text once."""
     whose: dict[str, list[str]] = {}
     for crate in linked:
         for text in [borrowed(crate.name, known)] if crate.name in BORROWED else texts(crate):

@@ -1,15 +1,17 @@
 //! The client: where the servers are, and everything that is opened through it.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 use stargate_core::{Client, blocking};
 
 use crate::error::{stargate_error, stargate_status};
 use crate::options::{options_or_default, stargate_options};
 use crate::util::boundary::{self, Out, enter, enter_or};
+use crate::util::completion::{Done, stargate_done_fn};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
-use crate::util::values::owned_string;
+use crate::util::user_data::UserData;
+use crate::util::values::{owned_string, stargate_destroy_fn};
 
 /// A client of a Pulsar cluster. It opens no connection itself: each producer, consumer and reader has its own.
 pub struct stargate_client {
@@ -70,7 +72,12 @@ pub unsafe extern "C" fn stargate_client_poll(
 
 /// Returns in `*out` a file descriptor that is readable while callbacks are due, with
 /// `stargate_options_poll_callbacks`. Watch it with poll, epoll, libuv, GLib and the like, and call
-/// `stargate_client_poll` when it is readable. It belongs to the client: do not read from it or close it.
+/// `stargate_client_poll` when it is readable.
+///
+/// It is a socket that does not block. A loop that reads from it may do so, if it polls after each read until nothing is
+/// served: the bytes mean nothing, and no more may come for what is due already. Do not write to it. It belongs to the
+/// client, and is closed when the client and all of its handles are freed: give a loop that closes it, or that may
+/// outlive the client, a dup of it.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for a client that has a thread for callbacks.
 #[unsafe(no_mangle)]
@@ -156,6 +163,32 @@ pub unsafe extern "C" fn stargate_client_close(
     }
 }
 
+/// Closes the client as `stargate_client_close` does, but does not wait. It calls `on_done` exactly once, after every other
+/// callback of the client, unless this call fails. With polled callbacks, poll until then. The caller still frees the
+/// handles.
+///
+/// Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+/// STARGATE_TIMEOUT if a handle could not be closed in time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_close_async(
+    client: *mut stargate_client,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let client = handle::inner(client, "client")?.get()?;
+            let (done, limit) = (Done::new(on_done, user_data)?, time::limit(timeout_ms)?);
+            client.close_with(limit, |closed| done.ended(closed))
+        })
+    }
+}
+
 /// Frees a client. NULL does nothing. Handles opened through it continue until they are closed or freed themselves.
 ///
 /// Thread-safe.
@@ -163,4 +196,14 @@ pub unsafe extern "C" fn stargate_client_close(
 pub unsafe extern "C" fn stargate_client_free(client: *mut stargate_client) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
     enter_or((), || drop(unsafe { handle::take(client) }));
+}
+
+/// Frees a client as `stargate_client_free` does, but never waits, and runs nothing of the application on this thread. It
+/// is for finalizers. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_client_release(client: *mut stargate_client) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { handle::release(client) }
 }

@@ -7,11 +7,13 @@ use stargate_core::{Consumer, MessageId, Result, TopicName, Topics, blocking};
 
 use crate::client::stargate_client;
 use crate::error::{stargate_error, stargate_status};
-use crate::message::stargate_message;
+use crate::message::{self, stargate_message};
 use crate::options::{options_or_default, stargate_options};
 use crate::util::boundary::{self, Out, enter, enter_or};
+use crate::util::completion::{Done, stargate_done_fn, stargate_received_fn};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
+use crate::util::user_data::UserData;
 use crate::util::values::{Text, stargate_destroy_fn, stargate_str};
 use crate::util::{handle_ops, receiving, seek, time};
 
@@ -26,13 +28,46 @@ unsafe impl Handle for stargate_consumer {
     type Inner = OfProcess<Consumer>;
 }
 
+/// What is consumed, and how errors name it.
+type Named = (Topics, String);
+
+/// # Safety
+/// `topic` is NULL or a text.
+unsafe fn one(topic: *const c_char) -> Result<Named> {
+    // SAFETY: the caller's promise.
+    let topic: TopicName = unsafe { boundary::text(topic, "topic") }?.parse()?;
+    let shown = topic.to_string();
+    Ok((Topics::One(topic), shown))
+}
+
+/// # Safety
+/// `topics` is NULL or has `count` texts.
+unsafe fn several(topics: *const *const c_char, count: usize) -> Result<Named> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let names = boundary::items(topics, count, "topics")?.iter();
+        let names: Vec<TopicName> =
+            names.map(|name| boundary::text(*name, "topics[]")?.parse()).collect::<Result<_>>()?;
+        let shown = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        Ok((Topics::Several(names), shown))
+    }
+}
+
+/// # Safety
+/// `pattern` is NULL or a text.
+unsafe fn matching(pattern: *const c_char) -> Result<Named> {
+    // SAFETY: the caller's promise.
+    let pattern = unsafe { boundary::text(pattern, "pattern") }?;
+    Ok((Topics::Pattern(pattern.to_owned()), pattern.to_owned()))
+}
+
 /// What the three ways to open have in common.
 ///
 /// # Safety
 /// Pointers are NULL or as the rules of the header want them.
 unsafe fn open(
     client: *mut stargate_client,
-    topics: impl FnOnce() -> Result<(Topics, String)>,
+    topics: impl FnOnce() -> Result<Named>,
     subscription: *const c_char,
     options: *const stargate_options,
     timeout_ms: i64,
@@ -55,6 +90,38 @@ unsafe fn open(
     }
 }
 
+/// As [`open`], without waiting.
+///
+/// # Safety
+/// As [`open`].
+#[expect(clippy::too_many_arguments, reason = "they are those of the C functions")]
+unsafe fn open_async(
+    client: *mut stargate_client,
+    topics: impl FnOnce() -> Result<Named>,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: UserData,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        enter(error, || {
+            let client = handle::inner(client, "client")?.get()?;
+            let (topics, shown) = topics().map_err(|error| error.during("open consumer"))?;
+            let subscription = boundary::text(subscription, "subscription")?.to_owned();
+            let (done, timeout) = (Done::new(on_done, user_data)?, time::timeout(timeout_ms)?);
+            let (opening, options) = (client.clone(), options_or_default(options));
+            let open = async move { opening.consumer_of(topics, subscription, options).await };
+            client.complete_with(open, timeout, move |opened| {
+                let opened = opened.map_err(|error| error.during("open consumer").on_topic(&shown));
+                done.opened::<stargate_consumer>(opened.map(OfProcess::new));
+            })
+        })
+    }
+}
+
 /// Opens a consumer of one topic, and waits until it is connected unless the option lazy is set. The broker creates the
 /// subscription if it does not exist. NULL `options` are the client's options and the defaults. The option
 /// connect_timeout bounds the attempt at each host; `timeout_ms` bounds the whole call, and -1 adds no bound.
@@ -73,14 +140,7 @@ pub unsafe extern "C" fn stargate_consumer_open(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        let topics = || {
-            let topic: TopicName = boundary::text(topic, "topic")?.parse()?;
-            let shown = topic.to_string();
-            Ok((Topics::One(topic), shown))
-        };
-        open(client, topics, subscription, options, timeout_ms, out, error)
-    }
+    unsafe { open(client, || one(topic), subscription, options, timeout_ms, out, error) }
 }
 
 /// Opens a consumer of several topics on one connection; otherwise as `stargate_consumer_open`.
@@ -98,16 +158,7 @@ pub unsafe extern "C" fn stargate_consumer_open_topics(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
-    unsafe {
-        let topics = || {
-            let names = boundary::items(topics, topic_count, "topics")?.iter();
-            let names: Vec<TopicName> =
-                names.map(|name| boundary::text(*name, "topics[]")?.parse()).collect::<Result<_>>()?;
-            let shown = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            Ok((Topics::Several(names), shown))
-        };
-        open(client, topics, subscription, options, timeout_ms, out, error)
-    }
+    unsafe { open(client, || several(topics, topic_count), subscription, options, timeout_ms, out, error) }
 }
 
 /// Opens a consumer of every persistent topic whose full name matches a regular expression, now and later, such as
@@ -125,13 +176,80 @@ pub unsafe extern "C" fn stargate_consumer_open_pattern(
     error: *mut *mut stargate_error,
 ) -> stargate_status {
     // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { open(client, || matching(pattern), subscription, options, timeout_ms, out, error) }
+}
+
+/// Opens a consumer as `stargate_consumer_open` does, but does not wait. It calls `on_done` exactly once, with the
+/// consumer or the error, unless this call fails. A close of the client ends it with STARGATE_CLOSED.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_consumer_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_open_async(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { open_async(client, || one(topic), subscription, options, timeout_ms, on_done, user_data, error) }
+}
+
+/// Opens a consumer as `stargate_consumer_open_topics` does; otherwise as `stargate_consumer_open_async`.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_consumer_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_open_topics_async(
+    client: *mut stargate_client,
+    topics: *const *const c_char,
+    topic_count: usize,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
     unsafe {
-        let topics = || {
-            let pattern = boundary::text(pattern, "pattern")?;
-            Ok((Topics::Pattern(pattern.to_owned()), pattern.to_owned()))
-        };
-        open(client, topics, subscription, options, timeout_ms, out, error)
+        open_async(
+            client,
+            || several(topics, topic_count),
+            subscription,
+            options,
+            timeout_ms,
+            on_done,
+            user_data,
+            error,
+        )
     }
+}
+
+/// Opens a consumer as `stargate_consumer_open_pattern` does; otherwise as `stargate_consumer_open_async`.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_consumer_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_open_pattern_async(
+    client: *mut stargate_client,
+    pattern: *const c_char,
+    subscription: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { open_async(client, || matching(pattern), subscription, options, timeout_ms, on_done, user_data, error) }
 }
 
 /// Waits for the next message and returns it in `*out`, for the caller to acknowledge and to free. If none arrives
@@ -168,12 +286,50 @@ pub unsafe extern "C" fn stargate_consumer_receive_many(
     unsafe { receiving::receive_many(consumer, max, timeout_ms, out, out_count, error) }
 }
 
+/// Receives as `stargate_consumer_receive_many` does, but does not wait. It calls `on_received` exactly once, with 1 to `max`
+/// messages, with STARGATE_TIMEOUT if none arrives within `timeout_ms`, or with what ended it, unless this call fails. A
+/// close or a free ends it with STARGATE_CLOSED, and waits for that call. Messages of calls that wait together come in
+/// no order.
+///
+/// Receiving and a handler exclude each other. Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT, or what ended
+/// the consumer, such as STARGATE_CLOSED. To `on_received`: as `stargate_consumer_receive`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_receive_async(
+    consumer: *mut stargate_consumer,
+    max: usize,
+    timeout_ms: i64,
+    on_received: stargate_received_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        let user_data = UserData::new(user_data, destroy);
+        receiving::receive_async(consumer, max, timeout_ms, on_received, user_data, error)
+    }
+}
+
+/// Ends every receive of the consumer that waits now with STARGATE_INTERRUPTED, which has no error object. If none waits,
+/// the next receive ends so, even if messages are there, so that no interrupt comes too early. An interrupted receive
+/// takes no message, and the consumer goes on. Handlers are not interrupted.
+///
+/// Thread-safe, but not for signal handlers. Errors: STARGATE_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_interrupt(
+    consumer: *mut stargate_consumer,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { receiving::interrupt(consumer, error) }
+}
+
 /// Runs a handler on every message until the consumer is closed. The option processors sets the number of threads. The
 /// call returns once each processor has made its state. If it fails after a processor has begun, the consumer is no
 /// longer usable.
 ///
-/// Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
-/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+/// Receiving and a handler exclude each other, and there can be one handler. Thread-safe; waits for callbacks, those of `init`.
+/// Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
 /// once the consumer is closed and every processor has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_listen(
@@ -202,6 +358,27 @@ pub unsafe extern "C" fn stargate_consumer_ack(
         enter(error, || {
             let consumer = handle_ops::of(consumer)?;
             consumer.ack(handle::inner(message, "message")?.message())
+        })
+    }
+}
+
+/// Acknowledges `count` messages of an array, each as `stargate_consumer_ack` does. The call checks all arguments before it
+/// acknowledges any. The caller still frees the messages.
+///
+/// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT; STARGATE_CLOSED, or what ended the consumer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_ack_many(
+    consumer: *mut stargate_consumer,
+    messages: *const *mut stargate_message,
+    count: usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let consumer = handle_ops::of(consumer)?;
+            let messages = message::all(messages, count)?;
+            consumer.ack_many(messages.iter().map(|inner| inner.message()))
         })
     }
 }
@@ -527,12 +704,41 @@ pub unsafe extern "C" fn stargate_consumer_close(
     unsafe { handle_ops::close(consumer, timeout_ms, error) }
 }
 
+/// Closes the consumer as `stargate_consumer_close` does, but does not wait. It calls `on_done` exactly once, after every
+/// other callback of the consumer, unless this call fails. The caller still frees the consumer.
+///
+/// Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+/// STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_close_async(
+    consumer: *mut stargate_consumer,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { handle_ops::close_async(consumer, timeout_ms, on_done, UserData::new(user_data, destroy), error) }
+}
+
 /// Frees a consumer, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
 /// nothing.
 ///
-/// Thread-safe. May be called in the handler itself; it does not wait for that handler.
+/// Thread-safe; waits for callbacks. May be called in the handler itself; it does not wait for that handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_consumer_free(consumer: *mut stargate_consumer) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
     unsafe { handle_ops::free(consumer) }
+}
+
+/// Frees a consumer as `stargate_consumer_free` does, but never waits, and runs nothing of the application on this thread. It
+/// is for finalizers. The consumer is closed in the background; a handler that runs ends first, and the
+/// destroy of its user_data tells when. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_consumer_release(consumer: *mut stargate_consumer) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { handle_ops::release(consumer) }
 }

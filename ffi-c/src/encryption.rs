@@ -153,7 +153,8 @@ impl KeyFunction {
             .collect();
         let mut given = Given::default();
         let key = (&raw mut given).cast::<stargate_key>();
-        // SAFETY: it is a function of the application, called as its type says; what it is given lives until it returns.
+        // SAFETY: it is a function of the application, called as its type says; what it is given lives until it
+        // returns.
         let status = unsafe {
             (self.function)(self.user_data.get(), half, name.view(), properties.as_ptr(), properties.len(), key)
         };

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use stargate_core::{Error, ErrorKind};
 
-use crate::util::boundary::enter_or;
+use crate::util::boundary::{enter_or, write_fields};
 use crate::util::handle::{self, Handle};
 use crate::util::values::{Text, stargate_str};
 
@@ -20,6 +20,8 @@ pub const STARGATE_TIMEOUT: stargate_status = 1;
 pub const STARGATE_CLOSED: stargate_status = 2;
 /// The topic was terminated and everything in it has been read.
 pub const STARGATE_END_OF_TOPIC: stargate_status = 3;
+/// The application interrupted the receive, which took no message; the handle goes on.
+pub const STARGATE_INTERRUPTED: stargate_status = 4;
 /// An argument or an option was not acceptable; nothing was done.
 pub const STARGATE_INVALID_ARGUMENT: stargate_status = -1;
 /// No host could be reached, or a connection broke and could not be restored.
@@ -54,10 +56,11 @@ pub const STARGATE_CRYPTO: stargate_status = -15;
 pub const STARGATE_INTERNAL: stargate_status = -99;
 
 /// Every number beside the kind of the core that it stands for, and its name in C.
-const STATUSES: [(stargate_status, ErrorKind, &str); 19] = [
+const STATUSES: [(stargate_status, ErrorKind, &str); 20] = [
     (STARGATE_TIMEOUT, ErrorKind::Timeout, "STARGATE_TIMEOUT\0"),
     (STARGATE_CLOSED, ErrorKind::Closed, "STARGATE_CLOSED\0"),
     (STARGATE_END_OF_TOPIC, ErrorKind::EndOfTopic, "STARGATE_END_OF_TOPIC\0"),
+    (STARGATE_INTERRUPTED, ErrorKind::Interrupted, "STARGATE_INTERRUPTED\0"),
     (STARGATE_INVALID_ARGUMENT, ErrorKind::InvalidArgument, "STARGATE_INVALID_ARGUMENT\0"),
     (STARGATE_CONNECT, ErrorKind::Connect, "STARGATE_CONNECT\0"),
     (STARGATE_AUTHENTICATION, ErrorKind::Authentication, "STARGATE_AUTHENTICATION\0"),
@@ -199,6 +202,71 @@ pub unsafe extern "C" fn stargate_error_http_status(error: *const stargate_error
 pub unsafe extern "C" fn stargate_error_is_retriable(error: *const stargate_error) -> i32 {
     // SAFETY: NULL or live, by the rules of the header.
     enter_or(0, || unsafe { handle::optional(error) }.map_or(0, |inner| i32::from(inner.error.is_retriable())))
+}
+
+/// Everything that an error holds, flat: for languages to which a struct by value, or a call for each field, is costly. What
+/// it points to lives as long as the error. Texts are UTF-8, and no 0 ends them; a missing one is NULL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_error_fields {
+    /// The full description, as `stargate_error_message` returns it.
+    pub message: *const c_char,
+    /// The number of bytes of the description.
+    pub message_len: usize,
+    /// The full name of the topic concerned, or NULL.
+    pub topic: *const c_char,
+    /// The number of bytes of the topic's name.
+    pub topic_len: usize,
+    /// The server's own words, or NULL.
+    pub broker_text: *const c_char,
+    /// The number of bytes of the server's words.
+    pub broker_text_len: usize,
+    /// The kind of failure.
+    pub status: stargate_status,
+    /// The HTTP status with which the server refused the connection, or 0.
+    pub http_status: i32,
+    /// 1 if the same call may succeed later without a change by the caller, otherwise 0.
+    pub is_retriable: i32,
+}
+
+impl stargate_error_fields {
+    fn of(inner: Option<&Inner>) -> stargate_error_fields {
+        let view = |text: Option<&Text>| text.map_or(stargate_str::NONE, Text::view);
+        let message = view(inner.map(|inner| &inner.message));
+        let topic = view(inner.and_then(|inner| inner.topic.as_ref()));
+        let broker_text = view(inner.and_then(|inner| inner.broker_text.as_ref()));
+        let error = inner.map(|inner| &inner.error);
+        stargate_error_fields {
+            message: message.ptr,
+            message_len: message.len,
+            topic: topic.ptr,
+            topic_len: topic.len,
+            broker_text: broker_text.ptr,
+            broker_text_len: broker_text.len,
+            status: error.map_or(STARGATE_OK, |error| error.kind().code()),
+            http_status: error.and_then(Error::http_status).map_or(0, i32::from),
+            is_retriable: error.map_or(0, |error| error.is_retriable().into()),
+        }
+    }
+}
+
+/// Writes what an error holds to `*fields`, which has `size` bytes, sizeof(stargate_error_fields): a library with more
+/// fields writes no more than that, and one with fewer sets the rest to 0. For NULL the status is STARGATE_OK and there
+/// are no texts.
+///
+/// Thread-safe. A view of the error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_error_view(
+    error: *const stargate_error,
+    fields: *mut stargate_error_fields,
+    size: usize,
+) {
+    enter_or((), || {
+        if !fields.is_null() {
+            // SAFETY: NULL or live, by the rules of the header, and `fields` has `size` bytes.
+            unsafe { write_fields(fields.cast(), size, &stargate_error_fields::of(handle::optional(error))) }
+        }
+    });
 }
 
 /// Frees an error that came through a `stargate_error **`. NULL does nothing.

@@ -1,18 +1,19 @@
 //! A received message, as views.
 
 use std::borrow::Cow;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use once_cell::race::OnceBox;
-use stargate_core::{Message, MessageId};
+use stargate_core::{Message, MessageId, Result};
 
 use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::{self, Out, enter, enter_or};
 use crate::util::handle::{self, Handle};
 use crate::util::handler::STARGATE_RECONSUME_LATER;
-use crate::util::values::{Text, stargate_bytes, stargate_str};
+use crate::util::values::{Text, flat, stargate_bytes, stargate_str};
 
 /// A received message. The caller frees a message that a receive returned. One passed to a handler lives for that call;
 /// `stargate_message_clone` keeps it. All accessors return views that live as long as the message.
@@ -28,6 +29,7 @@ pub(crate) struct Inner<'a> {
     key: OnceBox<Text>,
     encryption_context: OnceBox<Text>,
     properties: OnceBox<Vec<(Text, Text)>>,
+    property_fields: OnceBox<Vec<stargate_property_fields>>,
     /// The delay in milliseconds after which a handler requests redelivery.
     delay_ms: AtomicU64,
 }
@@ -50,6 +52,7 @@ impl Inner<'_> {
             key: OnceBox::new(),
             encryption_context: OnceBox::new(),
             properties: OnceBox::new(),
+            property_fields: OnceBox::new(),
             delay_ms: AtomicU64::new(0),
         }
     }
@@ -79,6 +82,18 @@ impl Inner<'_> {
 /// A message for C to free.
 pub(crate) fn into_raw(message: Message) -> *mut stargate_message {
     handle::into_raw(Inner::new(Cow::Owned(message)))
+}
+
+/// The messages of an array of C, all of which must be there.
+///
+/// # Safety
+/// `messages` is NULL or has `count` messages that live while `'a` lasts.
+pub(crate) unsafe fn all<'a>(messages: *const *mut stargate_message, count: usize) -> Result<Vec<&'a Inner<'static>>> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let messages = boundary::items(messages, count, "messages")?.iter().enumerate();
+        messages.map(|(index, message)| handle::inner(*message, format_args!("messages[{index}]"))).collect()
+    }
 }
 
 /// What an accessor finds in a message, or `otherwise` for NULL.
@@ -313,6 +328,137 @@ pub unsafe extern "C" fn stargate_messages_free(messages: *mut *mut stargate_mes
     }
 }
 
+/// A property of a message in `stargate_message_fields`. No 0 ends the texts.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_property_fields {
+    /// Its name, in UTF-8.
+    pub key: *const c_char,
+    /// The number of bytes of the name.
+    pub key_len: usize,
+    /// Its value, in UTF-8.
+    pub value: *const c_char,
+    /// The number of bytes of the value.
+    pub value_len: usize,
+}
+
+/// Everything that a message holds, flat: for languages to which a struct by value, or a call for each field, is costly.
+/// What it points to lives as long as the message. Texts are UTF-8, and no 0 ends them; a missing one is NULL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct stargate_message_fields {
+    /// The content.
+    pub payload: *const c_void,
+    /// The number of bytes of the content.
+    pub payload_len: usize,
+    /// The id in base64, as `stargate_message_id` returns it.
+    pub id: *const c_char,
+    /// The number of bytes of the id.
+    pub id_len: usize,
+    /// The full name of the topic, as `stargate_message_topic` returns it.
+    pub topic: *const c_char,
+    /// The number of bytes of the topic's name.
+    pub topic_len: usize,
+    /// The key, or NULL.
+    pub key: *const c_char,
+    /// The number of bytes of the key.
+    pub key_len: usize,
+    /// The properties, in the order of their names; NULL if there are none.
+    pub properties: *const stargate_property_fields,
+    /// How many there are.
+    pub property_count: usize,
+    /// How the payload was encrypted, as `stargate_message_encryption_context` returns it, or NULL.
+    pub encryption_context: *const c_char,
+    /// The number of bytes of that text.
+    pub encryption_context_len: usize,
+    /// When the broker stored the message, in milliseconds since 1970 UTC; 0 if the server sent no time.
+    pub publish_time_ms: i64,
+    /// The event time that the sender set, in milliseconds since 1970 UTC; 0 if it set none.
+    pub event_time_ms: i64,
+    /// How often it was delivered before.
+    pub redelivery_count: u32,
+    /// How often the retry letter topic has redelivered it.
+    pub reconsume_times: u32,
+    /// 1 if the payload is still encrypted, otherwise 0.
+    pub is_encrypted: i32,
+}
+
+impl Inner<'_> {
+    fn property_fields(&self) -> &[stargate_property_fields] {
+        self.property_fields.get_or_init(|| {
+            let all = self.message.properties().iter();
+            let fields = all.map(|(key, value)| {
+                let ((key, key_len), (value, value_len)) = (flat(Some(key)), flat(Some(value)));
+                stargate_property_fields { key, key_len, value, value_len }
+            });
+            Box::new(fields.collect())
+        })
+    }
+
+    fn fields(&self) -> stargate_message_fields {
+        let message = self.message();
+        let topic = self.topic.get_or_init(|| Text::boxed(message.topic().to_string())).view();
+        let (id, id_len) = flat(Some(message.id().as_str()));
+        let (key, key_len) = flat(message.key());
+        let (encryption_context, encryption_context_len) = flat(message.encryption_context());
+        let properties: &[stargate_property_fields] =
+            if message.properties().is_empty() { &[] } else { self.property_fields() };
+        stargate_message_fields {
+            payload: message.payload().as_ptr().cast(),
+            payload_len: message.payload().len(),
+            id,
+            id_len,
+            topic: topic.ptr,
+            topic_len: topic.len,
+            key,
+            key_len,
+            properties: if properties.is_empty() { std::ptr::null() } else { properties.as_ptr() },
+            property_count: properties.len(),
+            encryption_context,
+            encryption_context_len,
+            publish_time_ms: message.publish_time_ms().unwrap_or(0),
+            event_time_ms: message.event_time_ms().unwrap_or(0),
+            redelivery_count: message.redelivery_count(),
+            reconsume_times: message.reconsume_times(),
+            is_encrypted: message.is_encrypted().into(),
+        }
+    }
+}
+
+/// Writes what `count` messages of an array hold to `fields`, which has room for `count` structs of `stride` bytes.
+/// `stride` is sizeof(stargate_message_fields): a library with more fields writes no more than that, and one with fewer
+/// sets the rest to 0. A message passed to a handler can be one of them.
+///
+/// Thread-safe. Views of the messages. Errors: STARGATE_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_messages_view(
+    messages: *const *mut stargate_message,
+    count: usize,
+    fields: *mut stargate_message_fields,
+    stride: usize,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    /// The size up to the last field of the first version: what programs of that version give as their stride.
+    const FIRST_SIZE: usize = (offset_of!(stargate_message_fields, is_encrypted) + size_of::<i32>())
+        .next_multiple_of(align_of::<stargate_message_fields>());
+    // SAFETY: pointers are NULL or as the rules of the header want them; `fields` has room for `count` strides.
+    unsafe {
+        enter(error, || {
+            if count > 0 && fields.is_null() {
+                return Err(boundary::invalid("fields is NULL"));
+            }
+            if stride < FIRST_SIZE || !stride.is_multiple_of(align_of::<stargate_message_fields>()) {
+                let expected = "expected sizeof(stargate_message_fields)";
+                return Err(boundary::invalid(format!("stride is {stride}: {expected}, at least {FIRST_SIZE}")));
+            }
+            for (index, inner) in all(messages, count)?.into_iter().enumerate() {
+                boundary::write_fields(fields.cast::<u8>().add(index * stride), stride, &inner.fields());
+            }
+            Ok(())
+        })
+    }
+}
+
 /// Compares two message ids by the positions that they name: `*order` is -1, 0 or 1 as `left` is before, at or after
 /// `right`. Across the partitions of a topic it is only a fixed order, not one of time.
 ///
@@ -337,7 +483,7 @@ pub unsafe extern "C" fn stargate_message_id_compare(
 }
 
 /// Returns what a message id names: the ledger, the entry in it, the partition, and the place in its batch; the last
-/// two are -1 where there is none. Each of the four pointers may be NULL.
+/// two are -1 where there is none. `ledger`, `entry`, `partition` and `batch_index` may be NULL.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT for text that is no message id.
 #[unsafe(no_mangle)]

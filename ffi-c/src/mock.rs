@@ -72,6 +72,11 @@ pub struct stargate_mock_options {
     pub oauth2_audience: *const c_char,
     /// Milliseconds for which a token of the issuer is valid; 0 is an hour.
     pub oauth2_token_life_ms: i64,
+    /// The version of Pulsar that it plays; NULL is 4.0.8. Before 4 it lacks what those WebSocket proxies lack: consumers
+    /// of several topics, encryption on the client, and the initial position of a subscription.
+    pub pulsar_version: *const c_char,
+    /// 1: decline the compression of WebSockets (permessage-deflate) that clients offer.
+    pub no_websocket_compression: i32,
 }
 
 // SAFETY: numbers and pointers, of which zero and NULL mean "not given".
@@ -108,6 +113,7 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
         let from = boundary::sized(from, "options")?;
         options.port = from.port;
         options.auto_create_topics = from.no_auto_create_topics == 0;
+        options.websocket_compression = from.no_websocket_compression == 0;
         options.tokens.extend(boundary::optional_text(from.token, "options.token")?.map(str::to_owned));
         let forbidden = boundary::optional_text(from.forbidden_token, "options.forbidden_token")?;
         options.forbidden_tokens.extend(forbidden.map(str::to_owned));
@@ -147,6 +153,9 @@ unsafe fn options(from: *const stargate_mock_options) -> Result<MockOptions> {
             let millis =
                 u64::try_from(from.idle_timeout_ms).map_err(|_| invalid("options.idle_timeout_ms is negative"))?;
             options.idle_timeout = Duration::from_millis(millis);
+        }
+        if let Some(version) = boundary::optional_text(from.pulsar_version, "options.pulsar_version")? {
+            options.version = version.to_owned();
         }
         let certificates = boundary::optional_text(from.tls_cert_file, "options.tls_cert_file")?;
         let key = boundary::optional_text(from.tls_key_file, "options.tls_key_file")?;
@@ -322,7 +331,7 @@ pub struct stargate_mock_message {
     pub sequence_id: i64,
 }
 
-/// Receives a stored message.
+/// Receives a stored message, in the call that it is passed to.
 pub type stargate_mock_visit_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const stargate_mock_message)>;
 
@@ -521,8 +530,8 @@ pub unsafe extern "C" fn stargate_mock_delete_topic(
     unsafe { enter(error, || live(mock)?.delete_topic(boundary::text(topic, "topic")?).map_err(failed)) }
 }
 
-/// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL: on any), first in first out;
-/// SIZE_MAX means without limit.
+/// Scripts a fault: it happens the next `count` times that `op` happens on `topic` (NULL `topic`: any), first in first
+/// out; SIZE_MAX means without limit.
 ///
 /// Operations: "connect", "send", "ack", "nack", "permit", "receive", "ping", "close", "unsubscribe", "end_of_topic",
 /// and "http", for which the topic is a path. Faults, each where it makes sense: "http:STATUS[:reason]",
@@ -590,7 +599,7 @@ pub unsafe extern "C" fn stargate_mock_set_up(
     unsafe { enter(error, || live(mock)?.set_up(up != 0).map_err(failed)) }
 }
 
-/// Drops the connections about a topic (NULL: all of them), without a close frame. `*out` is how many there were; `out`
+/// Drops the connections about a topic (NULL `topic`: all), without a close frame. `*out` is how many there were; `out`
 /// may be NULL.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
@@ -622,8 +631,8 @@ pub unsafe extern "C" fn stargate_mock_connections(mock: *const stargate_mock) -
     enter_or(0, || inner.and_then(|mock| mock.get().ok()).map_or(0, |it| it.mock.connections()))
 }
 
-/// Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL: on
-/// any) since the start or the last `stargate_mock_clear_requests`. It replaces sleeps in tests.
+/// Waits until `op` (as in `stargate_mock_fault`, and "disconnect") has happened `at_least` times on `topic` (NULL
+/// `topic`: any) since the start or the last `stargate_mock_clear_requests`. It replaces sleeps in tests.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, with how often it did happen; STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -652,7 +661,7 @@ pub unsafe extern "C" fn stargate_mock_wait(
     }
 }
 
-/// Returns how often `op` has happened on `topic` (NULL: on any) since the start or the last
+/// Returns how often `op` has happened on `topic` (NULL `topic`: any) since the start or the last
 /// `stargate_mock_clear_requests`.
 ///
 /// Thread-safe. Errors: STARGATE_INVALID_ARGUMENT.
@@ -723,4 +732,20 @@ pub unsafe extern "C" fn stargate_mock_clear_requests(
 pub unsafe extern "C" fn stargate_mock_free(mock: *mut stargate_mock) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
     enter_or((), || drop(unsafe { handle::take(mock) }));
+}
+
+/// Ends the broker and every connection to it, as `stargate_mock_free` does, but in the background: it never waits. It is
+/// for finalizers. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_mock_release(mock: *mut stargate_mock) {
+    enter_or((), || {
+        // SAFETY: NULL or live, and freed once, by the rules of the header.
+        let Some(owned) = (unsafe { handle::take(mock) }) else { return };
+        if owned.get().is_ok() {
+            // It waits for the broker's own thread, so not on one that carries clients.
+            std::thread::spawn(move || drop(owned));
+        }
+    });
 }

@@ -68,6 +68,21 @@ pub unsafe extern "C" fn stargate_options_set(
     }
 }
 
+/// Sets the options of a JSON object, such as {"queue_size": 100, "lazy": true, "headers": {"X-Key": "value"}}, with the
+/// keys of `stargate_options_set`. A value is a text, a number or a boolean. After an error no option has changed.
+///
+/// For one thread at a time. Errors: STARGATE_INVALID_ARGUMENT for text that is no JSON object, and as
+/// `stargate_options_set`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_options_set_json(
+    options: *mut stargate_options,
+    json: *const c_char,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { enter(error, || inner_mut(options)?.set_json(boundary::text(json, "json")?)) }
+}
+
 /// Adds a header to each WebSocket upgrade and each request to the REST API, such as the API key of a gateway. It may be called
 /// again for further ones; the option `headers` takes all of them at once.
 ///
@@ -235,7 +250,8 @@ pub unsafe extern "C" fn stargate_options_on_token(
 }
 
 /// Writes headers, "Name: value" a line, into `buffer` of `capacity` bytes and their length into `*length`, and returns
-/// STARGATE_OK. It behaves as a token function does, the second call with a larger buffer included.
+/// STARGATE_OK. It behaves as a token function does, the second call with a larger buffer included, and runs on a
+/// thread of the library that may block.
 pub type stargate_headers_fn = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,

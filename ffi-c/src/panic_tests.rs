@@ -1,7 +1,7 @@
 //! A panic inside of the library becomes STARGATE_INTERNAL, keeps every promise of the header, and leaves all usable.
 //!
-//! There is no way to make the library panic from outside, so `handle::inner`, which stands between the arguments and the
-//! core, does it in these tests.
+//! There is no way to make the library panic from outside, so `handle::inner`, which stands between the arguments and
+//! the core, does it in these tests.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_void};

@@ -4,16 +4,18 @@ use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
-use stargate_core::{DeliveryReport, Error, ErrorKind, OutgoingMessage, Producer, Receipt, Result, blocking};
+use stargate_core::{DeliveryReport, ErrorKind, MessageId, OutgoingMessage, Producer, Receipt, Result, blocking};
 
 use crate::client::stargate_client;
 use crate::error::{self, STARGATE_OK, stargate_error, stargate_status};
 use crate::options::{options_or_default, stargate_options};
 use crate::util::boundary::{self, Out, Sized_, enter, invalid};
+use crate::util::completion::{Done, show, stargate_done_fn};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::user_data::UserData;
 use crate::util::values::{
-    Text, owned_string, stargate_bytes, stargate_destroy_fn, stargate_property, stargate_str, stargate_string_free,
+    Text, flat, owned_string, stargate_bytes, stargate_destroy_fn, stargate_property, stargate_str,
+    stargate_string_free,
 };
 use crate::util::{handle_ops, time};
 
@@ -51,7 +53,8 @@ pub struct stargate_outgoing {
     pub deliver_at_ms: i64,
     /// Deliver this many milliseconds later, or 0. Not together with deliver_at_ms.
     pub deliver_after_ms: i64,
-    /// Names of the clusters to replicate to, and to no others; NULL for what the namespace says.
+    /// Names of the clusters to replicate to, and to no others; NULL for what the namespace says. The one name
+    /// "__local__" keeps the message in the cluster that it is sent to.
     pub replication_clusters: *const *const c_char,
     /// How many there are.
     pub replication_cluster_count: usize,
@@ -82,17 +85,7 @@ unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Ou
         if let Some(context) = boundary::optional_text(from.context, format_args!("{parameter}.context"))? {
             message = message.context(context);
         }
-        if from.event_time_ms != 0 {
-            message = message.event_time_ms(from.event_time_ms);
-        }
-        if from.deliver_at_ms != 0 {
-            message = message.deliver_at_ms(from.deliver_at_ms);
-        }
-        if from.deliver_after_ms != 0 {
-            let delay = u64::try_from(from.deliver_after_ms)
-                .map_err(|_| invalid(format!("{parameter}.deliver_after_ms is negative")))?;
-            message = message.deliver_after(Duration::from_millis(delay));
-        }
+        message = timed(message, parameter, from.event_time_ms, from.deliver_at_ms, from.deliver_after_ms)?;
         let clusters = boundary::items(
             from.replication_clusters,
             from.replication_cluster_count,
@@ -107,6 +100,29 @@ unsafe fn outgoing(from: *const stargate_outgoing, parameter: &str) -> Result<Ou
         }
         Ok(message)
     }
+}
+
+/// A message with those of the times that are not 0. `parameter` is the struct that has them, or empty.
+fn timed(
+    mut message: OutgoingMessage,
+    parameter: &str,
+    event_time_ms: i64,
+    deliver_at_ms: i64,
+    deliver_after_ms: i64,
+) -> Result<OutgoingMessage> {
+    if event_time_ms != 0 {
+        message = message.event_time_ms(event_time_ms);
+    }
+    if deliver_at_ms != 0 {
+        message = message.deliver_at_ms(deliver_at_ms);
+    }
+    if deliver_after_ms != 0 {
+        let dot = if parameter.is_empty() { "" } else { "." };
+        let delay = u64::try_from(deliver_after_ms)
+            .map_err(|_| invalid(format!("{parameter}{dot}deliver_after_ms is negative")))?;
+        message = message.deliver_after(Duration::from_millis(delay));
+    }
+    Ok(message)
 }
 
 /// Opens a producer, and waits until it is connected unless the option lazy is set. NULL `options` are the client's
@@ -140,12 +156,45 @@ pub unsafe extern "C" fn stargate_producer_open(
     }
 }
 
+/// Opens a producer as `stargate_producer_open` does, but does not wait. It calls `on_done` exactly once, with the
+/// producer or the error, unless this call fails. A close of the client ends it with STARGATE_CLOSED.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_producer_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_open_async(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let client = handle::inner(client, "client")?.get()?;
+            let topic = boundary::text(topic, "topic")?.to_owned();
+            let (done, timeout) = (Done::new(on_done, user_data)?, time::timeout(timeout_ms)?);
+            let (opening, shown, options) = (client.clone(), topic.clone(), options_or_default(options));
+            let open = async move { opening.producer(topic, options).await };
+            client.complete_with(open, timeout, move |opened| {
+                let opened = opened.map_err(|error| error.during("open producer").on_topic(&shown));
+                done.opened::<stargate_producer>(opened.map(OfProcess::new));
+            })
+        })
+    }
+}
+
 /// Sends a message and waits for its receipt, within `timeout_ms`, or with -1 within the option send_timeout. On
 /// success `*out_message_id` is the message's id, to free with `stargate_string_free`. It is NULL for a duplicate: a
 /// message sent twice to a namespace with deduplication. `out_message_id` may be NULL.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
-/// STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+/// STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT;
+/// STARGATE_WOULD_DEADLOCK in a callback, if it had to wait for room that later callbacks release.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_send(
     producer: *mut stargate_producer,
@@ -206,10 +255,13 @@ pub type stargate_delivery_report_fn =
 /// `timeout_ms`, or with -1 at most send_timeout. With 0, or with the option when_full=fail, it returns
 /// STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
 ///
+/// Room is released where callbacks run. So in a callback of the client the call does not wait, and returns
+/// STARGATE_WOULD_DEADLOCK at once if there is no room: give it a `timeout_ms` of 0 there.
+///
 /// Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
 ///
 /// Thread-safe; blocks while there is no room. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room),
-/// STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+/// STARGATE_WOULD_DEADLOCK (no room, in a callback), STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_send_async(
     producer: *mut stargate_producer,
@@ -228,20 +280,175 @@ pub unsafe extern "C" fn stargate_producer_send_async(
             let message = outgoing(message, "message")?;
             let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
             let timeout = time::timeout(timeout_ms)?;
-            let callback = move |sent: DeliveryReport| tell(sent, |sent| on_sent(user_data.get(), sent));
-            blocking::wait(producer.send_with(message, callback), timeout).map_err(|error| match error.kind() {
-                ErrorKind::Timeout if timeout_ms == 0 => {
-                    let full = "as many messages are in flight as max_pending_msg or max_pending_bytes allow";
-                    Error::new(ErrorKind::QueueFull, full).during("send to").on_topic(&producer.topic().to_string())
-                }
-                _ => error.during("send to").on_topic(&producer.topic().to_string()),
+            let callback = move |sent: DeliveryReport| report(sent, |sent| on_sent(user_data.get(), sent));
+            blocking::wait(producer.send_if_room(message, timeout, callback), None)
+        })
+    }
+}
+
+/// Receives the end of a flat send, once, on the client's callback thread. `message_id` is the message's id, in UTF-8 and
+/// without a 0 at its end; it is NULL after an error, and for a duplicate. `error` is NULL with STARGATE_OK. Both live
+/// for the call.
+pub type stargate_sent_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        status: stargate_status,
+        message_id: *const c_char,
+        message_id_len: usize,
+        error: *const stargate_error,
+    ),
+>;
+
+/// Accepts a message as `stargate_producer_send_async` does, without a struct: for languages to which nested structs are
+/// dear. `key` may be NULL, for none. `properties` are names and values in turn, each with a 0 at its end, such as
+/// "color\0red\0size\0L\0"; `properties_len` counts all of these bytes. A time of 0 is not given. It calls `on_sent`
+/// exactly once, unless this call fails.
+///
+/// Thread-safe; blocks while there is no room, but not with a `timeout_ms` of 0. Errors: as `stargate_producer_send_async`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_send_flat_async(
+    producer: *mut stargate_producer,
+    payload: *const c_void,
+    payload_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    properties: *const c_char,
+    properties_len: usize,
+    event_time_ms: i64,
+    deliver_at_ms: i64,
+    deliver_after_ms: i64,
+    timeout_ms: i64,
+    on_sent: stargate_sent_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle_ops::of(producer)?;
+            let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
+            let payload = boundary::items(payload.cast::<u8>(), payload_len, "payload")?;
+            let mut message = OutgoingMessage::new(payload.to_vec());
+            if !key.is_null() {
+                message = message.key(boundary::text_of(key, key_len, "key")?);
+            }
+            let message = with_properties(message, boundary::text_of(properties, properties_len, "properties")?)?;
+            let message = timed(message, "", event_time_ms, deliver_at_ms, deliver_after_ms)?;
+            let callback = move |sent: DeliveryReport| {
+                let receipt = sent.result.as_ref().ok().filter(|receipt| !receipt.is_duplicate());
+                let id = receipt.map(|receipt| receipt.message_id().clone());
+                let (id, id_len) = flat(id.as_ref().map(MessageId::as_str));
+                show(sent.result.err(), false, |status, error| on_sent(user_data.get(), status, id, id_len, error));
+            };
+            blocking::wait(producer.send_if_room(message, time::timeout(timeout_ms)?, callback), None)
+        })
+    }
+}
+
+/// Adds the properties in `text`: names and values in turn, each with a 0 at its end.
+fn with_properties(mut message: OutgoingMessage, text: &str) -> Result<OutgoingMessage> {
+    if !text.is_empty() && !text.ends_with('\0') {
+        return Err(invalid("properties: expected a 0 at the end"));
+    }
+    let mut parts = text.split_terminator('\0');
+    while let Some(name) = parts.next() {
+        let value = parts.next().ok_or_else(|| invalid(format!("properties: the name {name:?} has no value")))?;
+        message = message.property(name, value);
+    }
+    Ok(message)
+}
+
+/// Receives the ends of the messages of a `stargate_producer_send_many_async`, once, on the client's callback thread: the
+/// status of the first that failed, or STARGATE_OK, and the result of each. The results live for the call.
+pub type stargate_sent_many_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        status: stargate_status,
+        results: *const stargate_send_result,
+        count: usize,
+    ),
+>;
+
+/// Accepts messages of an array in their order as long as there is room, as write(2) accepts bytes: `*accepted` is how
+/// many. It calls `on_sent` exactly once, with the results of these in the same order, when the last of them has its
+/// receipt or has failed. `timeout_ms` bounds the wait of each for room, as in `stargate_producer_send_async`.
+///
+/// STARGATE_OK means that at least one was accepted: give the others again later. Without STARGATE_OK none was, and
+/// `on_sent` is not called; the error is that of the first message. The call checks all arguments before it accepts any.
+///
+/// Thread-safe; blocks while there is no room, but not with a `timeout_ms` of 0. Errors: as `stargate_producer_send_async`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_send_many_async(
+    producer: *mut stargate_producer,
+    messages: *const stargate_outgoing,
+    count: usize,
+    timeout_ms: i64,
+    accepted: *mut usize,
+    on_sent: stargate_sent_many_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let accepted = Out::new(accepted, 0, "accepted")?;
+            let producer = handle_ops::of(producer)?;
+            if count == 0 {
+                return Err(invalid("count is 0: expected 1 message at least"));
+            }
+            let messages = batch(messages, count)?;
+            let on_sent = on_sent.ok_or_else(|| invalid("on_sent is NULL"))?;
+            let callback = move |outcomes: Vec<Result<Receipt>>| {
+                let mut results: Vec<stargate_send_result> = outcomes.iter().map(result_of).collect();
+                let failed = outcomes.into_iter().find_map(Result::err);
+                let status = failed.map_or(STARGATE_OK, |error| error.kind().code());
+                on_sent(user_data.get(), status, results.as_ptr(), results.len());
+                stargate_send_results_free(results.as_mut_ptr(), results.len());
+            };
+            let many = producer.send_many_with(messages, time::timeout(timeout_ms)?, callback);
+            accepted.set(blocking::wait(many, None)?);
+            Ok(())
+        })
+    }
+}
+
+/// Waits, without holding a thread, until there is room for a message whose payload, key and properties have `bytes`
+/// together, then calls `on_done`, exactly once, unless this call fails. Use it after STARGATE_QUEUE_FULL, and send again
+/// in `on_done`. Another sender may be faster; then send and wait again.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: STARGATE_CLOSED, STARGATE_TIMEOUT, or what
+/// ended the producer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_room_async(
+    producer: *mut stargate_producer,
+    bytes: usize,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle_ops::of(producer)?;
+            let (done, timeout) = (Done::new(on_done, user_data)?, time::timeout(timeout_ms)?);
+            let (waiting, topic) = (producer.clone(), producer.topic().to_string());
+            let room = async move { waiting.wait_room(bytes).await };
+            producer.complete_with(room, timeout, move |room| {
+                done.ended(room.map_err(|error| error.during("wait for room to send to").on_topic(&topic)));
             })
         })
     }
 }
 
 /// Shows the end of a send to C.
-fn tell(sent: DeliveryReport, callback: impl FnOnce(*const stargate_delivery_report)) {
+fn report(sent: DeliveryReport, callback: impl FnOnce(*const stargate_delivery_report)) {
     let id = match &sent.result {
         Ok(receipt) if !receipt.is_duplicate() => Some(Text::new(receipt.message_id().as_str())),
         _ => None,
@@ -275,7 +482,8 @@ pub struct stargate_send_result {
 /// results. All are written; free them with `stargate_send_results_free`.
 ///
 /// Returns the status of the first message that failed, or STARGATE_OK if the broker has them all. It checks the
-/// arguments before it sends anything.
+/// arguments before it sends anything. If the call itself fails, each result has its status, and no error of its own:
+/// `*error` is why.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_producer_send`.
 #[unsafe(no_mangle)]
@@ -290,19 +498,19 @@ pub unsafe extern "C" fn stargate_producer_send_batch(
     // SAFETY: pointers are NULL or as the rules of the header want them; `results` has `count` places.
     unsafe {
         enter(error, || {
-            nothing_sent(results, count);
-            let producer = handle_ops::of(producer)?;
-            let batch = batch(messages, count)?;
-            let timeout = time::timeout(timeout_ms)?;
-            let outcomes = blocking::wait(send_all(producer, batch, timeout), None)?;
-            write_results(outcomes, results)
+            write_results(results, count, || {
+                let producer = handle_ops::of(producer)?;
+                let batch = batch(messages, count)?;
+                blocking::wait(send_all(producer, batch, time::timeout(timeout_ms)?), None)
+            })
         })
     }
 }
 
 /// Sends `count` messages, as `stargate_producer_send_batch` does, over a connection of their own, which is closed in
 /// any case. `url` is that of a producer, "ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic", with the
-/// server's query parameters if any; `options` are those of connections and producers, or NULL.
+/// server's query parameters if any; `options` are those of connections and producers. `results` may be NULL. If the
+/// connection fails, each result has the status of the call, and no error of its own: `*error` is why.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_producer_open` and `stargate_producer_send`.
 #[unsafe(no_mangle)]
@@ -318,53 +526,61 @@ pub unsafe extern "C" fn stargate_produce(
     // SAFETY: pointers are NULL or as the rules of the header want them; `results` has `count` places.
     unsafe {
         enter(error, || {
-            nothing_sent(results, count);
-            let url = boundary::text(url, "url")?;
-            let batch = batch(messages, count)?;
-            let produced = stargate_core::produce(url, batch, options_or_default(options));
-            write_results(blocking::wait(produced, time::timeout(timeout_ms)?)?, results)
+            write_results(results, count, || {
+                let url = boundary::text(url, "url")?;
+                let batch = batch(messages, count)?;
+                let produced = stargate_core::produce(url, batch, options_or_default(options));
+                blocking::wait(produced, time::timeout(timeout_ms)?)
+            })
         })
     }
 }
 
-/// What stands in the results when nothing was sent.
+/// The result for C, which frees what it points to.
+fn result_of(outcome: &Result<Receipt>) -> stargate_send_result {
+    let (status, message_id, error) = match outcome {
+        // An id is base64, so there is no 0 in it.
+        Ok(receipt) => (STARGATE_OK, id_for_c(receipt).unwrap_or(std::ptr::null_mut()), std::ptr::null_mut()),
+        Err(error) => (error.kind().code(), std::ptr::null_mut(), error::into_raw(error.clone())),
+    };
+    stargate_send_result { status, message_id, error }
+}
+
+/// Sends, and writes for C how each message ended; the error of the call, or that of the first message that failed. If
+/// the call failed, each message has its status.
 ///
 /// # Safety
 /// `results` is NULL or has `count` places.
-unsafe fn nothing_sent(results: *mut stargate_send_result, count: usize) {
+unsafe fn write_results(
+    results: *mut stargate_send_result,
+    count: usize,
+    send: impl FnOnce() -> Result<Vec<Result<Receipt>>>,
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let fail = |kind: ErrorKind| unsafe { write_each(results, (0..count).map(|_| failed(kind))) };
+    // After a panic they can be freed.
+    fail(ErrorKind::Internal);
+    let outcomes = send().inspect_err(|error| fail(error.kind()))?;
+    // SAFETY: the caller's promise; there is an outcome for each message.
+    unsafe { write_each(results, outcomes.iter().map(result_of)) };
+    outcomes.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+}
+
+/// The result of a message of a call that failed, whose error belongs to the call.
+fn failed(kind: ErrorKind) -> stargate_send_result {
+    stargate_send_result { status: kind.code(), message_id: std::ptr::null_mut(), error: std::ptr::null_mut() }
+}
+
+/// # Safety
+/// `results` is NULL or has a place for each of `all`.
+unsafe fn write_each(results: *mut stargate_send_result, all: impl Iterator<Item = stargate_send_result>) {
     if results.is_null() {
         return;
     }
-    for index in 0..count {
+    for (index, result) in all.enumerate() {
         // SAFETY: the caller's promise.
-        unsafe {
-            results.add(index).write(stargate_send_result {
-                status: ErrorKind::InvalidArgument.code(),
-                message_id: std::ptr::null_mut(),
-                error: std::ptr::null_mut(),
-            });
-        }
+        unsafe { results.add(index).write(result) };
     }
-}
-
-/// Writes the results for C; the error of the first message that failed.
-///
-/// # Safety
-/// `results` is NULL or has a place for each outcome.
-unsafe fn write_results(outcomes: Vec<Result<Receipt>>, results: *mut stargate_send_result) -> Result<()> {
-    let mut failed = None;
-    for (index, outcome) in outcomes.into_iter().enumerate() {
-        if !results.is_null() {
-            let (status, message_id, error) = match &outcome {
-                Ok(receipt) => (STARGATE_OK, id_for_c(receipt)?, std::ptr::null_mut()),
-                Err(error) => (error.kind().code(), std::ptr::null_mut(), error::into_raw(error.clone())),
-            };
-            // SAFETY: the caller's promise.
-            unsafe { results.add(index).write(stargate_send_result { status, message_id, error }) };
-        }
-        failed = failed.or(outcome.err());
-    }
-    failed.map_or(Ok(()), Err)
 }
 
 /// The messages of an array whose items have the size that the first of them says.
@@ -446,6 +662,33 @@ pub unsafe extern "C" fn stargate_producer_flush(
     }
 }
 
+/// Waits as `stargate_producer_flush` does, without holding a thread, then calls `on_done`, exactly once, unless this call
+/// fails. The callbacks of the messages run before it.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: STARGATE_TIMEOUT, STARGATE_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_flush_async(
+    producer: *mut stargate_producer,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let producer = handle_ops::of(producer)?;
+            let (done, timeout) = (Done::new(on_done, user_data)?, time::timeout(timeout_ms)?);
+            let topic = producer.topic().to_string();
+            producer.flush_with(timeout, move |flushed| {
+                done.ended(flushed.map_err(|error| error.during("flush").on_topic(&topic)));
+            })
+        })
+    }
+}
+
 /// Returns the full name of the topic. `ptr` is NULL for NULL.
 ///
 /// Thread-safe. A view of the producer.
@@ -506,12 +749,41 @@ pub unsafe extern "C" fn stargate_producer_close(
     unsafe { handle_ops::close(producer, timeout_ms, error) }
 }
 
+/// Closes the producer as `stargate_producer_close` does, but does not wait. It calls `on_done` exactly once, after every
+/// other callback of the producer, unless this call fails. The caller still frees the producer.
+///
+/// Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+/// STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_close_async(
+    producer: *mut stargate_producer,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { handle_ops::close_async(producer, timeout_ms, on_done, UserData::new(user_data, destroy), error) }
+}
+
 /// Frees a producer, and closes it first if it is open. It does not wait for receipts, but for callbacks. NULL does
 /// nothing.
 ///
-/// Thread-safe. May be called in a callback; it does not wait for that callback.
+/// Thread-safe; waits for callbacks. May be called in a callback; it does not wait for that callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_free(producer: *mut stargate_producer) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
     unsafe { handle_ops::free(producer) }
+}
+
+/// Frees a producer as `stargate_producer_free` does, but never waits, and runs nothing of the application on this thread. It
+/// is for finalizers. The producer is closed in the background: messages in flight fail, and their
+/// callbacks still run where callbacks do. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_producer_release(producer: *mut stargate_producer) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { handle_ops::release(producer) }
 }

@@ -9,8 +9,10 @@ use crate::error::{stargate_error, stargate_status};
 use crate::message::{self, stargate_message};
 use crate::options::{options_or_default, stargate_options};
 use crate::util::boundary::{self, Out, enter, enter_or, enter_receive};
+use crate::util::completion::{Done, stargate_done_fn, stargate_received_fn};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::handler::stargate_handler;
+use crate::util::user_data::UserData;
 use crate::util::values::{stargate_destroy_fn, stargate_str};
 use crate::util::{handle_ops, receiving, seek, time};
 
@@ -55,6 +57,38 @@ pub unsafe extern "C" fn stargate_reader_open(
     }
 }
 
+/// Opens a reader as `stargate_reader_open` does, but does not wait. It calls `on_done` exactly once, with the reader or
+/// the error, unless this call fails. A close of the client ends it with STARGATE_CLOSED.
+///
+/// Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`: as `stargate_reader_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_open_async(
+    client: *mut stargate_client,
+    topic: *const c_char,
+    options: *const stargate_options,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    let user_data = UserData::new(user_data, destroy);
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        enter(error, || {
+            let client = handle::inner(client, "client")?.get()?;
+            let topic = boundary::text(topic, "topic")?.to_owned();
+            let (done, timeout) = (Done::new(on_done, user_data)?, time::timeout(timeout_ms)?);
+            let (opening, shown, options) = (client.clone(), topic.clone(), options_or_default(options));
+            let open = async move { opening.reader(topic, options).await };
+            client.complete_with(open, timeout, move |opened| {
+                let opened = opened.map_err(|error| error.during("open reader").on_topic(&shown));
+                done.opened::<stargate_reader>(opened.map(OfProcess::new));
+            })
+        })
+    }
+}
+
 /// Waits for the next message and returns it in `*out`, for the caller to free. If none arrives within `timeout_ms`,
 /// the result is STARGATE_TIMEOUT without an error object.
 ///
@@ -89,12 +123,50 @@ pub unsafe extern "C" fn stargate_reader_receive_many(
     unsafe { receiving::receive_many(reader, max, timeout_ms, out, out_count, error) }
 }
 
+/// Receives as `stargate_reader_receive_many` does, but does not wait. It calls `on_received` exactly once, with 1 to `max`
+/// messages, with STARGATE_TIMEOUT if none arrives within `timeout_ms`, or with what ended it, unless this call fails. A
+/// close or a free ends it with STARGATE_CLOSED, and waits for that call. Messages of calls that wait together come in
+/// no order.
+///
+/// Receiving and a handler exclude each other. Thread-safe; never blocks. Errors: STARGATE_INVALID_ARGUMENT, or what ended
+/// the reader, such as STARGATE_CLOSED. To `on_received`: as `stargate_reader_receive`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_receive_async(
+    reader: *mut stargate_reader,
+    max: usize,
+    timeout_ms: i64,
+    on_received: stargate_received_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe {
+        let user_data = UserData::new(user_data, destroy);
+        receiving::receive_async(reader, max, timeout_ms, on_received, user_data, error)
+    }
+}
+
+/// Ends every receive of the reader that waits now with STARGATE_INTERRUPTED, which has no error object. If none waits,
+/// the next receive ends so, even if messages are there, so that no interrupt comes too early. An interrupted receive
+/// takes no message, and the reader goes on. Handlers are not interrupted.
+///
+/// Thread-safe, but not for signal handlers. Errors: STARGATE_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_interrupt(
+    reader: *mut stargate_reader,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { receiving::interrupt(reader, error) }
+}
+
 /// Runs a handler on every message until the reader is closed. The option processors sets the number of threads. The
 /// call returns once each processor has made its state. If it fails after a processor has begun, the reader is no
 /// longer usable.
 ///
-/// Receiving and a handler exclude each other, and there can be one handler. Thread-safe. Errors:
-/// STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
+/// Receiving and a handler exclude each other, and there can be one handler. Thread-safe; waits for callbacks, those of `init`.
+/// Errors: STARGATE_INVALID_ARGUMENT, STARGATE_CLOSED, or what `init` returned. `destroy` runs after an error too; otherwise
 /// once the reader is closed and every processor has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_listen(
@@ -308,12 +380,41 @@ pub unsafe extern "C" fn stargate_reader_close(
     unsafe { handle_ops::close(reader, timeout_ms, error) }
 }
 
+/// Closes the reader as `stargate_reader_close` does, but does not wait. It calls `on_done` exactly once, after every
+/// other callback of the reader, unless this call fails. The caller still frees the reader.
+///
+/// Thread-safe; never blocks. May be called in a callback. Errors: STARGATE_INVALID_ARGUMENT. To `on_done`:
+/// STARGATE_TIMEOUT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_close_async(
+    reader: *mut stargate_reader,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: *mut c_void,
+    destroy: stargate_destroy_fn,
+    error: *mut *mut stargate_error,
+) -> stargate_status {
+    // SAFETY: pointers are NULL or as the rules of the header want them.
+    unsafe { handle_ops::close_async(reader, timeout_ms, on_done, UserData::new(user_data, destroy), error) }
+}
+
 /// Frees a reader, and closes it first if it is open. It waits for a running handler and for nothing else. NULL does
 /// nothing.
 ///
-/// Thread-safe. May be called in the handler itself; it does not wait for that handler.
+/// Thread-safe; waits for callbacks. May be called in the handler itself; it does not wait for that handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_free(reader: *mut stargate_reader) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
     unsafe { handle_ops::free(reader) }
+}
+
+/// Frees a reader as `stargate_reader_free` does, but never waits, and runs nothing of the application on this thread. It
+/// is for finalizers. The reader is closed in the background; a handler that runs ends first, and the
+/// destroy of its user_data tells when. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_reader_release(reader: *mut stargate_reader) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { handle_ops::release(reader) }
 }

@@ -134,8 +134,8 @@ pub unsafe extern "C" fn stargate_supervisor_add_consumer(
     }
 }
 
-/// Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. After a restart it begins at
-/// its `starting_message` again.
+/// Opens one more reader and supervises it, as `stargate_supervisor_add_consumer` does. `handler` may be NULL.
+/// After a restart it begins at its `starting_message` again.
 ///
 /// Thread-safe; blocks. Errors: as `stargate_supervisor_add_consumer`.
 #[unsafe(no_mangle)]
@@ -184,7 +184,7 @@ unsafe fn key(
 /// Returns the producer of a topic, as it is now; after a restart it is another one. The caller frees the handle; the
 /// producer continues in the supervisor.
 ///
-/// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer which stays down.
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a producer that the supervisor gave up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_supervisor_producer(
     supervisor: *mut stargate_supervisor,
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn stargate_supervisor_producer(
 /// may be NULL when the topic has one consumer.
 ///
 /// Thread-safe. Errors: STARGATE_NOT_FOUND, STARGATE_INVALID_ARGUMENT when there are several, or that of a consumer
-/// which stays down.
+/// that the supervisor gave up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_supervisor_consumer(
     supervisor: *mut stargate_supervisor,
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn stargate_supervisor_consumer(
 
 /// Returns the reader of a topic, as it is now; see `stargate_supervisor_producer`.
 ///
-/// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader which stays down.
+/// Thread-safe. Errors: STARGATE_NOT_FOUND, or that of a reader that the supervisor gave up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_supervisor_reader(
     supervisor: *mut stargate_supervisor,
@@ -300,4 +300,14 @@ pub unsafe extern "C" fn stargate_supervisor_close(
 pub unsafe extern "C" fn stargate_supervisor_free(supervisor: *mut stargate_supervisor) {
     // SAFETY: NULL or live, and freed once, by the rules of the header.
     enter_or((), || drop(unsafe { handle::take(supervisor) }));
+}
+
+/// Frees a supervisor as `stargate_supervisor_free` does, but never waits, and runs nothing of the application on this thread. It
+/// is for finalizers. NULL does nothing.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stargate_supervisor_release(supervisor: *mut stargate_supervisor) {
+    // SAFETY: NULL or live, and freed once, by the rules of the header.
+    unsafe { handle::release(supervisor) }
 }

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::json;
 use stargate_core::admin::{
-    Answer, BacklogPolicy, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage, TenantInfo,
+    Answer, BacklogPolicy, BacklogQuota, BacklogQuotaKind, Position, Retention, Schema, StoredMessage, TenantInfo,
 };
 use stargate_core::{self as core, Error, ErrorKind, InitialPosition, Persistence, Result};
 
@@ -48,12 +48,13 @@ impl Reply {
     }
 }
 
-/// The fields of `StoredMessage`, in their order.
+/// Returns the fields of `StoredMessage`, in order.
 fn tuple(py: Python<'_>, stored: StoredMessage) -> PyResult<Py<PyAny>> {
     let (producer, sequence) = (stored.producer_name().to_owned(), stored.sequence_id());
     let (null, encrypted) = (stored.is_null(), stored.is_encrypted());
+    let origin = stored.replicated_from().map(str::to_owned);
     let message = made(py, Message::new(stored.into_message()))?;
-    (message, producer, sequence, null, encrypted).into_py_any(py)
+    (message, producer, sequence, null, encrypted, origin).into_py_any(py)
 }
 
 /// Defines `perform_one`, which calls the method of the core that an operation is named after. A row names the
@@ -82,6 +83,9 @@ macro_rules! argument {
     };
     ($given:ident, quota) => {
         &$given.quota()?
+    };
+    ($given:ident, schema) => {
+        &Schema::from_json($given.text()?)?
     };
     ($given:ident, position) => {
         &$given.position()?
@@ -162,6 +166,12 @@ operations! {
     subscription_properties(text, text) => json,
     set_subscription_properties(text, text, properties) => nothing,
     analyze_backlog(text, text) => |analysis| Reply::Json(analysis.raw),
+
+    schema(text, optional_number) => |schema| Reply::Json(schema.raw),
+    schemas(text) => all_versions,
+    upload_schema(text, schema) => json,
+    delete_schema(text) => nothing,
+    test_schema_compatibility(text, schema) => |answer| Reply::Json(answer.raw),
 }
 
 /// Does what `operation` names. The class in Python gives the arguments in the order of the core's parameters.
@@ -176,6 +186,11 @@ fn nothing((): ()) -> Reply {
 
 fn json(value: impl serde::Serialize) -> Reply {
     Reply::Json(json!(value).to_string())
+}
+
+fn all_versions(schemas: Vec<Schema>) -> Reply {
+    let versions: Vec<&str> = schemas.iter().map(|schema| schema.raw.as_str()).collect();
+    Reply::Json(format!("[{}]", versions.join(",")))
 }
 
 fn quotas(quotas: Vec<BacklogQuota>) -> Reply {
@@ -200,7 +215,7 @@ impl<'a> Arguments<'a> {
         parse(self.text()?)
     }
 
-    fn optional_number(&mut self) -> Result<Option<u32>> {
+    fn optional_number<T: FromStr>(&mut self) -> Result<Option<T>> {
         self.optional()?.map(parse).transpose()
     }
 

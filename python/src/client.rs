@@ -61,17 +61,17 @@ impl Client {
         made.map(|client| Client { inner: ForkSafe::new(client) }).map_err(|error| exception(py, &error))
     }
 
-    /// The URL, without anything secret.
+    /// Returns the URL, without secrets.
     fn url(&self) -> String {
         self.inner.url().to_string()
     }
 
-    /// The proxy of its WebSockets, without anything secret.
+    /// Returns the proxy of its WebSockets, without secrets.
     fn proxy(&self) -> Option<String> {
         self.inner.proxy()
     }
 
-    /// The counters of all that it opened, as JSON.
+    /// Returns the counters of everything that it opened, as JSON.
     fn stats(&self) -> String {
         self.inner.stats().to_json()
     }
@@ -208,9 +208,10 @@ fn with_keys(options: core::Options, keys: Listener) -> core::Options {
     }
 }
 
-/// What a consumer subscribes to.
+/// Returns what a consumer subscribes to.
 fn topics_of(py: Python<'_>, topics: Vec<String>, pattern: bool) -> PyResult<Topics> {
-    let parse = |topic: &String| topic.parse().map_err(|error| exception(py, &error));
+    let parse =
+        |topic: &String| topic.parse().map_err(|error: core::Error| exception(py, &error.during("open consumer")));
     match &topics[..] {
         [topic] if pattern => Ok(Topics::Pattern(topic.clone())),
         [topic] => parse(topic).map(Topics::One),

@@ -20,7 +20,8 @@ use crate::events::Events;
 pub(crate) type Extras =
     (Option<String>, Option<BTreeMap<String, String>>, Option<i64>, Option<i64>, Option<u64>, Option<Vec<String>>);
 
-/// A message to send. What the caller may change afterwards is copied; large `bytes`, which nobody can change, are kept.
+/// A message to send. What the caller may change afterwards is copied; large `bytes`, which nobody can change, are
+/// kept.
 pub(crate) fn outgoing(payload: &Bound<'_, PyAny>, extras: Option<Extras>) -> PyResult<OutgoingMessage> {
     let mut message = OutgoingMessage::new(bytes_of(payload)?);
     let Some((key, properties, event_time, deliver_at, deliver_after, clusters)) = extras else {
@@ -47,7 +48,7 @@ pub(crate) fn outgoing(payload: &Bound<'_, PyAny>, extras: Option<Extras>) -> Py
     Ok(message)
 }
 
-/// One of many messages to send: a payload, or a tuple of a payload and its extras.
+/// Returns one of many messages to send, from a payload or a tuple of a payload and its extras.
 pub(crate) fn outgoing_item(item: &Bound<'_, PyAny>) -> PyResult<OutgoingMessage> {
     match item.cast::<PyTuple>() {
         Ok(tuple) => outgoing(&tuple.get_item(0)?, Some(tuple.get_item(1)?.extract()?)),

@@ -35,7 +35,7 @@ fn make(
     }
 }
 
-/// The exception for an error.
+/// Returns the exception for an error.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     make(
         py,
@@ -48,12 +48,12 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     )
 }
 
-/// The exception for an argument that is not acceptable.
+/// Returns the exception for an invalid argument.
 pub(crate) fn invalid(py: Python<'_>, text: &str) -> PyErr {
     make(py, ErrorKind::InvalidArgument, text, None, None, None, false)
 }
 
-/// The exception for a wait that was given a limit.
+/// Returns the exception for a wait that timed out.
 pub(crate) fn timeout(py: Python<'_>, operation: &str, topic: &str, limit: Option<Duration>) -> PyErr {
     let text = format!("{operation} {topic}: not done within {} s", limit.unwrap_or_default().as_secs_f64());
     make(py, ErrorKind::Timeout, &text, Some(topic), None, None, true)

@@ -23,7 +23,7 @@ const MAX_LOG_RECORDS: usize = 1000;
 
 /// The value of an operation that is done; it is made Python's when Python takes it.
 pub(crate) trait Finished: Send {
-    /// The value, or the exception.
+    /// Returns the value, or the exception.
     fn into_python(self: Box<Self>, py: Python<'_>) -> PyResult<Py<PyAny>>;
 
     /// Nobody waits for it any more.
@@ -143,7 +143,7 @@ impl Queue {
         state
     }
 
-    /// An operation is done.
+    /// Queues the end of an operation.
     pub(crate) fn done(&self, future: Arc<Py<PyAny>>, value: Box<dyn Finished>) {
         self.push(Event::Done { future, value });
     }
@@ -152,7 +152,8 @@ impl Queue {
         self.push(Event::State { listener, change });
     }
 
-    /// Has Python ask `supplier` for a text, such as a token, and waits for the answer. `name` is what the log calls it.
+    /// Has Python ask `supplier` for a text, such as a token, and waits for the answer. `name` is what the log calls
+    /// it.
     pub(crate) fn token(
         &self,
         supplier: Arc<Py<PyAny>>,
@@ -249,7 +250,7 @@ impl Events {
         Ok(Events { queue: ForkSafe::new(Arc::new(queue)) })
     }
 
-    /// The descriptor that can be read when something has happened; -1 without a pipe.
+    /// Returns the descriptor that is readable while events are queued; -1 without a pipe.
     fn fileno(&self) -> i32 {
         self.queue.pipe.as_ref().map_or(-1, |(reader, _)| reader.as_raw_fd())
     }
@@ -278,7 +279,8 @@ impl Events {
 
     /// Waits until something has happened, for `timeout` seconds, and gives all of it as tuples: `("done", future,
     /// value, exception)`, `("log", level, target, text)`, `("state", listener, change, exception)`, `("token",
-    /// supplier, answer, None)`, `("key", reader, answer, (name, metadata))`. `None` after `close`, when nothing is left.
+    /// supplier, answer, None)`, `("key", reader, answer, (name, metadata))`. `None` after `close`, when nothing is
+    /// left.
     fn wait<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
         let queue = self.queue();
         let timeout = self.wait_as_greenlet(py, timeout)?;
@@ -371,7 +373,7 @@ pub(crate) struct KeyAnswer {
 
 #[pymethods]
 impl KeyAnswer {
-    /// The key in PEM and its metadata, or why there is none.
+    /// Returns the key in PEM and its metadata, or why there is none.
     #[pyo3(signature = (key, metadata, error = None))]
     fn give(&self, key: Option<Vec<u8>>, metadata: BTreeMap<String, String>, error: Option<String>) {
         let key = key.ok_or_else(|| error.unwrap_or_else(|| "the key reader gave no key".into()));
@@ -393,7 +395,7 @@ pub(crate) struct TokenAnswer {
 
 #[pymethods]
 impl TokenAnswer {
-    /// The token, or why there is none.
+    /// Returns the token, or why there is none.
     #[pyo3(signature = (token, error = None))]
     fn give(&self, token: Option<String>, error: Option<String>) {
         let answer = token.ok_or_else(|| error.unwrap_or_else(|| "it gave no token".into()));

@@ -1,5 +1,5 @@
-//! Waiting where greenlets share a thread (gevent, eventlet): a wait that blocked the thread would block all of them, so
-//! Python's own patched `select` waits, and runs the others meanwhile.
+//! Waiting where greenlets share a thread (gevent, eventlet): a wait that blocked the thread would block all of them,
+//! so Python's own patched `select` waits, and runs the others meanwhile.
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -25,12 +25,12 @@ pub(crate) fn wait_in(select: Py<PyAny>) {
     let _ = SELECT.set(select);
 }
 
-/// Whether threads are greenlets.
+/// Returns whether threads are greenlets.
 pub(crate) fn are_used() -> bool {
     SELECT.get().is_some()
 }
 
-/// Waits until a descriptor can be read, or for `limit`; whether it can.
+/// Waits until a descriptor is readable, at most for `limit`; returns whether it is.
 pub(crate) fn readable(py: Python<'_>, descriptor: i32, limit: Duration) -> PyResult<bool> {
     match SELECT.get() {
         Some(select) => select.call1(py, (descriptor, limit.min(LONG).as_secs_f64()))?.extract(py),
@@ -38,29 +38,29 @@ pub(crate) fn readable(py: Python<'_>, descriptor: i32, limit: Duration) -> PyRe
     }
 }
 
-/// What wakes a greenlet from another thread.
-struct Bell {
-    rings: UnixStream,
-    hears: UnixStream,
+/// Wakes a greenlet from another thread.
+struct WakePipe {
+    write_end: UnixStream,
+    read_end: UnixStream,
 }
 
-impl Bell {
-    fn new() -> std::io::Result<Bell> {
-        let (rings, hears) = UnixStream::pair()?;
-        rings.set_nonblocking(true)?;
-        hears.set_nonblocking(true)?;
-        Ok(Bell { rings, hears })
+impl WakePipe {
+    fn new() -> std::io::Result<WakePipe> {
+        let (write_end, read_end) = UnixStream::pair()?;
+        write_end.set_nonblocking(true)?;
+        read_end.set_nonblocking(true)?;
+        Ok(WakePipe { write_end, read_end })
     }
 
-    fn silence(&self) {
-        let _ = (&self.hears).read(&mut [0; 64]);
+    fn drain(&self) {
+        let _ = (&self.read_end).read(&mut [0; 64]);
     }
 }
 
-impl Wake for Bell {
+impl Wake for WakePipe {
     fn wake(self: Arc<Self>) {
-        // Full means that it rings already.
-        let _ = (&self.rings).write(&[0]);
+        // A full pipe wakes it already.
+        let _ = (&self.write_end).write(&[0]);
     }
 }
 
@@ -72,10 +72,10 @@ pub(crate) fn wait<T: Send>(
 ) -> PyResult<Option<T>> {
     // On the heap: the stack of a greenlet that waits is moved away, and other threads may point into the future.
     let mut future = Box::pin(future);
-    let bell = Arc::new(Bell::new()?);
-    let waker = Waker::from(bell.clone());
+    let pipe = Arc::new(WakePipe::new()?);
+    let waker = Waker::from(pipe.clone());
     loop {
-        bell.silence();
+        pipe.drain();
         match py.detach(|| future.as_mut().poll(&mut Context::from_waker(&waker))) {
             Poll::Ready(outcome) => return outcome.map(Some).map_err(|error| exception(py, &error)),
             Poll::Pending => {}
@@ -84,6 +84,6 @@ pub(crate) fn wait<T: Send>(
         if left.is_zero() {
             return Ok(None);
         }
-        readable(py, bell.hears.as_raw_fd(), left)?;
+        readable(py, pipe.read_end.as_raw_fd(), left)?;
     }
 }

@@ -19,7 +19,7 @@ macro_rules! handle {
 
         #[pymethods]
         impl $name {
-            /// The topic's full name.
+            /// Returns the topic's full name.
             fn topic(&self) -> String {
                 self.inner.topic().to_string()
             }
@@ -35,12 +35,12 @@ macro_rules! handle {
                 waiter.nothing(py, &self.client, async move { handle.wait_connected().await })
             }
 
-            /// Whether it is connected now, with all of its connections.
+            /// Returns whether all of its connections are up now.
             fn is_connected(&self) -> bool {
                 self.inner.is_connected()
             }
 
-            /// The counters as JSON.
+            /// Returns the counters as JSON.
             fn stats(&self) -> String {
                 self.inner.stats().to_json()
             }

@@ -4,6 +4,8 @@
 //! [`events::Events`] queue, which Python's own threads and event loops drain. And no lock is taken and nothing is
 //! waited for while this thread is attached to the interpreter, so that no two locks can ever wait for each other.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 use pyo3::prelude::*;
 
 mod admin;
@@ -51,7 +53,8 @@ mod _native {
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 
-    /// The table of options as JSON: an array of objects with key, aliases, type, range, choices, default, roles and doc.
+    /// The table of options as JSON: an array of objects with key, aliases, type, range, choices, default, roles and
+    /// doc.
     #[pyfunction]
     fn describe_options() -> String {
         stargate_core::options::describe()
@@ -64,9 +67,9 @@ mod _native {
     }
 }
 
-/// glibc returns what is free at the end of its heap to the system as soon as that is 128 KiB, so that the `bytes` of large
-/// messages come and go by page faults. It keeps twice the size of the largest block that was mapped for itself and
-/// freed, as most programs free one at some time; see docs/performance-notes.md for what it saves.
+/// glibc returns what is free at the end of its heap to the system as soon as that is 128 KiB, so that the `bytes` of
+/// large messages come and go by page faults. It keeps twice the size of the largest block that was mapped for itself
+/// and freed, as most programs free one at some time; see docs/performance-notes.md for what it saves.
 fn have_the_heap_kept() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(1024 * 1024)));
 }

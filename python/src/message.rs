@@ -47,7 +47,7 @@ impl MessageId {
         MessageId { position: Position::At(id) }
     }
 
-    /// The id of a message, for acknowledging; the ends of a topic are none.
+    /// Returns the id of a message, to acknowledge it; the ends of a topic are refused.
     pub(crate) fn of_message(&self) -> Option<&core::MessageId> {
         match &self.position {
             Position::At(id) => Some(id),
@@ -91,7 +91,7 @@ impl MessageId {
         MessageId { position: Position::Latest }
     }
 
-    /// The id from what `to_bytes` wrote, or another Pulsar client's `serialize`.
+    /// Returns the id from what `to_bytes` wrote, or another Pulsar client's `serialize`.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<MessageId> {
         let id = core::MessageId::from_bytes(data).map_err(|error| exception(py, &error))?;
@@ -103,19 +103,19 @@ impl MessageId {
         Ok(MessageId { position })
     }
 
-    /// The id from what `to_base64` wrote.
+    /// Returns the id from what `to_base64` wrote.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: &str) -> PyResult<MessageId> {
         let id: core::MessageId = text.parse().map_err(|error| exception(py, &error))?;
         MessageId::from_bytes(py, &id.to_bytes())
     }
 
-    /// The id as bytes: `MessageIdData` of Pulsar's protocol.
+    /// Returns the id as bytes: `MessageIdData` of Pulsar's protocol.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.bytes())
     }
 
-    /// The id as text: the base64 of its bytes.
+    /// Returns the id as text: the base64 of its bytes.
     fn to_base64(&self, py: Python<'_>) -> PyResult<String> {
         match &self.position {
             Position::At(id) => Ok(id.as_str().to_owned()),
@@ -241,7 +241,8 @@ impl Message {
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> &Bound<'py, PyBytes> {
         if self.data.get().is_none() {
-            // Made outside of the cell: nothing that could let another thread run, and fork, happens while it is being set.
+            // Made outside of the cell: nothing that could let another thread run, and fork, happens while it is being
+            // set.
             let made = PyBytes::new(py, self.inner.payload()).unbind();
             let _ = self.data.set(made);
         }
@@ -301,8 +302,8 @@ impl Message {
         self.inner.reconsume_times()
     }
 
-    /// How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it
-    /// on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
+    /// How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server
+    /// hands it on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
     #[getter]
     fn encryption_context(&self) -> Option<&str> {
         self.inner.encryption_context()
@@ -318,7 +319,7 @@ impl Message {
         self.inner.payload().len()
     }
 
-    /// The content without a copy, for `memoryview(message)` and all that take a buffer.
+    /// Returns the content without a copy, for `memoryview(message)` and all that take a buffer.
     ///
     /// # Safety
     /// Called by the interpreter, with a view to fill.
@@ -338,7 +339,7 @@ impl Message {
         if filled == 0 { Ok(()) } else { Err(PyErr::fetch(message.py())) }
     }
 
-    /// A message is true, an empty one too.
+    /// Returns true, for an empty message too.
     fn __bool__(&self) -> bool {
         true
     }
@@ -350,7 +351,7 @@ impl Message {
         Ok(format!("<Message {} of {topic}:{key} {} bytes>", self.inner.id(), self.inner.payload().len()))
     }
 
-    /// A message belongs to the connection that it came on, so it cannot leave its process; its parts can.
+    /// Refuses to pickle: a message belongs to its connection, so only its parts can leave the process.
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("a Message cannot be pickled; pickle its data, key, properties and id"))
     }

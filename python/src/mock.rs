@@ -83,7 +83,7 @@ fn not_started(py: Python<'_>, error: &io::Error) -> PyErr {
 #[pymethods]
 impl MockBroker {
     #[new]
-    #[pyo3(signature = (port, tokens, forbidden_tokens, users, oauth2, tls, max_text_size, idle_timeout, ping_interval, auto_create))]
+    #[pyo3(signature = (port, tokens, forbidden_tokens, users, oauth2, tls, max_text_size, idle_timeout, ping_interval, auto_create, version, websocket_compression))]
     #[allow(clippy::too_many_arguments)] // those of the mock, which Python gives by name
     fn new(
         py: Python<'_>,
@@ -97,6 +97,8 @@ impl MockBroker {
         idle_timeout: Option<f64>,
         ping_interval: Option<f64>,
         auto_create: bool,
+        version: String,
+        websocket_compression: bool,
     ) -> PyResult<MockBroker> {
         let issuer = |(client_id, client_secret, audience, life)| {
             let token_life = limit(py, Some(life))?.unwrap_or(Duration::MAX);
@@ -113,23 +115,24 @@ impl MockBroker {
             idle_timeout: limit(py, idle_timeout)?.unwrap_or(Duration::MAX),
             ping_interval: limit(py, ping_interval)?,
             auto_create_topics: auto_create,
-            ..MockOptions::default()
+            version,
+            websocket_compression,
         };
         let started = py.detach(|| Mock::start(options)).map_err(|error| not_started(py, &error))?;
         Ok(MockBroker { inner: ForkSafe::new(started) })
     }
 
-    /// The service URL.
+    /// Returns the service URL.
     fn url(&self) -> String {
         self.inner.url()
     }
 
-    /// The URL of the REST API.
+    /// Returns the URL of the REST API.
     fn http_url(&self) -> String {
         self.inner.http_url()
     }
 
-    /// The URL of the OAuth2 issuer that it is too.
+    /// Returns the URL of its OAuth2 issuer.
     fn oauth2_issuer_url(&self) -> String {
         self.inner.oauth2_issuer_url()
     }
@@ -203,7 +206,7 @@ impl MockBroker {
         self.attempt(py, |mock| mock.create_namespace(name))
     }
 
-    /// Whether a namespace deduplicates.
+    /// Enables or disables deduplication in a namespace.
     fn set_deduplication(&self, py: Python<'_>, name: &str, on: bool) -> PyResult<()> {
         self.attempt(py, |mock| mock.set_deduplication(name, on))
     }

@@ -134,8 +134,8 @@ impl Waiter {
         self.start_on(py, Box::pin(work), core::spawn)
     }
 
-    /// As [`Waiter::start`], but begins here: operations begin in the order in which they were started. `None` when that
-    /// was all.
+    /// As [`Waiter::start`], but begins here: operations begin in the order in which they were started. `None` when
+    /// that was all.
     pub(crate) fn start_in_order(
         self,
         py: Python<'_>,
@@ -200,7 +200,7 @@ pub(crate) fn nothing(outcome: core::Result<()>) -> Done {
     value(outcome, |py, ()| Ok(py.None()))
 }
 
-/// An object of a class of ours as a value.
+/// Converts an object of a class of stargate into a value.
 pub(crate) fn made<T>(py: Python<'_>, object: T) -> PyResult<Py<PyAny>>
 where
     T: Into<PyClassInitializer<T>> + PyClass,

@@ -139,7 +139,8 @@ macro_rules! receiver {
                     })
                 }
 
-                /// How a message of `take_work` ended: "ack", "nack", "continue", or "reconsume_later" after a delay in seconds.
+                /// How a message of `take_work` ended: "ack", "nack", "continue", or "reconsume_later" after a delay in
+                /// seconds.
                 #[pyo3(signature = (message, outcome, delay=0.0))]
                 fn settle(
                     &self,
@@ -171,7 +172,7 @@ macro_rules! receiver {
                     }
                 }
 
-                /// Whether the topic was terminated and nothing is left of it.
+                /// Returns whether the topic was terminated and everything in it has been acknowledged or read.
                 fn is_end_of_topic(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
                     wait_seconds(py, self.inner.is_end_of_topic(), timeout, "ask the end of", &self.topic())
                 }
@@ -182,7 +183,8 @@ macro_rules! receiver {
                     waiter.value(py, &self.client, async move { receiver.is_end_of_topic().await }, |py, end| end.into_py_any(py))
                 }
 
-                /// Goes to another place: "earliest", "latest", an id in base64, or a time in milliseconds since 1970 UTC.
+                /// Goes to another place: "earliest", "latest", an id in base64, or a time in milliseconds since 1970
+                /// UTC.
                 fn seek(&self, py: Python<'_>, place: &str, after: bool, time: Option<i64>) -> PyResult<()> {
                     let place = place_of(py, place, after, time)?;
                     wait(py, self.inner.seek(&place))
@@ -201,7 +203,7 @@ macro_rules! receiver {
                     waiter.nothing(py, &self.client, async move { receiver.seek(&place).await })
                 }
 
-                /// The ids of the last messages of the topic.
+                /// Returns the ids of the last messages of the topic.
                 fn last_message_ids(&self, py: Python<'_>) -> PyResult<Vec<MessageId>> {
                     let ids = wait(py, self.inner.last_message_ids())?;
                     Ok(ids.into_iter().map(MessageId::new).collect())
@@ -225,7 +227,7 @@ macro_rules! receiver {
 receiver! {
     /// Takes part in a subscription.
     Consumer, ConsumerTaken {
-        /// The subscription.
+        /// Returns the subscription.
         fn subscription(&self) -> String {
             self.inner.subscription().to_owned()
         }
@@ -319,7 +321,7 @@ receiver! {
 receiver! {
     /// Reads a topic from a position.
     Reader, ReaderTaken {
-        /// Whether there is a message that the application has not taken yet.
+        /// Returns whether there is a message that the application has not received yet.
         fn has_message_available(&self, py: Python<'_>) -> PyResult<bool> {
             wait(py, self.inner.has_message_available())
         }
@@ -343,7 +345,7 @@ receiver! {
             waiter.nothing(py, &self.client, async move { reader.mark_end().await })
         }
 
-        /// Whether everything up to the mark was taken.
+        /// Returns whether the application has received everything up to the mark.
         fn is_caught_up(&self) -> bool {
             self.inner.is_caught_up()
         }

@@ -1,9 +1,9 @@
-"""Between the library's threads and an event loop.
+"""Connects the library's threads to an event loop.
 
-An operation is started with a future of the loop. When it is done, the library puts future and value in a queue and
-writes one byte to a pipe, if nothing was waiting there yet. The loop finds the pipe readable, takes all that has
-gathered, and sets the futures: in its own thread, with no thread or executor in between. Loops that cannot watch a pipe
-get a daemon thread that waits in their place, and calls them once for each batch.
+The caller starts an operation with a future of the loop. When it is done, the library puts future and value in a queue
+and writes one byte to a pipe, if the queue was empty. The loop finds the pipe readable, takes everything from the queue
+and sets the futures, in its own thread and without an executor. For a loop that cannot watch a pipe, a daemon thread
+waits and calls the loop once for each batch.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Bridge:
-    """The queue of one event loop; made in that loop.
+    """The queue of one event loop, created in that loop.
 
-    It lives as long as anybody uses it or waits for something from it: the loop itself knows it weakly.
+    It lives as long as it is used or awaited: the loop holds a weak reference.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Bridge:
             _threads.start("stargate-loop", _wait, self.events, weakref.ref(self.loop), me)
 
     def check(self) -> None:
-        """Raise if another loop runs than the one that this belongs to."""
+        """Raise if the running loop is not the one of this bridge."""
         if asyncio.get_running_loop() is not self.loop:
             raise RuntimeError("the client belongs to another event loop; open one in each loop")
 
@@ -56,13 +56,13 @@ class Bridge:
     async def receive(
         self, receiver: _native.Consumer | _native.Reader, least: int, most: int, timeout: float | None
     ) -> list[_native.Message]:
-        """Receive messages. Those that a cancelled wait had already been given go back."""
+        """Receive messages. Those that a cancelled wait had already taken return to the queue."""
         return await self.take(receiver, receiver.receive_async, least, most, timeout)
 
     async def take(
         self, receiver: _native.Consumer | _native.Reader, start: Callable[..., _native.Operation], *args: object
     ) -> list[_native.Message]:
-        """Start an operation that takes messages; those that a cancelled wait had already been given go back."""
+        """Start an operation that takes messages; those that a cancelled wait had already taken return to the queue."""
         future: asyncio.Future[list[_native.Message]] = self.loop.create_future()
         operation = start(*args, (self.events, future))
         try:
@@ -77,8 +77,8 @@ class Bridge:
             raise
 
     def drain(self, readable: bool) -> None:
-        """Set the futures of what is done; `readable` says that the pipe is."""
-        # Nothing else than futures is told to this queue, and those that nobody waits for are left out.
+        """Set the futures of finished operations; `readable` says that the pipe is readable."""
+        # This queue holds only futures. Those that nobody waits for are skipped.
         for _, future, value, error in self.events.drain(readable):
             if error is None:
                 future.set_result(value)
@@ -106,7 +106,7 @@ def _unwatch(loop: asyncio.AbstractEventLoop, events: _native.Events) -> None:
 
 
 def _wait(events: _native.Events, loop: weakref.ref[asyncio.AbstractEventLoop], bridge: weakref.ref[Bridge]) -> None:
-    """Wait in place of a loop that cannot, until the bridge is gone."""
+    """Wait for a loop that cannot watch a pipe, until the bridge is gone."""
     drained = threading.Event()
 
     def drain() -> None:

@@ -1,4 +1,4 @@
-"""What the application gives, as what the native half takes."""
+"""Converts arguments of the application to those of the native half."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Extras = tuple[str | None, dict[str, str] | None, int | None, int | None, int | 
 
 
 _LONGEST = 1e12
-"""Seconds; the core counts no longer time."""
+"""In seconds; the core supports no longer time."""
 
 
 def seconds(value: Seconds | None, name: str = "timeout") -> float | None:
@@ -46,15 +46,21 @@ _A_TIME = "seconds as a number or a timedelta"
 
 
 def number(name: str, value: object, expected: str = "a number") -> float:
-    """Return a number that is finite; texts and booleans are none."""
+    """Return a finite number; refuse texts and booleans."""
+    given = _finite(value)
+    if given is None:
+        raise InvalidArgumentError(f"{name}: expected {expected}, got {value!r}")
+    return given
+
+
+def _finite(value: object) -> float | None:
     try:
         if not isinstance(value, str | bytes | bytearray | bool):
             given = float(value)  # type: ignore[arg-type]
-            if math.isfinite(given):
-                return given
+            return given if math.isfinite(given) else None
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InvalidArgumentError(f"{name}: expected {expected}, got {value!r}")
+    return None
 
 
 def count(name: str, value: object, least: int = 0) -> int:
@@ -74,6 +80,10 @@ def text(name: str, value: object) -> str:
     return value
 
 
+# The name by which Pulsar's clients say that a message is not replicated.
+_NO_CLUSTER = ("__local__",)
+
+
 def extras(
     key: str | None,
     properties: Mapping[str, str] | None,
@@ -81,8 +91,13 @@ def extras(
     deliver_at: datetime | float | None,
     deliver_after: Seconds | None,
     replication_clusters: Iterable[str] | None,
+    disable_replication: bool = False,
 ) -> Extras | None:
-    """Return what goes with a payload; `None` if nothing does."""
+    """Return what accompanies a payload; `None` if nothing does."""
+    if disable_replication:
+        if replication_clusters is not None:
+            raise InvalidArgumentError("disable_replication excludes replication_clusters: give one of them")
+        replication_clusters = _NO_CLUSTER
     given = (key, properties, event_time, deliver_at, deliver_after, replication_clusters)
     if all(value is None for value in given):
         return None
@@ -132,7 +147,7 @@ _LAST_MILLIS = 253_402_300_799_999
 
 
 def place(to: MessageId | datetime | float, after: bool) -> tuple[str, bool, int | None]:
-    """Return a place in a topic as the native half takes it."""
+    """Return a position in a topic as the native half takes it."""
     if isinstance(to, MessageId):
         return to._starting(), after, None
     if after:
@@ -152,7 +167,7 @@ def _millis(name: str, value: Seconds | None) -> int | None:
 
 @cache
 def option_table() -> dict[str, dict[str, Any]]:
-    """Return the core's table of options, by key and by each other word for a key."""
+    """Return the core's table of options by key, and by the other names of each key."""
     table: dict[str, dict[str, Any]] = {}
     for row in json.loads(_native.describe_options()):
         for key in (row["key"], *row["aliases"]):
@@ -161,7 +176,7 @@ def option_table() -> dict[str, dict[str, Any]]:
 
 
 def option_pairs(options: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Give options as texts, as the core takes them. An option that is `None` counts as not given."""
+    """Return options as the texts that the core takes. An option that is `None` counts as not given."""
     return [(key, _option_text(key, value)) for key, value in options.items() if value is not None]
 
 
@@ -188,19 +203,27 @@ def _option_text(key: str, value: object) -> str:  # noqa: PLR0911 - one return 
             return header_lines(value)
         case "text" | "secret" | "headers" | "pem" | "choice" | "position", str():
             return value
-    expected = "seconds as a number or a timedelta" if row["type"] == "millis" else row["range"]
+    expected = _A_TIME if row["type"] == "millis" else row["range"]
     # A secret of the wrong type is a secret all the same.
     got = type(value).__name__ if row["type"] == "secret" else repr(value)
-    raise InvalidArgumentError(f"option {key!r}: expected {expected}, got {got}")
+    raise bad_option(key, f"expected {expected}, got {got}")
+
+
+def bad_option(key: str, why: str) -> InvalidArgumentError:
+    """Return the error of an option's value; its text ends with where the option is documented."""
+    documented = option_table().get(key, {}).get("key")
+    return InvalidArgumentError(
+        f"option {key!r}: {why}" + (f" (see docs/configuration.md#{documented})" if documented else "")
+    )
 
 
 def lines_of(supplier: Callable[[], Headers]) -> Callable[[], str]:
-    """Return a function that gives what `supplier` gives as the core takes it."""
+    """Return a function that converts the headers of `supplier` for the core."""
     return lambda: header_lines(supplier())
 
 
 def header_lines(headers: object) -> str:
-    """Give headers, as a mapping or as pairs, as the lines that the core takes."""
+    """Return headers, a mapping or pairs, as the lines that the core takes."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     lines = []
     for pair in pairs if isinstance(pairs, Iterable) else [None]:
@@ -209,19 +232,17 @@ def header_lines(headers: object) -> str:
                 # A line cannot hold a line break; the core refuses the return that stands for it.
                 lines.append(f"{name}: {value}".replace("\n", "\r"))
             case _:
-                raise InvalidArgumentError(
-                    "option 'headers': expected a mapping or pairs of str to str, or lines of 'Name: value'"
-                )
+                raise bad_option("headers", "expected a mapping or pairs of str to str, or lines of 'Name: value'")
     return "\n".join(lines)
 
 
 def _option_millis(row: dict[str, Any], value: Seconds) -> str:
-    length = value.total_seconds() if isinstance(value, timedelta) else number(f"option {row['key']!r}", value, _A_TIME)
+    length = value.total_seconds() if isinstance(value, timedelta) else _finite(value)
+    if length is None:
+        raise bad_option(row["key"], f"expected {_A_TIME}, got {value!r}")
     shortest, longest, or_zero = row["min"], row["max"], row["or_zero"]
     millis = length * 1000
     if shortest <= millis <= longest or (or_zero and millis == 0):
         return str(round(millis))
     zero = "0 (off) or " if or_zero else ""
-    raise InvalidArgumentError(
-        f"option {row['key']!r}: expected {zero}{shortest / 1000:g} to {longest / 1000:g} seconds, got {value!r}"
-    )
+    raise bad_option(row["key"], f"expected {zero}{shortest / 1000:g} to {longest / 1000:g} seconds, got {value!r}")

@@ -1,8 +1,8 @@
-"""What the library's threads tell Python: one daemon thread takes it in batches.
+"""Passes events of the library's threads to Python: one daemon thread takes them in batches.
 
-No thread of the library runs Python. Futures that are done, log records, changes of state and requests for a token wait
-in a queue of the native half, and the threads here, which Python made, take them from there. They are started with the
-first client, belong to one process, and end at the exit of the interpreter, after the clients were closed.
+No thread of the library runs Python. Finished futures, log records, changes of state and requests for a token wait in a
+queue of the native half. The threads here, which Python created, take them from it. They are started with the first
+client, belong to one process, and end at the exit of the interpreter, after the clients were closed.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _CATCH_UP = 1.0
 
 
 class Closable(Protocol):
-    """What is closed at exit."""
+    """A handle to close at exit."""
 
     def _close_at_exit(self, timeout: float) -> None:
         """Close it within a time."""
 
 
 class _Dispatcher:
-    """A queue, and the thread that takes from it."""
+    """A queue and the thread that reads it."""
 
     def __init__(self, name: str) -> None:
         # A greenlet waits for a pipe, a thread for the queue itself.
@@ -52,7 +52,7 @@ class _Dispatcher:
         self.thread = _threads.start(name, _serve, self.queue)
 
     def stop(self, timeout: float) -> None:
-        """End the thread; what has gathered is still told."""
+        """End the thread, after it has handled what is queued."""
         self.queue.close()
         if self.thread is not threading.current_thread():
             self.thread.join(timeout)
@@ -82,9 +82,9 @@ class _Mark:
 
 
 def catch_up() -> None:
-    """Wait until all events of the library so far have reached Python, so that futures of what has ended are set.
+    """Wait briefly until all events so far have reached Python, so that the futures of finished operations are set.
 
-    Not for long: a callback of the application may keep the thread, and wait for who waits here.
+    A callback of the application may occupy the thread and wait for this very caller, so the wait has a limit.
     """
     dispatcher = _dispatchers.get("stargate-events")
     if dispatcher is not None and dispatcher.thread is not threading.current_thread():
@@ -99,17 +99,17 @@ def tokens() -> _native.Events:
 
 
 def keys() -> _native.Events:
-    """Return the queue for keys of encryption: on a thread of its own, since somebody waits for the answer."""
+    """Return the queue for keys of encryption: on a thread of its own, since a connection waits for the answer."""
     return _dispatcher("stargate-keys").queue
 
 
 def close_at_exit(handle: Closable) -> None:
-    """Close `handle` at the exit of the interpreter, if it still lives then."""
+    """Close `handle` at the exit of the interpreter if it still exists then."""
     _live.add(handle)
 
 
 def closed(handle: Closable) -> None:
-    """Take back `close_at_exit`."""
+    """Undo `close_at_exit`."""
     _live.discard(handle)
 
 

@@ -1,4 +1,4 @@
-"""gevent and eventlet: where threads are greenlets, everything that waits lets the other greenlets run."""
+"""Supports gevent and eventlet: where threads are greenlets, every wait lets the other greenlets run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from . import _native
 
 
 def are_used() -> bool:
-    """Whether `monkey.patch_all()` of gevent or `monkey_patch()` of eventlet made greenlets of threads.
+    """Return whether gevent or eventlet replaced threads by greenlets.
 
-    Then the native half waits in the patched `select` from now on.
+    If so, the native half waits in the patched `select` from now on.
     """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent is not None and gevent.is_module_patched("threading"):
@@ -28,7 +28,7 @@ def are_used() -> bool:
 
 
 def _readable(descriptor: int, seconds: float) -> bool:
-    """Wait until a descriptor can be read, or for a time; whether it can."""
+    """Wait until a descriptor is readable, at most for a time; return whether it is."""
     if descriptor < 0:
         time.sleep(seconds)
         return False

@@ -1,4 +1,4 @@
-"""What is opened has to be closed: who forgets it is warned."""
+"""The base of handles, which emit a `ResourceWarning` if nobody closes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Handle:
-    """Something that is open until it is closed, in the process that opened it."""
+    """A handle that is open until it is closed, in the process that opened it."""
 
     # As long as `__init__` has not come to its end, there is nothing to close.
     _closed = True
@@ -22,7 +22,7 @@ class Handle:
         self._closed = False
 
     def _abandoned(self) -> bool:
-        """Whether to warn that nobody closed it."""
+        """Return whether to warn that nobody closed it."""
         return not self._closed
 
     def __del__(self) -> None:
@@ -32,7 +32,7 @@ class Handle:
 
 
 class SyncHandle(Handle):
-    """What a `with` block closes."""
+    """A handle that a `with` block closes."""
 
     def close(self) -> None:
         raise NotImplementedError

@@ -94,6 +94,8 @@ class MockBroker:
         idle_timeout: float | None,
         ping_interval: float | None,
         auto_create: bool,
+        version: str,
+        websocket_compression: bool,
     ) -> MockBroker: ...
     def url(self) -> str: ...
     def http_url(self) -> str: ...
@@ -266,14 +268,14 @@ class MessageId:
     latest: ClassVar[MessageId]
     @staticmethod
     def from_bytes(data: bytes) -> MessageId:
-        """The id from what `to_bytes` wrote, or another Pulsar client's `serialize`."""
+        """Returns the id from what `to_bytes` wrote, or another Pulsar client's `serialize`."""
     @staticmethod
     def from_base64(text: str) -> MessageId:
-        """The id from what `to_base64` wrote."""
+        """Returns the id from what `to_base64` wrote."""
     def to_bytes(self) -> bytes:
-        """The id as bytes: `MessageIdData` of Pulsar's protocol."""
+        """Returns the id as bytes: `MessageIdData` of Pulsar's protocol."""
     def to_base64(self) -> str:
-        """The id as text: the base64 of its bytes."""
+        """Returns the id as text: the base64 of its bytes."""
     def _starting(self) -> str: ...
     @property
     def ledger(self) -> int:
@@ -345,8 +347,8 @@ class Message:
         """How often the application has had it again from the retry letter topic."""
     @property
     def encryption_context(self) -> str | None:
-        """How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server hands it
-        on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
+        """How the payload was encrypted, as the server's JSON, for a message that came encrypted and where the server
+        hands it on: to consumers with a key of their own, or with `crypto_failure_action="consume"`.
         """
     @property
     def is_encrypted(self) -> bool:

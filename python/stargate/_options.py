@@ -132,6 +132,18 @@ class ConnectionOptions(TypedDict, total=False):
     max_frame_bytes: int | None
     """Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB. From 1024
     to 1073741824. Default: 67108864."""
+    websocket_compression: Literal["off", "on"] | None
+    """Compress WebSocket messages in both directions (permessage-deflate, RFC 7692), if the server agrees. It saves
+    bytes and costs processor time: see `docs/gateways.md`. Default: "off"."""
+    websocket_compression_level: int | None
+    """The effort of `websocket_compression`: 1 is the fastest, 9 makes the smallest messages. From 1 to 9. Default:
+    1."""
+    websocket_compression_min: int | None
+    """The length, in bytes of JSON, from which `websocket_compression` compresses a WebSocket message. From 0 to
+    1073741824. Default: 256."""
+    websocket_compression_context: Literal["keep", "reset"] | None
+    """Whether `websocket_compression` refers to earlier messages of the connection. With `reset` neither side does.
+    Default: "keep"."""
     admin_url: str | None
     """Where Pulsar's REST API is, if not at the client's hosts: `http://host:port` or `https://host:port`; separate
     several hosts by commas."""

@@ -1,4 +1,4 @@
-"""What the supervisors with and without asyncio share: their configuration, keys, names and the count of restarts."""
+"""Holds what supervisors share with and without asyncio: configuration, keys, names and the count of restarts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESTART_AFTER = 0.5
 
 @dataclass(frozen=True, slots=True, order=True)
 class RegistryKey:
-    """The name under which a supervisor holds a producer, consumer or reader; made by `registry_key`.
+    """The key under which a supervisor holds a producer, consumer or reader; see `registry_key`.
 
     Examples:
         >>> key = stargate.registry_key("public", "default", "orders", component="consumer", subscription="billing")
@@ -41,7 +41,7 @@ class RegistryKey:
     supervisor: str
     """The name of the supervisor."""
     component: Component
-    """What it is."""
+    """The kind of component."""
     topic: str
     """The full name of the topic."""
     subscription: str | None = None
@@ -66,7 +66,7 @@ def registry_key(
     persistence: Literal["persistent", "non-persistent"] = "persistent",
     subscription: str | None = None,
 ) -> RegistryKey:
-    """Return the key of what the supervisor `name` holds for a topic.
+    """Return the key of the component that the supervisor `name` holds for a topic.
 
     Examples:
         >>> print(stargate.registry_key("public", "default", "orders", component="reader"))
@@ -83,11 +83,11 @@ K = TypeVar("K")
 
 @dataclass
 class Part(Generic[H]):
-    """One component: how to open it, and what is open now."""
+    """One component: how to open it, and the handle that is open now."""
 
     key: RegistryKey
     url: str | None
-    """Its own servers, where it has some."""
+    """Its own servers, if it has some."""
     handler: Any
     init_args: Sequence[Any]
     init_kwargs: Mapping[str, Any] | None
@@ -115,7 +115,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Registry(Generic[H]):
-    """The parts of a supervisor, found by their keys."""
+    """The components of a supervisor, by key."""
 
     _closed = True
 
@@ -150,11 +150,11 @@ class Registry(Generic[H]):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the supervisor."""
         return self._name
 
     def keys(self) -> list[RegistryKey]:
-        """Return the keys of all that it holds."""
+        """Return the keys of all components."""
         with self._guard:
             return sorted(self._parts, key=str)
 
@@ -173,7 +173,7 @@ class Registry(Generic[H]):
                 del _supervisors[self._name]
 
     def _register(self, component: Component, config: Mapping[str, Any]) -> Part[H]:
-        """Hold a place for a component."""
+        """Reserve the key of a component."""
         fields = dict(config)
         topic = _topic(fields)
         subscription = fields.pop("subscription", None)
@@ -219,7 +219,7 @@ class Registry(Generic[H]):
         return handle
 
     def _failed_part(self, key: RegistryKey, generation: int, error: StargateError) -> Part[H] | None:
-        """Mark a part as failed and give it; `None` if that is old news."""
+        """Mark a component as failed and return it; `None` if it was replaced meanwhile."""
         part = self._parts.get(key)
         if part is None or part.handle is None or part.generation != generation:
             return None
@@ -228,13 +228,13 @@ class Registry(Generic[H]):
         return part
 
     def _may_restart(self, part: Part[H]) -> bool:
-        """Count one more restart of a part that failed, if it did not fail too often."""
+        """Count one more restart of a failed component; return whether it may be restarted."""
         logger.error("%s failed: %s", part.key, part.error)
         now = time.monotonic()
         while part.restarts and now - part.restarts[0] >= self._max_seconds:
             part.restarts.popleft()
         if len(part.restarts) >= self._max_restarts:
-            logger.error("%s stays down after %d restarts", part.key, len(part.restarts))
+            logger.error("gave up %s after %d restarts", part.key, len(part.restarts))
             return False
         part.restarts.append(now)
         return True
@@ -251,9 +251,10 @@ class Registry(Generic[H]):
 def listener(
     part: Part[Any], failed: Callable[[RegistryKey, int, StargateError], object]
 ) -> Callable[[StateChange], None]:
-    """Return the `on_state` of one opening of a part.
+    """Return the `on_state` of a component.
 
-    It must not lead to the handle: the handle holds it, in the native half, where the collector does not look.
+    It must not refer to the handle: the handle holds it in the native half, where the garbage collector does not see
+    the cycle.
     """
     key, generation, told = part.key, part.generation, part.on_state
 

@@ -1,4 +1,4 @@
-"""Handlers as tasks of an event loop: what threads are to the handlers of `stargate.Consumer`."""
+"""Runs handlers as tasks of an event loop, as `stargate.Consumer` runs them on threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("stargate")
 
 
 async def settled(value: Any) -> Any:
-    """Await what a function of the application gave, if it is to be awaited."""
+    """Await the result of a function of the application, if it is awaitable."""
     return await value if inspect.isawaitable(value) else value
 
 
@@ -53,13 +53,13 @@ class AsyncMessageHandler:
         """Prepare the instance. The arguments are the `init_args` and `init_kwargs` of `listen`."""
 
     async def handle_message(self, message: Message) -> Decision | None:
-        """Handle one message and say what becomes of it; `None` counts as `ACK`."""
+        """Handle one message and return what becomes of it; `None` counts as `ACK`."""
         raise NotImplementedError
 
     async def on_error(self, message: Message, error: BaseException) -> Decision | None:  # noqa: ARG002 - for overriding
-        """Say what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
+        """Return what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
 
-        The error was logged already, with its traceback.
+        The error is already in the log, with its traceback.
         """
         return NACK
 
@@ -87,7 +87,7 @@ class Tasks:
         self.error: StargateError | None = None
 
     async def start(self, make: Callable[[], Awaitable[AnyHandler]]) -> None:
-        """Make the handlers and start the tasks; raise what making one of them raised."""
+        """Create the handlers and start the tasks; raise what creating one of them raised."""
         processors, lanes = self._native.begin_work()
         try:
             handlers = [await make() for _ in range(processors)]
@@ -104,14 +104,14 @@ class Tasks:
         ]
 
     def stop_soon(self) -> None:
-        """Give no more messages to the handlers."""
+        """Stop giving messages to the handlers."""
         self._stopping = True
         self._native.stop_work()
 
     async def stop(self, timeout: float) -> bool:
-        """Let every handler finish the message it has; whether all did. Those that did not are cancelled.
+        """Let every handler finish its message, cancel those that do not, and return whether all did.
 
-        The handler that calls it is not waited for.
+        It does not wait for the handler that calls it.
         """
         self.stop_soon()
         done = await self.wait(timeout)
@@ -124,7 +124,7 @@ class Tasks:
         return done
 
     async def wait(self, timeout: float | None) -> bool:
-        """Wait until all handlers have ended; whether they did."""
+        """Wait until all handlers have ended; return whether they did."""
         tasks = self._others()
         if not tasks:
             return True
@@ -160,7 +160,7 @@ class Tasks:
         try:
             return checked(await settled(handler.handle_message(message)))
         except asyncio.CancelledError:
-            # The task is being cancelled: the message comes again.
+            # The task is being cancelled: the message is redelivered.
             settle(self._native, message, NACK)
             raise
         except Exception as failure:

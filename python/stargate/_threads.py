@@ -1,4 +1,4 @@
-"""Threads that Python makes for the library."""
+"""Starts the threads that Python creates for the library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thread:
-    """Start a daemon thread; raise `InternalError` where the system gives no more threads."""
+    """Start a daemon thread; raise `InternalError` if the system has no more threads."""
     thread = threading.Thread(target=target, args=args, name=name, daemon=True)
     try:
         thread.start()

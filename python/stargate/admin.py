@@ -26,6 +26,8 @@ from .admin_types import (
     NamespacePolicies,
     PublisherStats,
     Retention,
+    Schema,
+    SchemaCompatibility,
     StoredMessage,
     SubscriptionStats,
     TenantInfo,
@@ -66,6 +68,8 @@ __all__ = [
     "NamespacePolicies",
     "PublisherStats",
     "Retention",
+    "Schema",
+    "SchemaCompatibility",
     "StoredMessage",
     "SubscriptionStats",
     "TenantInfo",
@@ -191,6 +195,15 @@ class Admin:
         {'owner': 'anna'}
         >>> admin.analyze_backlog("news", "readers").messages
         1
+        >>> from stargate.admin import Schema
+        >>> schema = Schema("JSON", '{"type": "record", "name": "News", "fields": []}')
+        >>> admin.test_schema_compatibility("news", schema).compatible
+        True
+        >>> admin.upload_schema("news", schema)
+        0
+        >>> admin.schema("news", version=0) == admin.schemas("news")[0]
+        True
+        >>> admin.delete_schema("news")
     """
 
     def __init__(self, client: Client) -> None:
@@ -558,3 +571,29 @@ class Admin:
     def analyze_backlog(self, topic: str, subscription: str) -> BacklogAnalysis:
         """Let the broker read the backlog of a subscription and count what is in it; that can take long."""
         return BacklogAnalysis._from_json(self._ask("analyze_backlog", topic, subscription))
+
+    def schema(self, topic: str, version: int | None = None) -> Schema:
+        """Return a version of the schema of a topic, or the newest; raise `NotFoundError` if there is none."""
+        wanted = None if version is None else _number("version", version)
+        return Schema._from_json(json.loads(self._ask("schema", topic, wanted)))
+
+    def schemas(self, topic: str) -> list[Schema]:
+        """Return all versions of the schema of a topic, the oldest first."""
+        return [Schema._from_json(raw) for raw in json.loads(self._ask("schemas", topic))]
+
+    def upload_schema(self, topic: str, schema: Schema) -> int:
+        """Upload a schema as the next version of the schema of a topic, and return its version.
+
+        One that the topic has already keeps its version. Raise `InvalidArgumentError` if it is not compatible, or not a
+        schema of its type.
+        """
+        found: int = json.loads(self._ask("upload_schema", topic, schema._to_json()))
+        return found
+
+    def delete_schema(self, topic: str) -> None:
+        """Delete all versions of the schema of a topic."""
+        self._ask("delete_schema", topic)
+
+    def test_schema_compatibility(self, topic: str, schema: Schema) -> SchemaCompatibility:
+        """Return whether a schema may become the next version of the schema of a topic; change nothing."""
+        return SchemaCompatibility._from_json(self._ask("test_schema_compatibility", topic, schema._to_json()))

@@ -292,6 +292,9 @@ class Cursor:
     """The next entry to be delivered, `ledger:entry`."""
     individually_deleted_messages: str
     """What is acknowledged beyond, as ranges in the broker's writing."""
+    properties: dict[str, int]
+    """Numbers that the broker keeps with the position. The cursor `pulsar.dedup` has the highest sequence id of every
+    producer that wrote before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +327,12 @@ class InternalStats:
     @classmethod
     def _read(cls, raw: dict[str, Any]) -> Self:
         def cursor(held: dict[str, Any]) -> Cursor:
-            keys = ("markDeletePosition", "readPosition", "individuallyDeletedMessages")
-            return Cursor(*(held.get(key, "") for key in keys))
+            return Cursor(
+                held.get("markDeletePosition", ""),
+                held.get("readPosition", ""),
+                held.get("individuallyDeletedMessages", ""),
+                held.get("properties", {}),
+            )
 
         return cls(
             raw.get("entriesAddedCounter", 0),
@@ -380,6 +387,46 @@ class BacklogAnalysis:
 
 
 @dataclass(frozen=True, slots=True)
+class Schema:
+    """A version of the schema of a topic, or one to upload."""
+
+    type: str
+    """Pulsar's name of the type, such as `JSON`, `AVRO` or `STRING`."""
+    definition: str = ""
+    """The definition: an Avro schema for `JSON` and `AVRO`, empty for primitive types."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """The properties that are uploaded with it."""
+    version: int | None = None
+    """The version, from 0; never sent."""
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Everything that the broker said."""
+
+    @classmethod
+    def _from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(raw["type"], raw.get("data", ""), raw.get("properties", {}), raw["version"], raw)
+
+    def _to_json(self) -> str:
+        return json.dumps({"type": self.type, "schema": self.definition, "properties": dict(self.properties)})
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaCompatibility:
+    """Whether a schema may become the next version of the schema of a topic."""
+
+    compatible: bool
+    """Whether the broker would accept it."""
+    strategy: str
+    """The strategy of the topic, such as `FULL`; empty if the broker only gave a reason."""
+    reason: str
+    """Why the broker would refuse it; empty if it is compatible."""
+
+    @classmethod
+    def _from_json(cls, text: str) -> Self:
+        raw = json.loads(text)
+        return cls(raw["compatibility"], raw.get("schemaCompatibilityStrategy", ""), raw.get("reason", ""))
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
     """A message as the broker stores it, with what consumers are not told."""
 
@@ -393,6 +440,8 @@ class StoredMessage:
     """Whether it has no value at all, which in a compacted topic deletes its key; its data are empty."""
     is_encrypted: bool
     """Whether the data are encrypted. Then a batch is one message here, since nobody can look into it."""
+    replicated_from: str | None = None
+    """The cluster that it was sent to, if geo-replication brought it here from another one."""
 
 
 # ---- how arguments and answers travel to the native half ----

@@ -1,4 +1,4 @@
-"""The client: where the servers are, and how to get in."""
+"""The client of a cluster, which opens producers, consumers and readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from . import _events, _native
-from ._convert import Headers, Seconds, lines_of, option_pairs, seconds
+from ._convert import Headers, Seconds, bad_option, lines_of, option_pairs, seconds
 from ._handle import SyncHandle
 from .admin import Admin
 from .errors import InvalidArgumentError
@@ -58,7 +58,7 @@ class Client(SyncHandle):
 
     @property
     def url(self) -> str:
-        """The URL, without anything secret."""
+        """The URL, without secrets."""
         return self._native.url()
 
     @property
@@ -75,7 +75,7 @@ class Client(SyncHandle):
         return self._closed
 
     def stats(self) -> Stats:
-        """Return the counters of all that was opened through it, what is closed included.
+        """Return the sum of the counters of all handles that it opened, closed ones included.
 
         Examples:
             >>> producer.send(b"x").ledger >= 0
@@ -88,8 +88,8 @@ class Client(SyncHandle):
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Producer:
         """Open a producer with `ProducerOptions`, and wait for its connection unless `lazy` is set.
 
-        `topic` is `name`, `tenant/namespace/name` or `persistent://tenant/namespace/name`. Raise what the first attempt
-        to connect failed with, or `InvalidArgumentError` for an option that the table or the server refuses.
+        `topic` is `name`, `tenant/namespace/name` or `persistent://tenant/namespace/name`. Raise the error of the first
+        attempt to connect, or `InvalidArgumentError` for an option that the table or the server refuses.
 
         Examples:
             >>> producer = client.producer("orders", send_timeout=5, max_pending_msg=500)
@@ -158,7 +158,7 @@ class Client(SyncHandle):
         return reader
 
     def admin(self) -> Admin:
-        """Give Pulsar's REST API: tenants, namespaces, topics and subscriptions.
+        """Return Pulsar's REST API: tenants, namespaces, topics and subscriptions.
 
         Examples:
             >>> client.admin().ensure_topic("invoices")
@@ -167,9 +167,9 @@ class Client(SyncHandle):
         return Admin(self)
 
     def close(self, timeout: Seconds = 10.0) -> None:
-        """Close everything that was opened through this client, in the way of each.
+        """Close everything that was opened through this client.
 
-        Raise `TimeoutError` for what is not done within `timeout` seconds. May be called more than once.
+        Raise `TimeoutError` if that takes longer than `timeout` seconds. May be called more than once.
 
         Examples:
             >>> client.close(timeout=5)
@@ -212,7 +212,7 @@ def native_client(
     headers_supplier: Callable[[], Headers] | None,
     options: Mapping[str, Any],
 ) -> _native.Client:
-    """Make the native half of a client."""
+    """Create the native half of a client."""
     pairs, listener = split_options(options)
     tokens = None if token_supplier is None else (_events.tokens(), token_supplier)
     headers = None if headers_supplier is None else (_events.tokens(), lines_of(headers_supplier))
@@ -227,7 +227,7 @@ def split_keys(options: Mapping[str, Any]) -> tuple[_Keys, dict[str, Any]]:
         return None, rest
     if not (callable(getattr(reader, "public_key", None)) and callable(getattr(reader, "private_key", None))):
         expected = "an object with the methods public_key and private_key"
-        raise InvalidArgumentError(f"option 'crypto_key_reader': expected {expected}, got {reader!r}")
+        raise bad_option("crypto_key_reader", f"expected {expected}, got {reader!r}")
     return (_events.keys(), reader), rest
 
 
@@ -239,7 +239,7 @@ def split_options(options: Mapping[str, Any]) -> tuple[list[tuple[str, str]], _L
 
 
 def topics_of(topic: Topics) -> tuple[list[str], bool]:
-    """Give topics as the native half takes them, and whether they are a pattern."""
+    """Return topics as the native half takes them, and whether they are a pattern."""
     if isinstance(topic, str):
         return [topic], False
     if isinstance(topic, re.Pattern):
@@ -248,7 +248,7 @@ def topics_of(topic: Topics) -> tuple[list[str], bool]:
 
 
 def _java_pattern(pattern: re.Pattern[str]) -> str:
-    """Return a compiled pattern as the broker reads it: its flags stand before the name of the topic."""
+    """Return a compiled pattern as the broker reads it, with its flags before the name of the topic."""
     if pattern.flags & re.VERBOSE:
         raise InvalidArgumentError(
             "topic: the broker's patterns have no re.VERBOSE; write it without spaces and comments"

@@ -1,7 +1,4 @@
-"""End-to-end encryption: where its keys come from.
-
-What it does, and with whom it is compatible, is in docs/encryption.md.
-"""
+"""Provides the keys of end-to-end encryption; docs/encryption.md describes the format and its compatibility."""
 
 from __future__ import annotations
 
@@ -13,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Pem: TypeAlias = bytes | str | os.PathLike[str]
-"""A key in PEM, as bytes; or the path of a file that holds one, as `str` or `Path`."""
+"""A key in PEM, as bytes; or the path of its file, as `str` or `Path`."""
 
 
 class EncryptionKeyInfo:
     """A key in PEM, and the metadata that go with it; Pulsar's `EncryptionKeyInfo`.
 
-    The metadata of a public key go with each message, not encrypted, and are given to `CryptoKeyReader.private_key`.
-    Those of a private key have no use. The key is never shown.
+    The metadata of a public key travel with each message, not encrypted, and are passed to
+    `CryptoKeyReader.private_key`. Those of a private key are not used. The key is never printed.
 
     Examples:
         >>> stargate.EncryptionKeyInfo(b"-----BEGIN PUBLIC KEY-----...", {"version": "3"})
@@ -41,8 +38,8 @@ class EncryptionKeyInfo:
 class CryptoKeyReader(Protocol):
     """Gives the keys of end-to-end encryption by their names; Pulsar's `CryptoKeyReader`.
 
-    Given to a producer or a consumer as `crypto_key_reader`. It is called on a thread of stargate, one call at a time,
-    and may block. What it raises is logged, and is the reason in the error or the log record that follows.
+    Given to a producer or a consumer as `crypto_key_reader`. It runs on a thread of stargate, one call at a time, and
+    may block. An exception is logged, and is the reason in the error or the log record that follows.
 
     Examples:
         >>> class Vault:
@@ -58,16 +55,16 @@ class CryptoKeyReader(Protocol):
     """
 
     def public_key(self, name: str, /) -> EncryptionKeyInfo:
-        """Return the public key to encrypt with; asked when a producer is opened, and at each new data key."""
+        """Return the public key to encrypt with; called when a producer is opened, and for each new data key."""
         ...
 
     def private_key(self, name: str, metadata: dict[str, str], /) -> EncryptionKeyInfo:
-        """Return the private key to read with, by the name and the metadata that came with a message."""
+        """Return the private key to decrypt with, by the name and the metadata of a message."""
         ...
 
 
 class PemKeyReader:
-    """A key reader over PEM texts and files, by name. A file is read each time, so that keys may be exchanged.
+    """A key reader over PEM texts and files, by name. It reads a file each time, so you can replace keys.
 
     Examples:
         >>> keys = stargate.PemKeyReader(public_keys={"k": "billing.pub.pem"}, private_keys={"k": b"-----BEGIN..."})

@@ -1,7 +1,7 @@
-"""The exceptions of stargate: one class for each kind of failure, all of them `StargateError`.
+"""Defines the exceptions of stargate: one class for each kind of failure, all subclasses of `StargateError`.
 
-Each says in its text what was being done, to which topic, and why it failed. All can be pickled. The classes follow the
-kinds of the core one by one, and so do the numbers in `code`, which are also those of the C library.
+The text of each names the operation, the topic and the reason. All can be pickled. The classes follow the kinds of the
+core one by one, and so do the numbers in `code`, which are also those of the C library.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StargateError(Exception):
-    """What every error of this library is.
+    """The base class of every error of this library.
 
     `code` is the number of its kind, the same in every language. `retriable` says whether the same call may succeed
     later with nothing changed. `topic` is the full name of the topic concerned, `broker_text` the server's own words,
@@ -49,7 +49,7 @@ class StargateError(Exception):
 
 
 class TimeoutError(StargateError, builtins.TimeoutError):
-    """The time given ran out. A message that was written already may still be stored."""
+    """The timeout expired. A message that was already written may still be stored."""
 
     code = 1
     retriable = True
@@ -67,27 +67,33 @@ class EndOfTopicError(StargateError):
     code = 3
 
 
+class InterruptedError(StargateError):
+    """The receive was interrupted; it took no message."""
+
+    code = 4
+
+
 class InvalidArgumentError(StargateError, ValueError):
-    """An argument or an option was not acceptable; nothing was done."""
+    """An argument or an option was invalid; nothing was done."""
 
     code = -1
 
 
 class ConnectError(StargateError, ConnectionError):
-    """No host could be reached, or a connection broke and was not to be restored."""
+    """No host could be reached, or a connection broke and could not be restored."""
 
     code = -2
     retriable = True
 
 
 class AuthenticationError(StargateError):
-    """The server did not accept who we say we are (HTTP 401, or TLS)."""
+    """The server did not accept the client's identity (HTTP 401, or TLS)."""
 
     code = -3
 
 
 class AuthorizationError(StargateError):
-    """The server knows who we are and refuses the operation (HTTP 403)."""
+    """The server knows the client's identity and refuses the operation (HTTP 403)."""
 
     code = -4
 
@@ -99,7 +105,7 @@ class NotFoundError(StargateError):
 
 
 class BusyError(StargateError):
-    """Somebody else holds the subscription or the producer name (HTTP 409)."""
+    """Another client holds the subscription or the producer name, or the object to create exists already (HTTP 409)."""
 
     code = -6
     retriable = True
@@ -132,7 +138,7 @@ class ProtocolError(StargateError):
 
 
 class PayloadError(ProtocolError, ValueError):
-    """The content of a message is not of the type that was asked for; the text says what did not fit, and where in it.
+    """The content of a message does not fit the requested type; the text says what does not fit, and where.
 
     `data` is the content, `message_id` the message's id, or `None` where `stargate.typed.decode` was given bytes.
     """
@@ -178,7 +184,7 @@ class ForkedError(StargateError):
 
 
 class WouldDeadlockError(StargateError):
-    """Waiting here could never end, because this very thread would have to do the work waited for."""
+    """Waiting here could never end: this thread would have to do the work that it waits for."""
 
     code = -14
 
@@ -215,5 +221,5 @@ def _remake(
 def _make(
     code: int, text: str, topic: str | None, broker_text: str | None, http_status: int | None, retriable: bool
 ) -> StargateError:
-    """Make the exception for an error of the core; called by the native half."""
+    """Return the exception for an error of the core; the native half calls it."""
     return _remake(_BY_CODE.get(code, InternalError), text, topic, broker_text, http_status, retriable)

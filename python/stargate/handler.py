@@ -1,4 +1,4 @@
-"""Handlers: the application's code that messages are given to, on threads that Python made."""
+"""Runs handlers, the application's code for each message, on threads that Python created."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Outcome(enum.Enum):
     CONTINUE = "continue"
     """The application acknowledges it later, with `consumer.ack`."""
     NACK = "nack"
-    """It failed: the broker delivers it again after `negative_ack_delay`."""
+    """It failed: the broker redelivers it after `negative_ack_delay`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconsumeLater:
-    """What a handler returns to have a message again after a time, in seconds, as `Consumer.reconsume_later` does.
+    """A result of a handler that schedules redelivery after a time in seconds, as `Consumer.reconsume_later` does.
 
-    The consumer needs the option `enable_retry`. Without it, or when the copy cannot be stored, it is as `NACK`.
+    The consumer needs the option `enable_retry`. Without it, or when the copy cannot be stored, it counts as `NACK`.
 
     Examples:
         >>> def work(message):
@@ -70,7 +70,7 @@ NACK = Outcome.NACK
 
 
 class MessageHandler:
-    """What a class of handlers inherits from. Each processor has an instance of its own, used by one thread only.
+    """The base class of handlers. Each processor has an instance of its own, used by one thread only.
 
     Examples:
         State is kept in the instance:
@@ -92,13 +92,13 @@ class MessageHandler:
         """Prepare the instance, on its own thread. The arguments are the `init_args` and `init_kwargs` of `listen`."""
 
     def handle_message(self, message: Message) -> Decision | None:
-        """Handle one message and say what becomes of it; `None` counts as `ACK`. It may block."""
+        """Handle one message and return what becomes of it; `None` counts as `ACK`. It may block."""
         raise NotImplementedError
 
     def on_error(self, message: Message, error: BaseException) -> Decision | None:  # noqa: ARG002 - for overriding
-        """Say what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
+        """Return what becomes of a message whose `handle_message` raised; `None` counts as `NACK`.
 
-        The error was logged already, with its traceback.
+        The error is already in the log, with its traceback.
         """
         return NACK
 
@@ -108,7 +108,7 @@ Handler: TypeAlias = type[MessageHandler] | MessageHandler | Callable[[Message],
 
 
 class _Function(MessageHandler):
-    """A plain function as a handler."""
+    """A handler that is a plain function."""
 
     def __init__(self, function: Callable[[Message], Decision | None]) -> None:
         self._function = function
@@ -145,7 +145,7 @@ def maker(
 
 
 def refuse_async(handler: object) -> None:
-    """Raise if a handler needs an event loop, which threads do not have."""
+    """Raise if a handler needs an event loop; threads have none."""
     function = getattr(handler, "handle_message", handler)
     code = getattr(function, "__code__", None)
     if code is not None and code.co_flags & CO_COROUTINE:
@@ -158,11 +158,11 @@ _Make: TypeAlias = Callable[[], tuple[MessageHandler, Any]]
 class Workers:
     """The running processors of one consumer or reader.
 
-    Each is a daemon thread, so that it does not keep the interpreter from its exit, which closes it in an orderly way.
+    Each is a daemon thread: it does not keep the interpreter from its exit, which ends it in order.
     """
 
     def __init__(self, owner: object, native: _native.Consumer | _native.Reader, make: _Make) -> None:
-        """Start the threads, and wait until each has made its handler; raise what any of them raised."""
+        """Start the threads, and wait until each has created its handler; raise what any of them raised."""
         # Lives as long as its threads do, also when the application keeps no reference to it.
         self._owner = owner
         self._native = native
@@ -187,20 +187,20 @@ class Workers:
             raise failures[0]
 
     def stop(self, deadline: float) -> bool:
-        """Let every handler finish the message it has, until `deadline` of the monotonic clock; whether all did.
+        """Let every handler finish its message until `deadline` (monotonic); return whether all did.
 
-        The handler that calls it is not waited for.
+        It does not wait for the handler that calls it.
         """
         self.stop_soon()
         return self._wait(deadline)
 
     def stop_soon(self) -> None:
-        """Give no more messages to the handlers."""
+        """Stop giving messages to the handlers."""
         self._stopping = True
         self._native.stop_work()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait until all handlers have ended; whether they did."""
+        """Wait until all handlers have ended; return whether they did."""
         return self._wait(None if timeout is None else time.monotonic() + timeout)
 
     def _wait(self, deadline: float | None) -> bool:
@@ -267,7 +267,7 @@ class Workers:
 
 
 def settle(native: _native.Consumer | _native.Reader, message: Message, decision: Decision) -> None:
-    """Tell the native half what a handler decided."""
+    """Report to the native half what a handler decided."""
     if isinstance(decision, ReconsumeLater):
         native.settle(message, "reconsume_later", seconds(decision.delay) or 0.0)
     else:

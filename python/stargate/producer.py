@@ -38,6 +38,7 @@ class OutgoingMessage:
     deliver_at: datetime | float | None = None
     deliver_after: Seconds | None = None
     replication_clusters: Iterable[str] | None = None
+    disable_replication: bool = False
 
     def _packed(self) -> Payload | tuple[Payload, Extras]:
         packed = extras(
@@ -47,6 +48,7 @@ class OutgoingMessage:
             self.deliver_at,
             self.deliver_after,
             self.replication_clusters,
+            self.disable_replication,
         )
         return self.payload if packed is None else (self.payload, packed)
 
@@ -54,7 +56,7 @@ class OutgoingMessage:
 def packed_all(
     messages: Iterable[Payload | OutgoingMessage],
 ) -> Iterator[Payload | tuple[Payload, Extras]]:
-    """Give several messages as the native half takes them."""
+    """Return several messages as the native half takes them."""
     if isinstance(messages, _ONE):
         raise InvalidArgumentError(f"messages: expected several messages, got one: {messages!r:.100}; see send")
     return (packed(message) for message in messages)
@@ -66,11 +68,11 @@ def packed(message: Payload | OutgoingMessage) -> Payload | tuple[Payload, Extra
 
 
 _ONE = (bytes, bytearray, memoryview, str, OutgoingMessage)
-"""What is one message, and not several."""
+"""The types that are one message, and not several."""
 
 
 class Producer(SyncHandle):
-    """Sends messages to one topic. Made by `Client.producer`; may be used by many threads at once.
+    """Sends messages to one topic. Opened by `Client.producer`; many threads may use it at once.
 
     Messages of one thread are stored in the order in which they were sent. At most `max_pending_msg` are in flight:
     further sends wait, or raise `QueueFullError` with `when_full="fail"`.
@@ -101,14 +103,16 @@ class Producer(SyncHandle):
         deliver_at: datetime | float | None = None,
         deliver_after: Seconds | None = None,
         replication_clusters: Iterable[str] | None = None,
+        disable_replication: bool = False,
         timeout: Seconds | None = None,
     ) -> MessageId:
-        """Send a message, wait until the broker has stored it, and return where.
+        """Send a message, wait until the broker has stored it, and return its id.
 
         `key` decides the partition, and the consumer of a key_shared subscription. `event_time` and `deliver_at` are
-        aware datetimes, or seconds since 1970; they are kept to the millisecond. `deliver_at` and `deliver_after`
-        work on shared and key_shared subscriptions. `timeout` in seconds takes the place of the option `send_timeout`;
-        it counts from the call to the receipt, reconnects included.
+        aware datetimes, or seconds since 1970; they are kept to the millisecond. `deliver_at` and `deliver_after` work
+        on shared and key_shared subscriptions. `replication_clusters` restricts replication to these clusters;
+        `disable_replication` keeps the message in this one. `timeout` in seconds replaces the option `send_timeout`. It
+        covers the time from the call to the receipt, reconnects included.
 
         Raise `TooBigError` for a message over the server's limit, `TimeoutError` when the time is over (the message
         may still be stored), and any other `StargateError` that says why it was not stored.
@@ -118,7 +122,9 @@ class Producer(SyncHandle):
             >>> mock.messages("news")[0].id == where
             True
         """
-        packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
+        packed = extras(
+            key, properties, event_time, deliver_at, deliver_after, replication_clusters, disable_replication
+        )
         return self._native.send(payload, packed, seconds(timeout))
 
     def send_nowait(
@@ -131,11 +137,12 @@ class Producer(SyncHandle):
         deliver_at: datetime | float | None = None,
         deliver_after: Seconds | None = None,
         replication_clusters: Iterable[str] | None = None,
+        disable_replication: bool = False,
     ) -> Future[MessageId]:
         """Accept a message and return a future of its id, for many messages in flight.
 
-        It waits only for room among those in flight. The future cannot be cancelled, since a message that was accepted
-        cannot be called back. Its callbacks run on a thread of stargate, one after the other.
+        It waits only for room among those in flight. The future cannot be cancelled, since an accepted message cannot
+        be withdrawn. Its callbacks run on a thread of stargate, one after the other.
 
         Examples:
             >>> futures = [producer.send_nowait(f"pizza {number}") for number in range(100)]
@@ -143,18 +150,20 @@ class Producer(SyncHandle):
         """
         future: Future[MessageId] = Future()
         future.set_running_or_notify_cancel()
-        packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
+        packed = extras(
+            key, properties, event_time, deliver_at, deliver_after, replication_clusters, disable_replication
+        )
         self._native.send_nowait(payload, packed, (_events.events(), future))
         return future
 
     def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
         """Send messages in their order, many in flight at a time, and wait for all receipts.
 
-        Return a list with, for each message and in the same order, its id or the error that it ended with. It raises
-        nothing for a message that failed: look at what it returns. This is the fastest way to send.
+        Return a list with the id of each message, or the error that it ended with, in the same order. It does not raise
+        for a message that failed: check the list. This is the fastest way to send.
 
-        It has no timeout of its own: `send_timeout` holds for each message, from when its turn comes. While the broker
-        does not answer, that is once for every `max_pending_msg` messages.
+        It has no timeout of its own: `send_timeout` applies to each message once there is room for it. If the broker
+        does not answer, the call takes that long for every `max_pending_msg` messages.
 
         Examples:
             >>> for result in producer.send_many([b"one", "two", b"x" * 2_000_000]):
@@ -165,7 +174,7 @@ class Producer(SyncHandle):
         return self._native.send_many(list(packed_all(messages)))
 
     def flush(self, timeout: Seconds | None = None) -> None:
-        """Wait until every message accepted before has ended, well or not, and its future is set.
+        """Wait until every message accepted before has its receipt or has failed, and its future is set.
 
         Examples:
             >>> future = producer.send_nowait(b"one pizza")
@@ -205,8 +214,8 @@ class Producer(SyncHandle):
     def close(self, timeout: Seconds = 10.0, *, flush: bool = True) -> None:
         """Accept no more messages, wait until those in flight have ended, and close the connection.
 
-        What is not done within `timeout` ends with an error, and then this raises `TimeoutError`. With `flush=False`
-        nothing is waited for, and nothing raised. May be called more than once.
+        Messages that have not ended within `timeout` end with an error, and then this raises `TimeoutError`. With
+        `flush=False` it neither waits nor raises. May be called more than once.
 
         Examples:
             >>> future = producer.send_nowait(b"one pizza")
@@ -238,11 +247,11 @@ def produce(
     messages: Payload | OutgoingMessage | Iterable[Payload | OutgoingMessage],
     **options: Unpack[ProducerOptions],
 ) -> Sequence[MessageId | StargateError]:
-    """Send messages to a producer URL over a connection of their own, which is closed whatever happens.
+    """Send messages to a producer URL over a connection of their own, and always close it.
 
-    `url` is `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic`, with the server's query parameters if
-    any; `options` are those of connections and producers, and go before them. Return a list with, for each message, its
-    id or the error that it ended with; raise what the connection failed with. May be called by many threads at once.
+    `url` is `ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic`, with the server's query parameters, if
+    any. `options` are those of connections and producers; they override the parameters. Return a list with the id of
+    each message, or the error that it ended with. Raise the error of the connection. Many threads may call it at once.
 
     Examples:
         >>> url = "ws://localhost:8080/ws/v2/producer/persistent/public/default/orders"

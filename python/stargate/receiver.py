@@ -1,4 +1,4 @@
-"""What consumers and readers have in common, and both of them."""
+"""Consumers, readers, and what they have in common."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Receiver(SyncHandle):
-    """Receives the messages of a topic: by a handler, or by waiting for them. The two exclude each other."""
+    """Receives the messages of a topic, with a handler or by calls; the two exclude each other."""
 
     def __init__(self, client: Client, native: _native.Consumer | _native.Reader) -> None:
         self._client = client
@@ -36,7 +36,7 @@ class Receiver(SyncHandle):
         return self._received.topic()
 
     def receive(self, timeout: Seconds | None = None) -> Message:
-        """Wait for the next message, for `timeout` seconds or without limit; raise `TimeoutError` when none came.
+        """Wait for the next message, for `timeout` seconds or without limit; raise `TimeoutError` if none arrives.
 
         Examples:
             >>> message_id = producer.send(b"one pizza")
@@ -50,10 +50,10 @@ class Receiver(SyncHandle):
         return self._received.receive(seconds(timeout))
 
     def receive_many(self, max_messages: int, timeout: Seconds | None = None) -> Sequence[Message]:
-        """Wait until there are `max_messages` or the time is over, and return a list of what is there.
+        """Wait for `max_messages` or until the time is over, and return a list of those that arrived.
 
-        An empty list is no error. Without a timeout it waits until there are that many. What is returned counts as
-        finished for the permits of pull mode and for a reader's place, so ask for as many as are worked on at a time.
+        An empty list is no error. Without a timeout it waits for that many. Returned messages count as finished for the
+        permits of pull mode and for a reader's position, so request as many as you work on at a time.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b", b"c"])
@@ -65,7 +65,7 @@ class Receiver(SyncHandle):
         return self._received.receive_many(count("max_messages", max_messages), seconds(timeout))
 
     def __iter__(self) -> Iterator[Message]:
-        """Give message after message, until it is closed. An error that ends it is raised.
+        """Yield message after message until it is closed. Raise the error that ended it, if one did.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b"])
@@ -86,13 +86,14 @@ class Receiver(SyncHandle):
     ) -> None:
         """Run a handler on every message, on as many threads as the option `processors` says.
 
-        `handler` is a subclass of `MessageHandler`, of which each processor makes an instance on its own thread and
-        calls `init` with the arguments given; or an instance or a function, which all processors share. What `init`
-        raises is raised here. One message at a time is given to a processor; with one of them, or with
-        `ordering="key"` for each key, in the order of the topic.
+        `handler` is a subclass of `MessageHandler`, an instance, or a function. Of a class, each processor creates an
+        instance on its own thread and calls `init` with the arguments given; an instance or a function is shared. An
+        exception of `init` is raised here.
 
-        A handler that raises is logged with its traceback, and costs the message a negative acknowledgement, unless
-        `on_error` says otherwise. Permits of pull mode, and a reader's place, follow what the handlers have finished.
+        Each processor handles one message at a time. One processor keeps the order of the topic; with `ordering="key"`,
+        several keep the order of each key. An exception of a handler is logged with its traceback and costs the message
+        a negative acknowledgement, unless `on_error` decides otherwise. Permits of pull mode and a reader's position
+        advance as handlers finish.
 
         Examples:
             >>> done = []
@@ -105,7 +106,7 @@ class Receiver(SyncHandle):
         self._workers = Workers(self, self._received, make)
 
     def wait(self, timeout: Seconds | None = None) -> None:
-        """Wait until the handler has ended: because of a close, or of an error, which is raised.
+        """Wait until the handler has ended, by a close or by an error, which it raises.
 
         Raise `TimeoutError` if it still runs when the time is over.
 
@@ -124,7 +125,7 @@ class Receiver(SyncHandle):
             raise self._workers.error
 
     def run_until_interrupted(self) -> None:
-        """Wait for Ctrl-C, or for the handler's end, and close. An error that ended the handler is raised.
+        """Wait for Ctrl-C or the handler's end, and close. Raise the error that ended the handler, if one did.
 
         Examples:
             >>> consumer.listen(lambda message: consumer.close())  # here instead of Ctrl-C
@@ -139,7 +140,7 @@ class Receiver(SyncHandle):
             self.close()
 
     def is_end_of_topic(self, timeout: Seconds | None = None) -> bool:
-        """Ask whether the topic was terminated and nothing is left of it.
+        """Return whether the topic was terminated and everything in it has been acknowledged or read.
 
         Examples:
             >>> consumer.is_end_of_topic(timeout=5)
@@ -148,12 +149,12 @@ class Receiver(SyncHandle):
         return self._received.is_end_of_topic(seconds(timeout))
 
     def seek(self, to: MessageId | datetime | float, *, after: bool = False) -> None:
-        """Go to another place in the topic: the next message is the one at `to`, or with `after` the one behind it.
+        """Move to another position in the topic: the next message is the one at `to`, or with `after` the one after it.
 
-        `to` is a message id, `MessageId.earliest` or `latest`, or a time: the first message that was published then or
-        later. Once it returns, no message from before is delivered. On a partitioned topic an id moves its
-        partition. A consumer moves its subscription, and with it the other consumers of that; several topics move to
-        the ends and times only, and a pattern, or a subscription that is not durable, cannot. Uses Pulsar's REST API.
+        `to` is a message id, `MessageId.earliest` or `latest`, or a time, which stands for the first message published
+        then or later. Once it returns, no message from before the seek is delivered. On a partitioned topic an id moves
+        its partition. A consumer moves its subscription, and so its other consumers too. Several topics move only to
+        the ends and to times; patterns and non-durable subscriptions cannot move. Uses Pulsar's REST API.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b", b"c"])
@@ -190,7 +191,7 @@ class Receiver(SyncHandle):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it is connected now, with all of its connections."""
+        """Whether all of its connections are up now."""
         return self._received.is_connected()
 
     def stats(self) -> Stats:
@@ -203,11 +204,11 @@ class Receiver(SyncHandle):
         return Stats._from_json(self._received.stats())
 
     def close(self, timeout: Seconds = 10.0) -> None:
-        """Let handlers finish the message they have, send what is to be acknowledged, and close the connections.
+        """Let handlers finish their messages, send the acknowledgements, and close the connections.
 
-        What was received and not finished is delivered again. After it returns no handler runs; called in a handler it
-        does not wait for that one. Raise `TimeoutError` if a handler still runs when the time is over. May be called
-        more than once.
+        Messages that were received and not finished are redelivered. After it returns no handler runs; called in a
+        handler, it does not wait for that one. Raise `TimeoutError` if a handler still runs when the time is over. May
+        be called more than once.
 
         Examples:
             >>> consumer.close(timeout=5)
@@ -237,7 +238,7 @@ class Receiver(SyncHandle):
 
 
 class Consumer(Receiver):
-    """Takes part in a subscription. Made by `Client.consumer`; may be used by many threads at once.
+    """Consumes the messages of a subscription. Opened by `Client.consumer`; many threads may use it at once.
 
     Examples:
         >>> with client.consumer("orders", "billing", initial_position="earliest") as consumer:
@@ -258,9 +259,9 @@ class Consumer(Receiver):
     def ack(self, message: Message | MessageId) -> None:
         """Acknowledge a message, or one by its id.
 
-        This API does not answer acknowledgements: if one is lost with the connection, the message
-        is redelivered. By its id it counts when the present connection delivered the message, or when the message was
-        neither batched nor in a partition.
+        This API does not answer acknowledgements: if one is lost with the connection, the message is redelivered. An
+        acknowledgement by id counts if the present connection delivered the message, or if the message was neither
+        batched nor in a partition.
 
         Examples:
             >>> message_id = producer.send(b"one pizza")
@@ -278,9 +279,10 @@ class Consumer(Receiver):
         """Acknowledge a message and all before it; on a partitioned topic, those of its partition.
 
         For exclusive and failover subscriptions of one topic; `InvalidArgumentError` otherwise. What a lost connection
-        did not carry any more is redelivered, acknowledged then, and not delivered (`Stats.covered`). An id may
-        also be one of an earlier consumer of the subscription. It costs one frame for each message, as `ack` of each
-        of them would. With several processors it also says so of messages that another handler is still working on.
+        did not transmit is redelivered by the server, and acknowledged then without reaching the application
+        (`Stats.covered`). The id may also be one of an earlier consumer of the subscription. It costs one frame for
+        each message, as `ack` of each would. With several processors it also acknowledges messages that another handler
+        is still working on.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b", b"c"])
@@ -294,7 +296,7 @@ class Consumer(Receiver):
             self._native.ack_cumulative(message)
 
     def nack(self, message: Message | MessageId) -> None:
-        """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`.
+        """Request redelivery of a message, or of one by its id, after the option `negative_ack_delay`.
 
         Examples:
             >>> impatient = client.consumer("orders", "s", subscription_type="shared", negative_ack_delay=0.1)
@@ -309,12 +311,12 @@ class Consumer(Receiver):
             self._native.nack(message)
 
     def reconsume_later(self, message: Message, delay: Seconds) -> None:
-        """Have a message again after `delay` seconds.
+        """Schedule redelivery of a message after `delay` seconds.
 
         A copy is stored in the retry letter topic, which this consumer consumes too, and the message is acknowledged
-        when the copy is stored; the call waits for that. It needs the option `enable_retry`. A message that came back
-        `max_redeliver_count` times (`Message.reconsume_times`) goes to the dead letter topic instead. After an error
-        the message is as it was, unacknowledged.
+        when the copy is stored; the call waits for that. It needs the option `enable_retry`. A message that was
+        redelivered `max_redeliver_count` times (`Message.reconsume_times`) goes to the dead letter topic instead. After
+        an error the message is still unacknowledged.
 
         Examples:
             >>> retrying = client.consumer("orders", "s", subscription_type="shared", enable_retry=True)
@@ -338,7 +340,7 @@ class Consumer(Receiver):
         return self._native.backlog()
 
     def permit(self, messages: int) -> None:
-        """In pull mode, ask for more messages than the window gives by itself, on each connection.
+        """In pull mode, request this many messages beyond the window, on each connection.
 
         Examples:
             >>> pulling = client.consumer("orders", "s", pull_mode=True, queue_size=10)
@@ -357,9 +359,9 @@ class Consumer(Receiver):
 
 
 class Reader(Receiver):
-    """Reads a topic from a position, without a subscription. Made by `Client.reader`.
+    """Reads a topic from a position, without a subscription.
 
-    A reconnect goes on after the last message received, with neither a gap nor a replay.
+    Opened by `Client.reader`. It reconnects after the last message received, with neither a gap nor a replay.
 
     Examples:
         >>> ids = producer.send_many([b"a", b"b", b"c"])
@@ -373,7 +375,7 @@ class Reader(Receiver):
         self._native = native
 
     def has_message_available(self) -> bool:
-        """Ask whether there is a message that the application has not taken yet. Uses Pulsar's REST API.
+        """Return whether there is a message that the application has not received yet. Uses Pulsar's REST API.
 
         Examples:
             >>> reader.has_message_available()
@@ -382,11 +384,10 @@ class Reader(Receiver):
         return self._native.has_message_available()
 
     def until_caught_up(self) -> Iterator[Message]:
-        """Read up to the end as it is now: give the messages until then, one after the other.
+        """Read up to the present end, and yield the messages until there.
 
-        Uses Pulsar's REST API, to know where the end is. Where the server's delivery stopped at a message without a
-        value (a tombstone) and the option `skip_tombstones` is not set, it raises `BrokerError`, which names it; `seek`
-        skips it.
+        Uses Pulsar's REST API to find the end. If a message without a value (a tombstone) stopped the server's delivery
+        and the option `skip_tombstones` is not set, it raises a `BrokerError` that names it; `seek` skips it.
 
         Examples:
             >>> ids = producer.send_many([b"a", b"b"])

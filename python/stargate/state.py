@@ -1,4 +1,4 @@
-"""What a handle tells of itself: changes of its connections' state, and counters."""
+"""What a handle reports: changes of its connections' state, and counters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ConnectionState = Literal["connecting", "connected", "disconnected", "closed", "
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What a function given as `on_state` receives."""
+    """The argument of a function given as `on_state`."""
 
     state: ConnectionState
     """The new state."""
@@ -68,21 +68,21 @@ class Stats:
     unacked: int
     """Messages of the present connections delivered and not acknowledged: a gauge."""
     permits: int
-    """In pull mode, messages asked for and not delivered yet: a gauge."""
+    """In pull mode, messages requested and not delivered yet: a gauge."""
     queued: int
     """Received messages that wait for the application: a gauge."""
     queued_bytes: int
     """The bytes of their frames: a gauge."""
     retry_letters: int
-    """Copies of messages stored in the retry letter topic, because the application wants them again later."""
+    """Copies of messages stored in the retry letter topic by `reconsume_later`."""
     dead_letters: int
-    """Copies stored in the dead letter topic by the library, because a message was wanted again too often."""
+    """Copies stored in the dead letter topic by the library, after too many calls of `reconsume_later`."""
     handler_errors: int
     """Handlers that failed."""
     stalls: int
     """How often the server's window was full of messages that the application holds unacknowledged."""
     tombstones: int
-    """Messages without a value (tombstones) at which the server's delivery stopped, and that were found out."""
+    """Messages without a value (tombstones) found to have stopped the server's delivery."""
     connections: int
     """Connections made."""
     reconnects: int
@@ -90,7 +90,15 @@ class Stats:
     malformed: int
     """Frames that do not belong to the protocol."""
     unexpected: int
-    """Frames that belong to the protocol and to nothing that was asked."""
+    """Frames that belong to the protocol and to no request, such as a second receipt."""
+    proxied_connections: int
+    """Connections made through a proxy."""
+    compressed_connections: int
+    """Connections on which the server agreed to `websocket_compression`."""
+    wire_received_bytes: int
+    """Bytes read from the connections: WebSocket frames, after compression and before TLS."""
+    wire_sent_bytes: int
+    """Bytes written to the connections."""
     last_pong_ms: int
     """Milliseconds since 1970 UTC of the last pong, 0 before the first."""
 

@@ -1,8 +1,7 @@
 """A named set of producers, consumers and readers: found by key, and each restarted by itself when it fails.
 
-Connections reconnect by themselves. What a supervisor opens again is what ended with an error that does not heal, such
-as a namespace that was deleted or a token that was refused. What fails too often stays down, and the others do not
-notice.
+Connections reconnect by themselves. A supervisor reopens a handle that ended with a permanent error, such as a deleted
+namespace or a refused token. It gives up a component that fails too often; the others are not affected.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Supervisor(Registry[_Handle]):
 
     At the top, `host` is `"name:port"`, `{"name": port}`, or a list of them; `protocol` is `ws` (the default) or
     `wss`; `name` is unique in the process and `default` when not given. A component that fails more than
-    `max_restarts` times (3) within `max_seconds` (5) stays down.
+    `max_restarts` times (3) within `max_seconds` (5) is given up.
 
     `producer`, `consumer` and `reader` are one mapping or a list of them. Each names its `topic` in full, or with
     `tenant`, `namespace` and `persistence`, a consumer also its `subscription`. Each may have a `host` and `protocol`
@@ -99,7 +98,7 @@ class Supervisor(Registry[_Handle]):
             raise
 
     def add(self, component: Component, config: Mapping[str, Any]) -> RegistryKey:
-        """Open one component more and supervise it; `config` is as under its name in the configuration."""
+        """Open another component and supervise it; `config` is as under its name in the configuration."""
         part = self._register(component, config)
         try:
             part.handle = self._open(part)
@@ -111,7 +110,7 @@ class Supervisor(Registry[_Handle]):
     def producer(self, key: RegistryKey) -> Producer:
         """Return the producer under a key, as it is now; after a restart it is another one.
 
-        Raise `NotFoundError`, or the error of a producer that is down.
+        Raise `NotFoundError`, or the error of a producer that failed.
         """
         return self._find(key, "producer", Producer)
 
@@ -124,7 +123,7 @@ class Supervisor(Registry[_Handle]):
         return self._find(key, "reader", Reader)
 
     def close(self, timeout: Seconds = 10.0) -> None:
-        """Restart nothing any more and close all that it holds; its name is free again.
+        """Stop restarting, and close everything that it holds; its name can then be used again.
 
         May be called more than once.
         """
@@ -182,7 +181,7 @@ class Supervisor(Registry[_Handle]):
         return handle
 
     def _restart(self, key: RegistryKey, generation: int, error: StargateError) -> None:
-        """Open a component again, until it is open or has failed too often."""
+        """Reopen a component until it is open or has failed too often."""
         part = self._failed_part(key, generation, error)
         while part is not None and part.handle is not None and not self._closed and self._may_restart(part):
             # It has failed, and what it has to say was said.

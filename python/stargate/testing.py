@@ -127,7 +127,10 @@ class MockBroker(SyncHandle):
     `oauth2_audience` if that is given. They are valid for `oauth2_token_life` seconds.
     With `tls_certificates` and `tls_key`, files in PEM, it serves TLS and nothing else; client certificates of
     `tls_client_ca` are as good as a token. `max_text_size` (bytes of a message on the wire), `idle_timeout` and
-    `ping_interval` (seconds) and `auto_create_topics` are as Pulsar's settings.
+    `ping_interval` (seconds) and `auto_create_topics` are as Pulsar's settings. `pulsar_version` is the version that it
+    plays. Before 4 it lacks what those WebSocket proxies lack: consumers of several topics, encryption on the client,
+    and the initial position of a subscription. With `websocket_compression=False` it declines the compression that
+    clients offer.
 
     Examples:
         >>> from stargate.testing import MockBroker
@@ -156,6 +159,8 @@ class MockBroker(SyncHandle):
         idle_timeout: Seconds = 300.0,
         ping_interval: Seconds | None = None,
         auto_create_topics: bool = True,
+        pulsar_version: str = "4.0.8",
+        websocket_compression: bool = True,
     ) -> None:
         if not 0 <= port <= 65535:
             raise InvalidArgumentError(f"port: expected 0 (any free one) to 65535, got {port}")
@@ -184,6 +189,8 @@ class MockBroker(SyncHandle):
             seconds(idle_timeout, "idle_timeout"),
             seconds(ping_interval, "ping_interval"),
             auto_create_topics,
+            pulsar_version,
+            websocket_compression,
         )
         self._open()
 
@@ -351,7 +358,7 @@ class MockBroker(SyncHandle):
             3
         """
         if count is not None and count < 1:
-            raise InvalidArgumentError(f"count: expected 1 or more, or None for ever, got {count}")
+            raise InvalidArgumentError(f"count: expected 1 or more, or None for no limit, got {count}")
         self._native.fault(op, fault, topic, count)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from stargate import (
     MessageId,
     NotFoundError,
 )
-from stargate.admin import BacklogQuota, Retention, TenantInfo
+from stargate.admin import BacklogQuota, Retention, Schema, TenantInfo
 
 
 @pytest.fixture
@@ -150,6 +151,34 @@ def test_a_subscription_is_moved_and_looked_at(admin: Admin, send: Sender, topic
     assert admin.expire_messages_until(topic, "s", ids[0])
     admin.delete_subscription(topic, "s")
     assert admin.subscriptions(topic) == []
+
+
+def test_a_schema_has_versions(admin: Admin, topic: str) -> None:
+    with pytest.raises(NotFoundError, match="Schema not found"):
+        admin.schema(topic)
+    first, second = record("id"), record("id", "note")
+    assert admin.upload_schema(topic, Schema("AVRO", first, {"owner": "anna"})) == 0
+    assert admin.upload_schema(topic, Schema("AVRO", second)) == 1
+    assert [schema.version for schema in admin.schemas(topic)] == [0, 1]
+    assert admin.schema(topic, 0) == Schema("AVRO", first, {"owner": "anna"}, 0)
+    assert admin.schema(topic).definition == second
+    assert admin.test_schema_compatibility(topic, Schema("AVRO", first)).strategy == "FULL"
+    refused = admin.test_schema_compatibility(topic, Schema("STRING"))
+    assert (refused.compatible, "exists schema type AVRO" in refused.reason) == (False, True)
+    with pytest.raises(InvalidArgumentError, match="exists schema type AVRO"):
+        admin.upload_schema(topic, Schema("STRING"))
+    admin.delete_schema(topic)
+    assert admin.schemas(topic) == []
+
+
+def record(*fields: str) -> str:
+    return json.dumps(
+        {
+            "type": "record",
+            "name": "R",
+            "fields": [{"name": name, "type": ["null", "int"], "default": None} for name in fields],
+        }
+    )
 
 
 def test_statistics_name_who_is_connected(admin: Admin, client: Client, topic: str) -> None:

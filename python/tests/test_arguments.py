@@ -55,6 +55,7 @@ def bad_calls(handles: Any) -> list[tuple[str, Callable[[], Any]]]:
         ("key", partial(producer.send, b"x", key=1)),
         ("replication_clusters", partial(producer.send, b"x", replication_clusters=[1])),
         ("replication_clusters", partial(producer.send, b"x", replication_clusters=1)),
+        ("disable_replication", partial(producer.send, b"x", replication_clusters=["a"], disable_replication=True)),
         ("timeout", partial(producer.close, "soon")),
     ]
     return calls

@@ -125,7 +125,7 @@ def test_a_failed_component_is_opened_again_and_stays_down_when_it_fails_too_oft
             assert again is not first
             await again.send(b"x", timeout=30)
             fail()
-            await until(lambda: "stays down" in caplog.text)
+            await until(lambda: "gave up" in caplog.text)
             with pytest.raises(stargate.NotFoundError):
                 supervisor.producer(key)
             assert supervisor.reader(registry_key("public", "default", f"{name}-other")) is reader

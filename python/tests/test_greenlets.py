@@ -40,7 +40,7 @@ threading.Thread(target=tick, daemon=True).start()
 def ticking(wait):
     before = len(ticks)
     result = wait()
-    assert len(ticks) - before >= 5, "the other greenlets stood still"
+    assert len(ticks) - before >= 2, "the other greenlets stood still"
     return result
 """
 
@@ -57,12 +57,12 @@ PROGRAMS = {
             for message in messages:
                 consumer.ack(message)
             def late():
-                time.sleep(0.2)
+                time.sleep(0.5)
                 producer.send(b"late")
             threading.Thread(target=late).start()
             assert ticking(lambda: consumer.receive(timeout=10)).data == b"late"
             try:
-                ticking(lambda: consumer.receive(timeout=0.2))
+                ticking(lambda: consumer.receive(timeout=0.5))
                 raise AssertionError("there is nothing to receive")
             except stargate.TimeoutError:
                 pass
@@ -89,23 +89,25 @@ PROGRAMS = {
         logging.getLogger("stargate").addHandler(Keep())
         logging.getLogger("stargate").setLevel(logging.INFO)
         with stargate.Client(url, on_state=states.append) as client:
-            seen = []
+            seen, running, most = [], [], []
             def work(message):
+                running.append(message)
+                most.append(len(running))
                 time.sleep(0.05)
+                running.remove(message)
                 seen.append(message.data)
             consumer = client.consume(topic, "s", work, subscription_type="shared", processors=4)
             with client.producer(topic) as producer:
-                begun = time.monotonic()
                 producer.send_many([b"x"] * 40)
                 while len(seen) < 40:
                     time.sleep(0.01)
-                assert time.monotonic() - begun < 1.9, "one greenlet after the other"
+                assert max(most) > 1, "one greenlet after the other"
             consumer.close()
         assert states and records
         """,
     "a token supplier": """
         def supply():
-            time.sleep(0.1)
+            time.sleep(0.5)
             return "secret"
         with stargate.Client(url, token_supplier=supply) as client:
             producer = ticking(lambda: client.producer(topic))
@@ -129,7 +131,7 @@ PROGRAMS = {
     "a mock broker in the same process": """
         from stargate.testing import MockBroker
         with MockBroker() as broker, stargate.Client(broker.url) as client, client.producer("t") as producer:
-            threading.Thread(target=lambda: [time.sleep(0.2), producer.send(b"x")]).start()
+            threading.Thread(target=lambda: [time.sleep(0.5), producer.send(b"x")]).start()
             ticking(lambda: broker.wait("send", timeout=10))
         """,
 }
@@ -145,7 +147,7 @@ def test_greenlets_share_the_thread(topic: str, patch: str, program: str) -> Non
             [sys.executable, "-c", script, url, topic],
             capture_output=True,
             text=True,
-            timeout=15,
+            timeout=50,
             check=False,
             env=dict(os.environ),
             cwd="/",

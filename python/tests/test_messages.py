@@ -383,6 +383,10 @@ def test_several_topics_and_patterns(client: Client, topic: str, send: Sender) -
         assert {m.data.decode() for m in consumer.receive_many(2, timeout=10)} == {topic, other}
     with client.consumer(re.compile(f"{topic}.*"), "pattern", initial_position="earliest") as consumer:
         assert {m.data.decode() for m in consumer.receive_many(2, timeout=10)} == {topic, other}
+    namespace, name = topic.rsplit("/", 1)
+    capitals = re.compile(f"{namespace}/{name.upper()}.*", re.IGNORECASE | re.DOTALL)
+    with client.consumer(capitals, "flags", initial_position="earliest") as consumer:
+        assert {m.data.decode() for m in consumer.receive_many(2, timeout=10)} == {topic, other}
 
 
 def test_unsubscribe_forgets_the_position(client: Client, topic: str, send: Sender) -> None:
@@ -432,9 +436,10 @@ def test_a_token_supplier_runs_on_a_python_thread_and_its_failure_is_told(
     def broken() -> str:
         raise LookupError("no vault")
 
-    told = pytest.raises(stargate.StargateError, match="no vault")
-    with Client(pulsar_url, token_supplier=broken, max_reconnects=1) as client, told:
+    refused = pytest.raises(stargate.StargateError, match="no vault")
+    with Client(pulsar_url, token_supplier=broken, max_reconnects=1) as client, refused as failure:
         client.producer(topic)
+    assert str(failure.value).count("the token supplier failed") == 1
     assert "the token supplier failed" in caplog.text
 
 

@@ -93,6 +93,59 @@ def test_a_failure_that_cannot_heal_ends_the_handler_with_its_reason(pulsar_mock
         consumer.close()
 
 
+def is_refused(handle: Any) -> bool:
+    try:
+        handle.wait_connected(timeout=20)
+    except stargate.AuthenticationError:
+        return True
+    return False
+
+
+async def is_refused_async(handle: Any) -> bool:
+    try:
+        await handle.wait_connected(timeout=20)
+    except stargate.AuthenticationError:
+        return True
+    return False
+
+
+def test_closing_what_has_ended_raises_nothing(pulsar_mock: MockBroker) -> None:
+    with (
+        stargate.Client(pulsar_mock.url, backoff_min=0.001) as client,
+        client.producer("t") as producer,
+        client.consumer("t", "s") as consumer,
+        client.reader("t") as reader,
+    ):
+        pulsar_mock.fault("connect", "http:401", topic="t", count=3)
+        pulsar_mock.drop_connections()
+        for ending in (producer, consumer, reader):
+            while not is_refused(ending):
+                pass
+        with pytest.raises(stargate.AuthenticationError):
+            producer.send(b"x")
+        producer.close(timeout=0)
+
+
+def test_nor_does_it_with_asyncio(pulsar_mock: MockBroker) -> None:
+    async def main() -> None:
+        async with (
+            stargate.AsyncClient(pulsar_mock.url, backoff_min=0.001) as client,
+            client.producer("t") as producer,
+            client.consumer("t", "s") as consumer,
+            client.reader("t") as reader,
+        ):
+            pulsar_mock.fault("connect", "http:401", topic="t", count=3)
+            pulsar_mock.drop_connections()
+            for ending in (producer, consumer, reader):
+                while not await is_refused_async(ending):
+                    pass
+            with pytest.raises(stargate.AuthenticationError):
+                await producer.send(b"x")
+            await producer.close(timeout=0)
+
+    asyncio.run(main())
+
+
 def test_a_terminated_topic_ends(pulsar_mock: MockBroker) -> None:
     pulsar_mock.publish("t", b"last")
     pulsar_mock.terminate("t")

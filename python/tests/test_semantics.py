@@ -274,6 +274,54 @@ def test_a_partitioned_topic_is_one_consumer_and_one_reader(client: Client, topi
         assert sorted(receive(reader, 30)) == list(range(30))
 
 
+def numbers_up_to_the_end(reader: Reader) -> list[int]:
+    return sorted(int(message.data) for message in reader.until_caught_up())
+
+
+def test_partitions_that_a_topic_gets_are_read_too(client: Client, topic: str, send: Sender, rest: Rest) -> None:
+    rest("PUT", f"{topic}/partitions", "1")
+    send(topic, *numbers(3))
+    with client.reader(topic, starting_message=MessageId.earliest) as reader:
+        assert numbers_up_to_the_end(reader) == [0, 1, 2]
+        rest("POST", f"{topic}/partitions", "3")
+        send(f"{topic}-partition-1", *numbers(3, 10))
+        send(f"{topic}-partition-2", *numbers(3, 20))
+        assert reader.has_message_available()
+        assert len(reader.last_message_ids()) == 3
+        assert numbers_up_to_the_end(reader) == [10, 11, 12, 20, 21, 22]
+
+
+def test_a_reader_opens_before_its_partitioned_topic_exists(client: Client, send: Sender, rest: Rest) -> None:
+    namespace = f"public/py-{uuid.uuid4().hex}"
+    rest("PUT", f"namespaces/{namespace}")
+    policy = {"allowAutoTopicCreation": True, "topicType": "partitioned", "defaultNumPartitions": 3}
+    rest("POST", f"namespaces/{namespace}/autoTopicCreation", json.dumps(policy))
+    topic = f"persistent://{namespace}/early"
+    with client.reader(topic, starting_message=MessageId.earliest) as reader:
+        assert not reader.has_message_available()
+        assert numbers_up_to_the_end(reader) == []
+        send(f"{topic}-partition-2", *numbers(3))
+        assert numbers_up_to_the_end(reader) == [0, 1, 2]
+
+
+def test_a_message_that_is_never_acknowledged_does_not_stop_the_others(
+    client: Client, topic: str, send: Sender
+) -> None:
+    with client.consumer(topic, "s", subscription_type="shared", ack_timeout=1, queue_size=2) as consumer:
+        send(topic, b"0")
+        # More often than the window has places.
+        for _ in range(3):
+            assert consumer.receive(timeout=20).data == b"0"
+        send(topic, *numbers(69, 1))
+        seen = {0}
+        deadline = time.monotonic() + 60
+        while len(seen) < 70:
+            message = consumer.receive(timeout=deadline - time.monotonic())
+            seen.add(int(message.data))
+            if int(message.data) > 0:
+                consumer.ack(message)
+
+
 def test_several_connections_share_one_subscription(client: Client, topic: str, send: Sender) -> None:
     with client.consumer(topic, "s", subscription_type="shared", connections=3, queue_size=20) as consumer:
         assert consumer.stats().connections == 3

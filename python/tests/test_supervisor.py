@@ -100,7 +100,7 @@ def test_a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_to
         wait_for(lambda: part.error is None and part.handle is not first)
         supervisor.producer(key).send(b"x", timeout=30)
         supervisor._failures.put((key, part.generation, failure))
-        wait_for(lambda: "stays down" in caplog.text)
+        wait_for(lambda: "gave up" in caplog.text)
         with pytest.raises(stargate.NotFoundError, match="the namespace is gone"):
             supervisor.producer(key)
     assert "was restarted" in caplog.text

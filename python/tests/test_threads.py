@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -31,14 +30,12 @@ int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), vo
 }
 """
 
-PROGRAM = """
-import ctypes, sys, threading
+EVERYTHING = """
+import ctypes, os, resource, sys, threading
 import stargate
-url, topic, first, count = *sys.argv[1:3], *map(int, sys.argv[3:])
-refuse = ctypes.CDLL(None).refuse
+url, topic, *numbers = sys.argv[1:3] + list(map(int, sys.argv[3:]))
 
 def everything():
-    done = []
     with stargate.Client(url, token_supplier=lambda: "t", on_state=lambda change: None) as client:
         with client.producer(topic) as producer:
             futures = []
@@ -49,15 +46,48 @@ def everything():
                 producer.flush()
                 assert all(future.result(10) for future in futures)
 
-refuse(first, count)
-try:
-    everything()
-except stargate.StargateError as error:
-    assert "thread" in str(error), error
-    print("refused")
+def may_be_refused():
+    try:
+        everything()
+    except stargate.StargateError as error:
+        assert "thread" in str(error), error
+        print("refused")
+"""
+
+SHIMMED = """
+refuse = ctypes.CDLL(None).refuse
+refuse(*numbers)
+may_be_refused()
 refuse(0, 0)
 everything()
 """
+
+# A limit counts the threads of a user, and does not bind root.
+LIMITED = """
+if os.geteuid() == 0:
+    os.setuid(60_000 + os.getpid() % 5_000)
+_, most = resource.getrlimit(resource.RLIMIT_NPROC)
+resource.setrlimit(resource.RLIMIT_NPROC, (numbers[0], most))
+may_be_refused()
+resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+everything()
+"""
+
+
+def run(program: str, *arguments: object, **environment: str) -> bool:
+    """Run a program of its own; whether it was refused something."""
+    command = [sys.executable, "-c", EVERYTHING + program, *map(str, arguments)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+        cwd=Path("/"),
+    )
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return "refused" in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +107,13 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_refused_thread_is_an_error_and_the_next_attempt_works(
     pulsar_url: str, topic: str, shim: str, count: int
 ) -> None:
-    refused = 0
-    for first in range(1, 12):
-        command = [sys.executable, "-c", textwrap.dedent(PROGRAM), pulsar_url, topic, str(first), str(count)]
-        environment = {**os.environ, "LD_PRELOAD": shim}
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=environment, cwd=Path("/")
-        )
-        assert done.returncode == 0, f"thread {first}: {done.stdout}{done.stderr}"
-        refused += "refused" in done.stdout
-    assert refused >= 6
+    refusals = [run(SHIMMED, pulsar_url, topic, first, count, LD_PRELOAD=shim) for first in range(1, 12)]
+    assert sum(refusals) >= 6
+
+
+def test_a_limit_on_processes_is_an_error_and_a_later_attempt_works(pulsar_url: str, topic: str) -> None:
+    # Other processes of a user that is not root count too: then the limit is reached before the first thread.
+    limits = range(1, 12) if os.geteuid() == 0 else [1]
+    refusals = [run(LIMITED, pulsar_url, topic, limit) for limit in limits]
+    assert refusals[0]
+    assert len(refusals) == 1 or not refusals[-1], "with all of its threads there is nothing to refuse"

@@ -75,7 +75,7 @@ def cycle(url: str) -> None:
 
 
 async def cycle_with_asyncio(url: str) -> None:
-    """As `cycle`."""
+    """Run `cycle` for asyncio."""
     async with stargate.AsyncClient(url) as client:
         handled = asyncio.Event()
 
@@ -108,7 +108,7 @@ def lot(url: str, topic: str, count: int) -> None:
 
 
 async def lot_with_asyncio(url: str, topic: str, count: int) -> None:
-    """As `lot`."""
+    """Run `lot` for asyncio."""
     async with stargate.AsyncClient(url) as client, client.producer(topic) as producer:
 
         async def receive() -> None:
@@ -127,7 +127,7 @@ def work(url: str, cycles: int, messages: int) -> None:
 
     def tell(phase: str, done: int) -> None:
         gc.collect()
-        loop.run(asyncio.sleep(0.05))  # what the loop is told when its clients go, it does at its next turn
+        loop.run(asyncio.sleep(0.05))  # the loop handles the end of its clients at its next turn
         print(phase, done, *settled(), flush=True)
         sys.stdin.readline()  # the broker forgets the topic of a lot
 

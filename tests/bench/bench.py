@@ -94,7 +94,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", choices=MODES, default="full")
     parser.add_argument("--rounds", type=int, default=0, help="instead of those of the mode")
@@ -233,14 +233,14 @@ class Bench:
 
 
 def topic_of(workload: Workload) -> str:
-    """The topic on the broker."""
+    """Return the topic on the broker."""
     if workload.role in ("receive", "read"):
         return f"stored-{workload.size}{'-in-batches' if workload.from_batches else ''}"
     return f"sent-{workload.size}"
 
 
 def call(command: list[str]) -> Run:
-    """What a client measured, or why it did not."""
+    """Return what a client measured, or why it did not."""
     try:
         environment = {**os.environ, "RUST_BACKTRACE": "0"}  # so that a panic's message is its last line
         done = subprocess.run(
@@ -258,14 +258,14 @@ def call(command: list[str]) -> Run:
 
 
 def on_core(core: int, command: list[str]) -> list[str]:
-    """The command, held to one core, where there are several and Linux's tool for it."""
+    """Return the command, pinned to one core if there are several and `taskset` exists."""
     several = (os.cpu_count() or 1) > 1
     return ["taskset", "-c", str(core), *command] if several and Path("/usr/bin/taskset").exists() else command
 
 
 @contextlib.contextmanager
 def sink() -> Iterator[Servers]:
-    """The sink/source server for as long as it is needed."""
+    """Run the sink/source server inside a `with` block."""
     security = FOLDER / "security"
     if not (security / "server.pem").exists():
         security.mkdir(parents=True, exist_ok=True)
@@ -283,7 +283,7 @@ def sink() -> Iterator[Servers]:
 
 @contextlib.contextmanager
 def broker() -> Iterator[Servers]:
-    """The broker that the launcher started, or the caller."""
+    """Return the broker that the launcher or the caller started."""
     names = {"ws": "URL", "wss": "WSS_URL", "http": "HTTP_URL", "binary": "BINARY_URL", "ca": "CA_FILE"}
     yield {name: os.environ.get(f"PULSAR_{variable}", "") for name, variable in names.items()}
 
@@ -292,8 +292,9 @@ def broker() -> Iterator[Servers]:
 def awake() -> Iterator[None]:
     """Keep the cores from sleeping, by processes that give way to all others.
 
-    In a virtual machine a core that sleeps takes long to wake, and whoever wakes it pays for that. The proxy hands each
-    message from thread to thread, so it is slow where a core has nothing to do: the less a client needs, the slower.
+    In a virtual machine a core that sleeps takes long to wake, and the thread that wakes it pays for that. The proxy
+    hands each message from thread to thread, so it is slow where a core has nothing to do: the less a client needs, the
+    slower.
     """
     spin = """if True:
         import os, sys
@@ -323,7 +324,7 @@ def delete_subscription(http: str, topic: str, subscription: str) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What it runs on."""
+    """Return a description of the machine."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

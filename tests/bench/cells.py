@@ -93,7 +93,7 @@ class Workload:
     from_batches: bool = False
 
     def arguments(self) -> list[str]:
-        """The command line of a client, the server and the topic apart."""
+        """Return the command line of a client, the server and the topic apart."""
         arguments = ["--size", str(self.size), "--window", str(self.window), "--connections", str(self.connections)]
         return arguments + [f"--{flag}" for flag in ("batched", "shared", "pull") if getattr(self, flag)]
 
@@ -108,7 +108,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Return its name in the tables."""
         return self.client + (f", {self.variant}" if self.variant else "")
 
 
@@ -185,7 +185,7 @@ def sink_cells() -> list[Cell]:
 
 
 def broker_cells() -> list[Cell]:
-    """The real broker."""
+    """Return the real broker."""
     wc: Entry = "websocket-client"
     gather: Entry = "raw loop, gather"
     python_peers: list[Entry] = ["websocket-client, skip", "websockets"]
@@ -275,6 +275,6 @@ def broker_cells() -> list[Cell]:
 
 
 def cells(mode: int) -> list[Cell]:
-    """The cells of a mode, in the order in which they run."""
+    """Return the cells of a mode, in the order in which they run."""
     matrix = [*sink_cells(), *broker_cells()]
     return [cell for cell in matrix if (cell.level == SMOKE if mode == SMOKE else SMOKE < cell.level <= mode)]

@@ -29,7 +29,7 @@ GROWN = ("grown_mb", "grown MB", "{:,.2f}")
 
 
 def good(runs: list[dict[str, Any]], key: str) -> list[float]:
-    """The values of one key over the runs that have it."""
+    """Return the values of one key over the runs that have it."""
     return [run[key] for run in runs if key in run]
 
 
@@ -37,7 +37,7 @@ def good(runs: list[dict[str, Any]], key: str) -> list[float]:
 
 
 def table(name: str, cell: dict[str, Any]) -> str:
-    """One cell: a row for each client."""
+    """Return one cell: a row for each client."""
     runs = cell["runs"]
     columns = [column for column in COLUMNS if any(good(client, column[0]) for client in runs.values())]
     columns += [GROWN] if "long" in name else []
@@ -81,24 +81,24 @@ class Target(NamedTuple):
     measured: list[tuple[str, float]]
 
     def met(self) -> bool | None:
-        """Whether all of the numbers are good; None without any."""
+        """Return whether all of the numbers are good; None without any."""
         good = [value >= self.bound if self.at_least else value <= self.bound for _, value in self.measured]
         return all(good) if good else None
 
     def row(self) -> str:
-        """One line of the table."""
+        """Return one line of the table."""
         sign = "at least" if self.at_least else "at most"
         numbers = "; ".join(f"{name} {value:.2f}".strip() for name, value in self.measured) or "-"
         met = {None: "not measured", True: "met", False: "**not met**"}[self.met()]
         return f"| {self.what} | {sign} {self.bound:g} | {numbers} | {met} |"
 
     def plain(self) -> dict[str, Any]:
-        """For the summary."""
+        """Return the entry of the summary."""
         return {**self._asdict(), "met": self.met()}
 
 
 def targets(summary: Summary) -> list[Target]:
-    """Those of the project, with what the summary says about each."""
+    """Return the targets of the project, with what the summary says about each."""
     cells = summary["cells"]
 
     def ratios(*wanted: tuple[str, str, str, str], key: str = "rate") -> list[tuple[str, float]]:
@@ -224,7 +224,7 @@ def targets_table(summary: Summary) -> str:
 
 
 def markdown(summary: Summary) -> str:
-    """The targets, then every cell."""
+    """Return the targets, then every cell."""
     machine = summary["machine"]
     used = {name.split(",")[0] for cell in summary["cells"].values() for name in cell["runs"]}
     used |= {name for cell in summary["cells"].values() for name in cell["runs"]}

@@ -2,8 +2,8 @@
 # Whether programs that were built with the recorded headers run with the library of the present ones: no function, struct
 # or constant that is gone or another. Functions may be added, and structs that begin with their size may grow at their end.
 #
-#     tests/c/check_abi.sh              compares, and tries whether it would notice what it has to
-#     tests/c/check_abi.sh --record     records anew, after a break of the ABI that was meant (and a new SONAME)
+#     tests/c/check_abi.sh              compares, and checks that it would notice each kind of break
+#     tests/c/check_abi.sh --record     records again after an intended break of the ABI (and a new SONAME)
 #
 # The types are those of a library of empty functions made from the headers: the headers are generated from the sources
 # (ffi-c/tests/header.rs), and what the real library exports is what they declare (check_library.sh).

@@ -22,7 +22,7 @@ fail() {
 # What `make small` builds has no mock and a limit of its own. The other limit is to notice growth by.
 headers="$root/include/stargate.h $root/include/stargate_mock.h"
 case $1 in
-*small*) headers=$root/include/stargate.h limit=4400000 ;;
+*small*) headers=$root/include/stargate.h limit=4500000 ;;
 *release*) limit=6800000 ;;
 *) limit=unlimited ;;
 esac

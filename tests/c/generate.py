@@ -24,7 +24,7 @@ class Parameter(NamedTuple):
 
     @property
     def is_pointer(self) -> bool:
-        """Whether NULL can be passed."""
+        """Return whether NULL can be passed."""
         return "*" in self.type or self.type.endswith("_fn")
 
 
@@ -61,11 +61,12 @@ OPTIONAL_IN = {
     ("stargate_message_id_parts", "entry"),
     ("stargate_message_id_parts", "partition"),
     ("stargate_message_id_parts", "batch_index"),
+    ("stargate_producer_send_flat_async", "key"),
     ("stargate_mock_messages", "visit"),
     ("stargate_mock_messages", "count"),
 }
 # A handle's own free and close: called with NULL for everything, but not with a live handle, which others still use.
-ENDING = re.compile(r"_(free|close|unsubscribe)$")
+ENDING = re.compile(r"_(free|release|close|close_async|unsubscribe)$")
 
 # Handles that belong to the process that opened them.
 OF_PROCESS = {
@@ -90,6 +91,8 @@ BY_NAME = {
     "kind": '"message_age"',
     "policy": '"producer_exception"',
     "json": '"{}"',
+    "payload": '"text"',
+    "stride": "sizeof fields[0]",
 }
 BY_TYPE = {
     "stargate_client*": "client",
@@ -115,6 +118,12 @@ BY_TYPE = {
     "stargate_reader**": "&out_reader",
     "stargate_supervisor**": "&out_supervisor",
     "stargate_message**": "out_messages",
+    "stargate_message_fields*": "fields",
+    "stargate_error_fields*": "&error_fields",
+    "stargate_done_fn": "on_done",
+    "stargate_received_fn": "on_received",
+    "stargate_sent_fn": "on_flat_sent",
+    "stargate_sent_many_fn": "on_many_sent",
     "stargate_strings**": "&out_strings",
     "stargate_error**": "&error",
     "stargate_str*": "&view",
@@ -174,6 +183,28 @@ static void on_sent(void *data, const stargate_delivery_report *sent)
     (void)data, (void)sent;
 }
 
+static void on_flat_sent(void *data, stargate_status status, const char *id, size_t length, const stargate_error *why)
+{
+    (void)data, (void)status, (void)id, (void)length, (void)why;
+}
+
+static void on_many_sent(void *data, stargate_status status, const stargate_send_result *results, size_t count)
+{
+    (void)data, (void)status, (void)results, (void)count;
+}
+
+static void on_done(void *data, stargate_status status, void *done, const stargate_error *why)
+{
+    (void)data, (void)status, (void)done, (void)why;
+}
+
+static void on_received(void *data, stargate_status status, stargate_message **messages, size_t count,
+                        const stargate_error *why)
+{
+    (void)data, (void)status, (void)why;
+    stargate_messages_free(messages, count);
+}
+
 static void on_visit(void *data, const stargate_mock_message *message)
 {
     (void)data, (void)message;
@@ -206,6 +237,8 @@ TEST(@NAME@)
     stargate_outgoing message = STARGATE_OUTGOING_INIT;
     stargate_handler handler = STARGATE_HANDLER_INIT;
     stargate_send_result results[4];
+    stargate_message_fields fields[4];
+    stargate_error_fields error_fields;
     stargate_str view = {NULL, 0};
     const char *const names[] = {"text"};
     char *out_text = NULL;
@@ -252,6 +285,7 @@ LEAVE = """\
 
 END = """
     (void)on_log, (void)on_token, (void)on_key, (void)on_state, (void)on_sent, (void)on_visit, (void)on_topic;
+    (void)on_done, (void)on_received, (void)on_flat_sent, (void)on_many_sent, (void)fields, (void)error_fields;
     (void)big_number, (void)out_strings;
     (void)out_client, (void)out_producer, (void)out_consumer, (void)out_reader, (void)out_text, (void)number;
     (void)out_supervisor, (void)out_mock, (void)size, (void)view, (void)results, (void)out_messages, (void)names;
@@ -266,7 +300,7 @@ END = """
 
 
 def declarations(header: str) -> list[tuple[str, str, str]]:
-    """What every function returns, its name and its parameters, as the header has them."""
+    """Return each function of the header: what it returns, its name and its parameters."""
     header = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     header = re.sub(r"^#.*$", "", header, flags=re.MULTILINE)
     declaration = re.compile(r"^([a-z][\w \t]*?[\s*]+)(stargate_\w+)\(([^()]*)\);", re.MULTILINE)
@@ -274,7 +308,7 @@ def declarations(header: str) -> list[tuple[str, str, str]]:
 
 
 def functions(header: str) -> list[Function]:
-    """Every function that the header declares."""
+    """Return every function that the header declares."""
     found = []
     for returns, name, listed in declarations(header):
         parameters = []
@@ -287,7 +321,7 @@ def functions(header: str) -> list[Function]:
 
 
 def stubs(headers: list[str]) -> str:
-    """A library of the declared functions, with nothing in them."""
+    """Return a library of the declared functions, with nothing in them."""
     bodies = [
         f"{returns}{name}({parameters})\n{{\n    __builtin_trap();\n}}\n"
         for header in headers
@@ -297,7 +331,7 @@ def stubs(headers: list[str]) -> str:
 
 
 def layouts(source: str, headers: list[str]) -> str:
-    """The test of the structs: what C's compiler makes of them is what Rust's asserts in these lines."""
+    """Return the test of the structs: the C compiler's layout is that of Rust's asserts in these lines."""
     checks = []
     public = {name for header in headers for name in re.findall(r"^typedef struct (\w+) \{", header, re.MULTILINE)}
     for name, size, fields in re.findall(r"^    layout!\(\w[\w:]*::(\w+), (\d+),([^()]*)\);", source, re.MULTILINE):
@@ -315,12 +349,12 @@ def layouts(source: str, headers: list[str]) -> str:
 
 
 def plain(type_: str) -> str:
-    """A type without qualifiers and spaces."""
+    """Return a type without qualifiers and spaces."""
     return re.sub(r"\s+", "", re.sub(r"\b(const|struct)\b", "", type_))
 
 
 def valid(parameter: Parameter) -> str:
-    """A value that is right for a parameter."""
+    """Return a valid value for a parameter."""
     if parameter.name in BY_NAME:
         return BY_NAME[parameter.name]
     if parameter.type in BY_TYPE:
@@ -331,7 +365,7 @@ def valid(parameter: Parameter) -> str:
 
 
 def symbols(declared: list[Function]) -> str:
-    """The test of the addresses."""
+    """Return the test of the addresses."""
     rows = "".join(f'    {{"{function.name}", (void (*)(void)){function.name}}},\n' for function in declared)
     return f"""{PRELUDE}static const struct {{
     const char *name;
@@ -352,17 +386,17 @@ TEST(every_declared_function_is_in_the_library)
 
 
 def begin(name: str, more: str = "") -> str:
-    """The functions and handles that a test passes, and its name."""
+    """Return the functions and handles that a test passes, and its name."""
     return BEGIN.replace("@NAME@", name).replace("@MORE@", more)
 
 
 def can_fail(function: Function) -> bool:
-    """Whether it has an error to give."""
+    """Return whether it has an error parameter."""
     return any(p.name == "error" and p.type == "stargate_error**" for p in function.parameters)
 
 
 def forks(declared: list[Function]) -> str:
-    """The test of the child's calls."""
+    """Return the test of the child's calls."""
     calls = []
     for function in declared:
         if can_fail(function) and function.parameters[0].type in OF_PROCESS:
@@ -373,7 +407,7 @@ def forks(declared: list[Function]) -> str:
 
 
 def nulls(declared: list[Function]) -> str:
-    """The test of the NULLs."""
+    """Return the test of the NULLs."""
     lines = [PRELUDE, begin("null_in_every_parameter_of_every_function")]
     for function in declared:
         if not function.parameters:

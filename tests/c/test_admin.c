@@ -271,6 +271,36 @@ TEST(a_subscription_is_moved_and_looked_at)
     stargate_client_free(client);
 }
 
+TEST(a_schema_has_versions)
+{
+    stargate_client *client = new_client();
+    stargate_error *error = NULL;
+    const char *topic = new_topic(), *schema = "{\"type\":\"STRING\",\"schema\":\"\",\"properties\":{\"a\":\"b\"}}";
+    char *text = NULL;
+    int32_t version = -1;
+
+    CHECK(stargate_admin_schema(client, topic, -1, TIMEOUT_MS, &text, &error) == STARGATE_NOT_FOUND && text == NULL);
+    stargate_error_free(error);
+    FAILS(STARGATE_INVALID_ARGUMENT, "the schema cannot be read",
+          stargate_admin_upload_schema(client, topic, "STRING", TIMEOUT_MS, &version, &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "the type of the schema is missing",
+          stargate_admin_upload_schema(client, topic, "{}", TIMEOUT_MS, &version, &error));
+    OK(stargate_admin_upload_schema(client, topic, schema, TIMEOUT_MS, &version, &error));
+    CHECK(version == 0);
+    OK(stargate_admin_schema(client, topic, 0, TIMEOUT_MS, &text, &error));
+    CHECK(says(text, "\"a\":\"b\""));
+    OK(stargate_admin_schemas(client, topic, TIMEOUT_MS, &text, &error));
+    CHECK(says(text, "\"version\":0"));
+    OK(stargate_admin_test_schema_compatibility(client, topic, schema, TIMEOUT_MS, &text, &error));
+    CHECK(says(text, "\"compatibility\":true"));
+    OK(stargate_admin_test_schema_compatibility(client, topic, "{\"type\":\"INT8\"}", TIMEOUT_MS, &text, &error));
+    CHECK(says(text, "exists schema type STRING"));
+    OK(stargate_admin_delete_schema(client, topic, TIMEOUT_MS, &error));
+    OK(stargate_admin_schemas(client, topic, TIMEOUT_MS, &text, &error));
+    CHECK(says(text, "[]"));
+    stargate_client_free(client);
+}
+
 TEST(a_request_of_ones_own_is_sent_as_it_is)
 {
     stargate_client *client = new_client();

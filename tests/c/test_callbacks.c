@@ -505,7 +505,7 @@ typedef struct {
     counter handled;
 } outcomes;
 
-/* The first message is not done, the second one fails, and each comes again; the third is acknowledged by its id. */
+/* The first message is not done and the second fails, so both are redelivered; the third is acknowledged by its id. */
 static int32_t decide(void *state, const stargate_message *message)
 {
     outcomes *all = state;

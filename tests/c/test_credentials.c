@@ -124,3 +124,52 @@ TEST(a_user_and_a_password_are_sent)
     FAILS(STARGATE_INVALID_ARGUMENT, "\"athenz\" is not supported", exchange(mock, unknown, &error));
     stargate_mock_free(mock);
 }
+
+/* Wrong values of the options for proxies, gateways, credentials and compression, and a part of the error. */
+TEST(clients_supervisors_and_ad_hoc_producing_refuse_the_same_values)
+{
+    static const char *const wrong[][3] = {
+        {"proxy", "ftp://squid", "option proxy: its scheme"},
+        {"no_proxy", "10.0.0.0/99", "no_proxy"},
+        {"headers", "Host: x", "belongs to the connection"},
+        {"cookies", "maybe", "cookies"},
+        {"auth_token_in", "body", "header"},
+        {"tls_ca", "x", "expected a text in PEM"},
+        {"tls_server_name", "not a name", "tls_server_name"},
+        {"oauth2_auth_method", "magic", "client_secret_post"},
+        {"oauth2_scope", "s", "needs oauth2_key_file"},
+        {"oauth2_refresh", "2", "from 0.1 to 1"},
+        {"basic_user", "u", "needs basic_password"},
+        {"auth_plugin", "athenz", "need each other"},
+        {"websocket_compression", "maybe", "websocket_compression"},
+        {"websocket_compression_level", "10", "from 1 to 9"},
+        {"websocket_compression_min", "-1", "websocket_compression_min"},
+        {"websocket_compression_context", "forget", "keep"},
+    };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *key = wrong[i][0], *value = wrong[i][1], *words = wrong[i][2];
+        stargate_options *options = stargate_options_new();
+        stargate_client *client = NULL;
+        stargate_supervisor *supervisor = NULL;
+        stargate_error *error = NULL;
+        stargate_outgoing message = text_message("x");
+        stargate_send_result result = {0};
+        char json[256];
+
+        if (stargate_options_set(options, key, value, &error) == STARGATE_OK) {
+            FAILS(STARGATE_INVALID_ARGUMENT, words, stargate_client_new("ws://127.0.0.1:1", options, &client, &error));
+            FAILS(STARGATE_INVALID_ARGUMENT, words,
+                  stargate_produce("ws://127.0.0.1:1/ws/v2/producer/persistent/public/default/t", &message, 1, options,
+                                   TIMEOUT_MS, &result, &error));
+        } else {
+            CHECK(strstr(stargate_error_message(error).ptr, words) != NULL);
+            stargate_error_free(error);
+            error = NULL;
+        }
+        snprintf(json, sizeof json, "{\"host\": \"127.0.0.1:1\", \"producer\": {\"topic\": \"t\"}, \"%s\": \"%s\"}",
+                 key, value);
+        FAILS(STARGATE_INVALID_ARGUMENT, words, stargate_supervisor_start(json, NULL, TIMEOUT_MS, &supervisor, &error));
+        stargate_options_free(options);
+    }
+}

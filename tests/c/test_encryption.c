@@ -138,6 +138,48 @@ TEST(a_key_function_is_asked_by_name_and_metadata)
     counter_wait(&keys.destroyed, 2);
 }
 
+/* Gives the key that opens the producer at once, and takes half a second for every other. */
+static stargate_status give_key_slowly(void *data, int32_t half, stargate_str name, const stargate_property *metadata,
+                                       size_t metadata_count, stargate_key *key)
+{
+    if (counter_get(&((vault *)data)->public_asked) > 0)
+        sleep_ms(500);
+    return give_key(data, half, name, metadata, metadata_count, key);
+}
+
+static void count_receipt(void *data, const stargate_delivery_report *sent)
+{
+    CHECK(sent->error == NULL);
+    counter_add(data);
+}
+
+TEST(a_data_key_that_is_due_is_renewed_while_sends_that_do_not_wait_go_on)
+{
+    vault keys = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
+    counter receipts = COUNTER_INIT;
+    stargate_client *client = new_client();
+    stargate_options *options = OPTIONS("encryption_key", "billing", "encryption_key_renewal", "1000");
+    stargate_outgoing message = text_message("one pizza");
+    stargate_producer *producer = NULL;
+    stargate_error *error = NULL;
+    double begun;
+    int sent = 0;
+
+    OK(stargate_options_on_key(options, give_key_slowly, &keys, destroy_vault, &error));
+    OK(stargate_producer_open(client, new_topic(), options, TIMEOUT_MS, &producer, &error));
+    stargate_options_free(options);
+    begun = seconds();
+    while (counter_get(&keys.public_asked) < 2) {
+        CHECK(seconds() - begun < TIMEOUT_MS / 1000.0);
+        OK(stargate_producer_send_async(producer, &message, 0, count_receipt, &receipts, NULL, &error));
+        counter_wait(&receipts, ++sent);
+    }
+    OK(stargate_producer_close(producer, TIMEOUT_MS, &error));
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+    counter_wait(&keys.destroyed, 1);
+}
+
 TEST(a_key_function_that_fails_is_the_error)
 {
     vault keys = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 1};

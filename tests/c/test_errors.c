@@ -27,7 +27,7 @@ TEST(an_open_ends_within_its_time)
     stargate_error *error = NULL;
     double begun = seconds();
 
-    /* Tried again for ever, since the first attempt may fail. */
+    /* Retried without limit, because with `lazy` the first attempt may fail. */
     OK(stargate_options_set(options, "lazy", "true", &error));
     OK(stargate_client_new("ws://127.0.0.1:9", options, &client, &error));
     OK(stargate_producer_open(client, "orders", NULL, 10000, &producer, &error));
@@ -110,6 +110,8 @@ TEST(options_that_are_not_acceptable)
     stargate_error *error = NULL;
 
     FAILS(STARGATE_INVALID_ARGUMENT, "\"ack_timeout\"", stargate_options_set(options, "ack_timout", "1", &error));
+    FAILS(STARGATE_INVALID_ARGUMENT, "(see docs/configuration.md#queue_size)",
+          stargate_options_set(options, "queue_size", "0", &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "from 1 to 1000", stargate_options_set(options, "queue_size", "0", &error));
     FAILS(STARGATE_INVALID_ARGUMENT, "max_level is 7",
           stargate_options_on_log(options, 7, ignore_log, NULL, NULL, &error));

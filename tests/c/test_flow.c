@@ -80,7 +80,7 @@ TEST(a_handler_gets_10000_messages_in_order)
     OK(stargate_consumer_close(consumer, TIMEOUT_MS, &error));
     stargate_consumer_free(consumer);
 
-    /* All of them are acknowledged: nothing comes again. */
+    /* All of them are acknowledged: nothing is redelivered. */
     OK(stargate_consumer_open(client, topic, "s", NULL, TIMEOUT_MS, &again, &error));
     CHECK(stargate_consumer_receive(again, 1000, &message, &error) == STARGATE_TIMEOUT);
     stargate_consumer_free(again);

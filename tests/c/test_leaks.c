@@ -71,7 +71,7 @@ static void cycles(int count, const char *url, const char *topic)
     threads = entries("/proc/self/task");
     for (i = 0; i < count; i++)
         cycle(i, url, topic);
-    /* Threads are told to end and not waited for. */
+    /* Threads end on their own; nothing waits for them. */
     limit = seconds() + 10;
     while ((entries("/proc/self/fd") > descriptors || entries("/proc/self/task") > threads) && seconds() < limit)
         sleep_ms(10);

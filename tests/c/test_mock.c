@@ -280,6 +280,24 @@ TEST(a_connection_that_says_nothing_for_too_long_is_closed)
     stargate_mock_free(mock);
 }
 
+TEST(an_old_pulsar_lacks_consumers_of_several_topics)
+{
+    stargate_mock *mock = NULL;
+    stargate_mock_options options = STARGATE_MOCK_OPTIONS_INIT;
+    stargate_client *client;
+    stargate_consumer *consumer = NULL;
+    stargate_error *error = NULL;
+    const char *topics[] = {"t", "u"};
+
+    options.pulsar_version = "3.0.0";
+    OK(stargate_mock_start(&options, &mock, &error));
+    client = client_of(mock);
+    FAILS(STARGATE_NOT_FOUND, "need a WebSocket proxy of Pulsar 4.0",
+          stargate_consumer_open_topics(client, topics, 2, "s", NULL, TIMEOUT_MS, &consumer, &error));
+    stargate_client_free(client);
+    stargate_mock_free(mock);
+}
+
 TEST(faults_are_scripted_used_up_and_cleared)
 {
     stargate_mock *mock = new_mock();
@@ -414,6 +432,43 @@ TEST(topics_are_partitioned_terminated_and_deleted)
     OK(stargate_mock_delete_topic(mock, "no/such/t", &error));
     FAILS(STARGATE_NOT_FOUND, "no topic", stargate_mock_messages(mock, "no/such/t", NULL, NULL, &count, &error));
     FAILS(STARGATE_NOT_FOUND, "no namespace", stargate_mock_set_deduplication(mock, "a/b", 1, &error));
+    stargate_producer_free(producer);
+    stargate_client_free(client);
+    stargate_mock_free(mock);
+}
+
+/* What ended by itself has told so to all that was in flight, and leaves nothing for a close to complain about. */
+TEST(closing_what_has_ended_is_no_error)
+{
+    stargate_mock *mock = new_mock();
+    stargate_client *client = client_of(mock);
+    stargate_producer *producer = new_producer(client, "t");
+    stargate_consumer *consumer = NULL;
+    stargate_reader *reader = NULL;
+    stargate_error *error = NULL;
+    stargate_outgoing message = text_message("x");
+    size_t dropped = 0;
+    int round;
+
+    OK(stargate_consumer_open(client, "t", "s", NULL, TIMEOUT_MS, &consumer, &error));
+    OK(stargate_reader_open(client, "t", NULL, TIMEOUT_MS, &reader, &error));
+    OK(stargate_mock_fault(mock, "connect", "t", "http:401", 3, &error));
+    OK(stargate_mock_drop_connections(mock, "t", &dropped, &error));
+    CHECK(dropped == 3);
+    while (stargate_producer_wait_connected(producer, TIMEOUT_MS, &error) == STARGATE_OK)
+        sleep_ms(1);
+    CHECK(stargate_error_status(error) == STARGATE_AUTHENTICATION);
+    stargate_error_free(error);
+    error = NULL;
+    FAILS(STARGATE_AUTHENTICATION, "401", stargate_producer_send(producer, &message, TIMEOUT_MS, NULL, &error));
+    for (round = 0; round < 2; round++) {
+        OK(stargate_producer_close(producer, 0, &error));
+        OK(stargate_consumer_close(consumer, TIMEOUT_MS, &error));
+        OK(stargate_reader_close(reader, TIMEOUT_MS, &error));
+    }
+    OK(stargate_client_close(client, TIMEOUT_MS, &error));
+    stargate_reader_free(reader);
+    stargate_consumer_free(consumer);
     stargate_producer_free(producer);
     stargate_client_free(client);
     stargate_mock_free(mock);

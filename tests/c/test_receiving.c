@@ -20,7 +20,7 @@ TEST(a_cumulative_acknowledgement_ends_all_up_to_its_message)
     FAILS(STARGATE_INVALID_ARGUMENT, "message id", stargate_consumer_ack_cumulative_id(consumer, "!", &error));
     close_consumer(consumer);
 
-    /* What was not acknowledged comes again. A proxy lets go of a consumer a moment after it has closed. */
+    /* What was not acknowledged is redelivered. A proxy releases a consumer a moment after it has closed. */
     options = OPTIONS("subscription_type", "shared");
     for (i = 0; i < 100 && shared == NULL; i++) {
         if (stargate_consumer_open(client, topic, "s", options, TIMEOUT_MS, &shared, NULL) == STARGATE_BUSY)

@@ -276,6 +276,110 @@ TEST(a_partitioned_topic_is_one_consumer_and_one_reader)
     stargate_client_free(client);
 }
 
+/* Reads up to the present end; returns how many messages there were, and adds up their numbers. */
+static int read_to_the_end(stargate_reader *reader, int *sum)
+{
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+    int count = 0;
+
+    *sum = 0;
+    OK(stargate_reader_mark_end(reader, TIMEOUT_MS, &error));
+    for (;;) {
+        OK(stargate_reader_receive_before_end(reader, TIMEOUT_MS, &message, &error));
+        if (message == NULL)
+            return count;
+        *sum += number_of(message);
+        stargate_message_free(message);
+        count++;
+    }
+}
+
+TEST(partitions_that_a_topic_gets_are_read_too)
+{
+    stargate_client *client = new_client();
+    stargate_reader *reader;
+    stargate_error *error = NULL;
+    char topic[64], part[80];
+    int sum, available = 0;
+
+    strcpy(topic, new_topic());
+    change_topic("PUT", topic, "partitions", "1");
+    send_numbers(client, topic, 0, 3);
+    reader = read_from(client, topic, "earliest");
+    CHECK(read_to_the_end(reader, &sum) == 3 && sum == 0 + 1 + 2);
+    change_topic("POST", topic, "partitions", "2");
+    snprintf(part, sizeof part, "%s-partition-1", topic);
+    send_numbers(client, part, 10, 13);
+    OK(stargate_reader_has_message_available(reader, TIMEOUT_MS, &available, &error));
+    CHECK(available);
+    CHECK(read_to_the_end(reader, &sum) == 3 && sum == 10 + 11 + 12);
+    stargate_reader_free(reader);
+    stargate_client_free(client);
+}
+
+TEST(a_reader_opens_before_its_partitioned_topic_exists)
+{
+    stargate_client *client = new_client();
+    stargate_reader *reader;
+    char namespace[80], path[128], topic[128];
+    int sum;
+
+    snprintf(namespace, sizeof namespace, "public/%s", new_topic());
+    snprintf(path, sizeof path, "namespaces/%s", namespace);
+    change("PUT", path, "");
+    snprintf(path, sizeof path, "namespaces/%s/autoTopicCreation", namespace);
+    change("POST", path,
+           "{\"allowAutoTopicCreation\": true, \"topicType\": \"partitioned\", \"defaultNumPartitions\": 3}");
+    snprintf(topic, sizeof topic, "persistent://%s/early", namespace);
+    reader = read_from(client, topic, "earliest");
+    CHECK(read_to_the_end(reader, &sum) == 0);
+    snprintf(topic, sizeof topic, "persistent://%s/early-partition-2", namespace);
+    send_numbers(client, topic, 1, 4);
+    CHECK(read_to_the_end(reader, &sum) == 3 && sum == 1 + 2 + 3);
+    stargate_reader_free(reader);
+    stargate_client_free(client);
+}
+
+/* Receives a number, and acknowledges all but 0. */
+static int take_all_but_0(stargate_consumer *consumer)
+{
+    stargate_message *message = NULL;
+    stargate_error *error = NULL;
+    int number;
+
+    OK(stargate_consumer_receive(consumer, TIMEOUT_MS, &message, &error));
+    number = number_of(message);
+    if (number > 0)
+        OK(stargate_consumer_ack(consumer, message, &error));
+    stargate_message_free(message);
+    return number;
+}
+
+TEST(a_message_that_is_never_acknowledged_does_not_stop_the_others)
+{
+    stargate_client *client = new_client();
+    const char *topic = new_topic();
+    stargate_consumer *consumer =
+        consume(client, topic, OPTIONS("subscription_type", "shared", "ack_timeout", "1000", "queue_size", "2"));
+    double until;
+    int seen[70] = {0}, left = 69, number;
+
+    send_numbers(client, topic, 0, 1);
+    /* More often than the window has places. */
+    for (number = 0; number < 3; number++)
+        CHECK(take_all_but_0(consumer) == 0);
+    send_numbers(client, topic, 1, 70);
+    until = seconds() + 60;
+    while (left > 0) {
+        CHECK(seconds() < until);
+        number = take_all_but_0(consumer);
+        left -= number > 0 && seen[number]++ == 0;
+    }
+    close_consumer(consumer);
+    stargate_client_free(client);
+}
+
 TEST(several_connections_share_one_subscription)
 {
     stargate_client *client = new_client();

@@ -159,6 +159,11 @@ TEST(ad_hoc_producing_takes_a_url)
     CHECK(stargate_message_payload(received).len == 3);
     FAILS(STARGATE_INVALID_ARGUMENT, "/ws/v2/producer/",
           stargate_produce("ws://h:1/ws/v2/consumer/persistent/a/b/c", messages, 2, NULL, 0, results, &error));
+    CHECK(results[0].status == STARGATE_INVALID_ARGUMENT && results[1].error == NULL);
+    snprintf(url, sizeof url, "%s/ws/v2/producer/persistent/public/nowhere/%s", broker(), topic);
+    FAILS(STARGATE_NOT_FOUND, "nowhere", stargate_produce(url, messages, 2, NULL, TIMEOUT_MS, results, &error));
+    CHECK(results[0].status == STARGATE_NOT_FOUND && results[1].status == STARGATE_NOT_FOUND);
+    CHECK(results[0].message_id == NULL && results[0].error == NULL);
     stargate_message_free(received);
     stargate_options_free(options);
     stargate_reader_free(reader);

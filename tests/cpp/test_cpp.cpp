@@ -384,7 +384,13 @@ TEST(handles_say_what_they_are)
     const auto position = stargate::position_of(producer.send("x").message_id);
     CHECK(position.ledger > 0 && position.entry == 0 && !position.partition && !position.batch_index);
     CHECK(!stargate::try_position_of("nonsense"));
-    CHECK(client.stats_json().find("\"receipts\":1") != std::string::npos);
+    // Views of a message are arguments as they are, and topics a list.
+    auto several = client.open_consumer({topic, topic + "-other"}, "several", {}, limit);
+    client.open_producer(producer.topic(), {}, limit).send("y", limit);
+    const auto message = several.receive(limit);
+    CHECK(message && stargate::position_of(message->id()).ledger > 0);
+    several.ack(message->id());
+    CHECK(client.stats_json().find("\"receipts\":2") != std::string::npos);
     client.close(limit);
     CHECK(!producer.is_connected() && !consumer.is_connected() && !reader.is_connected());
 }
@@ -484,6 +490,26 @@ TEST(a_mock_is_a_broker_that_fails_on_request)
     mock.set_up(true);
     CHECK(!mock.try_fault("nonsense", nullptr, "drop"));
     CHECK(mock.try_messages("unknown").error().status() == stargate::status::not_found);
+}
+
+// What ended by itself leaves nothing for a close to complain about, and none for the end of its scope.
+TEST(closing_what_has_ended_is_no_error)
+{
+    auto mock = stargate::mock::start();
+    stargate::client client(mock.url());
+    auto producer = client.open_producer("t", {}, limit);
+    auto consumer = client.open_consumer("t", "s", {}, limit);
+    auto reader = client.open_reader("t", {}, limit);
+    mock.fault("connect", "t", "http:401", 3);
+    CHECK(mock.drop_connections("t") == 3);
+    wait_until([&] { return !producer.try_wait_connected(limit); });
+    CHECK(producer.try_send("x", limit).error().status() == stargate::status::authentication);
+    for (int round = 0; round < 2; ++round) {
+        producer.close(stargate::milliseconds(0));
+        consumer.close(limit);
+        reader.close(limit);
+    }
+    client.close(limit);
 }
 
 TEST(a_mock_is_as_its_options_say)
@@ -625,6 +651,13 @@ TEST(the_rest_api_has_a_call_for_each_function)
     CHECK(admin.peek(topic, "s").empty());
     CHECK(admin.topic_stats(topic).find("\"msgBacklog\":0") != std::string::npos);
     CHECK(admin.request("GET", "tenants").find(tenant) != std::string::npos);
+
+    const std::string schema = R"({"type":"STRING"})";
+    CHECK(admin.upload_schema(topic, schema) == 0);
+    CHECK(admin.schema(topic).find("STRING") != std::string::npos && admin.schemas(topic)[0] == '[');
+    CHECK(admin.test_schema_compatibility(topic, schema).find("true") != std::string::npos);
+    admin.delete_schema(topic);
+    CHECK(admin.try_schema(topic).error().status() == stargate::status::not_found);
 
     admin.delete_subscription(topic, "s");
     CHECK(admin.terminate_topic(topic).size() == 1);

@@ -22,7 +22,10 @@ KEYS = ROOT / "tests/keys/tls"
 LISTENING = ["NGINX", "NGINX_TLS", "HAPROXY", "HAPROXY_TLS", "HAPROXY_IDLE", "HAPROXY_STATS"]
 # A name whose first address answers nothing.
 TWO_WAYS = "two-ways.example"
-TESTS = ["cargo", "test", "-p", "stargate-core", "--features", "mock", "--test", "gateways", "--", "--ignored"]
+# The packages and features of the suite `rust`, whose build it shares.
+FEATURES = "stargate-core/mock,stargate-core/fuzzing"
+BUILD = ["--workspace", "--exclude", "stargate-python", "--features", FEATURES]
+TESTS = ["cargo", "test", *BUILD, "--test", "gateways", "--", "--ignored"]
 
 
 def main() -> int:

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 use stargate_core::blocking::{Client, produce};
-use stargate_core::{Error, ErrorKind, InitialPosition, Level, Options, Persistence, Result};
+use stargate_core::{Error, ErrorKind, InitialPosition, Level, Options, Persistence, Result, WebSocketCompression};
 
-use waiting::{PATIENCE, unique};
+use waiting::{PATIENCE, eventually, unique};
 
 fn variable(name: &str) -> String {
     std::env::var(format!("GATEWAY_{name}"))
@@ -34,7 +34,7 @@ fn urls() -> Vec<(String, Options)> {
     ]
 }
 
-fn flow(url: &str, options: Options) -> Result<()> {
+fn flow(url: &str, options: Options, compressed: bool) -> Result<()> {
     let client = Client::new(url, options.clone())?;
     let topic = unique("gateway");
     let earliest = Options::new().initial_position(InitialPosition::Earliest);
@@ -52,6 +52,8 @@ fn flow(url: &str, options: Options) -> Result<()> {
     assert!(client.admin().topics("public/default", Persistence::Persistent)?.iter().any(|name| name.contains(&topic)));
     let by_url = format!("{}/ws/v2/producer/persistent/public/default/{topic}", url.trim_end_matches('/'));
     assert!(produce(&by_url, ["x"], options)?.iter().all(Result::is_ok));
+    let stats = client.as_async().stats();
+    assert_eq!(stats.compressed_connections, if compressed { stats.connections } else { 0 });
     client.close(PATIENCE)
 }
 
@@ -59,7 +61,9 @@ fn flow(url: &str, options: Options) -> Result<()> {
 #[ignore = "needs the gateways"]
 fn messages_flow_through_a_prefix_an_api_key_and_tls_that_ends_at_the_gateway() {
     for (url, options) in urls() {
-        flow(&url, options).unwrap_or_else(|error| panic!("{url}: {error}"));
+        flow(&url, options.clone(), false).unwrap_or_else(|error| panic!("{url}: {error}"));
+        let compressed = options.websocket_compression(WebSocketCompression::On).websocket_compression_min(0);
+        flow(&url, compressed, true).unwrap_or_else(|error| panic!("{url}, compressed: {error}"));
     }
 }
 
@@ -126,7 +130,7 @@ fn a_name_whose_first_address_is_a_black_hole_connects_by_the_second() {
     let port = nginx.rsplit_once(':').unwrap().1;
     let _hole = black_hole(&format!("127.0.0.2:{port}"));
     let begun = Instant::now();
-    flow(&format!("ws://{name}:{port}/pulsar"), with_key()).unwrap();
+    flow(&format!("ws://{name}:{port}/pulsar"), with_key(), false).unwrap();
     assert!(begun.elapsed() < PATIENCE, "each of several connections has waited for the hole");
     // Where nothing listens, both addresses are named.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -190,7 +194,10 @@ fn a_gateway_that_closes_idle_connections_is_named_in_the_log_and_pings_keep_the
         let sink = move |_: Level, _: &str, text: &str| lines.lock().unwrap().push(text.to_owned());
         let options = Options::new().log_sink(sink).backoff_max(Duration::from_millis(200));
         let client = Client::new(&gateway, options.clone()).unwrap();
-        client.consumer(unique("gateway"), "s", Options::new()).map(std::mem::forget).unwrap();
+        // A proxy that has just started may take longer for its first answer than this gateway waits.
+        eventually("a consumer opens", || {
+            client.consumer(unique("gateway"), "s", Options::new()).map(std::mem::forget).is_ok()
+        });
         let told = |log: &Mutex<Vec<String>>| {
             log.lock()
                 .unwrap()

@@ -75,6 +75,8 @@ PKG_CONFIG_PATH=$work/moved/lib/pkgconfig
 export PKG_CONFIG_PATH
 check "pkg-config has the version of the header" \
     grep -q "STARGATE_VERSION \"$(pkg-config --modversion stargate)\"" "$work/moved/include/stargate.h"
+check "the ABI as JSON is of the same version" \
+    grep -q "\"version\": \"$(pkg-config --modversion stargate)\"" "$work/moved/include/stargate.abi.json"
 # shellcheck disable=SC2046 # words are wanted
 check "pkg-config, shared" cc -o "$work/shared" "$work/app/demo.c" $(pkg-config --cflags --libs stargate) -lpthread
 check "it runs with the shared library" env LD_LIBRARY_PATH="$work/moved/lib" "$work/shared"
@@ -103,7 +105,7 @@ if command -v dpkg-deb > /dev/null && [ -n "$(cc -print-multiarch 2> /dev/null)"
     system=$work/system
     lib=$system/usr/lib/$(cc -print-multiarch)
     if [ "$(id -u)" = 0 ]; then
-        # Into a system of its own that believes to have this one's packages: so what they depend on is looked at.
+        # Into a root of its own with a copy of this system's package list, so that dpkg checks the dependencies.
         mkdir -p "$system/var/lib/dpkg/info" "$system/var/lib/dpkg/updates"
         cp /var/lib/dpkg/status "$system/var/lib/dpkg/status"
         check "dpkg installs them" dpkg "--root=$system" --install "$work"/deb/*.deb

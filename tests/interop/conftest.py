@@ -24,7 +24,7 @@ def ours() -> Iterator[stargate.Client]:
 
 @pytest.fixture(scope="session")
 def theirs() -> Iterator[pulsar.Client]:
-    """The official client, over the binary protocol; it logs problems only."""
+    """Yield the official client, over the binary protocol; it logs problems only."""
     logger = pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
     client = pulsar.Client(os.environ["PULSAR_BINARY_URL"], logger=logger)
     yield client
@@ -55,7 +55,7 @@ class Native:
         return messages
 
     def read(self, topic: str, count: int, **options: object) -> list[pulsar.Message]:
-        """The first messages of a topic."""
+        """Return the first messages of a topic."""
         consumer = self.consumer(topic, f"read-{uuid.uuid4().hex}", **options)
         messages = self.receive(consumer, count)
         consumer.close()

@@ -124,7 +124,7 @@ def test_the_proxy_tells_readers_no_encryption_context(ours: stargate.Client, na
 
 
 def java_client(what: str, topic: str, key: str, count: int) -> list[str]:
-    """What the program JavaClient.java prints; on the jars of the broker."""
+    """Return what JavaClient.java prints, run with the jars of the broker."""
     sys.path.append(str(TESTS / "pulsar"))
     from toolchain import find_jars, find_java
 

@@ -7,6 +7,7 @@ Each proxy is killed and restarted in mid-flow, and nothing is lost. `STARGATE_P
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -28,8 +29,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KEYS = ROOT / "tests/keys/tls"
 SENDS = int(os.environ.get("STARGATE_PROXY_SENDS", "3000"))
 KILL_EVERY = float(os.environ.get("STARGATE_PROXY_KILL_EVERY", "1"))
+COMMAND = os.environ.get("STARGATE_COMMAND", str(ROOT / "target/debug/stargate"))
 SQUID = shutil.which("squid") or "/usr/sbin/squid"
 HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 USER, PASSWORD = "me", "p@ss word"
 
 # Of the configuration in docs/gateways.md; the paths and the port are the test's.
@@ -49,6 +52,37 @@ LOGIN = """auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/user
 acl users proxy_auth REQUIRED
 http_access allow CONNECT pulsar users"""
 TINYPROXY_CONF = 'Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 50\nLogFile "{folder}/tinyproxy.log"\n'
+# As in docs/gateways.md: TLS ends here, and the prefix /pulsar is taken away.
+NGINX_CONF = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        '' close;
+    }}
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {keys}/server.pem;
+        ssl_certificate_key {keys}/server.key.pem;
+        location /pulsar/ {{
+            proxy_pass http://127.0.0.1:{to}/;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_read_timeout 120s;
+        }}
+    }}
+}}
+"""
 HAPROXY_CONF = """
 defaults
     mode tcp
@@ -158,6 +192,14 @@ def forwarder(folder: Path, bind: str, port: int, to: int, **more: Any) -> Proxy
     return Proxy([HAPROXY, "-db", "-f", str(conf)], port, **more)
 
 
+def gateway(folder: Path, to: int) -> Proxy:
+    """Nginx with TLS and a prefix before a port of this machine."""
+    port = free_port()
+    conf = folder / "nginx.conf"
+    conf.write_text(NGINX_CONF.format(port=port, folder=folder, keys=KEYS, to=to))
+    return Proxy([NGINX, "-p", str(folder), "-c", str(conf), "-e", str(folder / "nginx-error.log")], port)
+
+
 def squid_with_tls(folder: Path, allowed: int) -> Proxy:
     """Squid behind HAProxy, which speaks TLS to the client."""
     port, inner = free_port(), squid(allowed)
@@ -168,7 +210,7 @@ def squid_with_tls(folder: Path, allowed: int) -> Proxy:
 
 @pytest.fixture(params=["ws", "wss"])
 def broker(request: pytest.FixtureRequest) -> Iterator[MockBroker]:
-    """A mock broker, without and with TLS."""
+    """Yield a mock broker, without and with TLS."""
     tls = (
         {"tls_certificates": KEYS / "server.pem", "tls_key": KEYS / "server.key.pem"} if request.param == "wss" else {}
     )
@@ -184,7 +226,7 @@ def plain() -> Iterator[MockBroker]:
 
 @pytest.fixture(params=["squid", "squid with a user", "https", "tinyproxy", "socks5", "socks5h", "socks5h with a user"])
 def proxied(request: pytest.FixtureRequest, broker: MockBroker, tmp_path: Path) -> Iterator[tuple[Proxy, str]]:
-    """A proxy that lets the broker's port through, and its address."""
+    """Yield a proxy that lets the broker's port through, and its address."""
     userinfo = f"{USER}:p%40ss%20word@"
     match request.param.split()[0], "user" in request.param:
         case "squid", False:
@@ -277,6 +319,58 @@ def test_sends_through_a_squid_that_is_killed_again_and_again_lose_nothing(plain
     assert {message.id for message in stored} >= ids
 
 
+def check(broker: MockBroker, proxy: str, folder: Path, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run `stargate check` through a proxy, and return its exit code and its steps."""
+    (folder / "proxy").write_text(proxy)
+    options = [f"proxy=@{folder}/proxy", f"tls_ca_file={KEYS}/ca.pem", f"proxy_ca_file={KEYS}/ca.pem"]
+    url = broker.url.replace("127.0.0.1", "localhost")
+    command = [COMMAND, "--url", url, "check", "--json", *arguments]
+    for option in options:
+        command += ["-X", option]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert PASSWORD not in done.stdout + done.stderr
+    assert "p%40" not in done.stdout + done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_check_reaches_the_broker_through_the_proxy(
+    broker: MockBroker, proxied: tuple[Proxy, str], tmp_path: Path
+) -> None:
+    proxy, url = proxied
+    code, steps = check(broker, url, tmp_path, "--topic", "t")
+    assert code == 0, steps
+    found = {step["step"]: step.get("found") for step in steps}
+    assert found["proxy"] == url.replace("me:p%40ss%20word@", "")
+    assert found["TCP"] == f"connected to 127.0.0.1:{proxy.port}"
+    hop = "TLS, HTTP" if broker.url.startswith("wss") else "HTTP"
+    assert "Pulsar" in found[hop]
+    assert [step["step"] for step in steps][-4:] == ["reader", "producer", "send", "receive"]
+
+
+def test_check_names_the_proxy_that_refuses(plain: MockBroker, tmp_path: Path) -> None:
+    port = free_port()
+    code, steps = check(plain, f"http://127.0.0.1:{port}", tmp_path)
+    assert (code, steps[-1]["step"]) == (1, "TCP")
+    assert f"127.0.0.1:{port}" in steps[-1]["error"]
+    with squid(plain.port, LOGIN) as proxy:
+        code, steps = check(plain, f"http://me:wrong@127.0.0.1:{proxy.port}", tmp_path)
+        assert (code, steps[-1]["step"]) == (4, "HTTP"), steps
+        assert "407" in steps[-1]["error"]
+        assert "-X proxy=@FILE" in steps[-1]["remedy"]
+    with squid(plain.port + 1) as proxy:
+        code, steps = check(plain, f"http://127.0.0.1:{proxy.port}", tmp_path, "--topic", "t")
+        assert (code, steps[-1]["step"]) == (4, "HTTP"), steps
+        assert "403" in steps[-1]["error"]
+        assert "administrator of the proxy" in steps[-1]["remedy"]
+        code, steps = check(plain, f"https://127.0.0.1:{proxy.port}", tmp_path)
+        assert (code, steps[-1]["step"]) == (1, "HTTP"), steps
+        assert "those of the proxy" in steps[-1]["remedy"]
+    with squid_with_tls(tmp_path, plain.port) as proxy:
+        code, steps = check(plain, f"https://127.0.0.2:{proxy.port}", tmp_path)
+        assert (code, steps[-1]["step"]) == (4, "HTTP"), steps
+        assert "proxy_ca_file" in steps[-1]["remedy"]
+
+
 def refusal(broker: MockBroker, proxy: str, **options: object) -> stargate.StargateError:
     with client_of(broker, proxy, **options) as client, pytest.raises(stargate.StargateError) as caught:
         client.producer("t")
@@ -343,7 +437,7 @@ class Apart(NamedTuple):
 
 @pytest.fixture
 def apart() -> Iterator[Apart]:
-    """A network of its own, joined to this machine by a pair of interfaces."""
+    """Yield a network of its own, joined to this machine by a pair of interfaces."""
     pid = os.getpid()
     name, here, there = f"stargate-{pid}", f"sgh{pid}", f"sgt{pid}"
     net = f"10.213.{pid % 250}"
@@ -387,9 +481,8 @@ def test_the_program_of_the_readme_runs_where_only_the_proxy_answers(
     apart: Apart, tmp_path: Path, kind: str, variable: str
 ) -> None:
     """Nothing is changed but a variable of the environment; `https` is a broker with TLS, whose CA the system knows."""
-    found = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     program = tmp_path / "program.py"
-    program.write_text(next(source for source in found if "url = sys.argv[1]" in source))
+    program.write_text(program_of_the_readme())
     port = free_port()
     bind, scheme, system = f"{apart.beyond}:{port}", "ws", {}
     if kind == "https":
@@ -406,6 +499,41 @@ def test_the_program_of_the_readme_runs_where_only_the_proxy_answers(
         assert ran.returncode == 0, ran
         assert "read again: [b'one pizza', b'two pizzas']" in ran.stdout and ran.stderr == "", ran
         assert len(mock.messages("readme-python")) == 2
+
+
+def program_of_the_readme() -> str:
+    """Give the program in Python that the README shows."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return next(source for source in found if "url = sys.argv[1]" in source)
+
+
+def run_here(source: str, folder: Path, url: str) -> str:
+    """Run a program on this machine, without a proxy, and give what it prints."""
+    program = folder / "program.py"
+    program.write_text(source)
+    clean = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment = clean | {"SSL_CERT_FILE": str(KEYS / "ca.pem")}
+    command = [sys.executable, str(program), url]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    assert ran.returncode == 0, ran
+    return ran.stdout
+
+
+def test_the_program_of_the_readme_runs_behind_a_gateway_with_a_prefix(plain: MockBroker, tmp_path: Path) -> None:
+    with gateway(tmp_path, plain.port) as nginx:
+        printed = run_here(program_of_the_readme(), tmp_path, f"wss://localhost:{nginx.port}/pulsar")
+    assert "read again: [b'one pizza', b'two pizzas']" in printed
+    assert len(plain.messages("readme-python")) == 2
+
+
+def test_the_program_of_the_readme_runs_with_an_oauth2_key_file(tmp_path: Path) -> None:
+    key_file = tmp_path / "key.json"
+    with MockBroker(oauth2_client_id="shop", oauth2_client_secret="hush", oauth2_audience="pulsar") as issuer:
+        key = {"type": "client_credentials", "client_id": "shop", "client_secret": "hush"}
+        key_file.write_text(json.dumps({**key, "issuer_url": issuer.oauth2_issuer_url}))
+        given = f"stargate.Client(url, oauth2_key_file={str(key_file)!r}, oauth2_audience='pulsar')"
+        source = program_of_the_readme().replace("stargate.Client(url)", given)
+        assert "read again: [b'one pizza', b'two pizzas']" in run_here(source, tmp_path, issuer.url)
 
 
 DIRECTLY = """

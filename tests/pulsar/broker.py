@@ -28,7 +28,8 @@ import processes
 from toolchain import HERE, VERSION, PulsarError, find_extra_jars, find_jars, find_java, find_openssl, locked
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 120.0
+MEMORY = "512m"
+START_TIMEOUT = 300.0
 """Seconds until a start counts as failed. It takes 7 on two free cores; a loaded machine may need many times that."""
 
 _OPENED_MODULES = (
@@ -58,10 +59,12 @@ class Wanted:
     """Bookies of a cluster. With three or more a bookie may be killed: each entry is then written to two."""
     version: str = VERSION
     """The version of Pulsar."""
-    memory: str = "512m"
-    """For the broker's heap, and as much again outside of it, as the JVM spells sizes."""
+    memory: str | None = None
+    """For each broker's heap, and as much again outside of it, as the JVM spells sizes; `None` for what suffices."""
     settings: dict[str, str] = field(default_factory=dict)
     """Keys of Pulsar's standalone.conf, over what is written there otherwise."""
+    proxy_settings: dict[str, str] = field(default_factory=dict)
+    """Keys of Pulsar's websocket.conf, likewise."""
 
     def __post_init__(self) -> None:
         if self.mtls and not self.tls:
@@ -167,7 +170,7 @@ class Broker:
         arguments += ["--metadata-dir", data / "metadata", "--bookkeeper-dir", data / "bookkeeper"]
         # The bookie's port is part of its identity: on another one it refuses the data it wrote itself.
         arguments += ["--bookkeeper-port", self.ports["bookkeeper"]]
-        self._launch("broker", "org.apache.pulsar.PulsarStandaloneStarter", arguments, self.wanted.memory)
+        self._launch("broker", "org.apache.pulsar.PulsarStandaloneStarter", arguments, self.wanted.memory or MEMORY)
 
     def kill_broker(self) -> None:
         """Kill -9, as a crash would: nothing is flushed, closed or said to the clients. The proxies stay."""
@@ -274,7 +277,7 @@ class Broker:
         return answer
 
     def environment(self, prefix: str) -> dict[str, str]:
-        """The same for a command, as environment variables (the table in pulsar.py)."""
+        """Return the same as environment variables for a command (the table in pulsar.py)."""
         about = self.describe()
         names = {"URL": "ws", "HTTP_URL": "http", "BINARY_URL": "pulsar", "WSS_URL": "wss", "HTTPS_URL": "https"}
         names |= {"BINARY_TLS_URL": "pulsar+ssl", "CA_FILE": "ca_file", "STATE": "state"}
@@ -398,8 +401,10 @@ class Broker:
                 "metadataStoreUrl": "",
                 "configurationMetadataStoreUrl": "",
                 "authenticationEnabled": "false",
+                # GET /status.html, the health check of load balancers, answers 200 as long as this file is there.
+                "statusFilePath": self.folder / "conf" / f"proxy-{index}.conf",
             }
-            self._write_settings(f"proxy-{index}", proxy)
+            self._write_settings(f"proxy-{index}", {**proxy, **self.wanted.proxy_settings})
 
     def _write_settings(self, name: str, settings: dict[str, object]) -> None:
         lines = [f"{key}={value}\n" for key, value in settings.items()]

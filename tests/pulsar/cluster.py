@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import processes
-from broker import HOST, Broker, Wanted
+from broker import HOST, START_TIMEOUT, Broker, Wanted
 from toolchain import PulsarError
 
 NAME = "cluster"
-BROKER_MEMORY = "256m"
+MEMORY = "256m"
 SESSION_TIMEOUT_MS = 6000
 """Other brokers take the topics of one that was killed after this time. Pulsar's default is 30 s."""
 STOP_TIMEOUT = 60.0
@@ -35,7 +35,7 @@ def create(wanted: Wanted, folder: Path | None = None) -> Broker:
 
 
 def load(folder: Path) -> Broker:
-    """What an earlier `create` prepared in `folder`."""
+    """Return what an earlier `create` prepared in `folder`."""
     folder = folder.resolve()
     try:
         state = json.loads((folder / "state.json").read_text())
@@ -47,7 +47,7 @@ def load(folder: Path) -> Broker:
 
 
 def load_cluster(folder: Path) -> Cluster:
-    """The same, of a cluster."""
+    """Return the same for a cluster."""
     found = load(folder)
     if not isinstance(found, Cluster):
         raise PulsarError(f"{folder} has a standalone broker: start one with --brokers N")
@@ -97,7 +97,8 @@ class Cluster(Broker):
         """Start broker `index` on its ports; a running one is killed first."""
         self._check("broker", index, self.wanted.brokers)
         arguments = ["--broker-conf", self.folder / f"conf/broker-{index}.conf"]
-        self._launch(f"broker-{index}", "org.apache.pulsar.PulsarBrokerStarter", arguments, BROKER_MEMORY)
+        memory = self.wanted.memory or MEMORY
+        self._launch(f"broker-{index}", "org.apache.pulsar.PulsarBrokerStarter", arguments, memory)
 
     def kill_one(self, index: int) -> None:
         """Kill -9 of broker `index`: its topics have no owner until its session ends."""
@@ -138,14 +139,14 @@ class Cluster(Broker):
     # ---- what it offers ----
 
     def describe(self) -> dict[str, Any]:
-        """What a standalone broker has, of the first one, and the addresses of all."""
+        """Return the description of the first broker, as of a standalone one, and the addresses of all."""
         answer = super().describe()
         answer["brokers"] = [f"ws://{HOST}:{port}" for port in self._ports_of("http")]
         answer["pid"] = next(iter(processes.find(self.folder, "broker-0")), None)
         return answer
 
     def environment(self, prefix: str) -> dict[str, str]:
-        """The same for a command, as environment variables."""
+        """Return the same as environment variables for a command."""
         return super().environment(prefix) | {prefix + "BROKER_URLS": ",".join(self.describe()["brokers"])}
 
     # ---- configuration ----
@@ -224,7 +225,7 @@ class Cluster(Broker):
         arguments += ["--web-service-url", f"http://{web}", "--broker-service-url", f"pulsar://{binary}"]
         self._launch("metadata", "org.apache.pulsar.PulsarClusterMetadataSetup", arguments, "64m")
         try:
-            status = self._started["metadata"].wait(timeout=60)
+            status = self._started["metadata"].wait(START_TIMEOUT)
         except subprocess.TimeoutExpired:
             status = None
         if status != 0:
@@ -258,5 +259,5 @@ ACTIONS: dict[str, tuple[Callable[[Cluster, int], None], Callable[[Cluster, int]
 
 
 def _port(kind: str, index: int) -> str:
-    """The name of a broker's port; those of the first are named as a standalone broker's."""
+    """Return the name of a broker's port; those of the first are named as a standalone broker's."""
     return kind if index == 0 else f"{kind}-{index}"

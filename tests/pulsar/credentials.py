@@ -1,4 +1,4 @@
-"""Certificates and tokens for a secure broker, made anew for each one.
+"""Makes certificates and tokens for a secure broker, new ones for each broker.
 
 The folder then holds, in PEM with PKCS#8 keys:
     ca.pem                    the authority the broker and its clients trust
@@ -54,7 +54,7 @@ def make_token_key(folder: Path) -> None:
 
 
 def tokens(folder: Path) -> dict[str, str]:
-    """One token of each kind a client may hold: admin, other, expired, wrong (signed with another key)."""
+    """Return one token of each kind: admin, other, expired, wrong (signed with another key)."""
     key = (folder / TOKEN_KEY).read_bytes()
     an_hour_ago = int(time.time()) - 3600
     return {
@@ -78,7 +78,7 @@ def make_users(folder: Path) -> None:
 
 
 def basic(user: str) -> str:
-    """The value of an `Authorization` header."""
+    """Return the value of an `Authorization` header."""
     return "Basic " + base64.b64encode(f"{user}:{PASSWORDS[user]}".encode()).decode()
 
 
@@ -104,7 +104,7 @@ def _certificate(
 
 
 def _expire(folder: Path, name: str, issuer: str) -> None:
-    """Sign NAME.pem anew, as of yesterday."""
+    """Sign NAME.pem again, with an end of validity that has passed."""
     certificate, request, extensions = (folder / f"{name}.{kind}" for kind in ("pem", "csr", "ext"))
     extensions.write_text("\n".join(_CLIENT) + "\n")
     openssl = find_openssl()
@@ -123,7 +123,7 @@ def _run(command: list[str | Path], name: str) -> None:
 
 
 def _token(claims: dict[str, object], key: bytes) -> str:
-    """A JSON Web Token signed with HMAC SHA-256 (RFC 7515)."""
+    """Return a JSON Web Token signed with HMAC SHA-256 (RFC 7515)."""
     head, body = (_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
     signature = hmac.digest(key, f"{head}.{body}".encode(), hashlib.sha256)
     return f"{head}.{body}.{_base64url(signature)}"

@@ -23,12 +23,12 @@ BRIEF = 4
 
 
 def class_path() -> str:
-    """The jars of the issuer."""
+    """Return the jars of the issuer."""
     return f"{find_extra_jars('issuer')}/*"
 
 
 def environment(port: int) -> dict[str, str]:
-    """What the issuer reads from its environment."""
+    """Return the variables that the issuer reads."""
     clients = [
         {"requestParam": "client_secret", "match": secret, "claims": {"sub": name, "aud": ["${audience}"]}}
         for name, secret in SECRETS.items()
@@ -42,12 +42,12 @@ def environment(port: int) -> dict[str, str]:
 
 
 def urls(port: int) -> dict[str, str]:
-    """The URL of each issuer."""
+    """Return the URL of each issuer."""
     return {name: f"http://127.0.0.1:{port}/{name}" for name in ISSUERS}
 
 
 def broker_settings(port: int) -> dict[str, Any]:
-    """What a broker needs to accept the tokens."""
+    """Return what a broker needs to accept the tokens."""
     return {
         "openIDAllowedTokenIssuers": ",".join(urls(port).values()),
         "openIDAllowedAudiences": AUDIENCE,

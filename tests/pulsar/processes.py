@@ -14,12 +14,12 @@ from pathlib import Path
 
 
 def mark(folder: Path, part: str) -> str:
-    """What a JVM that is `part` of `folder` must have as its first argument."""
+    """Return the first argument of a JVM that is `part` of `folder`."""
     return f"-Dstargate.part={folder}:{part}"
 
 
 def find(folder: Path, part: str = "") -> list[int]:
-    """The ids of the living processes of `folder`, or of one part of it."""
+    """Return the ids of the living processes of `folder`, or of one part of it."""
     wanted = os.fsencode(mark(folder, part))
     found = []
     for command_line in Path("/proc").glob("[0-9]*/cmdline"):

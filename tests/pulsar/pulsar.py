@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A real Apache Pulsar broker for any test in any language, without a container.
 
-    pulsar.py run [WANTED] [--secure] [--state DIR] -- COMMAND ARGS...
+    pulsar.py run [WANTED] [--secure] [--remote] [--state DIR] -- COMMAND ARGS...
         Start, run COMMAND with the variables below, stop everything, exit with COMMAND's status.
         With PULSAR_URL already set it starts nothing: COMMAND uses that broker.
 
@@ -19,14 +19,17 @@ WANTED: --tls (wss and https ports besides the plain ones), --jwt (tokens), --mt
 --basic (users with passwords), --oauth2 (an OAuth2 issuer, needs --basic),
 --proxies N (WebSocket proxies of their own, for failover), --brokers N and --bookies M (a cluster with a ZooKeeper
 instead of a standalone broker), --version V (of Pulsar), --memory SIZE and --set KEY=VALUE (more of it, and settings
-of the broker's configuration). Authentication holds for the whole broker, its plain ports too. So a test of both worlds
-says `run --secure`, which starts a second broker, with --tls --jwt --mtls, beside the first one.
+of the broker's configuration), --set-proxy KEY=VALUE (of the proxies' configuration). Authentication holds for the
+whole broker, its plain ports too. So a test of both worlds says `run --secure`, which starts a second broker, with
+--tls --jwt --mtls, beside the first one. `run --remote` starts a standalone broker of another cluster, `remote`, beside
+it; nothing is replicated until a test sets that up.
 
-A state folder named with --state keeps its logs; a temporary one goes with the broker. `run --secure --state DIR` uses
-DIR/plain and DIR/secure.
+A state folder named with --state keeps its logs; a temporary one goes with the broker. With several brokers each has a
+folder of its own in DIR: DIR/plain, DIR/secure, DIR/remote.
 
 What COMMAND finds in its environment, where it was asked for. The second broker of --secure has the same names with
-PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), PULSAR_CTL apart, which serves both.
+PULSAR_SECURE_ for PULSAR_ (PULSAR_SECURE_WSS_URL, PULSAR_SECURE_TOKEN ...), that of --remote PULSAR_REMOTE_; PULSAR_CTL
+serves all of them.
 
     PULSAR_URL, PULSAR_HTTP_URL, PULSAR_BINARY_URL          ws://, http:// (admin) and pulsar:// on 127.0.0.1
     PULSAR_WSS_URL, PULSAR_HTTPS_URL, PULSAR_BINARY_TLS_URL wss://, https://, pulsar+ssl://       with --tls
@@ -100,19 +103,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"pulsar: starting nothing, PULSAR_URL is {url}", file=sys.stderr)
         return _run_command(command, environment)
 
-    # With two brokers each gets a folder of its own in the one that was named.
-    named: Path | None = arguments.state
-    wanted = {"PULSAR_": (_wanted(arguments), named)}
+    wanted = {"plain": _wanted(arguments)}
     if arguments.secure:
-        wanted = {
-            "PULSAR_": (_wanted(arguments), named and named / "plain"),
-            "PULSAR_SECURE_": (replace(SECURE, version=arguments.version), named and named / "secure"),
-        }
+        wanted["secure"] = replace(SECURE, version=arguments.version)
+    if arguments.remote:
+        wanted["remote"] = replace(wanted["plain"], settings={**wanted["plain"].settings, "clusterName": "remote"})
+    # With several brokers each gets a folder of its own in the one that was named.
+    named: Path | None = arguments.state
     guard = Guard()
     try:
         brokers = {}
-        for prefix, (offer, folder) in wanted.items():
-            brokers[prefix] = cluster.create(offer, folder)
+        for name, offer in wanted.items():
+            prefix = "PULSAR_" if name == "plain" else f"PULSAR_{name.upper()}_"
+            brokers[prefix] = cluster.create(offer, named and (named / name if len(wanted) > 1 else named))
             guard.watch(brokers[prefix])
             brokers[prefix].start()
         for prefix, broker in brokers.items():
@@ -260,6 +263,7 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
         version=arguments.version,
         memory=arguments.memory,
         settings=dict(arguments.settings),
+        proxy_settings=dict(arguments.proxy_settings),
     )
 
 
@@ -292,7 +296,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     wanted.add_argument("--brokers", type=int, default=0, metavar="N", help="a cluster of N brokers")
     wanted.add_argument("--bookies", type=int, default=1, metavar="M", help="bookies of the cluster")
     wanted.add_argument("--version", default=VERSION, choices=VERSIONS, help="of Pulsar")
-    wanted.add_argument("--memory", default="512m", metavar="SIZE", help="the broker's heap, and as much outside of it")
+    wanted.add_argument("--memory", metavar="SIZE", help="each broker's heap, and as much outside of it")
     wanted.add_argument(
         "--set",
         dest="settings",
@@ -302,11 +306,21 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="a setting of the broker's standalone.conf; may be repeated",
     )
+    wanted.add_argument(
+        "--set-proxy",
+        dest="proxy_settings",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the proxies' websocket.conf; may be repeated",
+    )
     wanted.add_argument("--state", type=Path, metavar="DIR", help="folder for data and logs (default: a temporary one)")
 
-    usage = "%(prog)s [WANTED] [--secure] [--state DIR] -- COMMAND ARGS..."
+    usage = "%(prog)s [WANTED] [--secure] [--remote] [--state DIR] -- COMMAND ARGS..."
     command = commands.add_parser("run", parents=[wanted], help="start, run a command, stop", usage=usage)
     command.add_argument("--secure", action="store_true", help="a second broker with --tls --jwt --mtls")
+    command.add_argument("--remote", action="store_true", help="a second broker of another cluster")
     command.set_defaults(do=run, command=of_run)
     command = commands.add_parser("start", parents=[wanted], help="start and leave running")
     command.set_defaults(do=start)

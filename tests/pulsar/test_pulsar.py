@@ -11,12 +11,14 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cluster
 import processes
+from broker import Wanted
 from toolchain import find_java
 
 HERE = Path(__file__).resolve().parent
@@ -25,7 +27,7 @@ TOPIC = "/persistent/public/default/orders"
 
 
 def command(*arguments: object) -> list[str]:
-    """The command line of pulsar.py."""
+    """Return the command line of pulsar.py."""
     return [sys.executable, str(HERE / "pulsar.py"), *map(str, arguments)]
 
 
@@ -132,7 +134,7 @@ class SecureBroker(InFolder):
         self.assert_nothing_runs()
 
     def status_with_certificate(self, about: dict[str, Any], whose: str) -> str:
-        """The status of one request over TLS with a client certificate, by a client that knows nothing of ours."""
+        """Return the status of one request over TLS with a client certificate, made by another client than ours."""
         program = (
             "import json, ssl, sys, urllib.request, urllib.error\n"
             "url, ca, cert, key = sys.argv[1:]\n"
@@ -178,6 +180,17 @@ class Run(InFolder):
         self.assertEqual((done.returncode, done.stdout), (3, "ws://example.invalid:8080 one -- two\n"))
         self.assertIn("starting nothing", done.stderr)
         self.assert_nothing_runs()
+
+
+class Memory(InFolder):
+    def test_a_broker_of_a_cluster_gets_the_memory_that_was_asked_for(self) -> None:
+        for memory in (None, "300m"):
+            wanted = Wanted(brokers=1, memory=memory)
+            made = cluster.create(wanted, self.state / str(memory))
+            assert isinstance(made, cluster.Cluster)
+            with unittest.mock.patch.object(made, "_launch") as launch:
+                made.start_one(0)
+            self.assertEqual(launch.call_args.args[-1], memory or cluster.MEMORY)
 
 
 class Refusals(InFolder):

@@ -45,7 +45,7 @@ def locked(path: Path) -> Iterator[int]:
 
 
 def find_java() -> str:
-    """The path of a `java` of version 17 or later: of JAVA_HOME if that is set, else the first on PATH."""
+    """Return the path of a `java` of version 17 or later: of JAVA_HOME if that is set, else the first on PATH."""
     advice = "install a JDK, e.g. `apt install openjdk-17-jdk-headless`, and set JAVA_HOME or PATH"
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(f"{home}/bin/java" if home else "java")
@@ -61,12 +61,12 @@ def find_java() -> str:
 
 
 def find_openssl() -> str:
-    """The path of the `openssl` command, which makes the certificates."""
+    """Return the path of the `openssl` command, which makes the certificates."""
     return _find("openssl", "`apt install openssl`")
 
 
 def find_jars(version: str = VERSION) -> Path:
-    """The folder with the jars of a version of Pulsar."""
+    """Return the folder with the jars of a version of Pulsar."""
     if version not in VERSIONS:
         raise PulsarError(f"there is no Pulsar {version} here: one of {', '.join(VERSIONS)}")
     what = f"Pulsar {version} (about 230 MB"
@@ -81,7 +81,7 @@ def find_extra_jars(name: str) -> Path:
 
 
 def _resolved(what: str, folder: str, pom_name: str, with_newer_maven: bool = False) -> Path:
-    """The folder with the jars of a pom. Maven fills it the first time, and again when the pom changes.
+    """Return the folder with the jars of a pom. Maven fills it the first time, and again when the pom changes.
 
     Maven writes to a folder beside it, renamed when complete, so that a killed run leaves nothing that looks usable.
     The copy of the pom among the jars says what they were resolved from. Of two runs at once the second waits.
@@ -114,7 +114,7 @@ def _are_current(jars: Path, pom: Path) -> bool:
 
 
 def _newer_maven(maven: str, lock: int) -> str:
-    """The path of a Maven that the installed one fetched."""
+    """Return the path of a Maven that the installed one fetched."""
     folder = CACHE / f"apache-maven-{MAVEN}"
     if not folder.exists():
         artifact = f"-Dartifact=org.apache.maven:apache-maven:{MAVEN}:zip:bin"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use stargate_core::admin::{
-    BacklogPolicy, BacklogQuota, BacklogQuotaKind, Position, Retention, StoredMessage, TenantInfo,
+    BacklogPolicy, BacklogQuota, BacklogQuotaKind, Position, Retention, Schema, StoredMessage, TenantInfo,
 };
 use stargate_core::blocking::{Client, Consumer};
 use stargate_core::{ErrorKind, InitialPosition, MessageId, Options, OutgoingMessage, Persistence, SubscriptionType};
@@ -468,7 +468,11 @@ pub(crate) fn stored_messages_are_read_by_id_by_place_and_by_time(broker: &Broke
     let nth = |from, position| texts(&admin.examine_message(&topic, from, position).unwrap().unwrap());
     assert_eq!(nth(InitialPosition::Earliest, 1), ["0"]);
     assert_eq!(nth(InitialPosition::Earliest, 2), ["1"]);
+    assert_eq!(nth(InitialPosition::Earliest, 9), ["2"]);
     assert_eq!(nth(InitialPosition::Latest, 1), ["2"]);
+    assert_eq!(nth(InitialPosition::Latest, 3), ["0"]);
+    assert_eq!(nth(InitialPosition::Latest, 4), ["0"]);
+    assert_eq!(nth(InitialPosition::Latest, 100), ["0"]);
     assert_eq!(admin.message_id_at(&topic, SystemTime::UNIX_EPOCH).unwrap().as_ref(), ids.first());
     let later = SystemTime::now() + Duration::from_secs(3600);
     assert!(admin.message_id_at(&topic, later).unwrap() > ids.last().cloned());
@@ -593,4 +597,95 @@ pub(crate) fn a_subscription_has_properties_and_a_backlog_to_analyze(broker: &Br
     send(&client, &topic, 3);
     let found = admin.analyze_backlog(&topic, "s").unwrap();
     assert_eq!((found.entries, found.messages, found.aborted), (3, 3, false));
+}
+
+/// A record in Avro, of optional fields.
+fn record(fields: &[&str]) -> String {
+    let field = |name: &&str| format!(r#"{{"name":"{name}","type":["null","string"],"default":null}}"#);
+    let fields: Vec<String> = fields.iter().map(field).collect();
+    format!(r#"{{"type":"record","name":"Order","fields":[{}]}}"#, fields.join(","))
+}
+
+pub(crate) fn a_topic_has_a_schema_with_versions(broker: &Broker) {
+    let client = broker.client();
+    let admin = client.admin();
+    let topic = broker.topic();
+    assert_eq!(kind(admin.schema(&topic, None)), MISSING);
+    assert_eq!(admin.schemas(&topic).unwrap(), []);
+    let one = Schema::new("JSON", &record(&["id"]));
+    let two =
+        Schema { properties: [("owner".into(), "anna".into())].into(), ..Schema::new("JSON", &record(&["id", "n"])) };
+    assert_eq!(admin.upload_schema(&topic, &one).unwrap(), 0);
+    assert_eq!(admin.upload_schema(&topic, &two).unwrap(), 1);
+    assert_eq!(admin.upload_schema(&topic, &one).unwrap(), 0, "it is there already");
+    let listed = admin.schemas(&topic).unwrap();
+    let definitions: Vec<(u64, &str)> = listed.iter().map(|schema| (schema.version, &*schema.definition)).collect();
+    assert_eq!(definitions, [(0, &*one.definition), (1, &*two.definition)]);
+    let newest = admin.schema(&topic, None).unwrap();
+    assert_eq!((&newest, newest.schema_type.as_str(), &newest.properties), (&listed[1], "JSON", &two.properties));
+    assert!(newest.raw.contains("\"timestamp\"") && newest.timestamp > 0);
+    assert_eq!(admin.schema(&topic, Some(0)).unwrap().definition, one.definition);
+    assert_eq!(kind(admin.schema(&topic, Some(7))), MISSING);
+    // Each partition, and a topic of this name that is not stored, has the same schema.
+    for other in [format!("{topic}-partition-3"), topic.replace("persistent://", "non-persistent://")] {
+        assert_eq!(admin.schema(&other, None).unwrap().version, 1, "{other}");
+    }
+    admin.delete_schema(&topic).unwrap();
+    for version in [None, Some(0), Some(2)] {
+        assert_eq!(kind(admin.schema(&topic, version)), MISSING, "{version:?}");
+    }
+    assert_eq!(admin.schemas(&topic).unwrap(), []);
+    assert_eq!(admin.upload_schema(&topic, &one).unwrap(), 3, "the deletion is a version too");
+    // The schema goes with its topic.
+    let used = broker.topic();
+    send(&client, &used, 1);
+    admin.upload_schema(&used, &Schema::new("STRING", "")).unwrap();
+    admin.delete_topic(&used, true).unwrap();
+    assert_eq!(admin.schemas(&used).unwrap(), []);
+}
+
+pub(crate) fn a_topic_without_a_schema_has_a_strategy(broker: &Broker) {
+    let asked = broker.client().admin().test_schema_compatibility(broker.topic(), &Schema::new("STRING", "")).unwrap();
+    assert_eq!((asked.compatible, asked.strategy.as_str(), asked.reason.as_str()), (true, "FULL", ""));
+}
+
+pub(crate) fn a_schema_that_does_not_fit_is_refused(broker: &Broker) {
+    let client = broker.client();
+    let admin = client.admin();
+    let topic = broker.topic();
+    let fits = Schema::new("AVRO", &record(&["id", "text"]));
+    let text = record(&["id"]).replace(r#"["null","string"],"default":null"#, r#""string""#);
+    let (less, other) = (Schema::new("AVRO", &text), Schema::new("STRING", ""));
+    let asked = admin.test_schema_compatibility(&topic, &less).unwrap();
+    assert_eq!((asked.compatible, asked.reason.as_str()), (true, ""));
+    admin.upload_schema(&topic, &Schema::new("AVRO", &record(&["id"]))).unwrap();
+    assert!(admin.test_schema_compatibility(&topic, &fits).unwrap().compatible);
+    for (schema, says) in
+        [(&less, "Unable to read schema"), (&other, "exists schema type AVRO, new schema type STRING")]
+    {
+        let asked = admin.test_schema_compatibility(&topic, schema).unwrap();
+        assert!(!asked.compatible && asked.reason.contains(says), "{asked:?}");
+        let refused = admin.upload_schema(&topic, schema).unwrap_err();
+        assert_eq!((refused.kind(), refused.http_status()), (ErrorKind::InvalidArgument, Some(409)), "{refused}");
+        assert!(refused.to_string().contains(says) && !refused.is_retriable(), "{refused}");
+    }
+    for (schema_type, definition, says) in [
+        ("AVRO", "{", "Invalid schema definition data for AVRO schema"),
+        ("JSON", "{", "Invalid schema definition data for JSON schema"),
+        ("INT32", "x", "length of schema data should be zero"),
+        ("AUTO_CONSUME", "", "client-side schema type"),
+    ] {
+        let refused = admin.upload_schema(broker.topic(), &Schema::new(schema_type, definition)).unwrap_err();
+        assert_eq!((refused.kind(), refused.http_status()), (ErrorKind::InvalidArgument, Some(422)), "{refused}");
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+    let json_schema = Schema::new("JSON", r#"{"type":"object"}"#);
+    assert_eq!(admin.upload_schema(broker.topic(), &json_schema).unwrap(), 0);
+    let unknown = admin.upload_schema(&topic, &Schema::new("XML", "")).unwrap_err();
+    assert!(unknown.to_string().contains("SchemaType.XML"), "{unknown}");
+}
+
+pub(crate) fn a_schema_in_a_namespace_that_is_missing_is_not_found(broker: &Broker) {
+    let uploaded = broker.client().admin().upload_schema("nobody/here/t", &Schema::new("STRING", ""));
+    assert_eq!(kind(uploaded), MISSING);
 }

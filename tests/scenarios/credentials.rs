@@ -226,7 +226,7 @@ fn an_issuer_that_is_away_harms_nobody_while_the_token_is_good_and_is_waited_for
     mock.drop_connections(None).unwrap();
     let sent = producer.as_async().send("while the issuer is away");
     let refused = fetches(&mock);
-    eventually("the token is asked for in vain", || fetches(&mock) > refused + 2);
+    eventually("further fetches of the token fail", || fetches(&mock) > refused + 2);
     mock.clear_faults();
     stargate_core::blocking::wait(sent, Some(PATIENCE)).unwrap();
     let lines = lines.lock().unwrap();
@@ -372,6 +372,17 @@ fn an_issuer_over_tls_is_verified_by_its_own_authorities() {
         assert_refused(&error, ErrorKind::Authentication, &words);
         assert!(!error.to_string().contains("tls_ca_file"), "{error}");
     }
+    // The option that names another certificate of the server is not for the issuer.
+    let tls =
+        MockTls { certificates: key("other-name.pem").into(), key: key("server.key.pem").into(), client_ca: None };
+    let elsewhere = Mock::start(MockOptions { tls: Some(tls), ..MockOptions::default() }).unwrap();
+    let error = open(&mock, right().oauth2_issuer_url(&elsewhere.http_url())).unwrap_err();
+    assert_refused(
+        &error,
+        ErrorKind::Authentication,
+        &["OAuth2 issuer https://", "use one of them in the issuer's URL"],
+    );
+    assert!(!error.to_string().contains("tls_server_name"), "{error}");
     // With a certificate no secret is sent.
     let certified = quick()
         .oauth2_issuer_url(&mock.oauth2_issuer_url())
@@ -389,7 +400,10 @@ fn an_issuer_over_tls_is_verified_by_its_own_authorities() {
 fn a_token_is_fetched_through_the_proxy_of_the_client() {
     let (mock, idp) = (hour(), hour());
     let (proxy, heads) = tunnels();
-    exchange(&Client::new(&mock.url(), oauth2(&idp).proxy(&proxy)).unwrap()).unwrap();
+    let client = Client::new(&mock.url(), oauth2(&idp).proxy(&proxy)).unwrap();
+    exchange(&client).unwrap();
+    let stats = client.as_async().stats();
+    assert_eq!(stats.proxied_connections, stats.connections);
     let heads = heads.lock().unwrap().clone();
     for port in [mock.port(), idp.port()] {
         assert!(

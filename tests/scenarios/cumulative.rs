@@ -42,7 +42,7 @@ pub(crate) fn a_cumulative_acknowledgement_ends_all_up_to_its_message(broker: &B
         consumer.ack_cumulative_id(messages[79].id()).unwrap();
         eventually("and forty more", || broker.backlog(&topic, "s") == 20);
         assert_eq!((consumer.stats().acked, consumer.stats().unacked), (80, 20));
-        // The rest comes again, from where the acknowledgement ended.
+        // The rest is redelivered, from where the acknowledgement ended.
         consumer.close(PATIENCE).unwrap();
         let next = client.consumer(&topic, "s", earliest().subscription_type(kind)).unwrap();
         assert_eq!(receive(&next, 20).iter().map(number).collect::<Vec<_>>(), (80..100).collect::<Vec<_>>());
@@ -94,7 +94,7 @@ pub(crate) fn a_cumulative_acknowledgement_by_an_id_holds_for_what_comes(broker:
 }
 
 pub(crate) fn a_cumulative_acknowledgement_outlives_its_connection(broker: &Broker) {
-    let (line, topic) = (Line::to(broker), broker.topic());
+    let (line, topic) = (Line::to(&broker.url), broker.topic());
     let client = line.client();
     let consumer = client.consumer(&topic, "s", earliest()).unwrap();
     send(&client, &topic, Options::new(), 10);
@@ -103,7 +103,7 @@ pub(crate) fn a_cumulative_acknowledgement_outlives_its_connection(broker: &Brok
         eventually("the connection is lost", || consumer.stats().unacked == 0);
         consumer.ack_cumulative(&messages[5]).unwrap();
     });
-    // All ten come again over the next connection; those that are done are not handed out.
+    // All ten are redelivered over the next connection; those that are done are not delivered to the application.
     assert_eq!(receive(&consumer, 4).iter().map(number).collect::<Vec<_>>(), [6, 7, 8, 9]);
     eventually("six are acknowledged", || broker.backlog(&topic, "s") == 4);
     assert_eq!((consumer.stats().covered, consumer.stats().reconnects), (6, 1));

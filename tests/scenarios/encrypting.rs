@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use stargate_core::blocking::Consumer;
+use stargate_core::blocking::{Consumer, wait};
 use stargate_core::{
     CompressionType, CryptoFailureAction, CryptoKeyReader, EncryptionKeyInfo, ErrorKind, HandlerResult,
     InitialPosition, Message, Options, Outcome, OutgoingMessage, PemKeyReader, SubscriptionType,
@@ -61,7 +61,7 @@ pub(crate) fn who_has_the_key_reads_all_of_a_message_and_nobody_else_its_payload
     assert_eq!((message.properties()["size"].as_str(), message.event_time_ms()), ("l", Some(1_704_164_645_678)));
     assert_eq!(message.id(), receipt.message_id());
     assert!(!message.is_encrypted());
-    assert!(message.encryption_context().unwrap().contains("billing"), "the context is told all the same");
+    assert!(message.encryption_context().unwrap().contains("billing"), "the context is delivered all the same");
 
     let without = earliest().crypto_failure_action(CryptoFailureAction::Consume);
     let message = receive(&client.consumer(&topic, "other", without).unwrap(), 1).remove(0);
@@ -95,7 +95,7 @@ pub(crate) fn what_cannot_be_decrypted_waits_for_who_can(broker: &Broker) {
     let wrong = earliest().encryption_private_key_file(&key("other.pem"));
     let consumer = client.consumer(&topic, "s", wrong).unwrap();
     client.producer(&topic, sealing()).unwrap().send("one pizza", None).unwrap();
-    // It comes again and again, and never through.
+    // It is redelivered repeatedly and never delivered to the application.
     eventually("it was tried twice", || consumer.stats().undecryptable > 1);
     assert!(consumer.receive_many(1, Duration::from_millis(300)).unwrap().is_empty());
     consumer.close(PATIENCE).unwrap();
@@ -214,6 +214,46 @@ pub(crate) fn a_new_data_key_costs_no_message_and_no_order(broker: &Broker) {
     let keys: BTreeSet<_> = messages.iter().map(of).collect();
     assert!(keys.len() >= 2, "{} data keys", keys.len());
     assert_eq!(producer.stats().connections as usize, keys.len());
+}
+
+pub(crate) fn a_data_key_that_is_due_is_renewed_while_sends_go_on(broker: &Broker) {
+    /// A vault that takes its time, except for the key that opens the producer.
+    struct Slow(Arc<AtomicUsize>);
+    impl CryptoKeyReader for Slow {
+        fn public_key(&self, _: &str) -> Result<EncryptionKeyInfo, Box<dyn std::error::Error + Send + Sync>> {
+            if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Ok(EncryptionKeyInfo::new(PUBLIC))
+        }
+        fn private_key(
+            &self,
+            _: &str,
+            _: &BTreeMap<String, String>,
+        ) -> Result<EncryptionKeyInfo, Box<dyn std::error::Error + Send + Sync>> {
+            Err("not asked for".into())
+        }
+    }
+    let (client, topic, asked) = (broker.client(), broker.topic(), Arc::new(AtomicUsize::new(0)));
+    let sealing = Options::new().encryption_key("billing").crypto_key_reader(Slow(asked.clone()));
+    let producer = client.producer(&topic, sealing.encryption_key_renewal(Duration::from_secs(1))).unwrap();
+    let send = || {
+        let (sender, told) = mpsc::channel();
+        let told_of = move |sent: Vec<Result<_, _>>| sender.send(sent.into_iter().all(|sent| sent.is_ok())).unwrap();
+        let accepted = producer.as_async().send_many_with(vec!["x".into()], Some(Duration::ZERO), told_of);
+        assert_eq!(wait(accepted, None).unwrap(), 1, "there is room");
+        assert!(told.recv_timeout(PATIENCE).unwrap());
+    };
+    let begun = Instant::now();
+    while asked.load(Ordering::Relaxed) < 2 {
+        assert!(begun.elapsed() < PATIENCE);
+        send();
+    }
+    assert_eq!(producer.stats().connections, 1, "the old key is in use while the vault takes its time");
+    while producer.stats().connections < 2 {
+        assert!(begun.elapsed() < PATIENCE);
+        send();
+    }
 }
 
 pub(crate) fn a_handler_is_given_what_is_encrypted_in_order_however_long_the_key_takes(broker: &Broker) {

@@ -89,7 +89,7 @@ pub(crate) fn a_message_over_the_limit_is_named_and_harms_nothing(broker: &Broke
     assert_names(&error, ErrorKind::TooBig, &["send to", &topic, "2097152", "1048576"]);
     producer.send(vec![0u8; 786_000], Some(PATIENCE)).unwrap();
     assert_eq!(producer.stats().connections, 1, "the connection was never at risk");
-    // A server with a smaller limit than we were told closes the connection: that message ends, the others go on.
+    // A server with a smaller limit than the option says closes the connection: that message ends, the others go on.
     let trusting = client.producer(&topic, Options::new().max_message_frame_bytes(4 << 20)).unwrap();
     let results = trusting.send_all([vec![1], vec![0; 2 << 20], vec![3]]).unwrap();
     assert_names(results[1].as_ref().unwrap_err(), ErrorKind::TooBig, &["max_message_frame_bytes"]);

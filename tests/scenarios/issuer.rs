@@ -17,7 +17,7 @@ pub(crate) fn answer(status: u16, headers: &str, body: &str) -> String {
 }
 
 impl Scripted {
-    /// Gives the answers in turn, the last one for ever; an empty one is silence.
+    /// Gives the answers in turn and repeats the last one; an empty one is silence.
     pub(crate) fn new(answers: Vec<String>) -> Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

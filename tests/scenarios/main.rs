@@ -6,6 +6,7 @@
 
 mod administering;
 mod broker;
+mod compressing;
 mod cumulative;
 mod encrypting;
 mod failing;
@@ -54,11 +55,15 @@ scenarios! {
         every_compression_and_hashing_is_accepted
         delayed_messages_wait_on_a_shared_subscription
         a_full_queue_fails_or_waits_as_wanted
+        a_send_in_a_callback_does_not_wait_for_callbacks
         a_flush_waits_for_what_was_sent_before
         a_terminated_topic_says_so
         ad_hoc_producing_takes_a_url_and_cleans_up
         deduplication_drops_what_is_sent_twice
-        a_round_robin_producer_fills_all_partitions;
+        a_round_robin_producer_fills_all_partitions
+        producers_and_consumers_take_up_the_partitions_that_their_topic_gets;
+    compressing:
+        what_is_compressed_arrives_and_takes_fewer_bytes;
     receiving:
         a_handler_has_its_own_state_on_each_processor
         what_is_continued_is_acknowledged_later_by_its_id
@@ -83,6 +88,7 @@ scenarios! {
         a_close_leaves_nothing_unacknowledged
         a_handler_may_close_its_own_consumer
         a_handler_and_receiving_exclude_each_other
+        receiving_with_ordering_by_key_is_refused_at_once
         unacknowledged_messages_stop_a_push_and_are_reported
         several_connections_share_one_subscription
         a_message_that_is_never_acknowledged_does_not_stop_the_others
@@ -104,6 +110,7 @@ scenarios! {
         a_key_reader_that_fails_is_told_and_may_recover
         a_key_that_cannot_be_used_is_an_error_when_opening
         a_new_data_key_costs_no_message_and_no_order
+        a_data_key_that_is_due_is_renewed_while_sends_go_on
         a_handler_is_given_what_is_encrypted_in_order_however_long_the_key_takes
         partitions_and_several_connections_read_what_is_encrypted
         an_encrypted_message_over_the_limit_is_named_and_harms_nothing;
@@ -171,6 +178,10 @@ scenarios! {
         names_of_all_characters_are_administered
         old_messages_are_expired
         a_subscription_has_properties_and_a_backlog_to_analyze
+        a_topic_has_a_schema_with_versions
+        a_topic_without_a_schema_has_a_strategy
+        a_schema_that_does_not_fit_is_refused
+        a_schema_in_a_namespace_that_is_missing_is_not_found
         the_last_message_of_a_topic_has_an_id
         a_subscription_is_moved_to_any_position
         a_subscription_of_partitions_is_moved_whole_and_by_id_in_part

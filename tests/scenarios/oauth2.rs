@@ -1,9 +1,10 @@
 //! OAuth2 and Basic against a real broker and a real issuer, as `tests/pulsar/pulsar.py run --basic --oauth2` starts them.
+//! `STARGATE_ISSUER_AWAY_SECONDS` makes the absence of the issuer longer.
 
 mod waiting;
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stargate_core::blocking::{Client, produce};
 use stargate_core::{Error, ErrorKind, InitialPosition, Options, Result};
@@ -115,8 +116,12 @@ fn a_token_that_expires_and_an_issuer_that_is_away_lose_no_message() {
         assert!(Command::new("kill").args([name, &variable("ISSUER_PID")]).status().unwrap().success());
     };
     signal("-STOP");
-    std::thread::sleep(Duration::from_secs(6));
-    exchange();
+    let away = std::env::var("STARGATE_ISSUER_AWAY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let back = Instant::now() + Duration::from_secs(away.unwrap_or(6));
+    while Instant::now() < back {
+        exchange();
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let impatient = Options::new().oauth2_timeout(Duration::from_secs(1));
     let error = client.reader(&topic, impatient).unwrap_err();
     let waiting = client.reader(&topic, Options::new().lazy(true));

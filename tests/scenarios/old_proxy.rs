@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stargate_core::blocking::Client;
-use stargate_core::mock::{Mock, MockOptions};
+use stargate_core::mock::{Mock, MockOptions, Op};
 use stargate_core::{ErrorKind, InitialPosition, Options, Topics};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,22 @@ fn a_subscription_begins_at_the_earliest_message_on_a_proxy_that_ignores_it() {
     // A subscription that is there already stays where it is.
     let again = client.consumer("orders", "s", earliest()).unwrap();
     assert_eq!(again.receive(Some(Duration::from_millis(300))).unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn a_version_that_could_not_be_asked_for_once_is_asked_for_again() {
+    let (mock, client) = old();
+    mock.fault("http", None, "http:403", 1).unwrap();
+    client.consumer("invoices", "s", earliest()).unwrap();
+    assert_eq!(mock.faults_left(), 0, "the question struck the fault");
+    client.producer("orders", Options::new()).unwrap().send("stored before", Some(PATIENCE)).unwrap();
+    let consumer = client.consumer("orders", "s", earliest()).unwrap();
+    consumer.receive(Some(PATIENCE)).expect("what was stored before the subscription arrives");
+    // And an answer is kept.
+    let asked = || mock.count(Op::Http, None).unwrap();
+    let before = asked();
+    client.consumer("orders", "s2", earliest()).unwrap();
+    assert_eq!(asked() - before, 1, "only the subscription is made");
 }
 
 #[test]

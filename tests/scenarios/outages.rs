@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stargate_core::admin::Position;
 use stargate_core::blocking::{Client, wait};
-use stargate_core::mock::{Mock, MockOptions};
+use stargate_core::mock::{Mock, MockMessage, MockOptions};
 use stargate_core::{
-    ComponentConfig, ConnectionState, ErrorKind, HandlerResult, InitialPosition, Message, OnDisconnect, Options,
-    Outcome, Producer, Supervisor, SupervisorConfig,
+    ComponentConfig, ConnectionState, ErrorKind, HandlerResult, InitialPosition, Level, Message, OnDisconnect, Options,
+    Outcome, Producer, SubscriptionType, Supervisor, SupervisorConfig, WebSocketCompression,
 };
 
 use waiting::{PATIENCE, eventually, unique};
@@ -82,8 +82,8 @@ fn options() -> Options {
 }
 
 /// Produces, consumes and reads through `outages` outages.
-fn nothing_acknowledged_is_lost(broker: &dyn Outage, outages: usize) {
-    let client = Client::new(&broker.url(), options()).unwrap();
+fn nothing_acknowledged_is_lost(broker: &dyn Outage, outages: usize, compression: WebSocketCompression) {
+    let client = Client::new(&broker.url(), options().websocket_compression(compression)).unwrap();
     let topic = unique("outage");
     let (sender, handled) = mpsc::channel();
     let earliest = Options::new().initial_position(InitialPosition::Earliest);
@@ -129,7 +129,10 @@ fn nothing_acknowledged_is_lost(broker: &dyn Outage, outages: usize) {
         stop.store(true, Ordering::Relaxed);
         sending.join().unwrap()
     });
-    assert!(producer.stats().reconnects >= outages as u64);
+    let stats = producer.stats();
+    assert!(stats.reconnects >= outages as u64);
+    let compressed = compression == WebSocketCompression::On;
+    assert_eq!(stats.compressed_connections, if compressed { stats.connections } else { 0 }, "{stats:?}");
 
     let number = |payload: &[u8]| -> usize { std::str::from_utf8(payload).unwrap().trim().parse().unwrap() };
     // Repeats aside, everything arrives in the order in which it was sent.
@@ -154,14 +157,26 @@ fn nothing_acknowledged_is_lost(broker: &dyn Outage, outages: usize) {
 
 #[test]
 fn nothing_acknowledged_is_lost_with_the_mock() {
-    nothing_acknowledged_is_lost(&mocked(), 20);
+    nothing_acknowledged_is_lost(&mocked(), 20, WebSocketCompression::Off);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_with_the_mock_and_compression() {
+    nothing_acknowledged_is_lost(&mocked(), 10, WebSocketCompression::On);
 }
 
 #[test]
 #[ignore = "needs a broker at PULSAR_URL that PULSAR_CTL may kill"]
 fn nothing_acknowledged_is_lost_with_a_real_broker() {
     let _one = REAL.lock();
-    nothing_acknowledged_is_lost(&Real, 2);
+    nothing_acknowledged_is_lost(&Real, 2, WebSocketCompression::Off);
+}
+
+#[test]
+#[ignore = "needs a broker at PULSAR_URL that PULSAR_CTL may kill"]
+fn nothing_acknowledged_is_lost_with_a_real_broker_and_compression() {
+    let _one = REAL.lock();
+    nothing_acknowledged_is_lost(&Real, 1, WebSocketCompression::On);
 }
 
 #[test]
@@ -233,6 +248,33 @@ fn closing_what_has_ended_is_no_error() {
     client.close(Duration::from_secs(1)).unwrap();
 }
 
+/// Where callbacks are polled, the poll ends after the last callback, that of a receive that begins during the close too.
+#[test]
+fn a_poll_ends_after_the_callbacks_of_all_receives() {
+    let broker = mocked();
+    for _ in 0..20 {
+        let client = Client::new(&broker.url(), options().poll_callbacks()).unwrap();
+        let consumer = client.consumer(unique("outage"), "s", Options::new()).unwrap();
+        let (mut begun, ended) = (0, Arc::new(AtomicUsize::new(0)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| while client.as_async().poll_callbacks(Some(PATIENCE)).is_ok() {});
+            let closing = scope.spawn(|| client.close(PATIENCE));
+            loop {
+                let counted = ended.clone();
+                let receive = consumer.as_async().receive_with(1, None, move |_| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                });
+                if receive.is_err() {
+                    break;
+                }
+                begun += 1;
+            }
+            closing.join().unwrap().unwrap();
+        });
+        assert_eq!(ended.load(Ordering::Relaxed), begun);
+    }
+}
+
 /// A close during which the connection is refused for good does not say that its time ran out.
 #[test]
 fn a_close_during_which_a_producer_fails_says_why() {
@@ -255,7 +297,80 @@ fn a_close_during_which_a_producer_fails_says_why() {
     assert!(wait(pending, Some(PATIENCE)).is_err());
 }
 
-/// A proxy that loses its own connection to the broker sends again what is in flight there. Nothing breaks for the client.
+/// A send at the very moment at which its producer fails gets the reason, as every later one does.
+#[test]
+fn a_send_while_a_producer_fails_says_why() {
+    let broker = mocked();
+    let ((failing, fails), (released, release)) = (mpsc::channel(), mpsc::channel());
+    let release = Mutex::new(release);
+    let sink = move |_: Level, _: &str, text: &str| {
+        if text.starts_with("ended") {
+            let _ = failing.send(());
+            let _ = release.lock().unwrap().recv_timeout(PATIENCE);
+        }
+    };
+    let client = Client::new(&broker.url(), options().log_sink(sink)).unwrap();
+    let topic = unique("outage");
+    let producer = client.producer(&topic, Options::new()).unwrap();
+    broker.0.fault("connect", Some(&topic), "http:401", 1).unwrap();
+    broker.0.drop_connections(Some(&topic)).unwrap();
+    fails.recv_timeout(PATIENCE).unwrap();
+    let accepted = wait(producer.as_async().enqueue("x"), None);
+    released.send(()).unwrap();
+    let during = accepted.and_then(|pending| wait(pending, Some(PATIENCE))).unwrap_err();
+    let after = producer.send("y", None).unwrap_err();
+    assert_eq!((during.kind(), after.kind()), (ErrorKind::Authentication, ErrorKind::Authentication), "{during}");
+}
+
+/// Messages of which a copy is in flight, or stored, are redelivered with each connection. They get no second copy.
+#[test]
+fn retry_letters_do_not_multiply_while_connections_break() {
+    const MESSAGES: usize = 200;
+    for (disconnects, all) in [(0, false), (1, false), (5, false), (1, true), (5, true)] {
+        let broker = mocked();
+        let quick = Options::new().backoff_min(Duration::from_millis(1)).backoff_max(Duration::from_millis(20));
+        let client = Client::new(&broker.url(), quick).unwrap();
+        let topic = unique("outage");
+        let letters = format!("{topic}-s-RETRY");
+        for number in 0..MESSAGES {
+            broker.0.publish(&topic, MockMessage::new(number.to_string())).unwrap();
+        }
+        // The copies wait for their receipts when the connections break, and some are stored twice.
+        broker.0.fault("send", Some(&letters), "delay:600", 1).unwrap();
+        if all {
+            broker.0.fault("send", Some(&letters), "drop-after", 3).unwrap();
+        }
+        let shared = Options::new().subscription_type(SubscriptionType::Shared).enable_retry(true);
+        let consumer = client.consumer(&topic, "s", shared.initial_position(InitialPosition::Earliest)).unwrap();
+        consumer
+            .listen(|_| {
+                Ok(|message: &Message| -> HandlerResult {
+                    let later = Outcome::ReconsumeLater(Duration::from_millis(100));
+                    Ok(if message.reconsume_times() < 2 { later } else { Outcome::Ack })
+                })
+            })
+            .unwrap();
+        for _ in 0..disconnects {
+            std::thread::sleep(Duration::from_millis(100));
+            broker.0.drop_connections(if all { None } else { Some(&topic) }).unwrap();
+        }
+        eventually("all is acknowledged", || {
+            broker.0.backlog(&topic, "s") == Ok(0) && broker.0.backlog(&letters, "s") == Ok(0)
+        });
+        let stored = broker.0.messages(&letters).unwrap();
+        let rounds: BTreeSet<_> =
+            stored.iter().map(|letter| (letter.payload.clone(), letter.properties["RECONSUMETIMES"].clone())).collect();
+        assert_eq!(rounds.len(), 2 * MESSAGES, "none is lost");
+        let copied = consumer.stats().retry_letters as usize;
+        report(&format!("{disconnects} disconnects (all: {all}): {} letters stored, {copied} sent", stored.len()));
+        assert_eq!(copied, 2 * MESSAGES, "{disconnects} disconnects");
+        // The producer of the copies sends those again whose receipts were lost.
+        assert!(all || stored.len() == 2 * MESSAGES, "{} letters", stored.len());
+    }
+}
+
+/// A proxy that loses its own connection to the broker, because a topic moves or another client of the proxy is cut,
+/// sends again what is in flight there. Nothing breaks for the client.
 #[test]
 fn a_duplicate_that_the_proxy_made_is_dropped_by_deduplication_only_and_told_as_stored() {
     let broker = mocked();
@@ -284,6 +399,26 @@ fn a_duplicate_that_the_proxy_made_is_dropped_by_deduplication_only_and_told_as_
     broker.0.fault("send", None, "resent", 1).unwrap();
     assert!(client.producer(&topic, fail).unwrap().send("x", Some(PATIENCE)).is_ok());
     assert_eq!(broker.0.messages(&topic).unwrap().len(), 2, "{twice}");
+}
+
+/// The message is older than the entries that are searched, but the broker noted its sequence id.
+#[test]
+fn a_duplicate_among_many_younger_messages_is_told_as_stored() {
+    let broker = mocked();
+    broker.0.set_deduplication("public/default", true).unwrap();
+    let client = Client::new(&broker.url(), options()).unwrap();
+    let topic = unique("outage");
+    let producer = client.producer(&topic, Options::new().name("p").effectively_once(true)).unwrap();
+    broker.0.fault("send", Some(&topic), "no-receipt", 1).unwrap();
+    let pending = wait(producer.as_async().enqueue("x"), None).unwrap();
+    eventually("it is stored", || broker.0.messages(&topic).unwrap().len() == 1);
+    let other = client.producer(&topic, Options::new()).unwrap();
+    for result in other.send_all((0..1100u16).map(|number| number.to_string())).unwrap() {
+        result.unwrap();
+    }
+    broker.0.drop_connections(Some(&topic)).unwrap();
+    assert!(wait(pending, Some(PATIENCE)).unwrap().is_duplicate());
+    assert_eq!(broker.0.messages(&topic).unwrap().len(), 1101);
 }
 
 /// Under a name that was used with higher sequence ids the broker drops all, and no receipt says otherwise.
@@ -373,7 +508,7 @@ fn one_hundred_start_stop_cycles_leak_nothing() {
         client.close(PATIENCE).unwrap();
     };
     cycle();
-    // The other tests of this program come and go, so it is the level after many cycles that is looked at.
+    // Other tests of this program run at the same time, so compare the level after many cycles.
     let (fds, threads) = (count("fd"), count("task"));
     for _ in 0..100 {
         cycle();
@@ -408,76 +543,103 @@ fn a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_too_ofte
     broker.0.fault("connect", Some(&topic), "http:404", 1).unwrap();
     broker.0.drop_connections(Some(&topic)).unwrap();
     ends(&second);
-    eventually("it stays down", || supervisor.producer(&key).is_err_and(|error| error.kind() == ErrorKind::NotFound));
+    eventually("the supervisor gives it up", || {
+        supervisor.producer(&key).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    });
     // Its key is free for another try by hand.
     wait(supervisor.add_producer(ComponentConfig::new(topic.parse().unwrap())), Some(PATIENCE)).unwrap();
     wait(supervisor.producer(&key).unwrap().send("y"), Some(PATIENCE)).unwrap();
     wait(supervisor.close(PATIENCE), None).unwrap();
 }
 
-/// Unloads the topic every 200 ms for `time`, while one producer sends many messages in flight and others, each of its own
-/// name, come and go with a few. With numbers the broker stores each once, and every receipt says that it is stored:
-/// the proxy sends again by itself what was in flight, and hears of the duplicates.
-#[test]
-#[ignore = "needs a broker at PULSAR_URL"]
-fn effectively_once_outlives_unloads_with_a_real_broker() {
-    let _one = REAL.lock();
-    let client = Client::new(&Real.url(), options()).unwrap();
+/// A number that the environment may set, for longer runs than those of the suites.
+fn number_of(variable: &str, default: usize) -> usize {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// A namespace with deduplication, and a topic in it that keeps what it stores.
+fn deduplicated(client: &Client) -> String {
     let admin = client.admin();
     let namespace = format!("public/{}", unique("once"));
     admin.create_namespace(&namespace, None).unwrap();
     admin.set_deduplication(&namespace, true).unwrap();
     let topic = format!("persistent://{namespace}/t");
-    let once = |name: &str| Options::new().name(name).effectively_once(true).send_timeout(Duration::from_secs(120));
     // What no subscription waits for is deleted with the ledger that an unload closes.
     admin.create_subscription(&topic, "s", &Position::Earliest).unwrap();
-    let many = client.producer(&topic, once("many")).unwrap();
-    let end = Instant::now() + Duration::from_secs(15);
-    let running = || Instant::now() < end;
+    topic
+}
 
-    let (sent, few) = std::thread::scope(|scope| {
-        let sending = scope.spawn(|| {
-            let mut sent = 0;
-            while running() {
-                let lot = (sent..sent + 500).map(|number| format!("many {number}"));
-                for receipt in many.send_all(lot).unwrap() {
-                    receipt.expect("a numbered message is stored");
-                }
-                sent += 500;
-            }
-            sent
-        });
-        let coming_and_going = scope.spawn(|| {
-            let mut few = Vec::new();
-            for round in 0.. {
-                if !running() {
-                    break;
-                }
-                let name = format!("few-{round}");
-                let producer = client.producer(&topic, once(&name)).unwrap();
-                for number in 0..3 {
-                    let payload = format!("{name} {number}");
-                    producer.send(payload.clone(), None).expect("a numbered message is stored");
-                    few.push(payload);
-                }
-                producer.close(PATIENCE).unwrap();
-            }
-            few
-        });
-        while running() {
-            std::thread::sleep(Duration::from_millis(200));
-            let _ = admin.unload_topic(&topic);
-        }
-        (sending.join().unwrap(), coming_and_going.join().unwrap())
-    });
+fn numbered(name: &str) -> Options {
+    Options::new().name(name).effectively_once(true).send_timeout(Duration::from_secs(120))
+}
 
-    let reader = client.reader(&topic, Options::new().starting_message("earliest")).unwrap();
-    let mut expected: BTreeSet<String> = few.into_iter().collect();
-    expected.extend((0..sent).map(|number| format!("many {number}")));
+/// Fails unless the topic holds each of `expected` once, and nothing else.
+fn each_is_stored_once(client: &Client, topic: &str, mut expected: BTreeSet<String>) {
+    let reader = client.reader(topic, Options::new().starting_message("earliest")).unwrap();
     for message in reader.until_caught_up().unwrap() {
         let payload = String::from_utf8(message.unwrap().payload().to_vec()).unwrap();
         assert!(expected.remove(&payload), "{payload} is stored twice");
     }
     assert!(expected.is_empty(), "{} with a receipt are not stored, {:?}", expected.len(), expected.first());
+}
+
+/// Unloads the topic again and again, while one producer sends many messages in flight and others, each of its own name,
+/// come and go with a few. With numbers the broker stores each once, and every receipt says that it is stored: the proxy
+/// sends again by itself what was in flight, and hears of the duplicates.
+#[test]
+#[ignore = "needs a broker at PULSAR_URL"]
+fn effectively_once_outlives_unloads_with_a_real_broker() {
+    let _one = REAL.lock();
+    let (sends, pause) = (number_of("ONCE_SENDS", 10_000), number_of("ONCE_UNLOAD_EVERY_MS", 200) as u64);
+    let client = Client::new(&Real.url(), options()).unwrap();
+    let topic = deduplicated(&client);
+    let many = client.producer(&topic, numbered("many")).unwrap();
+    let done = AtomicBool::new(false);
+    let running = || !done.load(Ordering::Relaxed);
+
+    let (duplicates, few, unloads) = std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let mut duplicates = 0;
+            for first in (0..sends).step_by(500) {
+                let lot = (first..sends.min(first + 500)).map(|number| format!("many {number}"));
+                for receipt in many.send_all(lot).unwrap() {
+                    duplicates += usize::from(receipt.expect("a numbered message is stored").is_duplicate());
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+            duplicates
+        });
+        let coming_and_going = scope.spawn(|| {
+            let mut few = BTreeSet::new();
+            for round in (0..).take_while(|_| running()) {
+                let name = format!("few-{round}");
+                let producer = client.producer(&topic, numbered(&name)).unwrap();
+                for number in 0..3 {
+                    let payload = format!("{name} {number}");
+                    producer.send(payload.clone(), None).expect("a numbered message is stored");
+                    few.insert(payload);
+                }
+                producer.close(PATIENCE).unwrap();
+            }
+            few
+        });
+        let mut unloads = 0;
+        while running() && !sending.is_finished() {
+            std::thread::sleep(Duration::from_millis(pause));
+            unloads += usize::from(client.admin().unload_topic(&topic).is_ok());
+        }
+        done.store(true, Ordering::Relaxed);
+        (sending.join().unwrap(), coming_and_going.join().unwrap(), unloads)
+    });
+    let expected: BTreeSet<String> =
+        few.iter().cloned().chain((0..sends).map(|number| format!("many {number}"))).collect();
+    assert!(unloads > 0, "the topic was never unloaded");
+    report(&format!("{unloads} unloads, {} messages, {duplicates} told as duplicates", expected.len()));
+    each_is_stored_once(&client, &topic, expected);
     client.close(PATIENCE).unwrap();
+}
+
+#[allow(clippy::print_stdout)] // how much happened is worth a look
+fn report(what: &str) {
+    println!("{what}");
 }

@@ -1,9 +1,10 @@
 //! Sending, in all the ways there are.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-use stargate_core::blocking::{Client, produce};
+use stargate_core::blocking::{Client, produce, wait};
 use stargate_core::{
     CompressionType, ErrorKind, HandlerResult, HashingScheme, InitialPosition, Message, Options, Outcome,
     OutgoingMessage, RoutingMode, SubscriptionType, WhenFull,
@@ -187,6 +188,44 @@ pub(crate) fn a_full_queue_fails_or_waits_as_wanted(broker: &Broker) {
     assert_eq!(waiting.stats().in_flight, 0);
 }
 
+pub(crate) fn a_send_in_a_callback_does_not_wait_for_callbacks(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let producer = client.producer(&topic, Options::new().max_pending_msg(1)).unwrap();
+    let (sender, told) = mpsc::channel();
+    let inside = producer.clone();
+    let in_callback = move |_| {
+        let core = inside.as_async();
+        inside.send_with("b", |_| {}).unwrap();
+        let refused = [
+            inside.send_with("c", |_| {}).unwrap_err(),
+            inside.send("c", None).unwrap_err(),
+            wait(core.send_many_with(vec!["c".into()], None, |_| {}), None).unwrap_err(),
+            wait(core.wait_room(1), None).unwrap_err(),
+            wait(core.send_if_room("c", Some(Duration::ZERO), |_| {}), None).unwrap_err(),
+        ];
+        sender.send(refused).unwrap();
+    };
+    producer.send_with("a", in_callback).unwrap();
+    let [others @ .., at_once] = told.recv_timeout(PATIENCE).unwrap();
+    for error in others {
+        assert_eq!(error.kind(), ErrorKind::WouldDeadlock, "{error}");
+        assert!(error.to_string().contains(&topic), "{error}");
+    }
+    assert_eq!(at_once.kind(), ErrorKind::QueueFull, "{at_once}");
+    // Elsewhere it waits, and in a callback too if no callback holds the room.
+    producer.send("c", Some(PATIENCE)).unwrap();
+    let (sender, told) = mpsc::channel();
+    let inside = producer.clone();
+    let in_callback = move |_| {
+        let before = wait(inside.as_async().enqueue("d"), None).unwrap();
+        sender.send((inside.send("e", None), wait(before, None))).unwrap();
+    };
+    producer.as_async().complete_with(async { Ok(()) }, None, in_callback).unwrap();
+    let (waited, before) = told.recv_timeout(PATIENCE).unwrap();
+    assert!(waited.is_ok() && before.is_ok(), "{waited:?} {before:?}");
+    assert_eq!(payloads(&client, &topic, 5), [*b"a", *b"b", *b"c", *b"d", *b"e"]);
+}
+
 pub(crate) fn a_flush_waits_for_what_was_sent_before(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let producer = client.producer(&topic, Options::new()).unwrap();
@@ -258,7 +297,29 @@ pub(crate) fn a_round_robin_producer_fills_all_partitions(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.partitioned_topic(3));
     let producer = client.producer(&topic, Options::new().routing_mode(RoutingMode::RoundRobin)).unwrap();
     let receipts = producer.send_all((0..30u8).map(|number| vec![number])).unwrap();
-    let partitions: std::collections::BTreeSet<_> =
+    let partitions: BTreeSet<_> =
         receipts.into_iter().map(|receipt| receipt.unwrap().message_id().partition()).collect();
     assert_eq!(partitions.into_iter().collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+}
+
+/// The proxy looks for them once a minute, for both.
+pub(crate) fn producers_and_consumers_take_up_the_partitions_that_their_topic_gets(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.partitioned_topic(1));
+    let consumer = client.consumer(&topic, "s", Options::new()).unwrap();
+    let producer = client.producer(&topic, Options::new().routing_mode(RoutingMode::RoundRobin)).unwrap();
+    broker.grow(&topic, 3);
+    let (mut sent, mut used) = (BTreeSet::new(), BTreeSet::new());
+    let until = Instant::now() + Duration::from_secs(100);
+    while used.len() < 3 {
+        assert!(Instant::now() < until, "only {used:?} are used");
+        let number = sent.len().to_string();
+        used.insert(producer.send(number.clone(), None).unwrap().message_id().partition());
+        sent.insert(number);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    while !sent.is_empty() {
+        let message = consumer.receive(Some(until - Instant::now())).unwrap();
+        sent.remove(std::str::from_utf8(message.payload()).unwrap());
+        consumer.ack(&message).unwrap();
+    }
 }

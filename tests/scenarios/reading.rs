@@ -63,7 +63,7 @@ pub(crate) fn a_reader_goes_on_past_its_window(broker: &Broker) {
 }
 
 pub(crate) fn a_reader_of_the_smallest_window_goes_on_after_an_id_and_after_a_disconnect(broker: &Broker) {
-    let (line, topic) = (Line::to(broker), broker.topic());
+    let (line, topic) = (Line::to(&broker.url), broker.topic());
     let client = line.client();
     let ids = send(&client, &topic, 0..6);
     let reader = client.reader(&topic, from(&ids[0]).queue_size(1)).unwrap();

@@ -334,6 +334,11 @@ pub(crate) fn a_pattern_finds_its_topics(broker: &Broker) {
     let consumer = client.consumer_of(Topics::Pattern(pattern), "s", earliest()).unwrap();
     assert_eq!(receive(&consumer, 6).len(), 6);
     assert!(consumer.receive_many(1, Duration::from_millis(200)).unwrap().is_empty());
+
+    // Flags stand where the name begins: the namespace has to be read without them.
+    let pattern = format!("persistent://public/default/(?i){}-.*", stem.to_uppercase());
+    let consumer = client.consumer_of(Topics::Pattern(pattern), "flags", earliest()).unwrap();
+    assert_eq!(receive(&consumer, 6).len(), 6);
 }
 
 pub(crate) fn the_initial_position_is_earliest_or_latest(broker: &Broker) {
@@ -400,7 +405,7 @@ pub(crate) fn a_close_leaves_nothing_unacknowledged(broker: &Broker) {
     consumer.close(PATIENCE).unwrap();
     let at_close = handled.load(Atomic::SeqCst);
     assert!(at_close < 200, "the close came in the middle");
-    // Nothing more is handled after the close, and what was handled does not come again.
+    // Nothing more is handled after the close, and what was handled is not redelivered.
     let next = client.consumer(&topic, "s", earliest()).unwrap();
     assert_eq!(receive(&next, 200 - at_close), (at_close..200).collect::<Vec<_>>());
     assert_eq!(handled.load(Atomic::SeqCst), at_close);
@@ -440,6 +445,25 @@ pub(crate) fn a_handler_and_receiving_exclude_each_other(broker: &Broker) {
     let receiving = client.consumer(&topic, "b", Options::new()).unwrap();
     assert!(receiving.receive_many(1, Duration::ZERO).unwrap().is_empty());
     assert_eq!(receiving.listen(handler).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+pub(crate) fn receiving_with_ordering_by_key_is_refused_at_once(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let by_key = Options::new().processors(2).ordering(Ordering::Key);
+    let consumer = client.consumer(&topic, "s", by_key.clone()).unwrap();
+    let reader = client.reader(&topic, by_key).unwrap();
+    let never = |_: stargate_core::Result<Vec<Message>>| panic!("it was refused");
+    for error in [
+        consumer.receive(Some(PATIENCE)).unwrap_err(),
+        consumer.receive_many(1, PATIENCE).unwrap_err(),
+        consumer.as_async().try_receive_many(1).unwrap_err(),
+        consumer.as_async().receive_with(1, None, never).unwrap_err(),
+        reader.receive(Some(PATIENCE)).unwrap_err(),
+        reader.as_async().receive_with(1, None, never).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.to_string().contains("ordering=key is for a handler"), "{error}");
+    }
 }
 
 pub(crate) fn unacknowledged_messages_stop_a_push_and_are_reported(broker: &Broker) {

@@ -1,8 +1,8 @@
-//! Transcripts of a real broker, replayed against the mock: the client's side of each is carried out again, and what comes
-//! back must be what the real broker said, message ids, times and names made comparable.
+//! Transcripts of a real broker, replayed against the mock: the client's side of each is carried out again, and what
+//! comes back must be what the real broker said, message ids, times and names made comparable.
 //!
-//! A transcript in `transcripts/` is a list of steps, each with what it `got`. To write one, write its steps; to record it
-//! (and all others anew):
+//! A transcript in `transcripts/` is a list of steps, each with what it `got`. To write one, write its steps; to record
+//! it (and all others again):
 //!
 //! ```text
 //! python3 tests/pulsar/pulsar.py run -- env RECORD=1 \
@@ -18,8 +18,8 @@
 //! | `close NAME` | sends a close frame and waits for the end |
 //! | `GET`, `PUT`, `POST` or `DELETE`, `path`, `body` | asks the REST API; gets the status |
 //!
-//! In paths and frames, `$T` is a topic that nobody has used, and `$m3` the fourth message id that was read, `%m3` the same
-//! percent-encoded.
+//! In paths and frames, `$T` is a topic that nobody has used, and `$m3` the fourth message id that was read, `%m3` the
+//! same percent-encoded.
 
 mod waiting;
 

@@ -110,7 +110,7 @@ pub(crate) fn a_message_whose_copy_cannot_be_stored_is_not_lost(broker: &Broker)
     assert_eq!((broker.backlog(&topic, "s"), consumer.stats().unacked), (1, 1));
     consumer.close(PATIENCE).unwrap();
 
-    // A handler's message comes again as if it had been refused.
+    // A handler's message is redelivered as after a negative acknowledgement.
     let consumer = client.consumer(&topic, "s", with_retry().negative_ack_delay(Duration::from_millis(100))).unwrap();
     let (sender, told) = mpsc::channel();
     consumer

@@ -1,5 +1,5 @@
-//! TLS and tokens against a real broker that wants both: what is right is let in, and everything else is told what is
-//! wrong with it. The broker is the one that `tests/pulsar/pulsar.py run --secure` starts beside the plain one.
+//! Tests TLS and tokens against a real broker that requires both. Correct clients are accepted; every other one gets an
+//! error that says what is wrong. `tests/pulsar/pulsar.py run --secure` starts that broker beside the plain one.
 
 mod waiting;
 

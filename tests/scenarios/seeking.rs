@@ -80,7 +80,7 @@ pub(crate) fn a_consumer_goes_to_any_place(broker: &Broker) {
         consumer.seek(&Position::Latest).unwrap();
         assert_eq!(consumer.backlog().unwrap(), 0);
         send(&client, &topic, Options::new(), 10, 12);
-        assert_eq!(numbers(&take(&consumer, 2)), [10, 11], "and nothing of before");
+        assert_eq!(numbers(&take(&consumer, 2)), [10, 11], "and nothing from before the seek");
         let last = consumer.last_message_ids().unwrap();
         assert_eq!((last.len(), last[0].entry()), (1, 11));
     }
@@ -107,7 +107,7 @@ pub(crate) fn what_is_in_hand_at_a_seek_changes_nothing_after_it(broker: &Broker
     let messages = consumer.receive_many(5, PATIENCE).unwrap();
     consumer.ack_cumulative(&messages[1]).unwrap();
     consumer.seek(&Position::Earliest).unwrap();
-    // Acknowledged late, although they are to come again.
+    // Acknowledged late: the seek redelivers them all the same.
     messages.iter().for_each(|message| consumer.ack(message).unwrap());
     let again = consumer.receive_many(5, PATIENCE).unwrap();
     assert_eq!(numbers(&again), [0, 1, 2, 3, 4]);
@@ -238,11 +238,11 @@ pub(crate) fn a_reader_goes_to_any_place(broker: &Broker) {
     reader.seek(&Position::Latest).unwrap();
     assert!(!reader.has_message_available().unwrap());
     send(&client, &topic, Options::new(), 10, 11);
-    assert_eq!(read(&reader, 1), [10], "and nothing of before");
+    assert_eq!(read(&reader, 1), [10], "and nothing from before the seek");
 }
 
 pub(crate) fn a_reader_reads_until_it_is_caught_up(broker: &Broker) {
-    let (line, topic) = (Line::to(broker), broker.topic());
+    let (line, topic) = (Line::to(&broker.url), broker.topic());
     let client = line.client();
     let reader = client.reader(&topic, from_start()).unwrap();
     assert!(!reader.has_message_available().unwrap(), "the topic is empty");
@@ -287,7 +287,7 @@ pub(crate) fn who_reads_to_the_end_is_told_when_another_takes_the_last_message(b
     reader.seek(&Position::After(again.id().clone())).unwrap();
     let (sender, told) = mpsc::channel();
     std::thread::scope(|scope| {
-        // Between them they take one message; whoever comes second is told that it was the last.
+        // Together they take one message; for the others the end has been reached.
         for _ in 0..3 {
             let (reader, sender) = (&reader, sender.clone());
             scope.spawn(move || sender.send(reader.receive_before_end(Some(PATIENCE)).unwrap().is_some()).unwrap());

@@ -24,6 +24,7 @@ impl Shell {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stargate"));
         command.args(arguments).env("STARGATE_URL", self.0.url()).env_remove("STARGATE_TOKEN");
+        command.env_remove("STARGATE_AUTH_TOKEN").env_remove("STARGATE_CONTEXT");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

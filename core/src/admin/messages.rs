@@ -17,6 +17,7 @@ pub struct StoredMessage {
     sequence_id: i64,
     null: bool,
     encrypted: bool,
+    replicated_from: Option<String>,
 }
 
 impl StoredMessage {
@@ -43,6 +44,11 @@ impl StoredMessage {
     /// Returns whether the message has no value, which deletes its key in a compacted topic. Its payload is empty.
     pub fn is_null(&self) -> bool {
         self.null
+    }
+
+    /// Returns the cluster that the message was sent to, if geo-replication brought it here from another one.
+    pub fn replicated_from(&self) -> Option<&str> {
+        self.replicated_from.as_deref()
     }
 
     /// Returns whether the payload is encrypted. If so, a batch appears as one message here, because its content is
@@ -86,6 +92,7 @@ pub(super) fn unpack(topic: &TopicName, response: &Response) -> Result<Vec<Store
         sequence_id: head("x-pulsar-sequence-id").and_then(|id| id.parse().ok()).unwrap_or(-1),
         null: is("x-pulsar-null-value"),
         encrypted: is("x-pulsar-is-encrypted"),
+        replicated_from: head("x-pulsar-replicated-from").map(str::to_owned),
     };
     let Some(count) = head("x-pulsar-num-batch-message").filter(|_| !whole.encrypted) else { return Ok(vec![whole]) };
     let singles = count.parse().ok().and_then(|count| batch::unpack(&response.body, count).ok());
@@ -139,6 +146,14 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Protocol, "{length} bytes");
         }
         assert!(unpack(&topic, &response(&BATCHED[1..], BATCH)).is_err(), "without an id");
+    }
+
+    #[test]
+    fn a_replicated_message_names_its_cluster() {
+        let headers = [("x-pulsar-message-id", "3:4"), ("x-pulsar-replicated-from", "east")];
+        let topic: TopicName = "t".parse().unwrap();
+        assert_eq!(unpack(&topic, &response(&headers, b"x")).unwrap()[0].replicated_from(), Some("east"));
+        assert_eq!(unpack(&topic, &response(&headers[..1], b"x")).unwrap()[0].replicated_from(), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod brokers;
 mod messages;
 mod namespaces;
+mod schemas;
 mod stats;
 mod subscriptions;
 mod tenants;
@@ -28,6 +29,7 @@ use serde_json::Value;
 
 pub use self::messages::StoredMessage;
 pub use self::namespaces::{BacklogPolicy, BacklogQuota, BacklogQuotaKind, NamespacePolicies, Retention};
+pub use self::schemas::{Schema, SchemaCompatibility};
 pub use self::stats::{ConsumerStats, Cursor, InternalStats, Ledger, PublisherStats, SubscriptionStats, TopicStats};
 pub use self::subscriptions::BacklogAnalysis;
 pub use self::tenants::TenantInfo;
@@ -291,6 +293,7 @@ fn kind_of(status: u16, reason: &str) -> ErrorKind {
         401 => ErrorKind::Authentication,
         403 => ErrorKind::Authorization,
         404 => ErrorKind::NotFound,
+        409 if reason.contains("chema") => ErrorKind::InvalidArgument,
         409 => ErrorKind::Busy,
         412 if ["connected", "active", "Busy"].iter().any(|word| reason.contains(word)) => ErrorKind::Busy,
         400 | 405 | 406 | 412 | 415 | 422 => ErrorKind::InvalidArgument,

@@ -92,6 +92,9 @@ pub struct Cursor {
     pub read_position: String,
     /// The acknowledged entries beyond that, as ranges in the broker's notation.
     pub individually_deleted_messages: String,
+    /// Numbers that the broker keeps with the position. The cursor `pulsar.dedup` has the highest sequence id of every
+    /// producer that wrote before it.
+    pub properties: BTreeMap<String, i64>,
 }
 
 /// A producer in [`TopicStats`].

@@ -214,11 +214,19 @@ impl Admin {
         from: InitialPosition,
         position: u64,
     ) -> Result<Option<Vec<StoredMessage>>> {
-        let rest = format!("/examinemessage?initialPosition={}&messagePosition={position}", from.as_str());
-        let call = self.call_topic("examine a message of", Method::GET, topic, &rest)?;
-        match call.stored().await {
-            Err(error) if error.http_status() == Some(412) && position > 0 => Ok(None),
-            outcome => outcome.map(Some),
+        let examine = async |from: InitialPosition, position: u64| {
+            let rest = format!("/examinemessage?initialPosition={}&messagePosition={position}", from.as_str());
+            match self.call_topic("examine a message of", Method::GET, &topic, &rest)?.stored().await {
+                Err(error) if error.http_status() == Some(412) && position > 0 => Ok(None),
+                outcome => outcome.map(Some),
+            }
+        };
+        match examine(from, position).await {
+            // The broker tries to read the entry before the first one.
+            Err(error) if error.http_status() == Some(500) && from == InitialPosition::Latest && position > 1 => {
+                examine(InitialPosition::Earliest, 1).await
+            }
+            outcome => outcome,
         }
     }
 

@@ -42,10 +42,13 @@ impl Plugin {
             "oauth2" | "oauth2.AuthenticationOAuth2" => Ok(Plugin::OAuth2),
             "basic" | "AuthenticationBasic" => Ok(Plugin::Basic),
             "tls" | "AuthenticationTls" => Ok(Plugin::Tls),
-            _ => Err(Error::invalid(format!(
-                "option \"auth_plugin\": {name:?} is not supported; expected token, oauth2, basic or tls, or the class \
+            _ => Err(Error::option(
+                "auth_plugin",
+                format!(
+                    "{name:?} is not supported; expected token, oauth2, basic or tls, or the class \
                  name of one of them, such as org.apache.pulsar.client.impl.auth.AuthenticationToken"
-            ))),
+                ),
+            )),
         }
     }
 
@@ -73,19 +76,33 @@ impl Plugin {
 pub(crate) fn expand(options: Options) -> Result<Options> {
     let mut expanded = options;
     let Some((name, params)) = expanded.take_plugin() else { return Ok(expanded) };
-    let plugin = Plugin::parse(&name)?;
-    for (key, value) in parse(plugin, params.trim())? {
+    for (key, value) in plugin_options(&name, &params)? {
         if expanded.is_set(key) {
             return Err(Error::invalid(format!("{key} and auth_params exclude each other: give it in one of them")));
         }
-        expanded.set(key, &value).map_err(|error| bad(plugin, error.message()))?;
+        expanded.set(key, &value)?;
     }
     Ok(expanded)
 }
 
+/// Returns the options that `authPlugin` and `authParams` of Pulsar's `client.conf` represent, each with its value.
+///
+/// ```
+/// let options = stargate_core::plugin_options("tls", "tlsCertFile:/cert.pem,tlsKeyFile:/key.pem").unwrap();
+/// assert_eq!(options[0], ("tls_cert_file", "/cert.pem".to_owned()));
+/// ```
+pub fn plugin_options(plugin: &str, params: &str) -> Result<Vec<(&'static str, String)>> {
+    let plugin = Plugin::parse(plugin)?;
+    let options = parse(plugin, params.trim())?;
+    for (key, value) in &options {
+        Options::new().set(key, value).map_err(|error| bad(plugin, error.message()))?;
+    }
+    Ok(options)
+}
+
 /// Returns an error that does not quote the parameters, because they contain secrets.
 fn bad(plugin: Plugin, why: &str) -> Error {
-    Error::invalid(format!("option \"auth_params\": {why}; expected {}", plugin.shape()))
+    Error::option("auth_params", format!("{why}; expected {}", plugin.shape()))
 }
 
 fn parse(plugin: Plugin, params: &str) -> Result<Vec<(&'static str, String)>> {

@@ -21,6 +21,7 @@ usage: stargate-mock [options]
   --tls-client-ca FILE           accept client certificates of this CA in place of a token
   --max-text-size BYTES          close with 1009 above this size (default 1048576)
   --pulsar-version VERSION       the Pulsar it plays (default 4.0.8); before 4 with what its proxies lack
+  --no-websocket-compression     decline permessage-deflate, which clients may offer
   --idle-timeout MS              close with 1001 after this long without traffic (default 300000)
   --partitioned TOPIC=N          create a partitioned topic; may be repeated
   --deduplication NAMESPACE      drop duplicates in this namespace, such as public/default; may be repeated
@@ -134,6 +135,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             }
             "--deduplication" => parsed.deduplication.push(value()?),
             "--fault" => parsed.faults.push(scripted(&value()?)?),
+            "--no-websocket-compression" => options.websocket_compression = false,
             "--until-eof" => parsed.until_eof = true,
             "--help" | "-h" => parsed.help = true,
             _ => return Err(format!("unknown argument {argument:?}")),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::wait;
 use crate::admin::{
     Answer, BacklogAnalysis, BacklogQuota, BacklogQuotaKind, CompactionStatus, InternalStats, NamespacePolicies,
-    Position, Retention, StoredMessage, TenantInfo, TopicStats,
+    Position, Retention, Schema, SchemaCompatibility, StoredMessage, TenantInfo, TopicStats,
 };
 use crate::error::Result;
 use crate::message::MessageId;
@@ -112,6 +112,12 @@ blocking! {
         properties: &BTreeMap<String, String>
     ) -> ();
     analyze_backlog(topic: impl AsRef<str>, subscription: &str) -> BacklogAnalysis;
+
+    schema(topic: impl AsRef<str>, version: Option<u64>) -> Schema;
+    schemas(topic: impl AsRef<str>) -> Vec<Schema>;
+    upload_schema(topic: impl AsRef<str>, schema: &Schema) -> u64;
+    delete_schema(topic: impl AsRef<str>) -> ();
+    test_schema_compatibility(topic: impl AsRef<str>, schema: &Schema) -> SchemaCompatibility;
 }
 
 impl Admin {

@@ -2,7 +2,7 @@
 //!
 //! A timeout of `None` waits without limit. When the timeout expires, the call fails with [`ErrorKind::Timeout`]; a
 //! message of a send then stays in flight and may still be stored. Every call may be used inside a callback or a
-//! handler.
+//! handler. In a callback, one that could only wait for other callbacks fails with [`ErrorKind::WouldDeadlock`].
 
 mod admin;
 

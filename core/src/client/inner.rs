@@ -19,12 +19,16 @@ use crate::http::Http;
 use crate::limiter::RateLimiter;
 use crate::log::{Level, Log};
 use crate::net::dial::Via;
+use crate::operations::Operations;
 use crate::options::{Options, Resolved, Roles};
 use crate::proto::session::Policy;
 use crate::proxy::{Environment, Protocol, Proxies};
-use crate::runtime::{Runtime, deadline_in};
+use crate::runtime::{self, Runtime, deadline_in};
 use crate::stats::{Counters, Totals};
 use crate::topic::{Endpoint, ServiceUrl};
+
+/// How long a close waits at least, for operations that need no time to end.
+const MOMENT: Duration = Duration::from_millis(100);
 
 type Closing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
@@ -40,14 +44,16 @@ pub(crate) struct ClientInner {
     proxies: Proxies,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) callbacks: Callbacks,
+    /// What opens handles, and the closes of handles.
+    pub(crate) operations: Operations,
     pub(crate) http: Arc<Http>,
     pub(crate) credentials: Credentials,
     /// The cookies of gateways, if the options enable them.
     pub(crate) jar: Arc<Jar>,
     /// The rate limit of the tombstone checks of its handles.
     pub(crate) limiter: Arc<RateLimiter>,
-    /// The version of Pulsar, once the REST API was asked for it; `None` if the answer does not contain it.
-    pub(crate) broker_version: OnceCell<Option<String>>,
+    /// The version of Pulsar, once the REST API has answered with it.
+    pub(crate) broker_version: OnceCell<String>,
     children: Mutex<Vec<Weak<dyn Child>>>,
     totals: Mutex<Totals>,
     closed: AtomicBool,
@@ -78,6 +84,7 @@ impl ClientInner {
                 true => Callbacks::polled(Log::new("client", options.log.clone()))?,
                 false => Callbacks::new(Log::new("client", options.log.clone())),
             },
+            operations: Operations::default(),
             limiter: Arc::default(),
             broker_version: OnceCell::new(),
             children: Mutex::default(),
@@ -100,9 +107,11 @@ impl ClientInner {
             self.closed.store(true, Ordering::SeqCst);
             children.iter().filter_map(Weak::upgrade).collect()
         };
+        self.operations.cancel();
         let closings = children.into_iter().map(|child| child.close_within(timeout));
         let outcomes = futures_util::future::join_all(closings).await;
-        let passed = self.callbacks_passed(deadline.max(deadline_in(Duration::from_millis(100)))).await;
+        let ended = self.operations_ended(&self.operations, deadline).await;
+        let passed = ended && self.callbacks_passed(deadline.max(deadline_in(MOMENT))).await;
         self.callbacks.close();
         self.http.close();
         self.credentials.close();
@@ -167,6 +176,29 @@ impl ClientInner {
             tokio::time::timeout_at(deadline.into(), self.callbacks.passed())
         };
         timed.await.is_ok()
+    }
+
+    /// Waits, until `deadline` or a moment longer, for operations that were cancelled. Returns whether each has scheduled
+    /// its callback.
+    pub(crate) async fn operations_ended(&self, operations: &Operations, deadline: Instant) -> bool {
+        let Some(runtime) = self.runtime.handle() else { return true };
+        let deadline = deadline.max(deadline_in(MOMENT));
+        loop {
+            let timed = {
+                let _inside = runtime.enter();
+                tokio::time::timeout(MOMENT.min(deadline.saturating_duration_since(Instant::now())), operations.ended())
+            };
+            if timed.await.is_ok() {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            // A close among them may wait for a polled callback.
+            if !runtime::is_io_thread() {
+                self.callbacks.serve_if_polled();
+            }
+        }
     }
 
     pub(crate) fn route(&self, endpoint: Endpoint, options: &Resolved, role: Roles) -> Result<Route> {

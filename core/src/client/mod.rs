@@ -10,6 +10,7 @@ use self::inner::ClientInner;
 use crate::admin::Admin;
 use crate::consumer::{Consumer, Topics};
 use crate::error::{Error, Result};
+use crate::operations;
 use crate::options::Options;
 use crate::producer::Producer;
 use crate::reader::Reader;
@@ -132,6 +133,29 @@ impl Client {
     #[cfg(unix)]
     pub fn callbacks_fd(&self) -> Option<std::os::fd::RawFd> {
         self.inner.callbacks.fd()
+    }
+
+    /// Runs `operation`, such as a future of this library, on the library's threads. Then calls `callback` with its
+    /// result, exactly once, on the client's callback thread. The operation ends with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) when the client is closed, and with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after `timeout`, if one is given.
+    ///
+    /// If this returns an error, the callback is not called.
+    pub fn complete_with<T: Send + 'static>(
+        &self,
+        operation: impl Future<Output = Result<T>> + Send + 'static,
+        timeout: Option<Duration>,
+        callback: impl FnOnce(Result<T>) + Send + 'static,
+    ) -> Result<()> {
+        let client = &self.inner;
+        client.operations.start(&client.runtime, &client.callbacks, operation, timeout, callback)
+    }
+
+    /// As [`Client::close`], but calls `callback` with the result, after every other callback of the client.
+    pub fn close_with(&self, timeout: Duration, callback: impl FnOnce(Result<()>) + Send + 'static) -> Result<()> {
+        let closing = self.clone();
+        let close = async move { closing.close(timeout).await };
+        operations::complete(&self.inner.runtime, &self.inner.callbacks, close, callback, None)
     }
 
     /// Closes everything opened through this client, each with its own close. After `Ok` no callback runs any more. May

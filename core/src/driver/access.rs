@@ -8,6 +8,7 @@ use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue, USER_A
 use rustls::pki_types::ServerName;
 
 use super::cookies::Jar;
+use super::deflate::Offer;
 use super::redirect::Trust;
 use crate::auth::{Auth, Credentials};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,6 +34,8 @@ pub(crate) struct Access {
     pub(crate) trust: Trust,
     pub(crate) timeout: Duration,
     pub(crate) max_frame_bytes: usize,
+    /// The compression to offer to WebSocket proxies.
+    pub(crate) offer: Option<Offer>,
     /// The hosts that receive the application's own headers.
     hosts: Vec<Host>,
     headers: Headers,
@@ -52,14 +55,13 @@ impl Access {
     ) -> Result<Access> {
         let via = Via::new(options, protocol, url.is_tls())?;
         via.proxies.check(url.hosts())?;
-        let bad = |key: &str, error: &dyn std::fmt::Display| Error::invalid(format!("option {key:?}: {error}"));
         let server_name = options.tls_server_name.clone().map(ServerName::try_from).transpose();
         let method_name = options.auth_method_name.clone().map(HeaderValue::try_from).transpose();
         Ok(Access {
             dialer: Dialer {
                 via,
                 tls: url.is_tls().then(|| crate::tls::client_config(options)).transpose()?,
-                server_name: server_name.map_err(|error| bad("tls_server_name", &error))?,
+                server_name: server_name.map_err(|error| Error::option("tls_server_name", error))?,
                 is_gateway: !url.prefix().is_empty(),
             },
             prefix: url.prefix().to_owned(),
@@ -68,9 +70,10 @@ impl Access {
             trust: Trust::new(url, options)?,
             timeout: options.connect_timeout,
             max_frame_bytes: usize::try_from(options.max_frame_bytes).unwrap_or(usize::MAX),
+            offer: Offer::new(options),
             hosts: url.hosts().to_vec(),
             headers: Headers::new(options)?,
-            method_name: method_name.map_err(|error| bad("auth_method_name", &error))?,
+            method_name: method_name.map_err(|error| Error::option("auth_method_name", error))?,
             jar: options.cookies.then(|| jar.clone()),
         })
     }

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod commands;
 pub(crate) mod cookies;
+pub(crate) mod deflate;
 mod read_coalescer;
 mod recv_buffer;
 pub(crate) mod redirect;
@@ -13,6 +14,7 @@ pub(crate) mod words;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::proto::session::{Action, Change, Role, Session};
 use crate::proto::{Moment, earliest};
 use crate::query::Query;
+use crate::stats::Counters;
 use crate::topic::{Endpoint, Host};
 
 /// How many frames the driver reads before anything else has its turn.
@@ -49,6 +52,10 @@ pub(crate) trait EventSink<E>: Send + 'static {
         0
     }
     fn handle_pong(&mut self, at: SystemTime);
+    /// Handles the answer of a server to the offer of compression.
+    fn handle_compression(&mut self, accepted: bool);
+    /// Returns the counters of the handle.
+    fn counters(&self) -> &Arc<Counters>;
     /// Wakes the application for a complete batch of events.
     fn flush(&mut self);
 }
@@ -180,9 +187,14 @@ where
         let Poll::Ready(outcome) = connecting.as_mut().poll(cx) else { return false };
         self.connecting = None;
         match outcome {
-            Ok(socket) => {
+            Ok(mut socket) => {
+                socket.count_in(self.sink.counters());
+                let compression = self.route.access.offer.map(|_| socket.deflates());
                 self.socket = Some(socket);
                 self.session.handle_connected(now);
+                if let Some(accepted) = compression {
+                    self.sink.handle_compression(accepted);
+                }
             }
             Err(error) => self.session.handle_connect_failed(now, error),
         }
@@ -209,9 +221,9 @@ where
                     socket.set_recv_low_water(low_water);
                     return taken > 0;
                 }
-                Poll::Ready(Incoming::Text(text)) => {
+                Poll::Ready(Incoming::Text { text, carried }) => {
                     bytes += text.len();
-                    self.coalescer.on_frame(text.len());
+                    self.coalescer.on_frame(carried);
                     self.session.handle_text(now, &text);
                 }
                 Poll::Ready(Incoming::Pong) => {
@@ -337,7 +349,7 @@ where
         let socket = self.socket.as_mut()?;
         for _ in 0..READ_BATCH_FRAMES {
             match socket.poll_next(cx) {
-                Poll::Ready(Incoming::Text(text)) => self.session.handle_text(now, &text),
+                Poll::Ready(Incoming::Text { text, .. }) => self.session.handle_text(now, &text),
                 Poll::Ready(Incoming::End(error)) => return error.broker_text().is_some().then_some(error),
                 Poll::Ready(_) => {}
                 Poll::Pending => return None,

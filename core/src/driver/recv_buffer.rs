@@ -21,6 +21,16 @@ const CLOSE_FRAME_BYTES: usize = 127;
 pub(crate) enum Next {
     /// A complete text has arrived, in this range: call `take_text`.
     Text(Range<usize>),
+    /// A complete frame of a compressed message has arrived, with the payload in this range: call `take_deflated`.
+    Deflated {
+        payload: Range<usize>,
+        /// Whether it is a text, not a binary message.
+        text: bool,
+        /// Whether it is the last frame of its message.
+        last: bool,
+    },
+    /// The server began a message within a compressed one.
+    Interrupted,
     /// The next bytes belong to the crate: call `copy_passthrough`.
     Passthrough,
     /// Read more first.
@@ -39,8 +49,12 @@ pub(crate) struct RecvBuffer {
     last_read_full: bool,
     /// How many of the next bytes belong to the crate.
     passthrough: u64,
-    /// Whether the buffer is within a fragmented message, all of which belongs to the crate.
+    /// Whether the buffer is within a fragmented message. All of it belongs to the crate, unless it is compressed.
     fragmented: bool,
+    /// Whether the connection negotiated compression.
+    deflates: bool,
+    /// Whether the buffer is within a fragmented message that is compressed, and whether that is a text.
+    deflated: Option<bool>,
     /// The longest text parsed here. Longer ones go to the crate, which refuses them.
     limit: usize,
     /// The bytes of the close frame passed to the crate; `None` before it arrives.
@@ -49,7 +63,7 @@ pub(crate) struct RecvBuffer {
 
 impl RecvBuffer {
     /// Creates a buffer that already contains `arrived`.
-    pub(crate) fn new(arrived: Vec<u8>, limit: usize) -> RecvBuffer {
+    pub(crate) fn new(arrived: Vec<u8>, limit: usize, deflates: bool) -> RecvBuffer {
         let end = arrived.len();
         let mut buffer = arrived;
         buffer.resize(end.max(MIN_CAPACITY), 0);
@@ -61,6 +75,8 @@ impl RecvBuffer {
             last_read_full: false,
             passthrough: 0,
             fragmented: false,
+            deflates,
+            deflated: None,
             limit,
             close_frame: None,
         }
@@ -86,6 +102,19 @@ impl RecvBuffer {
             return if self.end - from >= length { Next::Text(from..from + length) } else { Next::NeedMore };
         }
         let (last, operation) = (first & 0x80 != 0, first & 0x0f);
+        let text = match (first & 0x7f, self.deflated) {
+            (0x00, text) => text,
+            (0x41 | 0x42, None) if self.deflates && !self.fragmented => Some(operation == 1),
+            (1..8 | 0x41..0x48, Some(_)) => return Next::Interrupted,
+            _ => None,
+        };
+        if let Some(text) = text.filter(|_| !masked && length <= self.limit as u64) {
+            let (from, length) = (self.start + header, length as usize);
+            return match self.end - from >= length {
+                true => Next::Deflated { payload: from..from + length, text, last },
+                false => Next::NeedMore,
+            };
+        }
         match operation {
             8 if self.close_frame.is_none() => self.close_frame = Some(Vec::new()),
             0..8 => self.fragmented = !last,
@@ -100,6 +129,14 @@ impl RecvBuffer {
     pub(crate) fn take_text(&mut self, text: Range<usize>) -> Result<&str, Utf8Error> {
         self.start = text.end;
         std::str::from_utf8(&self.buffer[text])
+    }
+
+    /// Consumes the frame of a compressed message with this payload, and returns the payload.
+    pub(crate) fn take_deflated(&mut self, payload: Range<usize>, text: bool, last: bool) -> &[u8] {
+        self.start = payload.end;
+        self.fragmented = !last;
+        self.deflated = (!last).then_some(text);
+        &self.buffer[payload]
     }
 
     /// Copies to the crate those of its bytes that have arrived, as far as `room` allows. Returns how many.
@@ -211,10 +248,10 @@ mod tests {
             lengths.iter().map(|length| "é".repeat(length / 2) + &"x".repeat(length % 2)).collect();
         let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text.as_bytes())).collect();
         for piece in [1, 7, 1_000, 100_000, usize::MAX] {
-            assert!(arrive(&mut RecvBuffer::new(Vec::new(), LIMIT), &bytes, piece) == texts, "by {piece}");
+            assert!(arrive(&mut RecvBuffer::new(Vec::new(), LIMIT, false), &bytes, piece) == texts, "by {piece}");
         }
         // Bytes that arrived with the response to the upgrade.
-        let mut buffer = RecvBuffer::new(bytes[..20_000].to_vec(), LIMIT);
+        let mut buffer = RecvBuffer::new(bytes[..20_000].to_vec(), LIMIT, false);
         let mut read = take_texts(&mut buffer);
         read.extend(arrive(&mut buffer, &bytes[20_000..], 5_000));
         assert!(read == texts);
@@ -235,7 +272,7 @@ mod tests {
             [frame(0x01, b"in"), frame(0x81, b"parts")].concat(),
         ];
         for other in others {
-            let mut buffer = RecvBuffer::new([&other[..], &frame(0x81, b"after")].concat(), LIMIT);
+            let mut buffer = RecvBuffer::new([&other[..], &frame(0x81, b"after")].concat(), LIMIT, false);
             let mut passthrough = Vec::new();
             while buffer.next() == Next::Passthrough {
                 let mut room = [0; 1_000];
@@ -244,6 +281,51 @@ mod tests {
             }
             assert!(passthrough == other, "{:?}", &other[..4]);
             assert_eq!(take_texts(&mut buffer), ["after"]);
+        }
+    }
+
+    #[test]
+    fn compressed_frames_are_parsed_only_where_compression_was_negotiated() {
+        let bytes =
+            [frame(0x41, b"one"), frame(0x89, b"ping"), frame(0x80, b"two"), frame(0xc2, b""), frame(0x81, b"x")];
+        let bytes = bytes.concat();
+        let mut buffer = RecvBuffer::new(bytes.clone(), LIMIT, true);
+        let mut found = Vec::new();
+        loop {
+            match buffer.next() {
+                Next::Deflated { payload, text, last } => {
+                    found.push((buffer.take_deflated(payload, text, last).to_vec(), text, last));
+                }
+                Next::Passthrough => assert_eq!(buffer.copy_passthrough(&mut [0; 100]), 6, "the ping"),
+                Next::Text(text) => found.push((buffer.take_text(text).unwrap().into(), true, true)),
+                Next::NeedMore => break,
+                Next::Interrupted => panic!("nothing is interrupted"),
+            }
+        }
+        let expected: [(&[u8], bool, bool); 4] =
+            [(b"one", true, false), (b"two", true, true), (b"", false, true), (b"x", true, true)];
+        assert_eq!(found, expected.map(|(payload, text, last)| (payload.to_vec(), text, last)));
+        assert_eq!(RecvBuffer::new(bytes, LIMIT, false).next(), Next::Passthrough);
+        // Larger than allowed, masked, a bit that nothing gives a meaning, within a message that is not compressed: these
+        // belong to the crate, which refuses them.
+        for other in [
+            frame(0xc1, &[b'x'; LIMIT + 1]),
+            [&[0xc1, 0x84, 1, 2, 3, 4][..], b"mask"].concat(),
+            frame(0xe1, b"x"),
+            frame(0xc9, b"x"),
+        ] {
+            assert_eq!(RecvBuffer::new(other, LIMIT, true).next(), Next::Passthrough);
+        }
+        let mut buffer = RecvBuffer::new([frame(0x01, b"in"), frame(0xc1, b"parts")].concat(), LIMIT, true);
+        assert_eq!(buffer.next(), Next::Passthrough);
+        assert_eq!(buffer.copy_passthrough(&mut [0; 100]), 4);
+        assert_eq!(buffer.next(), Next::Passthrough);
+        for within in [0x81, 0x01, 0xc1, 0x42, 0xc0] {
+            let mut buffer = RecvBuffer::new([frame(0x41, b"in"), frame(within, b"parts")].concat(), LIMIT, true);
+            assert_eq!(buffer.next(), Next::Deflated { payload: 2..4, text: true, last: false });
+            buffer.take_deflated(2..4, true, false);
+            let expected = if within == 0xc0 { Next::Passthrough } else { Next::Interrupted };
+            assert_eq!(buffer.next(), expected, "{within:x}");
         }
     }
 
@@ -258,7 +340,7 @@ mod tests {
         ] {
             let bytes = [frame(0x89, b"ping"), frame(0x88, payload), frame(0x81, b"after")].concat();
             for piece in [1, 3, 1_000] {
-                let mut recv = RecvBuffer::new(Vec::new(), LIMIT);
+                let mut recv = RecvBuffer::new(Vec::new(), LIMIT, false);
                 for arriving in bytes.chunks(piece) {
                     recv.spare_capacity_mut()[..arriving.len()].copy_from_slice(arriving);
                     recv.advance(arriving.len());
@@ -271,7 +353,7 @@ mod tests {
 
     #[test]
     fn room_grows_with_a_stream_and_with_a_frame_and_goes_when_it_is_not_needed() {
-        let mut buffer = RecvBuffer::new(Vec::new(), LIMIT);
+        let mut buffer = RecvBuffer::new(Vec::new(), LIMIT, false);
         arrive(&mut buffer, &frame(0x81, &[b'x'; 1_000]).repeat(3), 1_003);
         assert_eq!(buffer.buffer.len(), MIN_CAPACITY, "frames one by one");
         arrive(&mut buffer, &frame(0x81, &[b'x'; 1_000]).repeat(2_000), usize::MAX);

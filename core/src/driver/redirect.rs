@@ -90,9 +90,10 @@ impl Trusted {
 
     fn parse(text: &str) -> Result<Trusted> {
         let bad = || {
-            Error::invalid(format!(
-                "option \"admin_trusted_hosts\": {text:?}: expected host, host:port or *.domain, further ones after commas"
-            ))
+            Error::option(
+                "admin_trusted_hosts",
+                format!("{text:?}: expected host, host:port or *.domain, further ones after commas"),
+            )
         };
         let (name, port) = match text.strip_prefix('[') {
             Some(rest) => match rest.split_once(']').ok_or_else(bad)? {

@@ -7,12 +7,13 @@ use hyper::HeaderMap;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::Parts;
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use hyper::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::access::Access;
+use super::deflate;
 use super::redirect::MAX_REDIRECTS;
 use super::refusal::refused;
 use super::websocket::Socket;
@@ -103,7 +104,9 @@ async fn ask(host: &Host, path: &str, access: &Access, authorization: Option<&st
         let wrong = format!("{host} answered the WebSocket upgrade without the right Sec-WebSocket-Accept");
         return Err(Error::new(ErrorKind::Protocol, wrong));
     }
-    let socket = Socket::new(link.io.into_inner(), link.read_buf.to_vec(), access.max_frame_bytes).await;
+    let deflate = deflate::accept(access.offer, &response.headers, access.max_frame_bytes)
+        .map_err(|wrong| Error::new(ErrorKind::Protocol, format!("{host} {wrong}")))?;
+    let socket = Socket::new(link.io.into_inner(), link.read_buf.to_vec(), access.max_frame_bytes, deflate).await;
     Ok(Answer::Switched(Box::new(socket)))
 }
 
@@ -128,6 +131,9 @@ fn request(path: &str, access: &Access, mut headers: HeaderMap, key: &str) -> Re
     request.headers_mut().extend(headers);
     for (name, value) in [(CONNECTION, "Upgrade"), (UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")] {
         request.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(offer) = access.offer {
+        request.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, offer.header());
     }
     Ok(request)
 }

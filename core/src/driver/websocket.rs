@@ -1,12 +1,14 @@
 //! An open WebSocket. Beyond the upgrade, this is the only file that uses the WebSocket crate.
 //!
 //! Unfragmented text frames, the hot path, bypass the crate in both directions. The receive buffer parses them and the
-//! send buffer takes them, without a copy in between (see docs/performance-notes.md). The crate handles everything
-//! else, including violations of the protocol.
+//! send buffer takes them, without a copy in between (see docs/performance-notes.md). So do compressed messages, of
+//! which the crate knows nothing. The crate handles everything else, including violations of the protocol.
 
 use std::borrow::Cow;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream as _};
@@ -17,17 +19,23 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
+use super::deflate::Deflate;
 use super::recv_buffer::{Next, RecvBuffer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::link::Link;
 use crate::net::tls_errors::io_error;
 use crate::proto::frame::Frame;
+use crate::stats::Counters;
 
 /// What a socket returns to the driver.
 pub(crate) enum Incoming<'a> {
-    Text(Cow<'a, str>),
+    Text {
+        text: Cow<'a, str>,
+        /// How many bytes of payload carried it.
+        carried: usize,
+    },
     Pong,
-    /// A binary frame, which is not part of the protocol.
+    /// A binary message, which is not part of the protocol.
     Malformed(Error),
     /// A ping, which the socket answers by itself.
     Other,
@@ -38,6 +46,10 @@ pub(crate) enum Incoming<'a> {
 /// How many bytes are buffered before a write, and before the socket accepts no more.
 const FULL: usize = 128 * 1024;
 
+/// The first byte of a frame that is the last and only part of a text, and the bit that means that it is compressed.
+const TEXT: u8 = 0x81;
+const DEFLATED: u8 = 0x40;
+
 /// The connection as the WebSocket crate sees it. The crate reads the bytes that are passed through to it. What it
 /// writes (pongs, pings, the close frame) joins the text frames in one buffer, in order and as whole frames.
 struct FramedIo<L> {
@@ -47,12 +59,19 @@ struct FramedIo<L> {
     /// How many bytes of `out` have been written.
     sent: usize,
     masks: Masks,
+    /// Compresses messages, if that was negotiated.
+    deflate: Option<Box<Deflate>>,
+    /// A text before its compression.
+    text: Vec<u8>,
+    /// The counters of the handle whose connection it is.
+    counters: Arc<Counters>,
 }
 
 impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
-    fn new(link: L, recv: RecvBuffer) -> FramedIo<L> {
+    fn new(link: L, recv: RecvBuffer, deflate: Option<Box<Deflate>>) -> FramedIo<L> {
         let random = rustls::crypto::ring::default_provider().secure_random;
-        FramedIo { link, recv, out: Vec::new(), sent: 0, masks: Masks { random, pool: Vec::new() } }
+        let masks = Masks { random, pool: Vec::new() };
+        FramedIo { link, recv, out: Vec::new(), sent: 0, masks, deflate, text: Vec::new(), counters: Arc::default() }
     }
 
     /// Reads more of what arrives; returns false at the end of the connection.
@@ -64,6 +83,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
         };
         let bytes = room.filled().len();
         self.recv.advance(bytes);
+        self.counters.wire_received_bytes.add(bytes as u64);
         Poll::Ready(outcome.map(|()| bytes > 0))
     }
 
@@ -75,9 +95,40 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
             self.sent = 0;
         }
         let length = frame.len();
+        if self.push_deflated(frame, length, mask) {
+            return Ok(());
+        }
         self.out.reserve(14 + length);
-        self.out.push(0x81); // the last and only part of a text
-        // The highest bit: masked.
+        self.push_header(TEXT, length, mask);
+        let start = self.out.len();
+        frame.write(&mut self.out);
+        debug_assert_eq!(self.out.len() - start, length);
+        apply_mask(&mut self.out[start..], mask);
+        Ok(())
+    }
+
+    /// Appends a compressed text frame. Returns false, and appends nothing, if the text is sent as it is.
+    fn push_deflated(&mut self, frame: &Frame<'_>, length: usize, mask: [u8; 4]) -> bool {
+        let Some(deflate) = self.deflate.as_mut().filter(|deflate| deflate.deflater.applies_to(length)) else {
+            return false;
+        };
+        self.text.clear();
+        frame.write(&mut self.text);
+        let mut deflated = Vec::with_capacity(length / 2);
+        if !deflate.deflater.deflate(&self.text, &mut deflated) {
+            return false;
+        }
+        self.push_header(TEXT | DEFLATED, deflated.len(), mask);
+        let start = self.out.len();
+        self.out.extend_from_slice(&deflated);
+        apply_mask(&mut self.out[start..], mask);
+        self.text.shrink_to(2 * FULL);
+        true
+    }
+
+    /// Appends the header of a frame. The highest bit of the length means that the frame is masked.
+    fn push_header(&mut self, first: u8, length: usize, mask: [u8; 4]) {
+        self.out.push(first);
         match (u8::try_from(length), u16::try_from(length)) {
             (Ok(length @ ..126), _) => self.out.push(0x80 | length),
             (_, Ok(length)) => {
@@ -90,11 +141,22 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
             }
         }
         self.out.extend_from_slice(&mask);
-        let start = self.out.len();
-        frame.write(&mut self.out);
-        debug_assert_eq!(self.out.len() - start, length);
-        apply_mask(&mut self.out[start..], mask);
-        Ok(())
+    }
+
+    /// Inflates the payload of a frame. Returns true at the end of its message.
+    fn inflate(&mut self, payload: Range<usize>, text: bool, last: bool) -> Result<bool> {
+        let payload = self.recv.take_deflated(payload, text, last);
+        self.deflate.as_mut().map_or(Ok(false), |deflate| deflate.inflater.inflate(payload, last))
+    }
+
+    /// Returns the message that has just been inflated.
+    fn inflated(&mut self, text: bool, carried: usize) -> Incoming<'_> {
+        let message = self.deflate.as_mut().map_or(&[][..], |deflate| deflate.inflater.message());
+        match std::str::from_utf8(message) {
+            _ if !text => binary(message.len()),
+            Ok(text) => Incoming::Text { text: text.into(), carried },
+            Err(error) => Incoming::End(broken(error.into())),
+        }
     }
 
     /// Writes everything buffered.
@@ -102,7 +164,10 @@ impl<L: AsyncRead + AsyncWrite + Unpin> FramedIo<L> {
         while self.sent < self.out.len() {
             match ready!(Pin::new(&mut self.link).poll_write(cx, &self.out[self.sent..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.sent += written,
+                written => {
+                    self.sent += written;
+                    self.counters.wire_sent_bytes.add(written as u64);
+                }
             }
         }
         self.out.clear();
@@ -178,13 +243,14 @@ pub(crate) struct Socket<L = Link>(WebSocketStream<FramedIo<L>>);
 
 impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
     /// Creates a socket from a connection after the upgrade and the bytes that arrived with the response.
-    pub(crate) async fn new(link: L, arrived: Vec<u8>, max_frame_bytes: usize) -> Socket<L> {
+    pub(crate) async fn new(link: L, arrived: Vec<u8>, max_frame_bytes: usize, deflate: Option<Deflate>) -> Socket<L> {
         // For the frames that pass through: pings, pongs and the fragments of a large message.
         let config = WebSocketConfig::default()
             .read_buffer_size(4 * 1024)
             .max_message_size(Some(max_frame_bytes))
             .max_frame_size(Some(max_frame_bytes));
-        let framed = FramedIo::new(link, RecvBuffer::new(arrived, max_frame_bytes));
+        let recv = RecvBuffer::new(arrived, max_frame_bytes, deflate.is_some());
+        let framed = FramedIo::new(link, recv, deflate.map(Box::new));
         Socket(WebSocketStream::from_raw_socket(framed, Role::Client, Some(config)).await)
     }
 
@@ -192,6 +258,15 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
         let text = loop {
             match self.0.get_mut().recv.next() {
                 Next::Text(text) => break text,
+                Next::Deflated { payload, text, last } => {
+                    let carried = payload.len();
+                    match self.0.get_mut().inflate(payload, text, last) {
+                        Ok(true) => return Poll::Ready(self.0.get_mut().inflated(text, carried)),
+                        Ok(false) => {}
+                        Err(error) => return Poll::Ready(Incoming::End(error)),
+                    }
+                }
+                Next::Interrupted => return Poll::Ready(Incoming::End(interrupted())),
                 Next::Passthrough => match self.poll_passthrough(cx) {
                     Poll::Pending if self.0.get_mut().recv.next() != Next::Passthrough => {}
                     next => return next,
@@ -203,8 +278,9 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
                 },
             }
         };
+        let carried = text.len();
         Poll::Ready(match self.0.get_mut().recv.take_text(text) {
-            Ok(text) => Incoming::Text(text.into()),
+            Ok(text) => Incoming::Text { text: text.into(), carried },
             Err(error) => Incoming::End(broken(error.into())),
         })
     }
@@ -217,6 +293,16 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Socket<L> {
             return Poll::Ready(Incoming::End(closed_with(code, &reason)));
         }
         Poll::Ready(incoming(next))
+    }
+
+    /// Returns whether the server agreed to compression.
+    pub(crate) fn deflates(&self) -> bool {
+        self.0.get_ref().deflate.is_some()
+    }
+
+    /// Counts the bytes of the connection in the counters of a handle from now on.
+    pub(crate) fn count_in(&mut self, counters: &Arc<Counters>) {
+        self.0.get_mut().counters = counters.clone();
     }
 
     /// Returns ready when the send buffer has room for one more frame.
@@ -264,17 +350,24 @@ impl Socket {
 /// Converts what the crate has read.
 fn incoming(next: Option<tungstenite::Result<Message>>) -> Incoming<'static> {
     match next {
-        Some(Ok(Message::Text(text))) => Incoming::Text(text.as_str().to_owned().into()),
+        Some(Ok(Message::Text(text))) => Incoming::Text { carried: text.len(), text: text.as_str().to_owned().into() },
         Some(Ok(Message::Pong(_))) => Incoming::Pong,
-        Some(Ok(Message::Binary(bytes))) => Incoming::Malformed(Error::new(
-            ErrorKind::Protocol,
-            format!("expected text, got a binary frame of {} bytes", bytes.len()),
-        )),
+        Some(Ok(Message::Binary(bytes))) => binary(bytes.len()),
         Some(Ok(Message::Close(frame))) => Incoming::End(closed(frame)),
         Some(Ok(_)) => Incoming::Other,
         Some(Err(error)) => Incoming::End(broken(error)),
         None => Incoming::End(cut_off()),
     }
+}
+
+fn binary(bytes: usize) -> Incoming<'static> {
+    let text = format!("expected text, got a binary frame of {bytes} bytes");
+    Incoming::Malformed(Error::new(ErrorKind::Protocol, text))
+}
+
+/// Returns the error for a message that begins within another.
+fn interrupted() -> Error {
+    Error::new(ErrorKind::Protocol, "the server began a message within a compressed one that it had not ended")
 }
 
 /// Returns the error for a connection that ended without a close frame.
@@ -321,13 +414,14 @@ fn broken(error: tungstenite::Error) -> Error {
     }
 }
 
-/// Returns what is read from a server's bytes, in pieces of at most `piece`: by this file, and by the crate alone. For
-/// fuzzing.
+/// Entrances for fuzzing.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
+pub(crate) mod heard {
     use std::task::Waker;
 
     use tokio::io::{Join, Sink, join, sink};
+
+    use super::*;
 
     const LIMIT: usize = 1 << 20;
 
@@ -365,7 +459,10 @@ pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
     fn note(heard: &mut Vec<String>, incoming: Incoming<'_>) -> bool {
         let ends = matches!(incoming, Incoming::End(_));
         heard.push(match incoming {
-            Incoming::Text(text) => format!("text {text}"),
+            Incoming::Text { text, .. } => {
+                assert!(text.len() <= LIMIT);
+                format!("text {text}")
+            }
             Incoming::Pong => "pong".to_owned(),
             Incoming::Other => "other".to_owned(),
             // The crate alone replaces a code that is not allowed with its own.
@@ -375,16 +472,56 @@ pub(crate) fn heard(bytes: &[u8], piece: usize) -> [Vec<String>; 2] {
         ends
     }
 
-    let link = || join(Pieces(bytes, piece.max(1), false), sink());
-    let mut here = Box::pin(Socket::<Join<Pieces<'_>, Sink>>::new(link(), Vec::new(), LIMIT));
-    let mut here = until_ready(|cx| here.as_mut().poll(cx));
-    let config = WebSocketConfig::default().max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
-    let mut alone = Box::pin(WebSocketStream::from_raw_socket(link(), Role::Client, Some(config)));
-    let mut alone = until_ready(|cx| alone.as_mut().poll(cx));
-    let mut heard = [Vec::new(), Vec::new()];
-    while !until_ready(|cx| here.poll_next(cx).map(|incoming| note(&mut heard[0], incoming))) {}
-    while !note(&mut heard[1], incoming(until_ready(|cx| Pin::new(&mut alone).poll_next(cx)))) {}
-    heard
+    type Link<'a> = Join<Pieces<'a>, Sink>;
+
+    fn link(bytes: &[u8], piece: usize) -> Link<'_> {
+        join(Pieces(bytes, piece.max(1), false), sink())
+    }
+
+    /// Returns what this file reads from a server's bytes, in pieces of at most `piece`.
+    pub(crate) fn here(bytes: &[u8], piece: usize, deflate: Option<Deflate>) -> Vec<String> {
+        let mut opening = Box::pin(Socket::<Link<'_>>::new(link(bytes, piece), Vec::new(), LIMIT, deflate));
+        let mut socket = until_ready(|cx| opening.as_mut().poll(cx));
+        let mut heard = Vec::new();
+        while !until_ready(|cx| socket.poll_next(cx).map(|incoming| note(&mut heard, incoming))) {}
+        heard
+    }
+
+    /// Returns what the crate alone reads.
+    pub(crate) fn alone(bytes: &[u8], piece: usize) -> Vec<String> {
+        let config = WebSocketConfig::default().max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
+        let mut opening = Box::pin(WebSocketStream::from_raw_socket(link(bytes, piece), Role::Client, Some(config)));
+        let mut socket = until_ready(|cx| opening.as_mut().poll(cx));
+        let mut heard = Vec::new();
+        while !note(&mut heard, incoming(until_ready(|cx| Pin::new(&mut socket).poll_next(cx)))) {}
+        heard
+    }
+
+    /// Returns what a connection agrees on that compresses, each message by itself or not.
+    pub(crate) fn agreed(reset: bool) -> Deflate {
+        Deflate::agreed(reset, LIMIT)
+    }
+
+    /// Returns the texts as frames of a server that compresses, each in parts of at most `part` bytes, with pings between.
+    pub(crate) fn frames(texts: &[&str], part: usize, reset: bool) -> Vec<u8> {
+        let Deflate { mut deflater, .. } = agreed(reset);
+        let mut bytes = Vec::new();
+        for text in texts {
+            let mut deflated = Vec::new();
+            let compressed = deflater.deflate(text.as_bytes(), &mut deflated);
+            let payload = if compressed { &deflated } else { text.as_bytes() };
+            let mut first = if compressed { 0x41 } else { 0x01 };
+            let mut parts = payload.chunks(part.clamp(1, 125)).peekable();
+            while let Some(part) = parts.next() {
+                let last = if parts.peek().is_none() { 0x80 } else { 0 };
+                bytes.extend_from_slice(&[first | last, part.len() as u8]);
+                bytes.extend_from_slice(part);
+                bytes.extend_from_slice(&[0x89, 0]);
+                first = 0;
+            }
+        }
+        bytes
+    }
 }
 
 #[cfg(test)]
@@ -406,7 +543,8 @@ mod tests {
         client.set_nonblocking(true).unwrap();
         let mut framed = {
             let _inside = runtime.enter();
-            FramedIo::new(Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap())), RecvBuffer::new(Vec::new(), 0))
+            let link = Link::Plain(Tcp::new(TcpStream::from_std(client).unwrap()));
+            FramedIo::new(link, RecvBuffer::new(Vec::new(), 0, false), None)
         };
         // The lengths around which the header changes, and a large one that the socket does not accept at once.
         let texts: Vec<String> = [0, 40, 60, 63, 64, 90, 1_000, 49_000, 49_107, 49_110, 70_000, 900_000]

@@ -159,6 +159,11 @@ impl KeySource {
         unwrapped.await.map_err(|error| named("private", &name, &error))
     }
 
+    /// Runs a task that goes on without its caller.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
+    }
+
     /// Runs work where it may block: key readers access files and vaults, and RSA takes milliseconds.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -171,7 +176,7 @@ impl KeySource {
 }
 
 fn unavailable(why: Failure) -> Error {
-    failed(format!("it could not be had: {why}"))
+    failed(format!("it could not be fetched: {why}"))
 }
 
 fn named(half: &str, name: &str, error: &Error) -> Error {

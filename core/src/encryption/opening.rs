@@ -213,7 +213,7 @@ impl Opener {
     fn fail(&self, message: Message, error: &Error, opened: &mut Vec<Message>) {
         self.counters.undecryptable.add(1);
         let (what, outcome) = match self.action {
-            CryptoFailureAction::Fail => ("it comes again after negative_ack_delay", Some(Outcome::Nack)),
+            CryptoFailureAction::Fail => ("it is redelivered after negative_ack_delay", Some(Outcome::Nack)),
             CryptoFailureAction::Discard => ("it is acknowledged and dropped", Some(Outcome::Ack)),
             CryptoFailureAction::Consume => ("it is delivered as it is", None),
         };

@@ -218,7 +218,7 @@ mod tests {
         assert!(batches.find(0, &frame()).is_none(), "the frame is no message");
         let again = batches.add(0, &frame(), 1, 0..2);
         assert_eq!(first.nack(0), BatchAck::Nack);
-        assert!(batches.find(0, &part(0)).is_some(), "it has come again");
+        assert!(batches.find(0, &part(0)).is_some(), "it was redelivered");
         assert_eq!([again.ack(0), again.ack(1)], [BatchAck::Nothing, BatchAck::Ack]);
         assert!(batches.find(0, &part(0)).is_none());
     }

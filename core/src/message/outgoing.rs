@@ -8,6 +8,9 @@ use bytes::Bytes;
 use super::MessageId;
 use crate::error::{Error, Result};
 
+/// The name by which Pulsar's clients say that a message is not replicated.
+const NO_CLUSTER: &str = "__local__";
+
 /// A message to send: a payload, and its metadata.
 ///
 /// ```
@@ -107,11 +110,18 @@ impl OutgoingMessage {
         self
     }
 
-    /// Restricts replication to these clusters.
+    /// Restricts replication to these clusters, which the namespace must name.
     #[must_use]
     pub fn replication_clusters(mut self, clusters: impl IntoIterator<Item = impl Into<String>>) -> OutgoingMessage {
         self.replication_clusters = clusters.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// Keeps the message in the cluster that it is sent to. It takes the place of
+    /// [`OutgoingMessage::replication_clusters`].
+    #[must_use]
+    pub fn disable_replication(self) -> OutgoingMessage {
+        self.replication_clusters([NO_CLUSTER])
     }
 
     /// Rejects what the server would misunderstand or crash on.

@@ -3,6 +3,8 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 
+use super::deflate::Inflater;
+
 /// A complete message from the client.
 #[derive(Debug, PartialEq)]
 pub(super) enum Incoming {
@@ -29,6 +31,8 @@ pub(super) const BINARY: u8 = 2;
 pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
+/// RSV1, which `encode` takes with an opcode: the payload is compressed.
+pub(super) const DEFLATED: u8 = 0x40;
 
 /// Jetty's limit on a binary message, which Pulsar does not change.
 const MAX_BINARY: usize = 65_536;
@@ -37,11 +41,15 @@ const MAX_BINARY: usize = 65_536;
 pub(super) struct Decoder {
     max_text: usize,
     fragments: Option<(u8, Vec<u8>)>,
+    /// Inflates messages, if the connection negotiated compression.
+    inflater: Option<Inflater>,
+    /// Whether the present message is compressed.
+    deflated: bool,
 }
 
 impl Decoder {
-    pub(super) fn new(max_text: usize) -> Decoder {
-        Decoder { max_text, fragments: None }
+    pub(super) fn new(max_text: usize, inflater: Option<Inflater>) -> Decoder {
+        Decoder { max_text, fragments: None, inflater, deflated: false }
     }
 
     /// Returns the next message, or `None` until more bytes arrive.
@@ -63,6 +71,9 @@ impl Decoder {
 
     /// Checks what can be refused by the header alone, before the payload arrives.
     fn check(&self, head: &Head) -> Result<(), Violation> {
+        if head.deflated && (self.inflater.is_none() || !matches!(head.opcode, TEXT | BINARY)) {
+            return violation(1002, "RSV1 not allowed to be set");
+        }
         if head.opcode >= CLOSE {
             if !head.fin {
                 return violation(1002, "Fragmented Close Frame [CLOSE]");
@@ -84,12 +95,27 @@ impl Decoder {
             (Some((opcode, bytes)), _) => (*opcode, bytes.len()),
             (None, opcode) => (opcode, 0),
         };
-        let size = so_far.saturating_add(head.length);
+        self.fits(opcode, so_far.saturating_add(head.length))
+    }
+
+    fn fits(&self, opcode: u8, size: usize) -> Result<(), Violation> {
         let (kind, max) = if opcode == TEXT { ("Text", self.max_text) } else { ("Binary", MAX_BINARY) };
-        if size > max {
-            return violation(1009, format!("{kind} message size [{size}] exceeds maximum size [{max}]"));
+        match size > max {
+            true => violation(1009, format!("{kind} message size [{size}] exceeds maximum size [{max}]")),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Ends a message: inflates it if it is compressed.
+    fn end(&mut self, opcode: u8, bytes: Vec<u8>) -> Result<Option<Incoming>, Violation> {
+        let Some(inflater) = self.inflater.as_mut().filter(|_| std::mem::take(&mut self.deflated)) else {
+            return whole(opcode, bytes).map(Some);
+        };
+        let Some(message) = inflater.inflate(&bytes, self.max_text) else {
+            return violation(1007, "java.util.zip.DataFormatException: invalid block type");
+        };
+        self.fits(opcode, message.len())?;
+        whole(opcode, message).map(Some)
     }
 
     fn accept(&mut self, head: &Head, payload: &[u8]) -> Result<Option<Incoming>, Violation> {
@@ -99,8 +125,9 @@ impl Decoder {
             CLOSE => return close_frame(payload).map(Some),
             _ => {}
         }
+        self.deflated |= head.deflated;
         if self.fragments.is_none() && head.fin {
-            return whole(head.opcode, payload.to_vec()).map(Some);
+            return self.end(head.opcode, payload.to_vec());
         }
         let (opcode, bytes) = self.fragments.get_or_insert_with(|| (head.opcode, Vec::new()));
         bytes.extend_from_slice(payload);
@@ -109,7 +136,7 @@ impl Decoder {
         }
         let (opcode, bytes) = (*opcode, std::mem::take(bytes));
         self.fragments = None;
-        whole(opcode, bytes).map(Some)
+        self.end(opcode, bytes)
     }
 }
 
@@ -147,6 +174,8 @@ fn close_frame(payload: &[u8]) -> Result<Incoming, Violation> {
 
 struct Head {
     fin: bool,
+    /// RSV1.
+    deflated: bool,
     opcode: u8,
     mask: [u8; 4],
     length: usize,
@@ -156,8 +185,8 @@ struct Head {
 impl Head {
     fn read(buffer: &[u8]) -> Result<Option<Head>, Violation> {
         let &[first, second, ref rest @ ..] = buffer else { return Ok(None) };
-        if first & 0x70 != 0 {
-            return violation(1002, "RSV1 not allowed to be set");
+        if first & 0x30 != 0 {
+            return violation(1002, "RSV2 not allowed to be set");
         }
         let opcode = first & 0x0f;
         if !matches!(opcode, 0..=2 | 8..=10) {
@@ -183,7 +212,8 @@ impl Head {
         let Some(mask) = rest.get(extended..extended + 4).and_then(|mask| mask.first_chunk::<4>()) else {
             return Ok(None);
         };
-        Ok(Some(Head { fin: first & 0x80 != 0, opcode, mask: *mask, length, bytes: 2 + extended + 4 }))
+        let (fin, deflated) = (first & 0x80 != 0, first & 0x40 != 0);
+        Ok(Some(Head { fin, deflated, opcode, mask: *mask, length, bytes: 2 + extended + 4 }))
     }
 }
 
@@ -247,7 +277,7 @@ mod tests {
     }
 
     fn all(bytes: &[u8]) -> Result<Vec<Incoming>, Violation> {
-        let (mut decoder, mut buffer, mut found) = (Decoder::new(1000), BytesMut::new(), Vec::new());
+        let (mut decoder, mut buffer, mut found) = (Decoder::new(1000, None), BytesMut::new(), Vec::new());
         for byte in bytes {
             buffer.put_u8(*byte);
             while let Some(message) = decoder.next(&mut buffer)? {

@@ -17,7 +17,9 @@
 //! ```
 
 mod admin;
+mod avro;
 mod credentials;
+mod deflate;
 mod faults;
 mod frames;
 mod http;
@@ -31,6 +33,7 @@ mod outbox;
 mod pattern;
 mod producer;
 mod receiver;
+mod schemas;
 mod server;
 mod session;
 mod shared;

@@ -40,6 +40,8 @@ pub struct MockOptions {
     pub version: String,
     /// Pulsar's `allowAutoTopicCreation`: whether connecting to a missing topic creates it.
     pub auto_create_topics: bool,
+    /// Whether WebSockets are compressed (permessage-deflate) for clients that offer it, as a real broker does.
+    pub websocket_compression: bool,
 }
 
 impl Default for MockOptions {
@@ -56,6 +58,7 @@ impl Default for MockOptions {
             ping_interval: None,
             version: "4.0.8".to_owned(),
             auto_create_topics: true,
+            websocket_compression: true,
         }
     }
 }
@@ -82,6 +85,7 @@ impl fmt::Debug for MockOptions {
             .field("ping_interval", &self.ping_interval)
             .field("version", &self.version)
             .field("auto_create_topics", &self.auto_create_topics)
+            .field("websocket_compression", &self.websocket_compression)
             .finish()
     }
 }

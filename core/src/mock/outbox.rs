@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::deflate::Deflater;
 use super::faults::Fault;
 use super::frames;
 
@@ -30,13 +31,20 @@ pub(super) struct Outbox {
     pub(super) end: Option<End>,
     pub(super) stalled: bool,
     pub(super) no_pong: bool,
+    /// Compresses texts, if the connection negotiated it.
+    pub(super) deflater: Option<Deflater>,
     /// A command to carry out later. Nothing is read before that.
     pub(super) deferred: Option<(Instant, String)>,
 }
 
 impl Outbox {
     pub(super) fn text(&mut self, text: &str) {
-        frames::encode(&mut self.pending, frames::TEXT, text.as_bytes());
+        match &mut self.deflater {
+            Some(deflater) => {
+                frames::encode(&mut self.pending, frames::TEXT | frames::DEFLATED, &deflater.deflate(text.as_bytes()));
+            }
+            None => frames::encode(&mut self.pending, frames::TEXT, text.as_bytes()),
+        }
     }
 
     pub(super) fn end(&mut self, end: End) {

@@ -1,6 +1,7 @@
 //! The small part of Java's regular expressions that topic patterns use.
 //!
-//! Literals, `.`, classes, groups, alternatives, repetitions, escapes and `\w \d \s`, all matched by backtracking.
+//! Literals, `.`, classes, groups, alternatives, repetitions, escapes, `\w \d \s` and the flags `(?ims)`, all matched
+//! by backtracking.
 
 use std::cell::Cell;
 
@@ -18,6 +19,7 @@ pub(super) struct Pattern {
 #[derive(Clone, Debug)]
 struct Piece {
     what: What,
+    ignores_case: bool,
     least: usize,
     most: usize,
 }
@@ -38,7 +40,7 @@ impl Pattern {
             [tenant, namespace, _] => format!("{tenant}/{namespace}"),
             _ => "public/default".to_owned(),
         };
-        let mut parser = Parser { rest: name.chars().collect(), at: 0, depth: 0 };
+        let mut parser = Parser { rest: name.chars().collect(), at: 0, depth: 0, ignores_case: false };
         let alternatives = parser.alternatives()?;
         match parser.peek() {
             None => Ok(Pattern { namespace, alternatives }),
@@ -59,6 +61,7 @@ struct Parser {
     rest: Vec<char>,
     at: usize,
     depth: usize,
+    ignores_case: bool,
 }
 
 impl Parser {
@@ -82,6 +85,7 @@ impl Parser {
                     continue;
                 }
                 '^' | '$' => continue,
+                '(' if self.flags() => continue,
                 '.' => What::Any,
                 '(' => self.group()?,
                 '[' => self.class()?,
@@ -91,7 +95,7 @@ impl Parser {
             };
             let (least, most) = self.repetition()?;
             if let Some(sequence) = found.last_mut() {
-                sequence.push(Piece { what, least, most });
+                sequence.push(Piece { what, ignores_case: self.ignores_case, least, most });
             }
         }
         Ok(found)
@@ -124,7 +128,21 @@ impl Parser {
         Ok(counts)
     }
 
+    /// Reads the rest of flags such as `(?i)`, which apply up to the end of their group. Returns false, and reads
+    /// nothing, if there are none. No name of a topic has more than one line, so `m` and `s` change nothing.
+    fn flags(&mut self) -> bool {
+        let rest = &self.rest[self.at..];
+        let length = rest.iter().take_while(|letter| matches!(letter, '?' | 'i' | 'm' | 's')).count();
+        if length < 2 || rest[0] != '?' || rest.get(length) != Some(&')') {
+            return false;
+        }
+        self.ignores_case |= rest[..length].contains(&'i');
+        self.at += length + 1;
+        true
+    }
+
     fn group(&mut self) -> Result<What, String> {
+        let outside = self.ignores_case;
         self.depth += 1;
         if self.depth > 50 {
             return Err("groups are nested too deep".to_owned());
@@ -135,6 +153,7 @@ impl Parser {
             return Err("this mock reads no look-arounds or named groups".to_owned());
         }
         let inner = self.alternatives()?;
+        self.ignores_case = outside;
         self.depth -= 1;
         match self.take() {
             Some(')') => Ok(What::Group(inner)),
@@ -208,7 +227,7 @@ impl Matcher {
         if let What::Group(inner) = &piece.what {
             return self.group(piece, inner, 0, rest, text, then);
         }
-        let possible = text.iter().take(piece.most).take_while(|letter| fits(&piece.what, **letter)).count();
+        let possible = text.iter().take(piece.most).take_while(|letter| fits(piece, **letter)).count();
         (piece.least..=possible).rev().any(|count| self.all(rest, &text[count..], then))
     }
 
@@ -230,12 +249,16 @@ impl Matcher {
     }
 }
 
-fn fits(what: &What, letter: char) -> bool {
-    match what {
+fn fits(piece: &Piece, letter: char) -> bool {
+    let any_case = |fits: &dyn Fn(char) -> bool| {
+        let folded = [letter.to_ascii_lowercase(), letter.to_ascii_uppercase()];
+        fits(letter) || (piece.ignores_case && folded.into_iter().any(fits))
+    };
+    match &piece.what {
         What::Any => true,
-        What::Literal(literal) => *literal == letter,
+        What::Literal(literal) => any_case(&|letter| *literal == letter),
         What::Class { negated, ranges } => {
-            ranges.iter().any(|(low, high)| (*low..=*high).contains(&letter)) != *negated
+            any_case(&|letter| ranges.iter().any(|(low, high)| (*low..=*high).contains(&letter))) != *negated
         }
         What::Group(_) => false,
     }
@@ -261,6 +284,11 @@ mod tests {
             ("public/default/a{2}b{1,}c{0,2}", "aabbb", true),
             ("public/default/a{2}", "a", false),
             ("public/default/[^x]y", "xy", false),
+            ("public/default/(?i)x-[a-c]", "X-B", true),
+            ("public/default/(?ims)[^x]y", "XY", false),
+            ("public/default/x(?i)y", "Xy", false),
+            ("public/default/((?i)x)y", "XY", false),
+            ("public/default/((?i)x)y", "Xy", true),
         ];
         for (pattern, topic, expected) in cases {
             assert_eq!(
@@ -273,7 +301,7 @@ mod tests {
 
     #[test]
     fn bad_patterns_are_refused_and_hard_ones_end() {
-        for bad in ["(", ")", "[a", "a{2", "a{3,2}", "(*", "a\\", "(?=x)"] {
+        for bad in ["(", ")", "[a", "a{2", "a{3,2}", "(*", "a\\", "(?=x)", "(?x)a", "(?", "(?i"] {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
         }
         assert!(!Pattern::parse(".*").unwrap().matches("non-persistent://public/default/x"));

@@ -220,6 +220,7 @@ impl Producer {
                         queue is full";
             return self.error(shared, 8, text, &confirm, outbox);
         }
+        self.take_up_partitions(shared);
         let index = self.route(message.key.as_deref());
         let Some(target) = self.targets.get_mut(index) else { return };
         message.sequence = target.next_sequence;
@@ -241,6 +242,22 @@ impl Producer {
         } else if self.due.is_none() {
             self.due = Some(Instant::now() + batching.delay);
         }
+    }
+
+    /// Adds the partitions that the topic got meanwhile. A real proxy looks for them once a minute.
+    fn take_up_partitions(&mut self, shared: &Shared) {
+        if self.targets.first().is_none_or(|target| target.topic == self.label) {
+            return;
+        }
+        shared.broker(|broker, _| {
+            let count = broker.partitioned.get(&*self.label).copied().unwrap_or(0);
+            for index in self.targets.len()..count as usize {
+                let topic: Arc<str> = Arc::from(format!("{}-partition-{index}", self.label));
+                let Ok(last) = broker.add_producer(&topic, &self.name, self.conn) else { return };
+                let next_sequence = last.wrapping_add(1);
+                self.targets.push(Target { topic, next_sequence, gathered: Vec::new(), bytes: 0 });
+            }
+        });
     }
 
     fn route(&mut self, key: Option<&str>) -> usize {

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::admin;
 use super::credentials;
+use super::deflate::{self, Deflater};
 use super::faults::{Fault, Op};
 use super::http::{self, Request, Response, Unread};
 use super::issuer;
@@ -301,13 +302,18 @@ async fn upgrade(
         Some(Fault::NoPong) => outbox.no_pong = true,
         _ => {}
     }
+    let offers = request.header("Sec-WebSocket-Extensions").filter(|_| shared.options.websocket_compression);
+    let extension = offers.and_then(deflate::answer);
+    outbox.deflater = extension.as_deref().map(Deflater::new);
+    let extended =
+        extension.as_ref().map_or_else(String::new, |agreed| format!("Sec-WebSocket-Extensions: {agreed}\r\n"));
     let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n{extended}\
          Server: Jetty(9.4.58.v20250814)\r\nUpgrade: WebSocket\r\n\r\n",
         derive_accept_key(key.as_bytes())
     );
     shared.label(number, Arc::clone(role.label()));
-    log("101".to_owned());
+    log(extension.map_or_else(|| "101".to_owned(), |agreed| format!("101 {agreed}")));
     if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
         outbox.end(End::Drop);
     }

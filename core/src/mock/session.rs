@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
+use super::deflate::Inflater;
 use super::faults::{Fault, Op};
 use super::frames::{self, Decoder, Incoming};
 use super::outbox::{End, Outbox, detail};
@@ -64,7 +65,8 @@ pub(super) async fn run(
     let label = Arc::clone(role.label());
     let attached = Attached { shared: Arc::clone(&shared), conn, label, role: role.name() };
     let (mut reading, mut writing) = tokio::io::split(stream);
-    let mut decoder = Decoder::new(shared.options.max_text_size);
+    let inflater = outbox.deflater.as_ref().map(|_| Inflater::new());
+    let mut decoder = Decoder::new(shared.options.max_text_size, inflater);
     let idle = shared.options.idle_timeout;
     let mut active = Instant::now();
     let mut pinged = Instant::now();

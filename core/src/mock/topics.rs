@@ -9,8 +9,12 @@ use super::ids::Id;
 use super::ledger::{Entry, Ledger, Message};
 use super::names::{base_topic, full_name, namespace_of, remote_error};
 use super::pattern::Pattern;
+use super::schemas::Versions;
 use super::subscription::{ConsumerSettings, Delivery, Kind, Subscription};
 use super::timers::{Timers, What};
+
+/// How many entries a broker with its default configuration stores before it notes the sequence ids again.
+const NOTED_EVERY: usize = 1000;
 
 pub(super) struct Topic {
     pub(super) log: Ledger,
@@ -20,8 +24,10 @@ pub(super) struct Topic {
     pub(super) subscriptions: BTreeMap<Arc<str>, Subscription>,
     /// By connection.
     pub(super) producers: BTreeMap<u64, Arc<str>>,
+    /// What the cursor of deduplication holds: the sequence ids when the last thousand of entries was full.
+    pub(super) noted_sequence: HashMap<Arc<str>, i64>,
     /// The last sequence id of every producer, if the namespace deduplicates.
-    last_sequence: HashMap<Arc<str>, i64>,
+    pub(super) last_sequence: HashMap<Arc<str>, i64>,
 }
 
 /// A refused upgrade.
@@ -58,6 +64,8 @@ pub(super) enum Interest {
 struct Receiver {
     settings: ConsumerSettings,
     subscription: Arc<str>,
+    /// The names it asked for, of which some may be partitioned topics; none with a pattern.
+    names: Vec<String>,
     topics: Vec<Arc<str>>,
     /// The topic that is first in turn for the next message, so that none starves.
     turn: usize,
@@ -100,6 +108,8 @@ pub(super) struct Broker {
     pub(super) namespaces: BTreeMap<String, Policies>,
     pub(super) topics: HashMap<Arc<str>, Topic>,
     pub(super) partitioned: BTreeMap<String, u32>,
+    /// By `tenant/namespace/topic`.
+    pub(super) schemas: BTreeMap<String, Versions>,
     pub(super) timers: Timers,
     receivers: HashMap<u64, Receiver>,
     ledgers: i64,
@@ -120,6 +130,7 @@ impl Broker {
             namespaces: namespaces.map(|name| (name.to_owned(), Policies::default())).into(),
             topics: HashMap::new(),
             partitioned: BTreeMap::new(),
+            schemas: BTreeMap::new(),
             timers: Timers::default(),
             receivers: HashMap::new(),
             ledgers: 0,
@@ -172,7 +183,8 @@ impl Broker {
         is_new
     }
 
-    /// Creates a topic without checking that this is allowed. A pattern that matches subscribes to it immediately.
+    /// Creates a topic without checking that this is allowed. A pattern that matches, and a consumer of the topic of
+    /// which it is a partition, subscribe to it immediately.
     pub(super) fn create(&mut self, topic: &str) -> Arc<str> {
         if let Some((name, _)) = self.topics.get_key_value(topic) {
             return Arc::clone(name);
@@ -198,15 +210,17 @@ impl Broker {
                 compacted: false,
                 subscriptions: BTreeMap::new(),
                 producers: BTreeMap::new(),
+                noted_sequence: HashMap::new(),
                 last_sequence: HashMap::new(),
             },
         );
-        let fits: Vec<u64> = self
-            .receivers
-            .iter()
-            .filter(|(_, receiver)| receiver.pattern.as_ref().is_some_and(|(pattern, _)| pattern.matches(topic)))
-            .map(|(conn, _)| *conn)
-            .collect();
+        let base = base_topic(topic);
+        let fits = |receiver: &Receiver| {
+            let is_partition = base != topic && receiver.names.iter().any(|name| name == base);
+            is_partition || receiver.pattern.as_ref().is_some_and(|(pattern, _)| pattern.matches(topic))
+        };
+        let fits: Vec<u64> =
+            self.receivers.iter().filter(|(_, receiver)| fits(receiver)).map(|(conn, _)| *conn).collect();
         for conn in fits {
             // a subscription to a new topic has no other consumer that could cause a refusal
             let _ = self.attach(conn, &name);
@@ -228,6 +242,7 @@ impl Broker {
         for index in 0..partitions.unwrap_or(0) {
             self.topics.remove(format!("{topic}-partition-{index}").as_str());
         }
+        self.schemas.remove(topic.split_once("://").map_or(topic, |(_, name)| name));
         self.topics.remove(topic).is_some() || partitions.is_some()
     }
 
@@ -300,6 +315,9 @@ impl Broker {
         let id = found.log.id(found.log.entries.len(), -1, 0);
         if found.log.persistent {
             found.log.entries.push(Entry { messages, batch });
+            if deduplicate && found.log.entries.len().is_multiple_of(NOTED_EVERY) {
+                found.noted_sequence = found.last_sequence.clone();
+            }
             self.dispatch(topic, now);
         } else {
             let entry = Entry { messages, batch };
@@ -368,13 +386,14 @@ impl Broker {
         now: u64,
     ) -> Result<Vec<Arc<str>>, Refusal> {
         let conn = settings.conn;
-        let mut topics = Vec::new();
+        let (mut topics, mut asked) = (Vec::new(), Vec::new());
         let mut pattern = None;
         match interest {
             Interest::Topics(names) => {
-                for name in names {
-                    topics.extend(self.resolve(&name)?);
+                for name in &names {
+                    topics.extend(self.resolve(name)?);
                 }
+                asked = names;
             }
             Interest::Pattern(wanted) => {
                 let mut found: Vec<_> = self.topics.keys().filter(|name| wanted.matches(name)).cloned().collect();
@@ -384,7 +403,7 @@ impl Broker {
             }
         }
         let subscription: Arc<str> = Arc::from(subscription);
-        let receiver = Receiver { settings, subscription, topics: Vec::new(), turn: 0, pattern };
+        let receiver = Receiver { settings, subscription, names: asked, topics: Vec::new(), turn: 0, pattern };
         self.receivers.insert(conn, receiver);
         for topic in &topics {
             if let Err(reason) = self.attach_at(conn, topic, start) {

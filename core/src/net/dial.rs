@@ -82,14 +82,14 @@ async fn connect(host: &Host, steps: &Steps) -> Result<Link> {
 /// Opens a tunnel through `proxy`. A `socks5://` proxy receives each address of the host in turn.
 async fn through(proxy: &Proxy, host: &Host, via: &Via, steps: &Steps) -> Result<Link> {
     if proxy.scheme != Scheme::Socks5 {
-        return tunnel(proxy, host, None, via, steps).await;
+        return tunnel(proxy, host, None, via, steps).await.map_err(Error::said_by_proxy);
     }
     let addresses = addresses::look_up(host, steps)
         .await
         .map_err(|error| error.adding("; with socks5h:// the proxy looks it up"))?;
     let mut outcome = Err(Error::new(ErrorKind::Connect, format!("{host} has no address")));
     for address in addresses {
-        outcome = tunnel(proxy, host, Some(address), via, steps).await;
+        outcome = tunnel(proxy, host, Some(address), via, steps).await.map_err(Error::said_by_proxy);
         if outcome.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Connect) {
             break;
         }

@@ -99,6 +99,20 @@ choices! {
         /// Snappy: fast.
         Snappy = "snappy" ("SNAPPY"),
     }
+    /// Whether a client offers permessage-deflate on WebSockets.
+    WebSocketCompression {
+        /// Never.
+        Off = "off" ("off"),
+        /// On each connection.
+        On = "on" ("on"),
+    }
+    /// What the compression of a WebSocket message refers to.
+    CompressionContext {
+        /// Earlier messages of the connection, which makes smaller ones.
+        Keep = "keep" ("keep"),
+        /// Only the message itself.
+        Reset = "reset" ("reset"),
+    }
     /// How a key is hashed to a partition.
     HashingScheme {
         /// Java's `String.hashCode`.

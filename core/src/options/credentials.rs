@@ -1,6 +1,6 @@
 //! The authentication methods among the options, and the check that at most one is given.
 
-use super::{AuthTokenIn, OAuth2AuthMethod, Options};
+use super::{AuthTokenIn, OAuth2AuthMethod, Options, refuse};
 use crate::error::{Error, Result};
 
 const OAUTH2: &[&str] = &[
@@ -33,10 +33,6 @@ const ALTERNATIVES: [(&str, &str); 4] = [
     ("oauth2_key_file", "oauth2_client_secret"),
     ("oauth2_issuer_url", "oauth2_token_endpoint"),
 ];
-
-fn refuse(why: impl Into<String>) -> Result<()> {
-    Err(Error::invalid(why))
-}
 
 impl Options {
     fn uses(&self, way: &[&str]) -> bool {
@@ -97,10 +93,10 @@ impl Options {
     /// Checks that there is at most one authentication method, of which a part may be inherited.
     pub(crate) fn check_one_way(&self) -> Result<()> {
         if let [one, other, ..] = self.ways()[..] {
-            return refuse(format!("{one} and {other} exclude each other: give one way to authenticate"));
+            return refuse(one, format!("{one} and {other} exclude each other: give one way to authenticate"));
         }
         if self.is_set("auth_plugin") != self.is_set("auth_params") {
-            return refuse("auth_plugin and auth_params need each other: give both or none");
+            return refuse("auth_plugin", "auth_plugin and auth_params need each other: give both or none");
         }
         Ok(())
     }
@@ -116,16 +112,23 @@ impl Options {
         if !self.uses(BASIC) {
             return Ok(());
         }
-        let Some(user) = self.get::<str>("basic_user") else { return refuse("basic_password needs basic_user") };
+        let Some(user) = self.get::<str>("basic_user") else {
+            return refuse("basic_password", "basic_password needs basic_user");
+        };
         if self.get::<AuthTokenIn>("auth_token_in") == Some(AuthTokenIn::Query) {
-            return refuse("auth_token_in=query is for tokens: basic_user can only be sent in a header");
+            return refuse(
+                "auth_token_in",
+                "auth_token_in=query is for tokens: basic_user can only be sent in a header",
+            );
         }
         if user.contains(':') {
-            return refuse("option \"basic_user\": a user of HTTP Basic authentication has no colon in its name");
+            return Err(Error::option("basic_user", "a user of HTTP Basic authentication has no colon in its name"));
         }
         match (self.is_set("basic_password"), self.is_set("basic_password_file")) {
-            (true, true) => refuse("basic_password and basic_password_file exclude each other: give one of them"),
-            (false, false) => refuse("basic_user needs basic_password or basic_password_file"),
+            (true, true) => {
+                refuse("basic_password", "basic_password and basic_password_file exclude each other: give one of them")
+            }
+            (false, false) => refuse("basic_user", "basic_user needs basic_password or basic_password_file"),
             _ => Ok(()),
         }
     }
@@ -134,7 +137,7 @@ impl Options {
         if !self.uses(OAUTH2) {
             let detail = OAUTH2_DETAILS.iter().find(|key| self.is_set(key) && !self.uses(PLUGIN));
             return match detail {
-                Some(key) => refuse(format!("{key} needs OAuth2: give oauth2_key_file, or oauth2_client_id")),
+                Some(key) => refuse(key, format!("{key} needs OAuth2: give oauth2_key_file, or oauth2_client_id")),
                 None => Ok(()),
             };
         }
@@ -144,22 +147,34 @@ impl Options {
         let secret = self.is_set("oauth2_client_secret");
         if key_file && (id || secret) {
             let other = if id { "oauth2_client_id" } else { "oauth2_client_secret" };
-            return refuse(format!("oauth2_key_file and {other} exclude each other: give one of them"));
+            return refuse(
+                "oauth2_key_file",
+                format!("oauth2_key_file and {other} exclude each other: give one of them"),
+            );
         }
         if !key_file && !id {
-            return refuse("OAuth2 needs oauth2_key_file, or oauth2_client_id with oauth2_client_secret");
+            return refuse(
+                "oauth2_key_file",
+                "OAuth2 needs oauth2_key_file, or oauth2_client_id with oauth2_client_secret",
+            );
         }
         if by_certificate && !self.has_pem("tls_cert") {
-            return refuse("oauth2_auth_method=tls_client_auth needs tls_cert_file and tls_key_file");
+            return refuse(
+                "oauth2_auth_method",
+                "oauth2_auth_method=tls_client_auth needs tls_cert_file and tls_key_file",
+            );
         }
         if by_certificate && secret {
-            return refuse("oauth2_auth_method=tls_client_auth sends no secret: leave out oauth2_client_secret");
+            return refuse(
+                "oauth2_auth_method",
+                "oauth2_auth_method=tls_client_auth sends no secret: leave out oauth2_client_secret",
+            );
         }
         if !key_file && !secret && !by_certificate {
-            return refuse("oauth2_client_id needs oauth2_client_secret");
+            return refuse("oauth2_client_id", "oauth2_client_id needs oauth2_client_secret");
         }
         if !key_file && !self.is_set("oauth2_issuer_url") && !self.is_set("oauth2_token_endpoint") {
-            return refuse("oauth2_client_id needs oauth2_issuer_url or oauth2_token_endpoint");
+            return refuse("oauth2_client_id", "oauth2_client_id needs oauth2_issuer_url or oauth2_token_endpoint");
         }
         Ok(())
     }
@@ -169,6 +184,7 @@ impl Options {
 mod tests {
     use super::*;
     use crate::options::Roles;
+    use crate::options::tests::assert_documented;
 
     fn client() -> Options {
         Options::new().oauth2_issuer_url("https://idp").oauth2_client_id("id").oauth2_client_secret("s3cret")
@@ -186,7 +202,9 @@ mod tests {
             (supplier().basic_user("u").basic_password("s3cret"), "basic_user", "a token supplier"),
             (supplier().auth_token("s3cret"), "auth_token", "a token supplier"),
         ] {
-            let error = options.check(Roles::CONNECTION).unwrap_err().to_string();
+            let error = options.check(Roles::CONNECTION).unwrap_err();
+            assert_documented(&error);
+            let error = error.to_string();
             assert!(error.contains(one) && error.contains(other) && error.contains("exclude each other"), "{error}");
             assert!(!error.contains("s3cret"), "{error}");
         }
@@ -212,7 +230,9 @@ mod tests {
             (certificate(), "needs tls_cert_file"),
             (certificate().tls_cert_file("c").tls_key_file("k"), "leave out oauth2_client_secret"),
         ] {
-            let error = options.check(Roles::CONNECTION).unwrap_err().to_string();
+            let error = options.check(Roles::CONNECTION).unwrap_err();
+            assert_documented(&error);
+            let error = error.to_string();
             assert!(error.contains(says), "{says}: {error}");
         }
         assert!(client().check(Roles::CONNECTION).is_ok());

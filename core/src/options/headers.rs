@@ -17,7 +17,7 @@ const OWN_PREFIXES: &[&str] = &["sec-websocket-", "proxy-"];
 /// Parses the headers of the option `headers`: `Name: value`, one per line.
 pub(crate) fn of_lines(lines: &str) -> Result<HeaderMap> {
     let pairs = lines.split('\n').map(|line| line.split_once(':').unwrap_or((line, "")));
-    header_map(pairs).map_err(|why| Error::invalid(format!("option \"headers\": {why}")))
+    header_map(pairs).map_err(|why| Error::option("headers", why))
 }
 
 /// Returns the headers with these names and values, or the error of an invalid one. Errors do not quote values, which

@@ -8,6 +8,7 @@ mod credentials;
 mod describe;
 mod gateway;
 mod headers;
+mod json;
 mod spec;
 mod table;
 
@@ -32,6 +33,11 @@ pub(crate) use table::Resolved;
 pub use table::{OPTIONS, find};
 
 use spec::{Setting, Value, check, parse};
+
+/// Returns the error of an option that cannot be combined with others.
+fn refuse(key: &str, why: impl Into<String>) -> Result<()> {
+    Err(Error::invalid(why).see_option(key))
+}
 
 /// Options for a client or for what it opens. Unset options have the defaults of the table.
 ///
@@ -214,7 +220,8 @@ impl Options {
                     "option {key:?} applies to {} and not to {}",
                     spec.roles.names().join(", "),
                     roles.names().last().unwrap_or(&"this"),
-                )));
+                ))
+                .see_option(key));
             }
         }
         self.clone().resolve().check_combinations(roles)
@@ -254,77 +261,100 @@ impl Options {
 impl Resolved {
     /// Checks for combinations that cannot work.
     fn check_combinations(&self, roles: Roles) -> Result<()> {
-        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
         self.given.check_credentials()?;
         self.given.check_tls(self.tls_insecure)?;
         self.check_headers()?;
         if self.backoff_min > self.backoff_max {
-            return refuse("backoff_min is larger than backoff_max");
+            return refuse("backoff_min", "backoff_min is larger than backoff_max");
         }
         if self.enable_retry {
             if !self.subscription_type.is_shared() {
                 return refuse(
+                    "enable_retry",
                     "enable_retry needs subscription_type shared or key_shared: others deliver at once, not later",
                 );
             }
         } else if self.retry_letter_topic.is_some() {
-            return refuse("retry_letter_topic needs enable_retry");
+            return refuse("retry_letter_topic", "retry_letter_topic needs enable_retry");
         } else if self.dead_letter_topic.is_some() && self.max_redeliver_count.is_none() {
-            return refuse("dead_letter_topic needs max_redeliver_count: say after how many redeliveries");
+            return refuse(
+                "dead_letter_topic",
+                "dead_letter_topic needs max_redeliver_count: say after how many redeliveries",
+            );
         }
         if self.effectively_once {
             if self.name.is_none() {
-                return refuse("effectively_once needs a name: the broker tells duplicates by the producer's name");
+                return refuse(
+                    "effectively_once",
+                    "effectively_once needs a name: the broker tells duplicates by the producer's name",
+                );
             }
             if self.on_disconnect == OnDisconnect::Fail {
-                return refuse("effectively_once sends again after a disconnect, which on_disconnect=fail forbids");
+                return refuse(
+                    "effectively_once",
+                    "effectively_once sends again after a disconnect, which on_disconnect=fail forbids",
+                );
             }
         }
         if self.effectively_once && self.batch_enabled {
             return refuse(
+                "effectively_once",
                 "effectively_once excludes batch_enabled: the broker judges a batch by its first message, and would drop \
                  one that holds both old and new messages",
             );
         }
         self.check_encryption(roles)?;
         if self.connections > 1 && !self.subscription_type.is_shared() {
-            return refuse("connections above 1 needs subscription_type shared or key_shared");
+            return refuse("connections", "connections above 1 needs subscription_type shared or key_shared");
         }
         Ok(())
     }
 
     fn check_encryption(&self, roles: Roles) -> Result<()> {
-        let refuse = |why: &str| Err(Error::invalid(why.to_owned()));
         let reader = self.given.crypto_key_reader.is_some();
         let (public, private) = (self.encryption_public_key_file.is_some(), self.encryption_private_key_file.is_some());
         if reader && (public || private) {
-            return refuse("a crypto key reader and key files exclude each other: give one of them");
+            let file = if public { "encryption_public_key_file" } else { "encryption_private_key_file" };
+            return refuse(file, "a crypto key reader and key files exclude each other: give one of them");
         }
         if reader && roles.intersects(Roles::READER) {
-            return refuse("readers cannot decrypt: the proxy tells them no encryption context; use a consumer");
+            return Err(Error::invalid(
+                "readers cannot decrypt: the proxy tells them no encryption context; use a consumer",
+            ));
         }
         if reader && !roles.intersects(Roles::PRODUCER.and(Roles::CONSUMER)) {
-            return refuse("a crypto key reader is for a producer or a consumer: give it to those");
+            return Err(Error::invalid("a crypto key reader is for a producer or a consumer: give it to those"));
         }
         if roles.intersects(Roles::PRODUCER) && self.encryption_key.is_some() != (reader || public) {
-            return refuse("encryption_key needs encryption_public_key_file or a crypto key reader, and they need it");
+            return refuse(
+                "encryption_key",
+                "encryption_key needs encryption_public_key_file or a crypto key reader, and they need it",
+            );
         }
         if self.encryption_key.is_some() && self.encryption_keys.is_some() {
-            return refuse("encryption_key encrypts here and encryption_keys in the proxy: give one of them");
+            return refuse(
+                "encryption_key",
+                "encryption_key encrypts here and encryption_keys in the proxy: give one of them",
+            );
         }
         if self.encryption_key.is_some() && self.batch_enabled {
             return refuse(
+                "encryption_key",
                 "encryption_key excludes batch_enabled: the proxy cannot make batches of what it cannot read",
             );
         }
         if roles.intersects(Roles::CONSUMER) && (reader || private) && self.max_redeliver_count.is_some() {
             return refuse(
+                "max_redeliver_count",
                 "max_redeliver_count excludes decryption: the proxy writes dead letters without their data keys, so nobody \
                  could ever read them",
             );
         }
         if roles.intersects(Roles::CONSUMER) && (reader || private) && self.enable_retry {
-            return refuse("enable_retry excludes decryption: the copies would be stored as everybody can read them");
+            return refuse(
+                "enable_retry",
+                "enable_retry excludes decryption: the copies would be stored as everybody can read them",
+            );
         }
         Ok(())
     }
@@ -447,6 +477,35 @@ mod tests {
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 
+    /// Checks that the error ends with the place of an option that exists.
+    pub(super) fn assert_documented(error: &Error) {
+        let text = error.to_string();
+        let key = text.rsplit_once(" (see docs/configuration.md#").and_then(|(_, rest)| rest.strip_suffix(')'));
+        assert!(key.is_some_and(|key| OPTIONS.iter().any(|spec| spec.key == key)), "{text}");
+    }
+
+    #[test]
+    fn errors_about_values_end_with_where_the_option_is_documented() {
+        for (key, value) in [
+            ("queue_size", "0"),
+            ("receiver_queue_size", "0"),
+            ("ordering", "random"),
+            ("proxy", "ftp://squid"),
+            ("no_proxy", "a b/c/d"),
+            ("headers", "none"),
+            ("auth_token", "\n"),
+            ("queue_sizes", "1"),
+        ] {
+            assert_documented(&Options::new().set(key, value).unwrap_err());
+        }
+        let error = Options::new().queue_size(0).check(Roles::CONSUMER).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "option \"queue_size\": expected a whole number from 1 to 1000, got \"0\" \
+             (see docs/configuration.md#queue_size)"
+        );
+    }
+
     #[test]
     fn combinations_that_cannot_work_are_errors() {
         for options in [
@@ -460,7 +519,7 @@ mod tests {
             Options::new().connections(2),
             Options::new().backoff_min(Duration::from_secs(60)),
         ] {
-            assert!(options.check(Roles(15)).is_err(), "{options:?}");
+            assert_documented(&options.check(Roles(15)).unwrap_err());
         }
     }
 

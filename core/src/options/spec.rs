@@ -331,8 +331,8 @@ fn bad_value(spec: &OptionSpec, text: &str) -> Error {
     let key = spec.key;
     let expected = spec.kind.describe();
     match spec.kind {
-        Kind::Secret => Error::invalid(format!("option {key:?}: expected {expected}, of printable ASCII characters")),
-        kind if kind.is_secret() => Error::invalid(format!("option {key:?}: expected {expected}")),
-        _ => Error::invalid(format!("option {key:?}: expected {expected}, got {text:?}")),
+        Kind::Secret => Error::option(key, format!("expected {expected}, of printable ASCII characters")),
+        kind if kind.is_secret() => Error::option(key, format!("expected {expected}")),
+        _ => Error::option(key, format!("expected {expected}, got {text:?}")),
     }
 }

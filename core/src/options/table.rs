@@ -197,6 +197,15 @@ table! {
     keep_trying: bool = Kind::Bool, "false", &[], CONNECTION;
     /// Largest frame accepted from the server, in bytes. A message of 5 MiB makes a frame of about 7 MiB.
     max_frame_bytes: i64 = int(1_024, 1_073_741_824), "67108864", &[], CONNECTION;
+    /// Compress WebSocket messages in both directions (permessage-deflate, RFC 7692), if the server agrees. It saves bytes
+    /// and costs processor time: see `docs/gateways.md`.
+    websocket_compression: WebSocketCompression = WebSocketCompression::KIND, "off", &[], CONNECTION;
+    /// The effort of `websocket_compression`: 1 is the fastest, 9 makes the smallest messages.
+    websocket_compression_level: u32 = int(1, 9), "1", &[], CONNECTION;
+    /// The length, in bytes of JSON, from which `websocket_compression` compresses a WebSocket message.
+    websocket_compression_min: u32 = int(0, 1_073_741_824), "256", &[], CONNECTION;
+    /// Whether `websocket_compression` refers to earlier messages of the connection. With `reset` neither side does.
+    websocket_compression_context: CompressionContext = CompressionContext::KIND, "keep", &[], CONNECTION;
     /// Where Pulsar's REST API is, if not at the client's hosts: `http://host:port` or `https://host:port`; separate
     /// several hosts by commas.
     admin_url: str = Kind::Text, "", &[], CONNECTION;
@@ -324,19 +333,23 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("negative_ack_redelivery_delay", "negative_ack_delay"),
 ];
 
-/// The row of `key`, or an error that names the nearest key, if any is near.
+/// Returns the row of `key`, or an error that names the nearest key, if any is near.
 pub fn find(key: &str) -> Result<&'static OptionSpec> {
     let wanted = ALIASES.iter().find_map(|(alias, key_)| (*alias == key).then_some(*key_)).unwrap_or(key);
     OPTIONS.iter().find(|spec| spec.key == wanted).ok_or_else(|| {
         let nearest = OPTIONS.iter().map(|spec| (distance(key, spec.key), spec.key)).min();
         // Another word, if more than half of it is other.
         let near = nearest.filter(|(distance, _)| distance * 2 <= key.chars().count().cast_signed());
-        let hint = near.map_or("docs/configuration.md has all".into(), |(_, key)| format!("the nearest is {key:?}"));
-        Error::invalid(format!("there is no option {key:?}; {hint}"))
+        match near {
+            Some((_, near)) => {
+                Error::invalid(format!("there is no option {key:?}; the nearest is {near:?}")).see_option(near)
+            }
+            None => Error::invalid(format!("there is no option {key:?}; docs/configuration.md has all")),
+        }
     })
 }
 
-/// The edit distance, less what both begin with: who writes `batching` means `batch_enabled`, not `ordering`.
+/// Returns the edit distance minus the length of the common beginning: `batching` is nearest to `batch_enabled`.
 fn distance(key: &str, candidate: &str) -> isize {
     let beginning = key.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
     edit_distance(key, candidate).cast_signed() - beginning.cast_signed()

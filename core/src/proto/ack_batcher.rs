@@ -20,6 +20,8 @@ pub(crate) struct AckBatcher {
     ready_at: Option<Moment>,
     /// Whether queued frames may be sent now.
     ready: bool,
+    /// Whether frames are kept until they are released or cleared.
+    held: bool,
 }
 
 impl AckBatcher {
@@ -30,6 +32,7 @@ impl AckBatcher {
             batch_size: (window / 4).clamp(1, MAX_ACK_BATCH),
             ready_at: None,
             ready: false,
+            held: false,
         }
     }
 
@@ -37,16 +40,30 @@ impl AckBatcher {
         self.frames.push_back(frame);
         if self.frames.len() >= self.batch_size {
             self.flush();
-        } else if !self.ready {
-            self.ready_at.get_or_insert(now + MAX_ACK_DELAY);
+        } else {
+            self.expect(now);
         }
     }
 
     /// Starts the delay now: messages were delivered, so acknowledgements will follow.
     pub(crate) fn expect(&mut self, now: Moment) {
-        if !self.ready {
+        if !self.ready && !self.held {
             self.ready_at.get_or_insert(now + MAX_ACK_DELAY);
         }
+    }
+
+    /// Keeps what is pushed from now on. Returns what was queued before.
+    pub(crate) fn hold(&mut self) -> VecDeque<Frame<'static>> {
+        self.held = true;
+        self.ready = false;
+        self.ready_at = None;
+        std::mem::take(&mut self.frames)
+    }
+
+    /// Sends what was kept.
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+        self.flush();
     }
 
     /// Returns how many more frames fill the batch. A smaller batch is sent at the timeout.
@@ -59,7 +76,7 @@ impl AckBatcher {
 
     /// Sends what is queued without further delay.
     pub(crate) fn flush(&mut self) {
-        self.ready = !self.frames.is_empty();
+        self.ready = !self.frames.is_empty() && !self.held;
         self.ready_at = None;
     }
 

@@ -54,6 +54,11 @@ pub(crate) enum Command<T> {
     Permit {
         messages: usize,
     },
+    /// Keeps the acknowledgements that are made from now on, because the subscription is about to be moved: one that
+    /// arrives afterwards would undo a part of that. A restart drops them.
+    HoldAcks,
+    /// Sends the acknowledgements that were kept, because the subscription was not moved.
+    ReleaseAcks,
     /// Restarts at another position in the topic: earlier messages no longer count, and a new connection delivers what
     /// follows.
     Restart {
@@ -331,6 +336,9 @@ impl<T> Role for ConsumerRole<T> {
             self.events.push_back(Event::Unsubscribed(ticket, Err(refused)));
         }
         let lost = self.acks.clear();
+        if self.restart.wanted().is_some() {
+            self.acks.release();
+        }
         self.counters.acks_dropped.add(lost as u64);
         self.counters.unacked.sub(self.unacked.frames() as u64);
         self.unacked.disconnected();
@@ -420,10 +428,15 @@ impl<T> Role for ConsumerRole<T> {
                     self.control.push_back(Frame::Permit(messages));
                 }
             }
+            Command::HoldAcks => self.control.extend(self.acks.hold()),
+            Command::ReleaseAcks => self.acks.release(),
             Command::Restart { ticket } => {
                 self.unacked.forget_through();
                 self.counters.acks_dropped.add((self.acks.clear() + self.travelling.len()) as u64);
                 self.travelling.clear();
+                if !self.connected {
+                    self.acks.release();
+                }
                 self.events.extend(self.restart.begin(ticket, self.connection, self.connected).map(Event::restarted));
             }
             Command::IsEndOfTopic { ticket } => self.requests.push(ticket, Request::EndOfTopic),
@@ -463,6 +476,10 @@ impl<T> Role for ConsumerRole<T> {
 
     fn wake_threshold(&self) -> usize {
         self.acks.wake_threshold()
+    }
+
+    fn held_by_server(&self) -> Option<&'static str> {
+        Some("the subscription")
     }
 
     fn wants_reconnect(&self) -> Option<&'static str> {

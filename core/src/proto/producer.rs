@@ -34,8 +34,8 @@ pub(crate) enum Command<T, H> {
     },
 }
 
-/// How long a message may be in doubt.
-pub(crate) const DOUBT: Duration = Duration::from_secs(10);
+/// How long a message may be in doubt. A broker that was killed takes most of a minute until its REST API answers.
+pub(crate) const DOUBT: Duration = Duration::from_secs(60);
 
 /// The outcome of a command.
 pub(crate) enum Event<T, H> {
@@ -135,6 +135,8 @@ pub(crate) struct ProducerRole<T, H> {
     /// When the current connection opened.
     connected: Option<Moment>,
     failed: Option<Error>,
+    /// Why the latest attempt to connect failed, until one succeeds.
+    unreachable: Option<Error>,
     counters: Arc<Counters>,
 }
 
@@ -166,6 +168,7 @@ impl<T, H> ProducerRole<T, H> {
             rekey: false,
             connected: None,
             failed: None,
+            unreachable: None,
             counters,
         }
     }
@@ -248,6 +251,15 @@ impl<T, H> ProducerRole<T, H> {
         }
     }
 
+    /// Returns the error of a message that did not end before its deadline.
+    fn late(&self, entry: &Entry<T, H>, deadline: Moment) -> Error {
+        let late = Error::new(ErrorKind::Timeout, self.why_late(entry, deadline));
+        match &self.unreachable {
+            Some(error) => late.caused_by(error.clone()),
+            None => late,
+        }
+    }
+
     /// Returns what delayed a message past its `deadline`.
     fn why_late(&self, entry: &Entry<T, H>, deadline: Moment) -> &'static str {
         let connected = self.connected.is_some_and(|since| since < deadline);
@@ -322,7 +334,8 @@ fn unclear_duplicate(kind: ErrorKind) -> Error {
     Error::new(
         kind,
         "the broker dropped the message as a duplicate before the producer had a receipt: either the message is stored, \
-         and the server sent it twice, or the producer name has been used with higher sequence ids, and it is not",
+         and the server sent it twice, or the producer name has been used with higher sequence ids, and it is not; the \
+         REST API (option admin_url) did not tell which",
     )
 }
 
@@ -349,10 +362,15 @@ impl<T, H> Role for ProducerRole<T, H> {
 
     fn handle_connected(&mut self, now: Moment, _connection: u64) {
         self.connected = Some(now);
+        self.unreachable = None;
         self.next = 0;
         self.resync = false;
         self.rekey = false;
         self.first_connection = None;
+    }
+
+    fn handle_unreachable(&mut self, error: &Error) {
+        self.unreachable = Some(error.clone());
     }
 
     fn handle_disconnected(&mut self, _now: Moment, why: &Error) {
@@ -503,7 +521,7 @@ impl<T, H> Role for ProducerRole<T, H> {
             let attempted = entry.attempts > 0;
             let error = match self.doubts.iter().any(|(other, _)| *other == context) {
                 true => unclear_duplicate(ErrorKind::Timeout),
-                false => Error::new(ErrorKind::Timeout, self.why_late(entry, at)),
+                false => self.late(entry, at),
             };
             // The numbers of the messages after it depend on resending this one, unless one of them is stored. While
             // disconnected, the next connection may already have been asked to begin at this number.
@@ -539,6 +557,10 @@ impl<T, H> Role for ProducerRole<T, H> {
 
     fn poll_event(&mut self) -> Option<Event<T, H>> {
         self.events.pop_front()
+    }
+
+    fn held_by_server(&self) -> Option<&'static str> {
+        Some("the producer's name")
     }
 
     fn wants_reconnect(&self) -> Option<&'static str> {

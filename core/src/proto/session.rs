@@ -36,6 +36,8 @@ pub(crate) trait Role {
     fn handle_connected(&mut self, now: Moment, connection: u64);
     /// Handles the loss of the connection; the outcome of what was in flight on it is uncertain.
     fn handle_disconnected(&mut self, now: Moment, why: &Error);
+    /// Handles that no host could be reached, after which the session waits and tries again.
+    fn handle_unreachable(&mut self, _error: &Error) {}
     /// Handles the text of a frame. On an error the frame is not part of the protocol, and the session reports and
     /// skips it.
     fn handle_text(&mut self, now: Moment, text: &str) -> Result<()>;
@@ -64,6 +66,10 @@ pub(crate) trait Role {
 
     /// Returns whether nothing is left to do before a close.
     fn is_idle(&self) -> bool;
+    /// Returns what the server holds for a connection, and grants to no other meanwhile.
+    fn held_by_server(&self) -> Option<&'static str> {
+        None
+    }
     /// Returns why the role cannot continue after this disconnect, if it cannot.
     fn cannot_resume(&self) -> Option<Error> {
         None
@@ -101,6 +107,23 @@ pub(crate) struct Policy {
     pub(crate) backoff_min: Duration,
     pub(crate) backoff_max: Duration,
     pub(crate) seed: u64,
+}
+
+#[cfg(any(test, feature = "benching"))]
+impl Policy {
+    /// One host with short waits, for tests and benchmarks.
+    pub(crate) const LOCAL: Policy = Policy {
+        hosts: 1,
+        first_host: 0,
+        lazy: true,
+        keep_trying: false,
+        max_reconnects: 0,
+        ping_interval: Duration::from_secs(30),
+        pong_timeout: Duration::from_secs(10),
+        backoff_min: Duration::from_millis(100),
+        backoff_max: Duration::from_secs(10),
+        seed: 42,
+    };
 }
 
 /// An action for the driver.
@@ -218,6 +241,8 @@ pub(crate) struct Session<R> {
     failures: u32,
     /// When the first attempt met a conflict.
     taken_since: Option<Moment>,
+    /// When the latest connection was lost.
+    lost_at: Option<Moment>,
     connections: u64,
     /// The deadline for what is in flight, set when a close has begun.
     linger_until: Option<Moment>,
@@ -238,6 +263,7 @@ impl<R: Role> Session<R> {
             round: Vec::new(),
             failures: 0,
             taken_since: None,
+            lost_at: None,
             connections: 0,
             linger_until: None,
             idle: Idle::default(),
@@ -308,7 +334,7 @@ impl<R: Role> Session<R> {
             let round = std::mem::take(&mut self.round);
             // Another host may grant what one refuses: a handle ends only when all errors are fatal.
             let fatal = round.iter().all(|error| self.is_fatal(error));
-            let error = self.all_failed(round);
+            let error = self.explain_conflict(now, self.all_failed(round));
             let first = self.connections == 0 && !self.policy.lazy;
             let enough = self.policy.max_reconnects > 0 && self.failures >= self.policy.max_reconnects;
             let mut wait = self.backoff.next();
@@ -320,11 +346,27 @@ impl<R: Role> Session<R> {
                 return self.end(Some(error));
             }
             self.phase = Phase::Waiting { until: now + wait };
+            self.role.handle_unreachable(&error);
             self.changes.push_back(Change::Disconnected { host: failed_host, error, retry_in: wait, intended: false });
             self.update(now);
         } else {
             self.connect();
         }
+    }
+
+    /// Appends to a conflict who may be in the way, since when, and what to set. A server that has not noticed the end of
+    /// a connection refuses the next one.
+    fn explain_conflict(&self, now: Moment, error: Error) -> Error {
+        let Some(held) = self.role.held_by_server().filter(|_| error.kind() == ErrorKind::Busy) else { return error };
+        let holder = match self.lost_at {
+            Some(at) => format!("the connection that this client lost {} s ago", now.saturating_sub(at).as_secs()),
+            None => "a client that vanished".to_owned(),
+        };
+        error.adding(&format!(
+            "; if no other client has {held}, the server still holds it for {holder}: in its configuration, \
+             webSocketSessionIdleTimeoutMillis (300 s by default) bounds that time, and webSocketPingDurationSeconds has to \
+             be off"
+        ))
     }
 
     /// Returns how much longer to retry a first attempt that meets a conflict.
@@ -374,6 +416,7 @@ impl<R: Role> Session<R> {
                 if open.useful {
                     self.backoff.reset();
                 }
+                self.lost_at = Some(now);
                 self.role.handle_disconnected(now, &error);
                 if let Some(stuck) = self.role.cannot_resume() {
                     return self.end(Some(stuck.caused_by(error)));
@@ -512,7 +555,10 @@ impl<R: Role> Session<R> {
                     self.actions.push_back(Action::Ping);
                 }
                 PingAction::Dead => {
-                    let silence = format!("nothing came within {:?} after a ping", self.policy.pong_timeout);
+                    let mut silence = format!("nothing came within {:?} after a ping", self.policy.pong_timeout);
+                    if let Some(held) = self.role.held_by_server() {
+                        silence += &format!("; until the server notices that, it holds {held} for this connection");
+                    }
                     self.actions.push_back(Action::Drop);
                     self.handle_disconnected(now, Error::new(ErrorKind::Connect, silence));
                 }

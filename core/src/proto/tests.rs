@@ -25,18 +25,7 @@ fn cases() -> ProptestConfig {
 }
 
 fn policy() -> Policy {
-    Policy {
-        hosts: 1,
-        first_host: 0,
-        lazy: true,
-        keep_trying: false,
-        max_reconnects: 0,
-        ping_interval: Duration::from_secs(30),
-        pong_timeout: Duration::from_secs(10),
-        backoff_min: Duration::from_millis(100),
-        backoff_max: Duration::from_secs(10),
-        seed: 42,
-    }
+    Policy::LOCAL
 }
 
 fn broken() -> Error {
@@ -149,6 +138,15 @@ impl<R: Role> World<R> {
 
     fn events(&mut self) -> Vec<R::Event> {
         std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    /// Returns the errors of the disconnects so far.
+    fn disconnections(&self) -> Vec<Error> {
+        let error = |change: &Change| match change {
+            Change::Disconnected { error, .. } => Some(error.clone()),
+            _ => None,
+        };
+        self.changes.iter().filter_map(error).collect()
     }
 
     /// Returns how the session ended.

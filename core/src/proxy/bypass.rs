@@ -37,7 +37,8 @@ impl Bypass {
             Some(entry) => Err(Error::invalid(format!(
                 "option no_proxy: {entry:?} is no entry of such a list; expected *, a domain such as example.org, an address, \
                  or a network such as 10.0.0.0/8, each with :port if it is for that port only"
-            ))),
+            ))
+            .see_option("no_proxy")),
         }
     }
 

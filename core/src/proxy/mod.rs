@@ -45,7 +45,7 @@ impl Proxies {
         let proxy = match setting {
             "env" => environment.proxy(protocol, tls).map(|proxy| proxy.map(Arc::new)),
             "none" => Ok(None),
-            url => Ok(Some(Arc::new(Proxy::parse(url, OPTION)?))),
+            url => Ok(Some(Arc::new(parse(url)?))),
         };
         let bypass = match exceptions {
             Some(list) => Bypass::parse(list)?,
@@ -83,8 +83,12 @@ impl Proxies {
 pub(crate) fn check_setting(text: &str) -> Result<()> {
     match text {
         "env" | "none" => Ok(()),
-        url => Proxy::parse(url, OPTION).map(drop),
+        url => parse(url).map(drop),
     }
+}
+
+fn parse(url: &str) -> Result<Proxy> {
+    Proxy::parse(url, OPTION).map_err(|error| error.see_option("proxy"))
 }
 
 /// Checks whether the option `no_proxy` may have this value.
@@ -96,7 +100,7 @@ pub(crate) fn check_bypass(text: &str) -> Result<()> {
 pub(crate) fn shown(text: &str) -> String {
     match text {
         "env" | "none" => text.to_owned(),
-        url => Proxy::parse(url, OPTION).map_or_else(|_| "(not a proxy)".into(), |proxy| proxy.to_string()),
+        url => parse(url).map_or_else(|_| "(not a proxy)".into(), |proxy| proxy.to_string()),
     }
 }
 

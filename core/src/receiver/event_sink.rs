@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::proto::consumer::Event;
 use crate::proto::session::Change;
 use crate::receiver::inbox::Inbox;
+use crate::stats::Counters;
 use crate::status::{self, Reporter};
 
 pub(super) struct ReceiverSink {
@@ -111,6 +112,7 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
 
     fn handle_change(&mut self, change: Change, route: &Route) {
         if let Change::Ended { error, .. } = &change {
+            self.reporter.announce(&change);
             self.inbox.push(&mut self.arrived);
             self.ended = true;
             match error {
@@ -150,5 +152,13 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
 
     fn handle_pong(&mut self, at: SystemTime) {
         self.reporter.ponged(at);
+    }
+
+    fn handle_compression(&mut self, accepted: bool) {
+        self.reporter.compressed(accepted);
+    }
+
+    fn counters(&self) -> &Arc<Counters> {
+        self.reporter.counters()
     }
 }

@@ -18,9 +18,70 @@ macro_rules! receiver_methods {
             self.inner.receiver.receive(max).await
         }
 
+        /// As `receive_many`, but calls `callback` with the result, exactly once, on the client's callback thread. While
+        /// several of these wait, the order of their messages is not defined.
+        ///
+        /// Returns an error if the handle is already closed; the callback is then not called.
+        pub fn receive_with(
+            &self,
+            max: usize,
+            timeout: Option<Duration>,
+            callback: impl FnOnce(Result<Vec<Message>>) + Send + 'static,
+        ) -> Result<()> {
+            let receiver = &self.inner.receiver;
+            let promise = receiver.client.callbacks.promise()?;
+            match self.try_receive_many(max) {
+                Ok(messages) if messages.is_empty() => {
+                    let waiting = self.clone();
+                    let receive = async move { waiting.receive_many(max).await };
+                    let started = self.complete_with(receive, timeout, callback);
+                    // Not before: polling must not end while a callback is still to come.
+                    drop(promise);
+                    started
+                }
+                Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+                outcome => {
+                    promise.keep(move || callback(outcome));
+                    Ok(())
+                }
+            }
+        }
+
+        /// Runs `operation`, such as a future of this library, on the library's threads. Then calls `callback` with its
+        /// result, exactly once, on the client's callback thread. The operation ends with
+        /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) when the handle is closed, and with
+        /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after `timeout`, if one is given.
+        ///
+        /// If this returns an error, the callback is not called.
+        pub fn complete_with<T: Send + 'static>(
+            &self,
+            operation: impl Future<Output = Result<T>> + Send + 'static,
+            timeout: Option<Duration>,
+            callback: impl FnOnce(Result<T>) + Send + 'static,
+        ) -> Result<()> {
+            let client = &self.inner.receiver.client;
+            self.inner.receiver.operations.start(&client.runtime, &client.callbacks, operation, timeout, callback)
+        }
+
+        /// As `close`, but calls `callback` with the result, after all its other callbacks.
+        pub fn close_with(&self, timeout: Duration, callback: impl FnOnce(Result<()>) + Send + 'static) -> Result<()> {
+            let client = &self.inner.receiver.client;
+            let closing = self.clone();
+            let close = async move { closing.close(timeout).await };
+            client.operations.start_to_end(&client.runtime, &client.callbacks, close, callback)
+        }
+
         /// Returns up to `max` queued messages, without waiting; none is not an error.
         pub fn try_receive_many(&self, max: usize) -> Result<Vec<Message>> {
             self.inner.receiver.try_receive(max)
+        }
+
+        /// Ends every receive that waits now with [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted). If none
+        /// waits, the next receive ends with it. An interrupted receive takes no message. Handlers are not interrupted.
+        pub fn interrupt(&self) -> Result<()> {
+            self.inner.receiver.client.runtime.check_fork()?;
+            self.inner.receiver.inbox.interrupt();
+            Ok(())
         }
 
         /// Puts back messages that were received and could not be given to the application. Made for bindings whose

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::stats::Counters;
 
@@ -36,6 +36,10 @@ struct State {
     ended: Option<Error>,
     /// Whether the handle was closed, so that queued messages are dropped.
     closed: bool,
+    /// How often receives were interrupted: those that began to wait before the last time end.
+    interrupts: u64,
+    /// The last interrupt has ended no receive yet, so it ends the next one.
+    interrupted: bool,
 }
 
 impl Inbox {
@@ -48,6 +52,8 @@ impl Inbox {
                 full: Vec::new(),
                 ended: None,
                 closed: false,
+                interrupts: 0,
+                interrupted: false,
             }),
             arrived: (0..lanes).map(|_| Notify::new()).collect(),
             bytes: AtomicUsize::new(0),
@@ -127,7 +133,28 @@ impl Inbox {
 
     /// Takes up to `max` messages of a lane without waiting; fails if the lane is empty and no more messages arrive.
     pub(crate) fn try_take(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        self.take_now(self.state(), lane, max)
+    }
+
+    /// As [`Inbox::try_take`], but for a receive, which an interrupt ends. `begun` is `None` when the receive begins,
+    /// and keeps what it has seen of interrupts while it waits.
+    pub(crate) fn try_receive(&self, max: usize, begun: &mut Option<u64>) -> Result<Vec<Message>> {
         let mut state = self.state();
+        let interrupts = *begun.get_or_insert(state.interrupts);
+        if (state.interrupted || state.interrupts != interrupts) && !state.closed {
+            state.interrupted = false;
+            let left = !state.lanes[0].is_empty();
+            drop(state);
+            if left {
+                // The message that woke this receive is for another one.
+                self.arrived[0].notify_one();
+            }
+            return Err(Error::new(ErrorKind::Interrupted, "the application interrupted the receive"));
+        }
+        self.take_now(state, 0, max)
+    }
+
+    fn take_now(&self, mut state: MutexGuard<'_, State>, lane: usize, max: usize) -> Result<Vec<Message>> {
         let count = state.lanes[lane].len().min(max);
         if count == 0 {
             return match &state.ended {
@@ -194,14 +221,38 @@ impl Inbox {
 
     /// Takes one to `max` messages of a lane. Dropping the future loses nothing.
     pub(crate) async fn take(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
+        self.until_taken(lane, || self.try_take(lane, max)).await
+    }
+
+    /// Takes one to `max` messages for a receive, which an interrupt ends. Dropping the future loses nothing.
+    pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
+        let mut begun = None;
+        self.until_taken(0, || self.try_receive(max, &mut begun)).await
+    }
+
+    /// Tries again whenever something happens to a lane, until messages were taken.
+    async fn until_taken(
+        &self,
+        lane: usize,
+        mut try_take: impl FnMut() -> Result<Vec<Message>>,
+    ) -> Result<Vec<Message>> {
         loop {
             let arrived = self.arrived[lane].notified();
-            let taken = self.try_take(lane, max)?;
+            let taken = try_take()?;
             if !taken.is_empty() {
                 return Ok(taken);
             }
             arrived.await;
         }
+    }
+
+    /// Ends the receives that wait; if none does, the next one.
+    pub(crate) fn interrupt(&self) {
+        let mut state = self.state();
+        state.interrupts += 1;
+        state.interrupted = true;
+        drop(state);
+        self.arrived[0].notify_waiters();
     }
 
     /// Puts back, at the front, messages that were taken and could not be given to the application.
@@ -268,7 +319,6 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::error::ErrorKind;
     use crate::message::Origin;
     use crate::runtime::block_on;
 
@@ -344,6 +394,54 @@ mod tests {
         assert_eq!(numbers(inbox.try_take(0, 9).unwrap()), [1]);
         let waited = block_on(inbox.take(0, 1), None).unwrap().unwrap();
         assert_eq!(waited.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    fn received(inbox: &Inbox) -> Result<Vec<u8>> {
+        let waited = block_on(inbox.receive(1), Some(std::time::Duration::from_secs(5))).unwrap();
+        waited.expect("it did not end").map(numbers)
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_next_receive_once_and_takes_nothing() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        deliver(&inbox, vec![message(1, None)]);
+        inbox.interrupt();
+        inbox.interrupt();
+        assert_eq!(received(&inbox).unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(received(&inbox).unwrap(), [1]);
+        inbox.interrupt();
+        inbox.end(Error::closed());
+        inbox.close();
+        assert_eq!(received(&inbox).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn an_interrupt_ends_every_receive_that_waits_and_no_later_one() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(inbox.receive(1))).collect();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(waiting.iter_mut().all(|receive| receive.as_mut().poll(&mut cx).is_pending()));
+        inbox.interrupt();
+        for receive in &mut waiting {
+            let Poll::Ready(Err(error)) = receive.as_mut().poll(&mut cx) else { panic!("it was not interrupted") };
+            assert_eq!(error.kind(), ErrorKind::Interrupted);
+        }
+        deliver(&inbox, vec![message(1, None)]);
+        assert_eq!(received(&inbox).unwrap(), [1]);
+    }
+
+    #[test]
+    fn an_interrupted_receive_passes_on_the_wake_up_of_a_message() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut interrupted = Box::pin(inbox.receive(1));
+        let mut other = Box::pin(inbox.receive(1));
+        assert!(interrupted.as_mut().poll(&mut cx).is_pending());
+        deliver(&inbox, vec![message(1, None)]);
+        inbox.interrupt();
+        assert!(matches!(interrupted.as_mut().poll(&mut cx), Poll::Ready(Err(_))));
+        let Poll::Ready(Ok(messages)) = other.as_mut().poll(&mut cx) else { panic!("the message is not there") };
+        assert_eq!(numbers(messages), [1]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::message::Message;
 use crate::message::batch_acks::Batches;
+use crate::operations::Operations;
 use crate::options::{Ordering as KeyOrdering, Resolved};
 use crate::outcome::{Outcome, Settle};
 use crate::proto::consumer::Event;
@@ -31,7 +32,7 @@ use crate::receiver::inbox::Inbox;
 use crate::receiver::polled::PolledProcessors;
 use crate::receiver::processors::{Handler, Processors, ended_within};
 use crate::retry::{self, RetryLetters};
-use crate::runtime::deadline_in;
+use crate::runtime::{self, deadline_in};
 use crate::stats::Counters;
 use crate::status::{self, Reporter, Status};
 use crate::topic::TopicName;
@@ -78,6 +79,7 @@ pub(crate) struct Receiver<C> {
     pub(crate) seeks: tokio::sync::Mutex<u64>,
     processors: OnceLock<Processors>,
     polled: OnceLock<PolledProcessors>,
+    pub(crate) operations: Operations,
     starting: Mutex<bool>,
     taken_from: AtomicBool,
     /// Whether a close has reported unsent acknowledgements already; later ones do not repeat it.
@@ -118,6 +120,7 @@ impl<C: IntoCommand> Receiver<C> {
             seeks: tokio::sync::Mutex::new(0),
             processors: OnceLock::new(),
             polled: OnceLock::new(),
+            operations: Operations::default(),
             starting: Mutex::new(false),
             taken_from: AtomicBool::new(false),
             told_left: AtomicBool::new(false),
@@ -231,7 +234,7 @@ impl<C: IntoCommand> Receiver<C> {
     pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.take(0, max.max(1)).await.map_err(name)?;
+        let taken = self.inbox.receive(max.max(1)).await.map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
@@ -240,7 +243,7 @@ impl<C: IntoCommand> Receiver<C> {
     pub(crate) fn try_receive(&self, max: usize) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.try_take(0, max).map_err(name)?;
+        let taken = self.inbox.try_receive(max, &mut None).map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
@@ -396,7 +399,13 @@ impl<C: IntoCommand> Receiver<C> {
                 return Ok(());
             }
             late |= !self.client.callbacks_passed(deadline).await;
-            polled.let_go();
+            if runtime::is_io_thread() {
+                // What the application made is dropped where it polls.
+                let polled = polled.clone();
+                self.client.callbacks.run(move || polled.let_go());
+            } else {
+                polled.let_go();
+            }
         }
         let (finish, (told, finished)) = (self.finish(deadline), oneshot::channel());
         self.client.runtime.spawn(async move {
@@ -405,6 +414,8 @@ impl<C: IntoCommand> Receiver<C> {
         });
         let _ = finished.await;
         let ended = status::ended(&running, "acknowledgements were not sent").await;
+        self.operations.cancel();
+        late |= !self.client.operations_ended(&self.operations, deadline).await;
         late |= !self.client.callbacks_passed(deadline).await;
         if late {
             let runs = Error::new(ErrorKind::Timeout, "a handler or a callback still runs");

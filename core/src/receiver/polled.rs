@@ -13,6 +13,7 @@ use crate::log::{Level, Log};
 use crate::outcome::Settle;
 
 /// The handlers of one consumer or reader.
+#[derive(Clone)]
 pub(crate) struct PolledProcessors {
     all: Vec<Arc<dyn LetGo>>,
 }

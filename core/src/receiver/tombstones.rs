@@ -62,7 +62,7 @@ pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
     let limiter = receiver.client.limiter.clone();
     let mut silence = Silence::default();
     receiver.client.runtime.spawn(async move {
-        let (mut wait, mut told) = (interval, Vec::new());
+        let (mut wait, mut reported) = (interval, Vec::new());
         loop {
             sleep(jittered(wait)).await;
             wait = interval;
@@ -74,13 +74,13 @@ pub(crate) fn watch<H: TombstoneWatched>(handle: &Arc<H>, options: &Resolved) {
             // The turn may take long, and the handle may be dropped or active again by then.
             let _turn = limiter.turn().await;
             let Some(handle) = Weak::upgrade(&watched).filter(|_| silence.of(&watched) == Some(true)) else { continue };
-            let found = check(&handle, skips, &mut told).await;
+            let found = check(&handle, skips, &mut reported).await;
             wait = match found {
                 Ok(true) => interval / NEXT,
                 Ok(false) => interval * AGAIN,
                 Err(error) => {
                     let log = &handle.receiver().log;
-                    log.write(Level::Debug, &format!("no look for tombstones: {error}"));
+                    log.write(Level::Debug, &format!("could not check for tombstones: {error}"));
                     if error.is_retriable() { interval * AGAIN } else { REFUSED.max(interval) }
                 }
             };
@@ -110,7 +110,7 @@ impl Silence {
 }
 
 /// Reports tombstones and skips them if configured; returns whether it skipped any.
-async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec<MessageId>) -> Result<bool> {
+async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, reported: &mut Vec<MessageId>) -> Result<bool> {
     let receiver = handle.receiver();
     let seeks = *receiver.seeks.lock().await;
     let found = handle.tombstones(&Admin::new(&receiver.client).unhurried()).await?;
@@ -119,7 +119,7 @@ async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec
     if *since != seeks {
         return Ok(false);
     }
-    let before = std::mem::take(told);
+    let before = std::mem::take(reported);
     for session in 0..receiver.sessions.len() {
         if found.iter().all(|tombstone| tombstone.session != session) {
             receiver.positions.stopped(session, None);
@@ -127,11 +127,11 @@ async fn check<H: TombstoneWatched>(handle: &Arc<H>, skips: bool, told: &mut Vec
     }
     let mut passed = false;
     for Tombstone { session, id, stuck } in found {
-        told.push(id.clone());
+        reported.push(id.clone());
         let what = match stuck {
             Some(why) if skips => format!(", and cannot be skipped: {why}"),
             _ if skips => ", and is skipped".to_owned(),
-            _ => "; skip_tombstones or a seek goes on behind it".to_owned(),
+            _ => "; skip_tombstones or a seek skips it".to_owned(),
         };
         let text = format!("the server's delivery stopped at message {id}, which has no value (a tombstone){what}");
         if !before.contains(&id)

@@ -64,7 +64,7 @@ impl Watch {
                 let now = Instant::now();
                 restarts.retain(|at| now.duration_since(*at) < self.window);
                 if restarts.len() >= self.max_restarts {
-                    let often = format!("{} stays down after {} restarts", self.key, restarts.len());
+                    let often = format!("gave up {} after {} restarts", self.key, restarts.len());
                     self.log.write(Level::Error, &often);
                     let _ = self.current.send_replace(Err(error));
                     return;

@@ -319,22 +319,7 @@ fn options_of(mut fields: Fields, roles: Roles) -> Result<Options> {
         fields.retain(|key, _| key == "name" || find(key).map_or(true, |spec| spec.key != "name"));
     }
     let mut options = Options::new();
-    for (key, value) in fields {
-        let text = match value {
-            Value::String(text) => text,
-            Value::Bool(flag) => flag.to_string(),
-            Value::Number(number) => number.to_string(),
-            Value::Object(headers) if key == "headers" => {
-                for (name, value) in &headers {
-                    options.set_header(name, &text_of("headers", value)?)?;
-                }
-                continue;
-            }
-            // The error does not repeat the value, which may hold a secret.
-            _ => return Err(Error::invalid(format!("option {key:?}: expected a text, a number or a boolean"))),
-        };
-        options.set(&key, &text)?;
-    }
+    options.set_fields(fields)?;
     match roles == Roles::CONNECTION {
         true => options.check(roles)?,
         false => options.check_handle(roles)?,

@@ -409,7 +409,7 @@ fn one_consumer_takes_many_topics_by_name_or_by_pattern() {
     mock.publish("b", MockMessage::new("in b")).unwrap();
     assert_eq!((text_of(&first), named.payload()), ("in a".into(), "in b".into()));
     assert_eq!(pattern.payloads(2), ["in a", "in b"]);
-    // a topic that fits is found when it is made, whoever makes it
+    // a matching topic is found once it exists, even if a producer did not create it
     mock.publish("a2", MockMessage::new("in a2")).unwrap();
     mock.publish("c", MockMessage::new("in c")).unwrap();
     assert_eq!(pattern.payload(), "in a2");

@@ -4,6 +4,7 @@ pub mod brokers;
 mod call;
 pub mod messages;
 pub mod namespaces;
+pub mod schemas;
 pub mod stats;
 pub mod strings;
 pub mod subscriptions;
@@ -22,9 +23,9 @@ use crate::util::handle;
 use crate::util::time;
 use crate::util::values::owned_string;
 
-/// Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL); `body` is JSON or NULL.
-/// A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and `*out_body` the
-/// answer, for `stargate_string_free`. Every status but 2xx is an error.
+/// Sends a request that has no function here, such as ("GET", "/admin/v2/bookies/all", NULL). `body` is JSON, and may
+/// be NULL. A path that does not begin with / is one below /admin/v2/. `*out_status` is the HTTP status, and
+/// `*out_body` the answer, for `stargate_string_free`. Every status but 2xx is an error.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]

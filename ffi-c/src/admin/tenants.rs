@@ -58,8 +58,8 @@ pub unsafe extern "C" fn stargate_admin_tenant(
     }
 }
 
-/// Creates a tenant. `admin_roles` and `allowed_clusters` are names separated by commas. NULL means no role besides the
-/// superusers, and all existing clusters.
+/// Creates a tenant. `admin_roles` and `allowed_clusters` are names separated by commas. NULL `admin_roles` means no role
+/// besides the superusers, NULL `allowed_clusters` all existing clusters.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_BUSY, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -79,7 +79,8 @@ pub unsafe extern "C" fn stargate_admin_create_tenant(
     }
 }
 
-/// Replaces what a tenant is allowed; as `stargate_admin_create_tenant`, but the clusters must be named.
+/// Replaces what a tenant is allowed; as `stargate_admin_create_tenant`. `admin_roles` may be NULL; with NULL
+/// `allowed_clusters` the broker refuses.
 ///
 /// Thread-safe; blocks. Errors: STARGATE_NOT_FOUND, and those of the REST API.
 #[unsafe(no_mangle)]
@@ -114,6 +115,7 @@ pub unsafe extern "C" fn stargate_admin_delete_tenant(
 }
 
 /// Creates a tenant unless it exists; `*out` is 1 if it was created, otherwise 0. An existing tenant stays as it is.
+/// `admin_roles` and `allowed_clusters` may be NULL, as in `stargate_admin_create_tenant`.
 ///
 /// Thread-safe; blocks. Errors: those of the REST API.
 #[unsafe(no_mangle)]

@@ -9,10 +9,10 @@ use crate::util::boundary::{self, invalid};
 use crate::util::values::{Text, stargate_str};
 
 /// Receives the full name of a topic, which is valid for this call. Returns 0 to continue, anything else to end the
-/// walk.
+/// walk. It runs in the call that it is passed to.
 pub type stargate_topic_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, topic: stargate_str) -> i32>;
 
-/// Calls `visit` for all topics of a tenant, or with NULL of all tenants, each partition by itself, on this thread and
+/// Calls `visit` for all topics of a tenant, or with NULL `tenant` of all, each partition by itself, on this thread and
 /// before it returns. It fetches the topics of one namespace at a time, and leaves out what is deleted meanwhile.
 /// `timeout_ms` bounds the whole walk. Ending it through `visit` is not an error.
 ///

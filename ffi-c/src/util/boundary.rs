@@ -22,8 +22,8 @@ pub(crate) unsafe fn enter(error: *mut *mut stargate_error, body: impl FnOnce() 
     unsafe { report(error, outcome, false) }
 }
 
-/// As [`enter`] for calls that are made in a loop until something comes: nothing within the time is no fault, and has a
-/// status but no error object, so that there is nothing to free each time around.
+/// As [`enter`] for calls that are made in a loop until something comes: nothing within the time is no fault, nor is an
+/// interrupt. These have a status but no error object, so that there is nothing to free each time around.
 ///
 /// # Safety
 /// As [`enter`].
@@ -41,9 +41,7 @@ pub(crate) unsafe fn enter_receive(
 unsafe fn report(error: *mut *mut stargate_error, outcome: Result<()>, quiet: bool) -> stargate_status {
     let (status, object) = match outcome {
         Ok(()) => (STARGATE_OK, ptr::null_mut()),
-        Err(failed) if error.is_null() || (quiet && failed.kind() == ErrorKind::Timeout) => {
-            (failed.kind().code(), ptr::null_mut())
-        }
+        Err(failed) if error.is_null() || (quiet && is_quiet(failed.kind())) => (failed.kind().code(), ptr::null_mut()),
         Err(failed) => (failed.kind().code(), error::into_raw(failed)),
     };
     if !error.is_null() {
@@ -53,12 +51,17 @@ unsafe fn report(error: *mut *mut stargate_error, outcome: Result<()>, quiet: bo
     status
 }
 
+/// Whether a receive that ends so has no error object.
+pub(crate) fn is_quiet(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Timeout | ErrorKind::Interrupted)
+}
+
 /// Runs the body of a function that cannot fail; a panic gives `otherwise`.
 pub(crate) fn enter_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
 
-/// The error that a panic becomes.
+/// Returns the error for a panic.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
@@ -73,12 +76,12 @@ fn null(parameter: impl Display) -> Error {
     invalid(format!("{parameter} is NULL"))
 }
 
-/// A number without a sign; C gives it with one, so that -1 is no number past counting.
+/// Returns a number without a sign. C passes it with one, so that -1 is refused and not a huge number.
 pub(crate) fn count<T: TryFrom<N>, N: Copy + Display>(parameter: &str, value: N) -> Result<T> {
     value.try_into().map_err(|_| invalid(format!("{parameter} is {value}: expected 0 or more")))
 }
 
-/// Text from C that may be NULL.
+/// Returns a text from C that may be NULL.
 ///
 /// # Safety
 /// `text` is NULL or ends with a NUL, and does not change while `'a` lasts.
@@ -91,7 +94,7 @@ pub(crate) unsafe fn optional_text<'a>(text: *const c_char, parameter: impl Disp
     text.to_str().map(Some).map_err(|error| invalid(format!("{parameter} is not UTF-8: {error}")))
 }
 
-/// Text from C.
+/// Returns a text from C.
 ///
 /// # Safety
 /// As [`optional_text`].
@@ -100,7 +103,17 @@ pub(crate) unsafe fn text<'a>(text: *const c_char, parameter: impl Display) -> R
     unsafe { optional_text(text, &parameter) }?.ok_or_else(|| null(parameter))
 }
 
-/// An array from C: NULL is fine when it is empty.
+/// Text from C that has a length, and no 0 at its end.
+///
+/// # Safety
+/// `text` is NULL or has `len` bytes that do not change while `'a` lasts.
+pub(crate) unsafe fn text_of<'a>(text: *const c_char, len: usize, parameter: &str) -> Result<&'a str> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { items(text.cast::<u8>(), len, parameter) }?;
+    std::str::from_utf8(bytes).map_err(|error| invalid(format!("{parameter} is not UTF-8: {error}")))
+}
+
+/// Returns an array from C; NULL is allowed when it is empty.
 ///
 /// # Safety
 /// `items` is NULL or has `count` valid items that do not change while `'a` lasts.
@@ -118,11 +131,11 @@ pub(crate) unsafe fn items<'a, T>(items: *const T, count: usize, parameter: impl
     Ok(unsafe { std::slice::from_raw_parts(items, count) })
 }
 
-/// What a pointer from C points to.
+/// Returns the object that a pointer from C points to.
 ///
 /// # Safety
 /// `pointer` is NULL or valid while `'a` lasts.
-pub(crate) unsafe fn reference<'a, T>(pointer: *const T, parameter: &str) -> Result<&'a T> {
+pub(crate) unsafe fn reference<'a, T>(pointer: *const T, parameter: impl Display) -> Result<&'a T> {
     // SAFETY: the caller's promise.
     unsafe { pointer.as_ref() }.ok_or_else(|| null(parameter))
 }
@@ -169,6 +182,20 @@ impl<T> Out<T> {
             // SAFETY: it was promised that it may be written; C's values have nothing to drop.
             unsafe { self.0.write(value) }
         }
+    }
+}
+
+/// Writes a struct of flat fields for C, whose header gives it `size` bytes: no more than these, and zeros for fields that
+/// this version does not know.
+///
+/// # Safety
+/// `to` has `size` bytes.
+pub(crate) unsafe fn write_fields<T: Copy>(to: *mut u8, size: usize, fields: &T) {
+    let known = size.min(size_of::<T>());
+    // SAFETY: the caller's promise, and T has the `known` bytes.
+    unsafe {
+        ptr::copy_nonoverlapping(ptr::from_ref(fields).cast::<u8>(), to, known);
+        ptr::write_bytes(to.add(known), 0, size - known);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Opaque handles: C sees an incomplete struct, and its pointer is that of a Rust value in a box.
 
+use std::fmt::Display;
+
 use once_cell::race::OnceBox;
 use stargate_core::{ForkSafe, Result};
 
-use crate::util::boundary;
+use crate::util::boundary::{self, enter_or};
 use crate::util::values::Text;
 
 /// Ties an opaque struct of the header to the Rust type behind it.
@@ -23,14 +25,14 @@ pub(crate) fn into_raw<H: Handle>(inner: H::Inner) -> *mut H {
 ///
 /// # Safety
 /// `handle` is NULL or live while `'a` lasts.
-pub(crate) unsafe fn inner<'a, H: Handle>(handle: *const H, parameter: &str) -> Result<&'a H::Inner> {
+pub(crate) unsafe fn inner<'a, H: Handle>(handle: *const H, parameter: impl Display) -> Result<&'a H::Inner> {
     #[cfg(test)]
     crate::panic_tests::here();
     // SAFETY: it is one to `Inner` by the promise of `Handle`, and live by the caller's.
     unsafe { boundary::reference(handle.cast::<H::Inner>(), parameter) }
 }
 
-/// The same, when a NULL has an answer of its own.
+/// Returns what [`inner`] returns, or `None` for NULL.
 ///
 /// # Safety
 /// As [`inner`].
@@ -49,6 +51,21 @@ pub(crate) unsafe fn take<H: Handle>(handle: *mut H) -> Option<Box<H::Inner>> {
     }
     // SAFETY: it was made by `into_raw`, and is taken once by the caller's promise.
     Some(unsafe { Box::from_raw(handle.cast()) })
+}
+
+/// Frees a handle in the background, on a thread of the library: what goes with it may take a while.
+///
+/// # Safety
+/// `handle` is NULL or live, and nobody uses it any more.
+pub(crate) unsafe fn release<H: Handle<Inner = OfProcess<T>>, T: Send + Sync + 'static>(handle: *mut H) {
+    enter_or((), || {
+        // SAFETY: the caller's promise.
+        let Some(owned) = (unsafe { take(handle) }) else { return };
+        // In a child after a fork this only gives memory back.
+        if owned.get().is_ok() {
+            let _ = stargate_core::spawn(async move { drop(owned) });
+        }
+    });
 }
 
 /// A handle of the core, which belongs to the process that opened it, and what C has of it.
@@ -78,12 +95,12 @@ impl<T> OfProcess<T> {
         owned
     }
 
-    /// The value, where a free has to close it.
+    /// Returns the value if a free has to close it.
     pub(crate) fn to_close(&self) -> Option<&T> {
         self.get().ok().filter(|_| !self.shared)
     }
 
-    /// The value, in the process that made it.
+    /// Returns the value, in the process that made it.
     pub(crate) fn get(&self) -> Result<&T> {
         self.value.get()
     }

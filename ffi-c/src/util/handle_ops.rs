@@ -8,8 +8,10 @@ use stargate_core::{Consumer, Producer, Reader, Result, Stats, TopicName, blocki
 
 use crate::error::{stargate_error, stargate_status};
 use crate::util::boundary::{Out, enter, enter_or};
+use crate::util::completion::{Done, stargate_done_fn};
 use crate::util::handle::{self, Handle, OfProcess};
 use crate::util::time;
+use crate::util::user_data::UserData;
 use crate::util::values::{Text, owned_string, stargate_str};
 
 /// A handle of the core with connections of its own.
@@ -21,7 +23,8 @@ pub(crate) trait Opened {
     fn wait_connected(&self) -> impl Future<Output = Result<()>>;
     fn is_connected(&self) -> bool;
     fn stats(&self) -> Stats;
-    fn close(&self, timeout: Duration) -> impl Future<Output = Result<()>>;
+    fn close(&self, timeout: Duration) -> impl Future<Output = Result<()>> + Send;
+    fn close_with(&self, timeout: Duration, callback: impl FnOnce(Result<()>) + Send + 'static) -> Result<()>;
 }
 
 macro_rules! opened {
@@ -45,8 +48,12 @@ macro_rules! opened {
                 $type::stats(self)
             }
 
-            fn close(&self, timeout: Duration) -> impl Future<Output = Result<()>> {
+            fn close(&self, timeout: Duration) -> impl Future<Output = Result<()>> + Send {
                 $type::close(self, timeout)
+            }
+
+            fn close_with(&self, timeout: Duration, callback: impl FnOnce(Result<()>) + Send + 'static) -> Result<()> {
+                $type::close_with(self, timeout, callback)
             }
         }
     )+};
@@ -54,7 +61,7 @@ macro_rules! opened {
 
 opened! { Producer "producer" Consumer "consumer" Reader "reader" }
 
-/// The core's handle behind one of C, in the process that opened it.
+/// Returns the core's handle behind one of C, in the process that opened it.
 ///
 /// # Safety
 /// `handle` is NULL or live while `'a` lasts.
@@ -144,6 +151,52 @@ where
 {
     // SAFETY: the caller's promise.
     unsafe { enter(error, || blocking::wait(of(handle)?.close(time::limit(timeout_ms)?), None)) }
+}
+
+/// # Safety
+/// `handle` is NULL or live; `error` is NULL or may be written.
+pub(crate) unsafe fn close_async<H, T>(
+    handle: *const H,
+    timeout_ms: i64,
+    on_done: stargate_done_fn,
+    user_data: UserData,
+    error: *mut *mut stargate_error,
+) -> stargate_status
+where
+    H: Handle<Inner = OfProcess<T>>,
+    T: Opened + 'static,
+{
+    // SAFETY: the caller's promise.
+    unsafe {
+        enter(error, || {
+            let opened = of(handle)?;
+            let (done, limit) = (Done::new(on_done, user_data)?, time::limit(timeout_ms)?);
+            opened.close_with(limit, |closed| done.ended(closed))
+        })
+    }
+}
+
+/// Closes in the background, without time to linger, what [`free`] would close while it waits.
+///
+/// # Safety
+/// `handle` is NULL or live, and nobody uses it any more.
+pub(crate) unsafe fn release<H, T>(handle: *mut H)
+where
+    H: Handle<Inner = OfProcess<T>>,
+    T: Opened + Send + Sync + 'static,
+{
+    enter_or((), || {
+        // SAFETY: the caller's promise.
+        let Some(owned) = (unsafe { handle::take(handle) }) else { return };
+        // In a child after a fork this only gives memory back.
+        if owned.get().is_ok() {
+            let _ = stargate_core::spawn(async move {
+                if let Some(opened) = owned.to_close() {
+                    let _ = opened.close(Duration::ZERO).await;
+                }
+            });
+        }
+    });
 }
 
 /// # Safety

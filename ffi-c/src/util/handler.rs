@@ -56,7 +56,8 @@ pub(crate) struct Processor {
     state: *mut c_void,
 }
 
-// SAFETY: only where callbacks are polled does it move, to whichever thread of the application polls; the header says so.
+// SAFETY: only where callbacks are polled does it move, to whichever thread of the application polls; the header says
+// so.
 unsafe impl Send for Processor {}
 
 impl Handler for Processor {
@@ -85,7 +86,7 @@ impl Drop for Processor {
     }
 }
 
-/// What a listen of the core wants, made of a table of C. `user_data` lives as long as the result.
+/// Returns the core's handler for a table of C. `user_data` lives as long as the result.
 ///
 /// # Safety
 /// `handler` is NULL or begins with its size.

@@ -2,12 +2,14 @@
 
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stargate_core::{Attach, Consumer, Handler, Message, Reader, Result, blocking};
 
 use crate::error::{stargate_error, stargate_status};
 use crate::message::{self, stargate_message};
 use crate::util::boundary::{Out, enter, enter_receive, invalid};
+use crate::util::completion::{Received, stargate_received_fn};
 use crate::util::handle::{Handle, OfProcess};
 use crate::util::handle_ops::{self, Opened};
 use crate::util::handler::{self, stargate_handler};
@@ -19,6 +21,13 @@ use crate::util::values::stargate_destroy_fn;
 pub(crate) trait Receiver: Opened + 'static {
     fn receive(&self) -> impl Future<Output = Result<Message>>;
     fn receive_many(&self, max: usize) -> impl Future<Output = Result<Vec<Message>>>;
+    fn receive_with(
+        &self,
+        max: usize,
+        timeout: Option<Duration>,
+        callback: impl FnOnce(Result<Vec<Message>>) + Send + 'static,
+    ) -> Result<()>;
+    fn interrupt(&self) -> Result<()>;
     fn is_end_of_topic(&self) -> impl Future<Output = Result<bool>>;
     /// Where its client says: on threads of the library, or in the poll.
     fn listen<P: Handler + Send>(&self, init: impl Fn(usize) -> Result<P> + Send + Sync + 'static) -> Result<()>;
@@ -33,6 +42,19 @@ macro_rules! receiver {
 
             fn receive_many(&self, max: usize) -> impl Future<Output = Result<Vec<Message>>> {
                 $type::receive_many(self, max)
+            }
+
+            fn receive_with(
+                &self,
+                max: usize,
+                timeout: Option<Duration>,
+                callback: impl FnOnce(Result<Vec<Message>>) + Send + 'static,
+            ) -> Result<()> {
+                $type::receive_with(self, max, timeout, callback)
+            }
+
+            fn interrupt(&self) -> Result<()> {
+                $type::interrupt(self)
             }
 
             fn is_end_of_topic(&self) -> impl Future<Output = Result<bool>> {
@@ -97,9 +119,7 @@ where
             if out.is_null() {
                 return Err(invalid("out is NULL"));
             }
-            if max == 0 {
-                return Err(invalid("max is 0: expected 1 message at least"));
-            }
+            check_max(max)?;
             let receiver = handle_ops::of(handle)?;
             let messages = blocking::wait(receiver.receive_many(max), time::timeout(timeout_ms)?)?;
             out_count.set(messages.len());
@@ -109,6 +129,46 @@ where
             Ok(())
         })
     }
+}
+
+fn check_max(max: usize) -> Result<()> {
+    if max == 0 { Err(invalid("max is 0: expected 1 message at least")) } else { Ok(()) }
+}
+
+/// # Safety
+/// `handle` is NULL or live; `error` is NULL or may be written.
+pub(crate) unsafe fn receive_async<H, T>(
+    handle: *const H,
+    max: usize,
+    timeout_ms: i64,
+    on_received: stargate_received_fn,
+    user_data: UserData,
+    error: *mut *mut stargate_error,
+) -> stargate_status
+where
+    H: Handle<Inner = OfProcess<T>>,
+    T: Receiver,
+{
+    // SAFETY: the caller's promise.
+    unsafe {
+        enter(error, || {
+            check_max(max)?;
+            let receiver = handle_ops::of(handle)?;
+            let (received, timeout) = (Received::new(on_received, user_data)?, time::timeout(timeout_ms)?);
+            receiver.receive_with(max, timeout, |outcome| received.ended(outcome))
+        })
+    }
+}
+
+/// # Safety
+/// `handle` is NULL or live; `error` is NULL or may be written.
+pub(crate) unsafe fn interrupt<H, T>(handle: *const H, error: *mut *mut stargate_error) -> stargate_status
+where
+    H: Handle<Inner = OfProcess<T>>,
+    T: Receiver,
+{
+    // SAFETY: the caller's promise.
+    unsafe { enter(error, || handle_ops::of(handle)?.interrupt()) }
 }
 
 /// # Safety
@@ -134,7 +194,7 @@ where
     }
 }
 
-/// What a supervisor does with each consumer or reader that it opens, so that it has its handler again.
+/// Returns what a supervisor runs on each consumer or reader that it opens: it starts the handler.
 ///
 /// # Safety
 /// `handler` is NULL, for none, or begins with its size.

@@ -1,4 +1,4 @@
-//! Places in a topic, and what consumers and readers do about them.
+//! Positions in a topic, and the calls of consumers and readers about them.
 
 use std::ffi::c_char;
 
@@ -34,7 +34,7 @@ macro_rules! seeks {
 
 seeks! { Consumer Reader }
 
-/// "earliest", "latest" or a message id; with `after`, the place behind that message.
+/// Parses "earliest", "latest" or a message id; with `after`, the position after that message.
 pub(crate) fn position_of(text: &str, after: i32) -> Result<Position> {
     match (text, after) {
         ("earliest", 0) => Ok(Position::Earliest),

@@ -10,8 +10,8 @@ pub(crate) struct UserData {
     destroy: stargate_destroy_fn,
 }
 
-// SAFETY: the header's rules say that callbacks and destroy come from any thread, so the application's data is ready for
-// that; the library itself never looks at it.
+// SAFETY: the header's rules say that callbacks and destroy come from any thread, so the application's data is ready
+// for that; the library itself never looks at it.
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}

@@ -84,7 +84,12 @@ impl Text {
     }
 }
 
-/// Text for C to keep, until `stargate_string_free`.
+/// A text without a 0 at its end; NULL when there is none.
+pub(crate) fn flat(text: Option<&str>) -> (*const c_char, usize) {
+    text.map_or((ptr::null(), 0), |text| (text.as_ptr().cast(), text.len()))
+}
+
+/// Returns a text that C owns until `stargate_string_free`.
 pub(crate) fn owned_string(text: &str) -> Result<*mut c_char> {
     let text = std::ffi::CString::new(text).map_err(|_| invalid("the text has a 0 in it"))?;
     Ok(text.into_raw())

@@ -6,8 +6,9 @@
             async for message in consumer:
                 await consumer.ack(message)
 
-No call takes a thread: what is done comes to the event loop through a pipe, many at a time. A client belongs to the
-event loop in which it was first used. What is said of the classes of `stargate` holds here too; below is what differs.
+No call takes a thread: results reach the event loop through a pipe, many at a time. A client belongs to the event loop
+in which it was first used. The documentation of the classes of `stargate` applies here too; the docstrings here
+describe the differences.
 """
 
 from .._tasks import AsyncHandler, AsyncMessageHandler

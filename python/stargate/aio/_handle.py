@@ -1,4 +1,4 @@
-"""What the classes for asyncio have in common: they are awaited to open and to close."""
+"""The base of the classes for asyncio, which are awaited to open and to close."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AsyncHandle(Handle):
-    """What is closed by awaiting."""
+    """A handle whose close is awaited."""
 
     async def close(self, timeout: Seconds = 10.0) -> None:
         raise NotImplementedError
@@ -34,7 +34,7 @@ H = TypeVar("H", bound=AsyncHandle)
 
 
 class Opening(Generic[H]):
-    """A producer, consumer or reader to come: `await` it, or enter it with `async with`, which also closes it."""
+    """A handle that is being opened: `await` it, or enter it with `async with`, which also closes it."""
 
     def __init__(self, opening: Coroutine[Any, Any, H]) -> None:
         self._opening = opening
@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 async def within(timeout: Seconds | None, operation: str, waiting: Coroutine[Any, Any, T]) -> T:
-    """Wait for something, and raise our own error when the time is over."""
+    """Wait for an awaitable, and raise the `TimeoutError` of stargate when the time is over."""
     try:
         limit = seconds(timeout)
     except InvalidArgumentError:

@@ -11,6 +11,8 @@ from ..admin_types import (
     CompactionStatus,
     InternalStats,
     NamespacePolicies,
+    Schema,
+    SchemaCompatibility,
     TenantInfo,
     TopicStats,
     _answer,
@@ -45,7 +47,7 @@ class AsyncAdmin:
         >>> async def main():
         ...     async with stargate.AsyncClient("ws://localhost:8080") as client:
         ...         from datetime import timedelta
-        ...         from stargate.admin import BacklogQuota, Retention, TenantInfo
+        ...         from stargate.admin import BacklogQuota, Retention, Schema, TenantInfo
         ...         producer = await client.producer("news")
         ...         admin = client.admin()
         ...         await admin.request("GET", "brokers/health")
@@ -114,6 +116,12 @@ class AsyncAdmin:
         ...         await admin.set_subscription_properties("news", "readers", {"owner": "anna"})
         ...         await admin.subscription_properties("news", "readers")
         ...         await admin.analyze_backlog("news", "readers")
+        ...         schema = Schema("JSON", '{"type": "record", "name": "News", "fields": []}')
+        ...         await admin.test_schema_compatibility("news", schema)
+        ...         await admin.upload_schema("news", schema)
+        ...         await admin.schema("news", version=0)
+        ...         await admin.schemas("news")
+        ...         await admin.delete_schema("news")
         >>> asyncio.run(main())
     """
 
@@ -480,3 +488,29 @@ class AsyncAdmin:
     async def analyze_backlog(self, topic: str, subscription: str) -> BacklogAnalysis:
         """Let the broker read the backlog of a subscription and count what is in it; that can take long."""
         return BacklogAnalysis._from_json(await self._ask("analyze_backlog", topic, subscription))
+
+    async def schema(self, topic: str, version: int | None = None) -> Schema:
+        """Return a version of the schema of a topic, or the newest; raise `NotFoundError` if there is none."""
+        wanted = None if version is None else _number("version", version)
+        return Schema._from_json(json.loads(await self._ask("schema", topic, wanted)))
+
+    async def schemas(self, topic: str) -> list[Schema]:
+        """Return all versions of the schema of a topic, the oldest first."""
+        return [Schema._from_json(raw) for raw in json.loads(await self._ask("schemas", topic))]
+
+    async def upload_schema(self, topic: str, schema: Schema) -> int:
+        """Upload a schema as the next version of the schema of a topic, and return its version.
+
+        One that the topic has already keeps its version. Raise `InvalidArgumentError` if it is not compatible, or not a
+        schema of its type.
+        """
+        found: int = json.loads(await self._ask("upload_schema", topic, schema._to_json()))
+        return found
+
+    async def delete_schema(self, topic: str) -> None:
+        """Delete all versions of the schema of a topic."""
+        await self._ask("delete_schema", topic)
+
+    async def test_schema_compatibility(self, topic: str, schema: Schema) -> SchemaCompatibility:
+        """Return whether a schema may become the next version of the schema of a topic; change nothing."""
+        return SchemaCompatibility._from_json(await self._ask("test_schema_compatibility", topic, schema._to_json()))

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(AsyncHandle):
-    """The way to a Pulsar cluster, for asyncio; see `stargate.Client`.
+    """A client of a Pulsar cluster, for asyncio; see `stargate.Client`.
 
-    What `producer`, `consumer` and `reader` give is awaited, or entered with `async with`.
+    Await the results of `producer`, `consumer` and `reader`, or enter them with `async with`.
 
     Examples:
         >>> import asyncio
@@ -70,7 +70,7 @@ class AsyncClient(AsyncHandle):
 
     @property
     def url(self) -> str:
-        """The URL, without anything secret."""
+        """The URL, without secrets."""
         return self._native.url()
 
     @property
@@ -87,7 +87,7 @@ class AsyncClient(AsyncHandle):
         return self._closed
 
     def stats(self) -> Stats:
-        """Return the counters of all that was opened through it, what is closed included."""
+        """Return the sum of the counters of all handles that it opened, closed ones included."""
         return Stats._from_json(self._native.stats())
 
     def producer(self, topic: str, **options: Unpack[ProducerOptions]) -> Opening[AsyncProducer]:
@@ -153,9 +153,9 @@ class AsyncClient(AsyncHandle):
         return AsyncAdmin(self)
 
     async def close(self, timeout: Seconds = 10.0) -> None:
-        """Close everything that was opened through this client, in the way of each.
+        """Close everything that was opened through this client.
 
-        Raise `TimeoutError` for what is not done within `timeout` seconds. May be called more than once.
+        Raise `TimeoutError` if that takes longer than `timeout` seconds. May be called more than once.
         """
         bridge = self._bound()
         self._closed = True
@@ -172,7 +172,7 @@ class AsyncClient(AsyncHandle):
                 raise outcome
 
     def _bound(self) -> Bridge:
-        """Return the bridge to the loop that runs, which is always the same."""
+        """Return the bridge to the running loop, which is always the same."""
         if self._bridge is None:
             self._bridge = Bridge()
         else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AsyncConsumer(AsyncReceiver):
-    """Takes part in a subscription. Made by `AsyncClient.consumer`; see `stargate.Consumer`.
+    """Consumes the messages of a subscription. Opened by `AsyncClient.consumer`; see `stargate.Consumer`.
 
     Examples:
         >>> import asyncio
@@ -80,14 +80,14 @@ class AsyncConsumer(AsyncReceiver):
             self._native.ack_cumulative(message)
 
     async def nack(self, message: Message | MessageId) -> None:
-        """Ask for a message, or one by its id, to be delivered again after the option `negative_ack_delay`."""
+        """Request redelivery of a message, or of one by its id, after the option `negative_ack_delay`."""
         if isinstance(message, MessageId):
             self._native.nack_id(message)
         else:
             self._native.nack(message)
 
     async def reconsume_later(self, message: Message, delay: Seconds) -> None:
-        """Have a message again after `delay` seconds; see `stargate.Consumer.reconsume_later`."""
+        """Schedule redelivery of a message after `delay` seconds; see `stargate.Consumer.reconsume_later`."""
         length = seconds(ReconsumeLater(delay).delay) or 0.0
         await self._client._bound().run(self._native.reconsume_later_async, message, length)
 
@@ -97,7 +97,7 @@ class AsyncConsumer(AsyncReceiver):
         return count
 
     async def permit(self, messages: int) -> None:
-        """In pull mode, ask for more messages than the window gives by itself, on each connection."""
+        """In pull mode, request this many messages beyond the window, on each connection."""
         self._native.permit(count("messages", messages))
 
     async def unsubscribe(self, timeout: Seconds = 10.0) -> None:

@@ -27,7 +27,7 @@ _BATCH = 64
 
 
 class AsyncProducer(AsyncHandle):
-    """Sends messages to one topic. Made by `AsyncClient.producer`; see `stargate.Producer`.
+    """Sends messages to one topic. Opened by `AsyncClient.producer`; see `stargate.Producer`.
 
     Examples:
         >>> import asyncio
@@ -68,16 +68,19 @@ class AsyncProducer(AsyncHandle):
         deliver_at: datetime | float | None = None,
         deliver_after: Seconds | None = None,
         replication_clusters: Iterable[str] | None = None,
+        disable_replication: bool = False,
         timeout: Seconds | None = None,
     ) -> MessageId:
-        """Send a message, wait until the broker has stored it, and return where; see `stargate.Producer.send`.
+        """Send a message, wait until the broker has stored it, and return its id; see `stargate.Producer.send`.
 
-        Of concurrent sends the messages are stored in the order in which the sends began. A send that is cancelled
-        while it waits for room is as if it had never been made; later the message is on its way and cannot be called
-        back. Which of the two it was is in a note of the `CancelledError`.
+        The messages of concurrent sends are stored in the order in which the sends began. A send that is cancelled
+        while it waits for room sends nothing; a later cancellation cannot withdraw the message. A note of the
+        `CancelledError` says which of the two happened.
         """
         bridge = self._client._bound()
-        packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
+        packed = extras(
+            key, properties, event_time, deliver_at, deliver_after, replication_clusters, disable_replication
+        )
         future: asyncio.Future[MessageId] = bridge.loop.create_future()
         operation = self._native.send_async(payload, packed, seconds(timeout), (bridge.events, future))
         try:
@@ -98,14 +101,17 @@ class AsyncProducer(AsyncHandle):
         deliver_at: datetime | float | None = None,
         deliver_after: Seconds | None = None,
         replication_clusters: Iterable[str] | None = None,
+        disable_replication: bool = False,
     ) -> asyncio.Future[MessageId]:
         """Begin to send a message and return a future of its id, for many messages in flight.
 
-        It waits for nothing, not even for room: await the futures now and then, or what waits piles up here. To cancel
-        the future does not call the message back.
+        It does not wait, not even for room: await the futures now and then, or waiting messages pile up. Cancelling the
+        future does not withdraw the message.
         """
         bridge = self._client._bound()
-        packed = extras(key, properties, event_time, deliver_at, deliver_after, replication_clusters)
+        packed = extras(
+            key, properties, event_time, deliver_at, deliver_after, replication_clusters, disable_replication
+        )
         future: asyncio.Future[MessageId] = bridge.loop.create_future()
         self._native.send_async(payload, packed, None, (bridge.events, future))
         return future
@@ -113,8 +119,8 @@ class AsyncProducer(AsyncHandle):
     async def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
         """Send messages in their order, many in flight at a time, and wait for all receipts.
 
-        Return a list with, for each message and in the same order, its id or the error that it ended with. It has no
-        timeout of its own; see `stargate.Producer.send_many`.
+        Return a list with the id of each message, or the error that it ended with, in the same order. It has no timeout
+        of its own; see `stargate.Producer.send_many`.
         """
         bridge = self._client._bound()
         items = list(packed_all(messages))
@@ -125,7 +131,7 @@ class AsyncProducer(AsyncHandle):
         return results
 
     async def flush(self, timeout: Seconds | None = None) -> None:
-        """Wait until every message accepted before has ended, well or not."""
+        """Wait until every message accepted before has its receipt or has failed."""
         await within(timeout, f"flush {self.topic}", self._client._bound().run(self._native.flush_async))
 
     async def wait_connected(self, timeout: Seconds | None = None) -> None:
@@ -145,8 +151,8 @@ class AsyncProducer(AsyncHandle):
     async def close(self, timeout: Seconds = 10.0, *, flush: bool = True) -> None:
         """Accept no more messages, wait until those in flight have ended, and close the connection.
 
-        What is not done within `timeout` ends with an error, and then this raises `TimeoutError`. With `flush=False`
-        nothing is waited for, and nothing raised. May be called more than once.
+        Messages that have not ended within `timeout` end with an error, and then this raises `TimeoutError`. With
+        `flush=False` it neither waits nor raises. May be called more than once.
         """
         if self._ended:
             return
@@ -174,7 +180,7 @@ async def produce_async(
 ) -> Sequence[MessageId | StargateError]:
     """Send messages to a producer URL over a connection of their own; see `stargate.produce`.
 
-    When it is cancelled the connection is closed at once, and each message may be stored or not.
+    If it is cancelled, it closes the connection at once, and each message may be stored or not.
 
     Examples:
         >>> import asyncio

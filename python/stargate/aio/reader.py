@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AsyncReader(AsyncReceiver):
-    """Reads a topic from a position, without a subscription. Made by `AsyncClient.reader`; see `stargate.Reader`.
+    """Reads a topic from a position, without a subscription. Opened by `AsyncClient.reader`; see `stargate.Reader`.
 
     Examples:
         >>> import asyncio
@@ -55,12 +55,12 @@ class AsyncReader(AsyncReceiver):
         self._native = native
 
     async def has_message_available(self) -> bool:
-        """Ask whether there is a message that the application has not taken yet. Uses Pulsar's REST API."""
+        """Return whether there is a message that the application has not received yet. Uses Pulsar's REST API."""
         more: bool = await self._client._bound().run(self._native.has_message_available_async)
         return more
 
     async def until_caught_up(self) -> AsyncIterator[Message]:
-        """Read up to the end as it is when this begins; see `stargate.Reader.until_caught_up`."""
+        """Read up to the end at the time of the call; see `stargate.Reader.until_caught_up`."""
         bridge = self._client._bound()
         await bridge.run(self._native.mark_end_async)
         while not self._native.is_caught_up():

@@ -1,4 +1,4 @@
-"""What consumers and readers for asyncio have in common; see `stargate.receiver`."""
+"""The base of consumers and readers for asyncio; see `stargate.receiver`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TURN = 64
 
 
 class AsyncReceiver(AsyncHandle):
-    """Receives the messages of a topic: by a handler, or by waiting for them. The two exclude each other."""
+    """Receives the messages of a topic, with a handler or by calls; the two exclude each other."""
 
     def __init__(self, client: AsyncClient, native: _native.Consumer | _native.Reader) -> None:
         self._client = client
@@ -43,9 +43,9 @@ class AsyncReceiver(AsyncHandle):
         return self._received.topic()
 
     async def receive(self, timeout: Seconds | None = None) -> Message:
-        """Wait for the next message, for `timeout` seconds or without limit; raise `TimeoutError` when none came.
+        """Wait for the next message, for `timeout` seconds or without limit; raise `TimeoutError` if none arrives.
 
-        A receive that is cancelled loses no message: the next one gets it.
+        A cancelled receive loses no message: the next call returns it.
         """
         bridge = self._client._bound()
         limit = seconds(timeout)
@@ -55,7 +55,7 @@ class AsyncReceiver(AsyncHandle):
         return messages[0]
 
     async def _at_hand(self) -> list[Message]:
-        """Take a message that is here, or none; after a few in a row others of the loop have their turn."""
+        """Take a message that has arrived, or none; after a few in a row it yields to other tasks of the loop."""
         messages = self._received.try_receive(1)
         self._in_a_row = (self._in_a_row + 1) % _TURN if messages else 0
         if messages and self._in_a_row == 0:
@@ -67,10 +67,10 @@ class AsyncReceiver(AsyncHandle):
         return messages
 
     async def receive_many(self, max_messages: int, timeout: Seconds | None = None) -> Sequence[Message]:
-        """Wait until there are `max_messages` or the time is over, and return a list of what is there.
+        """Wait for `max_messages` or until the time is over, and return a list of those that arrived.
 
-        An empty list is no error. Without a timeout it waits until there are that many. One that is cancelled loses no
-        message. See `stargate.Consumer.receive_many`.
+        An empty list is no error. Without a timeout it waits for that many. A cancelled call loses no message. See
+        `stargate.Consumer.receive_many`.
         """
         wanted = count("max_messages", max_messages)
         return await self._client._bound().receive(self._received, wanted, wanted, seconds(timeout))
@@ -89,8 +89,8 @@ class AsyncReceiver(AsyncHandle):
     ) -> None:
         """Run a handler on every message, in as many tasks of the event loop as the option `processors` says.
 
-        As `stargate.Consumer.listen`, with an `AsyncMessageHandler` or an `async def` function. A `MessageHandler` and
-        a plain function may be used too, and must not block, since they run in the event loop.
+        As `stargate.Consumer.listen`, with an `AsyncMessageHandler` or an `async def` function. A `MessageHandler` or a
+        plain function also works, and must not block, because it runs in the event loop.
         """
         make = maker(handler, (MessageHandler, AsyncMessageHandler), tuple(init_args), dict(init_kwargs or {}))
 
@@ -105,7 +105,7 @@ class AsyncReceiver(AsyncHandle):
         self._tasks = tasks
 
     async def wait(self, timeout: Seconds | None = None) -> None:
-        """Wait until the handler has ended: because of a close, or of an error, which is raised.
+        """Wait until the handler has ended, by a close or by an error, which it raises.
 
         Raise `TimeoutError` if it still runs when the time is over.
         """
@@ -124,12 +124,12 @@ class AsyncReceiver(AsyncHandle):
             await self.close()
 
     async def is_end_of_topic(self, timeout: Seconds | None = None) -> bool:
-        """Ask whether the topic was terminated and nothing is left of it."""
+        """Return whether the topic was terminated and everything in it has been acknowledged or read."""
         asking = self._client._bound().run(self._received.is_end_of_topic_async)
         return bool(await within(timeout, f"ask the end of {self.topic}", asking))
 
     async def seek(self, to: MessageId | datetime | float, *, after: bool = False) -> None:
-        """Go to another place in the topic; see `stargate.Consumer.seek`."""
+        """Move to another position in the topic; see `stargate.Consumer.seek`."""
         await self._client._bound().run(self._received.seek_async, *place(to, after))
 
     async def last_message_ids(self) -> Sequence[MessageId]:
@@ -144,7 +144,7 @@ class AsyncReceiver(AsyncHandle):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it is connected now, with all of its connections."""
+        """Whether all of its connections are up now."""
         return self._received.is_connected()
 
     def stats(self) -> Stats:
@@ -152,7 +152,7 @@ class AsyncReceiver(AsyncHandle):
         return Stats._from_json(self._received.stats())
 
     async def close(self, timeout: Seconds = 10.0) -> None:
-        """Let handlers finish the message they have, send what is to be acknowledged, and close the connections.
+        """Let handlers finish their messages, send the acknowledgements, and close the connections.
 
         See `stargate.Consumer.close`. A handler that still runs when the time is over is cancelled.
         """

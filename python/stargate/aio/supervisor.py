@@ -24,10 +24,10 @@ _Handle = AsyncProducer | AsyncConsumer | AsyncReader
 
 
 class AsyncSupervisor(Registry[_Handle]):
-    """As `stargate.Supervisor`, with the same configuration, for asyncio. It is awaited, or entered with `async with`.
+    """As `stargate.Supervisor`, with the same configuration, for asyncio.
 
-    Nothing is opened before that. Handlers are those of `AsyncConsumer.listen`. It belongs to the event loop in which
-    it was opened; `AsyncSupervisor.find` gives it anywhere in that loop.
+    Await it, or enter it with `async with`; it opens nothing before. Handlers are those of `AsyncConsumer.listen`. It
+    belongs to the event loop in which it was opened; `AsyncSupervisor.find` gives it anywhere in that loop.
 
     Examples:
         >>> import asyncio
@@ -86,7 +86,7 @@ class AsyncSupervisor(Registry[_Handle]):
         return self
 
     async def add(self, component: Component, config: Mapping[str, Any]) -> RegistryKey:
-        """Open one component more and supervise it; see `stargate.Supervisor.add`."""
+        """Open another component and supervise it; see `stargate.Supervisor.add`."""
         if self._closed:
             raise ClosedError(f"add a {component}: the supervisor {self._name!r} is not open")
         part = self._register(component, config)
@@ -110,7 +110,7 @@ class AsyncSupervisor(Registry[_Handle]):
         return self._find(key, "reader", AsyncReader)
 
     async def close(self, timeout: Seconds = 10.0) -> None:
-        """Restart nothing any more and close all that it holds; its name is free again.
+        """Stop restarting, and close everything that it holds; its name can then be used again.
 
         May be called more than once.
         """
@@ -167,7 +167,7 @@ class AsyncSupervisor(Registry[_Handle]):
             restart.add_done_callback(self._restarts.discard)
 
     async def _restart(self, part: Part[_Handle]) -> None:
-        """Open a component again, until it is open or has failed too often."""
+        """Reopen a component until it is open or has failed too often."""
         try:
             while part.handle is not None and self._may_restart(part):
                 # It has failed, and what it has to say was said.

@@ -243,7 +243,7 @@ static void receive_messages(stargate_client *client)
         stargate_messages_free(messages, count);
     } while (done(count));
     report();
-    fprintf(stderr, "%u\n", checksum); /* so that the payloads are looked at */
+    fprintf(stderr, "%u\n", checksum); /* so that the payloads are read */
     exit(0);
 }
 

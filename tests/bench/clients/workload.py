@@ -17,7 +17,7 @@ SAMPLES = 1 << 15
 
 
 def arguments() -> argparse.Namespace:
-    """The workload that the client was asked for; the names are explained in `src/lib.rs`."""
+    """Return the workload that the client was asked for; the names are explained in `src/lib.rs`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=("send", "receive", "read"))
     parser.add_argument("--url", required=True)
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
 
 
 def websocket_url(workload: argparse.Namespace) -> str:
-    """The URL of the workload's endpoint, query parameters included."""
+    """Return the URL of the workload's endpoint, query parameters included."""
     topic = f"persistent/public/default/{workload.topic}"
     if workload.role == "send":
         batching = "batchingEnabled=true&batchingMaxMessages=1000&batchingMaxPublishDelay=1"
@@ -102,7 +102,7 @@ class Meter:
         return time.monotonic(), self._total, usage.ru_utime + usage.ru_stime, status_kib("VmRSS")
 
     def report(self) -> None:
-        """One JSON object on the standard output."""
+        """Print one JSON object to the standard output."""
         if self._begin is None or self._end is None:
             sys.exit("the workload ended in the warm-up")
         seconds, messages, cpu, grown = (end - begin for begin, end in zip(self._begin, self._end, strict=True))
@@ -122,7 +122,7 @@ class Meter:
 
 
 def status_kib(name: str) -> int:
-    """A number of /proc/self/status; 0 where there is none."""
+    """Return a number of /proc/self/status; 0 where there is none."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)

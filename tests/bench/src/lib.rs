@@ -163,7 +163,7 @@ struct Sample {
     resident: u64,
 }
 
-/// How often the clock is looked at.
+/// The number of messages between two reads of the clock.
 const CHECK: u64 = 16;
 const SAMPLES: usize = 1 << 15;
 

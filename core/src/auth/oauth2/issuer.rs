@@ -236,7 +236,13 @@ impl Issuer {
 
 /// Rewords a connection error, whose text otherwise concerns Pulsar's servers.
 fn in_terms_of_an_issuer(text: &str) -> String {
-    let terms = [("tls_ca_file", "oauth2_ca_file"), ("wss://", "https://"), ("ws://", "http://")];
+    let terms = [
+        ("tls_ca_file", "oauth2_ca_file"),
+        (": connect to one of them, or name it with tls_server_name", ": use one of them in the issuer's URL"),
+        (", or tls_server_name", ""),
+        ("wss://", "https://"),
+        ("ws://", "http://"),
+    ];
     terms.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 

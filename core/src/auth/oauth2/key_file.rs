@@ -46,9 +46,8 @@ impl fmt::Display for KeyFile {
 impl KeyFile {
     pub(super) fn new(text: &str) -> Result<KeyFile> {
         let Some(data) = text.strip_prefix("data:") else { return Ok(KeyFile::Path(path_of(text).to_owned())) };
-        let bad = |why: &str| {
-            Error::invalid(format!("option \"oauth2_key_file\": {why}; expected data:application/json;base64,..."))
-        };
+        let bad =
+            |why: &str| Error::option("oauth2_key_file", format!("{why}; expected data:application/json;base64,..."));
         let (kind, data) = data.split_once(',').ok_or_else(|| bad("the data: URL has no comma"))?;
         if kind != "application/json;base64" {
             return Err(bad("the data: URL is of another kind"));

@@ -131,18 +131,17 @@ impl Settings {
     pub(super) fn new(options: &Resolved) -> Result<Settings> {
         let allow_http = options.oauth2_allow_http;
         let url = |key: &str, text: &Option<String>| {
-            text.as_ref().map(|text| IssuerUrl::parse(&format!("option {key:?}"), text, allow_http)).transpose()
+            let parsed = text.as_ref().map(|text| IssuerUrl::parse(&format!("option {key:?}"), text, allow_http));
+            parsed.transpose().map_err(|error| error.see_option(key))
         };
         let issuer = url("oauth2_issuer_url", &options.oauth2_issuer_url)?;
         if issuer.as_ref().is_some_and(|issuer| issuer.path.contains('?')) {
-            return Err(Error::invalid("option \"oauth2_issuer_url\": an issuer has no query"));
+            return Err(Error::option("oauth2_issuer_url", "an issuer has no query"));
         }
         let well_known_path = options.oauth2_well_known_path.clone();
         if !well_known_path.starts_with('/') || well_known_path.contains(char::is_whitespace) {
-            let got = format!(
-                "option \"oauth2_well_known_path\": expected a path that begins with /, got {well_known_path:?}"
-            );
-            return Err(Error::invalid(got));
+            let why = format!("expected a path that begins with /, got {well_known_path:?}");
+            return Err(Error::option("oauth2_well_known_path", why));
         }
         let client = match &options.oauth2_key_file {
             Some(file) => Client::File(KeyFile::new(file)?),

@@ -2,6 +2,7 @@
 
 mod entries;
 mod namespaces;
+mod schemas;
 mod stats;
 mod subscriptions;
 
@@ -29,6 +30,7 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Response {
         ("GET", ["clusters"]) => ok(json!(["standalone"])),
         (_, ["tenants", rest @ ..]) => namespaces::tenants(broker, request, rest),
         (_, ["namespaces", rest @ ..]) => namespaces::namespaces(broker, request, rest),
+        (_, ["schemas", rest @ ..]) => schemas::answer(broker, now, request, rest),
         (_, [domain @ ("persistent" | "non-persistent"), tenant, namespace, rest @ ..]) => {
             topics(broker, now, request, domain, &format!("{tenant}/{namespace}"), rest)
         }
@@ -176,6 +178,8 @@ fn topics(broker: &mut Broker, now: u64, request: &Request, domain: &str, namesp
             let place = position.clamp(1, count) - 1;
             match request.parameter("initialPosition").unwrap_or("latest") {
                 "earliest" => entries::stored(log, place),
+                // The broker counts on past the first entry, and cannot read what it finds there.
+                "latest" if position > count => reason(500, "Incorrect parameter input error code: -14"),
                 "latest" => entries::stored(log, count - 1 - place),
                 _ => reason(412, "Invalid initialPosition"),
             }

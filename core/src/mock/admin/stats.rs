@@ -67,7 +67,7 @@ pub(super) fn internal(topic: &Topic) -> Value {
         entry.messages.iter().map(|message| message.payload.as_ref().map_or(0, Vec::len)).sum()
     };
     let size: usize = log.entries.iter().map(bytes).sum();
-    let cursors: Value = topic
+    let mut cursors: serde_json::Map<String, Value> = topic
         .subscriptions
         .iter()
         .map(|(name, held)| {
@@ -81,6 +81,10 @@ pub(super) fn internal(topic: &Topic) -> Value {
             (name.to_string(), cursor)
         })
         .collect();
+    if !topic.last_sequence.is_empty() {
+        let noted: Value = topic.noted_sequence.iter().map(|(name, id)| (name.to_string(), json!(id))).collect();
+        cursors.insert("pulsar.dedup".to_owned(), json!({ "state": "Open", "properties": noted }));
+    }
     json!({
         "entriesAddedCounter": count,
         "numberOfEntries": count,

@@ -53,6 +53,41 @@ fn a_first_attempt_waits_for_a_place_that_is_about_to_be_free() {
     assert_eq!(world.ended(), Some(ErrorKind::Connect), "only for a place that is taken");
 }
 
+/// A server that has not noticed the end of a connection refuses the next one.
+#[test]
+fn a_conflict_after_a_loss_names_what_is_held_since_when_and_the_setting() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    world.pass(Duration::from_secs(41));
+    let lost = world.disconnections().pop().unwrap().to_string();
+    assert!(lost.contains("until the server notices that, it holds the producer's name"), "{lost}");
+    while world.now < Moment::from_secs(53) {
+        world.fail(Error::new(ErrorKind::Busy, "taken").with_http_status(409));
+        world.pass(Duration::from_millis(500));
+    }
+    let refused = world.disconnections().pop().unwrap().to_string();
+    for part in ["taken; if no other client has the producer's name", "lost 1", "webSocketSessionIdleTimeoutMillis"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+
+    world.fail(broken());
+    world.pass(Duration::from_secs(10));
+    world.fail(broken());
+    let other = world.disconnections().pop().unwrap().to_string();
+    assert!(!other.contains("webSocketSessionIdleTimeoutMillis"), "only a conflict is explained: {other}");
+}
+
+#[test]
+fn a_first_conflict_names_a_client_that_vanished() {
+    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    while world.ended().is_none() {
+        world.fail(Error::new(ErrorKind::Busy, "taken").with_http_status(409));
+        world.pass(Duration::from_millis(100));
+    }
+    let error = world.session.ended().unwrap().to_string();
+    assert!(error.contains("the server still holds it for a client that vanished"), "{error}");
+}
+
 #[test]
 fn each_host_is_tried_before_the_first_wait() {
     let mut world = World::new(idle(), Policy { hosts: 3, ..policy() });

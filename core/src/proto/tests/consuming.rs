@@ -134,7 +134,7 @@ fn what_nobody_can_read_is_asked_for_once_more_and_then_left_out() {
         world.connect();
         written(&mut world);
         world.receive("}{");
-        assert!(!world.session.is_open(), "it may have been a message, that comes again");
+        assert!(!world.session.is_open(), "it may have been a message, which is redelivered");
         world.receive(&delivery(1));
         assert!(world.events().is_empty(), "this connection is none any more");
         world.pass(Duration::from_secs(1));

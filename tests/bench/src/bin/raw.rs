@@ -64,7 +64,8 @@ async fn main() {
         let (url, transport) = connect(&workload).await;
         if workload.api == "tokio-websockets" {
             let builder = tokio_websockets::ClientBuilder::new().uri(&url).expect("a URL");
-            // As much as the other crate gathers before it writes; how much is read at once cannot be told it.
+            // As much as the other crate gathers before it writes. This crate has no setting for how much it reads at
+            // once.
             let builder = builder.config(tokio_websockets::Config::default().flush_threshold(128 * 1024));
             run(builder.connect_on(transport).await.expect("the server upgrades").0, &workload, &meter).await;
         } else {

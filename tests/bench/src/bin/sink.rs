@@ -2,8 +2,8 @@
 //! and pours messages of one size into consumers and readers, as many as their window has room for.
 //!
 //! As lean as it can be, so that the client is what is measured: a thread for each connection, one read for all that
-//! has arrived, one write for all that answers it, payloads encoded beforehand. A message of a producer is looked at
-//! only as far as its context, near its end.
+//! has arrived, one write for all that answers it, payloads encoded beforehand. It parses a message of a
+//! producer only as far as its context, near its end.
 //!
 //! `sink [CERTIFICATE KEY]` prints `ws://127.0.0.1:PORT`, and with PEM files `wss://localhost:PORT` on a second
 //! line, and serves until its standard input ends.

@@ -1,0 +1,1 @@
+"""Writes the generated files of the bindings, a module for each language."""

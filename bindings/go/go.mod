@@ -1,0 +1,3 @@
+module stargate
+
+go 1.23

@@ -1,0 +1,2 @@
+/** A Pulsar broker for the tests of applications, which fails on command. */
+package stargate.testing;

@@ -1,0 +1,108 @@
+'use strict';
+
+// The functions of an application that the library calls: changes of state, tokens, headers and keys.
+
+const koffi = require('koffi');
+const { call, copied, invalid } = require('./errors.js');
+const { raw } = require('./library.js');
+const { memcpy, view } = require('./memory.js');
+const { forget, keep, onState: onStateChange, register, waiting } = require('./pending.js');
+const { constants, states, types } = require('./raw.js');
+
+const { STARGATE_OK, STARGATE_TOO_BIG, STARGATE_NOT_FOUND, STARGATE_PRIVATE_KEY, STARGATE_AUTHENTICATION } = constants;
+
+function aFunction(name, value) {
+  if (typeof value !== 'function') throw invalid(`${name}: expected a function, got ${typeof value}`);
+}
+
+/** Calls `listener` with each change of state. Returns what forgets it. */
+function onState(set, listener) {
+  aFunction('onState', listener);
+  const number = keep((pointer) => listener(stateChange(pointer)));
+  call('stargate_options_on_state', set, onStateChange, number, null);
+  return () => forget(number);
+}
+
+function stateChange(pointer) {
+  const change = koffi.decode(pointer, types.stargate_state_change);
+  return {
+    state: states[change.state] ?? 'unknown',
+    session: change.session,
+    topic: view(change.topic) ?? '',
+    host: view(change.host) || null,
+    proxy: view(change.proxy) || null,
+    error: change.error === null ? null : copied(raw.stargate_error_status(change.error), change.error),
+    retryIn: change.retry_in_ms < 0 ? null : Number(change.retry_in_ms),
+  };
+}
+
+let onText = null;
+
+/** Keeps a function that gives a text. The library asks on a thread of its own, which waits for the event loop. */
+function supplier(name, ask) {
+  aFunction(name, ask);
+  onText ??= register(types.stargate_token_fn, (number, buffer, capacity, length) => {
+    try {
+      const answer = Buffer.from(waiting[number]());
+      koffi.encode(length, 'size_t', answer.length);
+      if (answer.length > capacity) return STARGATE_TOO_BIG;
+      if (answer.length > 0) memcpy(buffer, answer, answer.length);
+      return STARGATE_OK;
+    } catch (error) {
+      process.emitWarning(error);
+      return STARGATE_AUTHENTICATION;
+    }
+  });
+  return keep(ask);
+}
+
+/** Asks `ask` for the token of each connection. */
+function token(set, ask) {
+  const number = supplier('tokenSupplier', ask);
+  call('stargate_options_on_token', set, onText, number, null);
+  return () => forget(number);
+}
+
+/** Asks `ask` for the headers of each connection and request. */
+function headers(set, ask) {
+  const lines = () => Object.entries(ask()).map(([name, value]) => `${name}: ${value}`);
+  aFunction('headersSupplier', ask);
+  const number = supplier('headersSupplier', () => lines().join('\n'));
+  call('stargate_options_on_headers', set, onText, number, null);
+  return () => forget(number);
+}
+
+let onKey = null;
+
+/** Asks a reader of keys for those of end-to-end encryption. */
+function keys(set, reader) {
+  onKey ??= register(types.stargate_key_fn, (number, half, name, metadata, count, key) => {
+    try {
+      return supplyKey(waiting[number], half, view(name), entries(metadata, Number(count)), key);
+    } catch (error) {
+      process.emitWarning(error);
+      return STARGATE_NOT_FOUND;
+    }
+  });
+  const number = keep(reader);
+  call('stargate_options_on_key', set, onKey, number, null);
+  return () => forget(number);
+}
+
+function entries(pointer, count) {
+  if (count === 0) return {};
+  const properties = koffi.decode(pointer, types.stargate_property, count);
+  return Object.fromEntries(properties.map(({ key, value }) => [key, value]));
+}
+
+function supplyKey(reader, half, name, metadata, key) {
+  const found = half === STARGATE_PRIVATE_KEY ? reader.privateKey?.(name, metadata) : reader.publicKey?.(name);
+  if (found === undefined || found === null) return STARGATE_NOT_FOUND;
+  const { pem, metadata: added = {} } = typeof found === 'string' || found instanceof Uint8Array ? { pem: found } : found;
+  const bytes = Buffer.from(pem);
+  call('stargate_key_set', key, bytes, bytes.length);
+  for (const [entry, value] of Object.entries(added)) call('stargate_key_add_metadata', key, entry, value);
+  return STARGATE_OK;
+}
+
+module.exports = { headers, keys, onState, token };

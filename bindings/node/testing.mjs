@@ -1,0 +1,5 @@
+import testing from './testing.js';
+
+export const {
+  MockBroker,
+} = testing;
