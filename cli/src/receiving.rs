@@ -28,16 +28,8 @@ pub(crate) fn within(
 /// Returns the messages before the marked end that are there, at most `room`, and waits up to `limit` for the first;
 /// `None` at that end, or when the topic has ended.
 pub(crate) fn before_end(reader: &Reader, room: usize, limit: Duration) -> Result<Option<Vec<Message>>> {
-    let first = reader.receive_before_end(Some(limit)).map(|first| first.map(|message| vec![message]));
-    let Some(mut batch) = nothing_or_end(first)? else { return Ok(None) };
-    while !batch.is_empty() && batch.len() < room {
-        match reader.receive_before_end(Some(Duration::ZERO)) {
-            Ok(Some(message)) => batch.push(message),
-            // The next call reports it again.
-            Ok(None) | Err(_) => break,
-        }
-    }
-    Ok(Some(batch))
+    let batch = wait(reader.as_async().receive_many_before_end(room), Some(limit));
+    nothing_or_end(batch.map(|batch| Some(batch).filter(|batch| !batch.is_empty())))
 }
 
 /// Returns the next message before the marked end; `None` at that end, or at Ctrl-C.

@@ -224,20 +224,27 @@ impl Reader {
     /// is set, the call then fails, after the messages of the other partitions. The error names the tombstone, and
     /// [`Reader::seek`] skips it.
     pub async fn receive_before_end(&self) -> Result<Option<Message>> {
+        self.receive_many_before_end(1).await.map(|mut received| received.pop())
+    }
+
+    /// As [`Reader::receive_before_end`], but returns up to `max` messages that are queued; none at the end. The last
+    /// mark that is reached ends the list.
+    pub async fn receive_many_before_end(&self, max: usize) -> Result<Vec<Message>> {
         let receiver = &self.inner.receiver;
         loop {
             let moved = receiver.positions.moved();
             if self.is_caught_up() {
-                return Ok(None);
+                return Ok(Vec::new());
             }
-            if let Some(message) = self.try_receive_many(1)?.pop() {
-                return Ok(Some(message));
+            let queued = receiver.try_receive_up_to(max.max(1), self.inner.last_before_end())?;
+            if !queued.is_empty() {
+                return Ok(queued);
             }
             if let Some(why) = self.inner.why_stopped() {
                 return Err(receiver.name(why, "read up to the end of"));
             }
             tokio::select! {
-                received = self.receive() => return received.map(Some),
+                received = receiver.receive_up_to(max, self.inner.last_before_end()) => return received,
                 () = moved => {}
             }
         }
@@ -364,6 +371,20 @@ impl Inner {
 
     fn is_past(&self, session: usize, end: Option<&MessageId>) -> bool {
         end.is_none_or(|end| self.receiver.positions.of(session).has_passed(end))
+    }
+
+    /// Returns a function that is given the next messages in order, and tells whether a message reaches the last mark.
+    fn last_before_end(&self) -> impl FnMut(&Message) -> bool + use<> {
+        let mut ahead = self.ends().clone();
+        for (session, end) in ahead.iter_mut().enumerate() {
+            end.take_if(|end| self.receiver.positions.of(session).has_passed(end));
+        }
+        move |message| {
+            if let Some(end) = ahead.get_mut(message.origin.session) {
+                end.take_if(|end| ReadPosition::After(message.id.clone()).has_passed(end));
+            }
+            ahead.iter().all(Option::is_none)
+        }
     }
 
     /// Returns why no message arrives any more before the mark; `None` while a part that is not at its end may get

@@ -153,6 +153,7 @@ scenarios! {
         an_id_of_another_partition_is_refused_by_name
         a_reader_goes_to_any_place
         a_reader_reads_until_it_is_caught_up
+        many_messages_before_the_end_are_read_at_once
         who_reads_to_the_end_is_told_when_another_takes_the_last_message
         an_end_that_is_no_more_is_not_waited_for
         a_place_behind_a_batch_is_behind_all_of_it

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use stargate_core::admin::Position;
-use stargate_core::blocking::{Client, Consumer, Reader};
+use stargate_core::blocking::{Client, Consumer, Reader, wait};
 use stargate_core::{
     ErrorKind, HandlerResult, InitialPosition, Level, Message, MessageId, Options, Outcome, SubscriptionMode,
     SubscriptionType, TopicName, Topics,
@@ -262,6 +262,37 @@ pub(crate) fn a_reader_reads_until_it_is_caught_up(broker: &Broker) {
     let late = client.reader(&topic, Options::new()).unwrap();
     assert!(!late.has_message_available().unwrap(), "it begins at the end");
     assert!(read_to_the_end(&late).is_empty());
+}
+
+/// Several messages at a time, of which none is behind the last mark.
+pub(crate) fn many_messages_before_the_end_are_read_at_once(broker: &Broker) {
+    let client = broker.client();
+    let batches = || Options::new().batch_enabled(true).batch_max_msg(10).batch_max_delay(Duration::from_millis(200));
+    for partitions in [0, 3] {
+        let topic = broker.topic();
+        if partitions > 0 {
+            client.admin().create_partitioned_topic(&topic, partitions).unwrap();
+        }
+        send(&client, &topic, batches(), 0, 25);
+        let reader = client.reader(&topic, from_start()).unwrap();
+        reader.mark_end().unwrap();
+        send(&client, &topic, batches(), 25, 30);
+        eventually("all are here", || reader.stats().queued == 30);
+        let take = |max| wait(reader.as_async().receive_many_before_end(max), Some(PATIENCE)).unwrap().len();
+        assert_eq!(take(2), 2);
+        let mut before = 2;
+        while !reader.is_caught_up() {
+            before += take(100);
+        }
+        assert_eq!(before as u64, 30 - reader.stats().queued);
+        match partitions {
+            0 => assert_eq!(before, 25),
+            // Newer messages of one partition may be in front of older ones of another.
+            _ => assert!((25..=30).contains(&before), "{before}"),
+        }
+        assert_eq!(take(100), 0);
+        assert_eq!(reader.stats().queued, 30 - before as u64, "nothing more was taken");
+    }
 }
 
 pub(crate) fn who_reads_to_the_end_is_told_when_another_takes_the_last_message(broker: &Broker) {

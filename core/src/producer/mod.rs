@@ -289,7 +289,8 @@ impl Producer {
         Ok(())
     }
 
-    /// Waits until every message accepted before has completed, with a receipt or an error.
+    /// Waits until every message accepted before has completed, with a receipt or an error. The last callbacks of
+    /// [`Producer::send_with`] may not have run yet; [`Producer::flush_with`] and [`Producer::close`] wait for those too.
     pub async fn flush(&self) -> Result<()> {
         let fail = |error: Error| error.during("flush").on_topic(&self.inner.topic.to_string());
         self.inner.client.runtime.check_fork().map_err(fail)?;

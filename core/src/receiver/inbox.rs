@@ -133,12 +133,18 @@ impl Inbox {
 
     /// Takes up to `max` messages of a lane without waiting; fails if the lane is empty and no more messages arrive.
     pub(crate) fn try_take(&self, lane: usize, max: usize) -> Result<Vec<Message>> {
-        self.take_now(self.state(), lane, max)
+        self.take_now(self.state(), lane, max, |_| false)
     }
 
-    /// As [`Inbox::try_take`], but for a receive, which an interrupt ends. `begun` is `None` when the receive begins,
-    /// and keeps what it has seen of interrupts while it waits.
-    pub(crate) fn try_receive(&self, max: usize, begun: &mut Option<u64>) -> Result<Vec<Message>> {
+    /// As [`Inbox::try_take`], but for a receive, which an interrupt ends. It takes nothing after a message for which
+    /// `is_last` returns true. `begun` is `None` when the receive begins, and keeps what it has seen of interrupts while
+    /// it waits.
+    pub(crate) fn try_receive(
+        &self,
+        max: usize,
+        is_last: impl FnMut(&Message) -> bool,
+        begun: &mut Option<u64>,
+    ) -> Result<Vec<Message>> {
         let mut state = self.state();
         let interrupts = *begun.get_or_insert(state.interrupts);
         if (state.interrupted || state.interrupts != interrupts) && !state.closed {
@@ -151,11 +157,18 @@ impl Inbox {
             }
             return Err(Error::new(ErrorKind::Interrupted, "the application interrupted the receive"));
         }
-        self.take_now(state, 0, max)
+        self.take_now(state, 0, max, is_last)
     }
 
-    fn take_now(&self, mut state: MutexGuard<'_, State>, lane: usize, max: usize) -> Result<Vec<Message>> {
-        let count = state.lanes[lane].len().min(max);
+    fn take_now(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        lane: usize,
+        max: usize,
+        is_last: impl FnMut(&Message) -> bool,
+    ) -> Result<Vec<Message>> {
+        let queued = &state.lanes[lane];
+        let count = queued.iter().take(max).position(is_last).map_or(queued.len().min(max), |last| last + 1);
         if count == 0 {
             return match &state.ended {
                 Some(error) => Err(error.clone()),
@@ -224,10 +237,11 @@ impl Inbox {
         self.until_taken(lane, || self.try_take(lane, max)).await
     }
 
-    /// Takes one to `max` messages for a receive, which an interrupt ends. Dropping the future loses nothing.
-    pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
+    /// Takes one to `max` messages for a receive, which an interrupt ends, up to the one for which `is_last` returns
+    /// true. Dropping the future loses nothing.
+    pub(crate) async fn receive(&self, max: usize, mut is_last: impl FnMut(&Message) -> bool) -> Result<Vec<Message>> {
         let mut begun = None;
-        self.until_taken(0, || self.try_receive(max, &mut begun)).await
+        self.until_taken(0, || self.try_receive(max, &mut is_last, &mut begun)).await
     }
 
     /// Tries again whenever something happens to a lane, until messages were taken.
@@ -396,8 +410,19 @@ mod tests {
         assert_eq!(waited.unwrap_err().kind(), ErrorKind::NotFound);
     }
 
+    #[test]
+    fn a_receive_takes_nothing_after_the_last_message() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        deliver(&inbox, (1..=5).map(|number| message(number, None)).collect());
+        let up_to =
+            |last: u8| numbers(inbox.try_receive(9, |message| message.payload()[0] == last, &mut None).unwrap());
+        assert_eq!(up_to(1), [1]);
+        assert_eq!(up_to(3), [2, 3]);
+        assert_eq!(up_to(9), [4, 5]);
+    }
+
     fn received(inbox: &Inbox) -> Result<Vec<u8>> {
-        let waited = block_on(inbox.receive(1), Some(std::time::Duration::from_secs(5))).unwrap();
+        let waited = block_on(inbox.receive(1, |_| false), Some(std::time::Duration::from_secs(5))).unwrap();
         waited.expect("it did not end").map(numbers)
     }
 
@@ -418,7 +443,7 @@ mod tests {
     #[test]
     fn an_interrupt_ends_every_receive_that_waits_and_no_later_one() {
         let inbox = Inbox::new(1, 1000, Arc::default());
-        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(inbox.receive(1))).collect();
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(inbox.receive(1, |_| false))).collect();
         let mut cx = Context::from_waker(Waker::noop());
         assert!(waiting.iter_mut().all(|receive| receive.as_mut().poll(&mut cx).is_pending()));
         inbox.interrupt();
@@ -434,8 +459,8 @@ mod tests {
     fn an_interrupted_receive_passes_on_the_wake_up_of_a_message() {
         let inbox = Inbox::new(1, 1000, Arc::default());
         let mut cx = Context::from_waker(Waker::noop());
-        let mut interrupted = Box::pin(inbox.receive(1));
-        let mut other = Box::pin(inbox.receive(1));
+        let mut interrupted = Box::pin(inbox.receive(1, |_| false));
+        let mut other = Box::pin(inbox.receive(1, |_| false));
         assert!(interrupted.as_mut().poll(&mut cx).is_pending());
         deliver(&inbox, vec![message(1, None)]);
         inbox.interrupt();

@@ -232,18 +232,32 @@ impl<C: IntoCommand> Receiver<C> {
 
     /// Waits for one to `max` messages.
     pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
+        self.receive_up_to(max, |_| false).await
+    }
+
+    /// As [`Receiver::receive`], but takes nothing after a message for which `is_last` returns true.
+    pub(crate) async fn receive_up_to(
+        &self,
+        max: usize,
+        is_last: impl FnMut(&Message) -> bool,
+    ) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.receive(max.max(1)).await.map_err(name)?;
+        let taken = self.inbox.receive(max.max(1), is_last).await.map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
 
     /// Takes up to `max` queued messages.
     pub(crate) fn try_receive(&self, max: usize) -> Result<Vec<Message>> {
+        self.try_receive_up_to(max, |_| false)
+    }
+
+    /// As [`Receiver::try_receive`], but takes nothing after a message for which `is_last` returns true.
+    pub(crate) fn try_receive_up_to(&self, max: usize, is_last: impl FnMut(&Message) -> bool) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.try_receive(max, &mut None).map_err(name)?;
+        let taken = self.inbox.try_receive(max, is_last, &mut None).map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }

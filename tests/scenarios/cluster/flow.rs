@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use stargate_core::blocking::{Client, Consumer, Producer, Reader};
@@ -90,7 +90,13 @@ fn send(producer: &Producer, sending: &Arc<Sending>, stop: &AtomicBool) {
         accepted.expect("the producer lives");
         number += 1;
     }
-    producer.flush(Some(Duration::from_secs(120))).expect("every receipt comes");
+    // After the callbacks of the messages, which a flush that waits does not wait for.
+    let (sender, flushed) = mpsc::channel();
+    let patience = Some(Duration::from_secs(120));
+    let flush =
+        producer.as_async().flush_with(patience, move |flushed| sender.send(flushed).expect("it is waited for"));
+    flush.expect("the producer lives");
+    flushed.recv().expect("the callback runs").expect("every receipt comes");
 }
 
 /// A consumer, and what it saw.
