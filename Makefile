@@ -90,9 +90,12 @@ $(VENV)/ready: python/requirements-dev.txt
 	$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check -r python/requirements-dev.txt
 	touch $@
 
+# As pip builds it from the source distribution, with the build backend that adds the command.
+BUILD_WHEEL = PATH="$(CURDIR)/$(IN_VENV):$$PATH" $(IN_VENV)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation
+
 wheel: $(VENV)/ready
 	rm -f dist/stargate-*.whl
-	$(IN_VENV)/maturin build --release --quiet --manifest-path python/Cargo.toml --out dist
+	$(BUILD_WHEEL) --wheel-dir dist ./python
 	$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 
 # With zig as the C compiler and linker, which knows the older glibcs; Rust's own is 2.17.
@@ -101,7 +104,7 @@ wheel-portable: $(VENV)/ready
 	@$(IN_VENV)/python -m pip install --quiet --disable-pip-version-check -r python/requirements-wheel.txt || \
 		{ echo "there is no zig to be had here; 'make wheel' builds a wheel for this machine's glibc and later"; exit 2; }
 	rm -rf dist/portable
-	PATH="$(CURDIR)/$(IN_VENV):$$PATH" maturin build --profile $(or $(PROFILE),release) --quiet --zig --compatibility manylinux_2_17 --manifest-path python/Cargo.toml --out dist/portable
+	MATURIN_PEP517_ARGS="--profile $(or $(PROFILE),release) --zig --compatibility manylinux_2_17" $(BUILD_WHEEL) --wheel-dir dist/portable ./python
 
 # Whether it compiles without the GIL; to run it takes a python3.14t.
 check-free-threaded:

@@ -86,7 +86,8 @@ IGNORED = ["--", "--ignored"]
 # A cluster of its own, each fault once. `make cluster` does more, what takes minutes included.
 CLUSTER = ["--brokers", "2", "--bookies", "3", "--proxies", "2"]
 CLUSTER += ["--set-proxy", "webSocketSessionIdleTimeoutMillis=15000"]
-BOUNDED = ["--skip", "soak", "--skip", "least_connections", "--skip", "idle_timeout", "--test-threads", "1"]
+SKIPPED = ["soak", "least_connections", "behind_a_load_balancer", "idle_timeout"]
+BOUNDED = [*(word for name in SKIPPED for word in ("--skip", name)), "--test-threads", "1"]
 ON_CLUSTER = [sys.executable, "tests/pulsar/pulsar.py", "run", *CLUSTER, "--"]
 REAL_TESTS = ["--test", "scenarios", "--test", "table", "--test", "replay", "--test", "security"]
 # Two clusters of their own.

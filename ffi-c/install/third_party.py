@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = "x86_64-unknown-linux-gnu"
-# Crate, what it is called where it is installed, and the folder of the files.
+# Crate, what it is called where it is installed, and the folder of the files. The wheel contains the command.
 PRODUCTS = [("stargate-ffi", "libstargate", "ffi-c"), ("stargate-python", "the wheel stargate", "python")]
+FEATURES = {"stargate-python": ["--features=stargate-cli"]}
 # Files of a crate with terms, and those of them that count whichever licence is chosen.
 TERMS = re.compile(r"(?i)((un)?licen[sc]e|copying|notice|copyright)[^.]*(\.md|\.txt)?")
 NOTICES = re.compile(r"(?i).*(notice|copyright|third.party)")
@@ -98,7 +99,7 @@ def links(package: str) -> dict[str, set[str]]:
     options = ["--locked", f"--target={TARGET}", "--edges=normal,no-proc-macro", "--prefix=depth", "--format= {p}"]
     graph: dict[str, set[str]] = {}
     above: list[str] = []
-    for line in cargo("tree", "-p", package, *options).splitlines():
+    for line in cargo("tree", "-p", package, *FEATURES.get(package, []), *options).splitlines():
         depth, name, version = line.split()[:3]
         ref = f"{name}@{version.removeprefix('v')}"
         graph.setdefault(ref, set())

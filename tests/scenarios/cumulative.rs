@@ -80,14 +80,19 @@ pub(crate) fn a_cumulative_acknowledgement_is_of_one_partition(broker: &Broker) 
 }
 
 pub(crate) fn a_cumulative_acknowledgement_by_an_id_holds_for_what_comes(broker: &Broker) {
-    let (client, topic) = (broker.client(), broker.topic());
+    let (line, topic) = (Line::to(&broker.url), broker.topic());
+    let client = line.client();
     let first = client.consumer(&topic, "s", earliest()).unwrap();
     send(&client, &topic, Options::new(), 10);
     let id = receive(&first, 10)[6].id().clone();
     first.close(PATIENCE).unwrap();
     // An application that keeps its own position tells it before it begins.
-    let consumer = client.consumer(&topic, "s", earliest().lazy(true)).unwrap();
-    consumer.ack_cumulative_id(&id).unwrap();
+    let mut opened = None;
+    line.cut_during(|| {
+        let consumer = opened.insert(client.consumer(&topic, "s", earliest().lazy(true)).unwrap());
+        consumer.ack_cumulative_id(&id).unwrap();
+    });
+    let consumer = opened.unwrap();
     assert_eq!(receive(&consumer, 3).iter().map(number).collect::<Vec<_>>(), [7, 8, 9]);
     eventually("seven are acknowledged", || broker.backlog(&topic, "s") == 3);
     assert_eq!(consumer.stats().covered, 7);
