@@ -10,7 +10,7 @@ use stargate_core::blocking::Client;
 use stargate_core::options::{Kind, OPTIONS, OptionSpec, Roles, find};
 use stargate_core::{Level, Options};
 
-use crate::context::{self, Saved};
+use crate::context_file::{self, Saved};
 use crate::exit::{Failure, say};
 
 /// How long a client may take to close.
@@ -97,15 +97,15 @@ impl Connection {
             return Ok(Saved::at(url));
         }
         if let Some(name) = &self.context {
-            return context::load(name);
+            return context_file::load(name);
         }
         if let Some(url) = variable("STARGATE_URL") {
             return Ok(Saved::at(&url));
         }
         if let Some(name) = variable("STARGATE_CONTEXT") {
-            return context::load(&name);
+            return context_file::load(&name);
         }
-        Ok(context::current()?.unwrap_or_else(|| Saved::at(LOCAL)))
+        Ok(context_file::current()?.unwrap_or_else(|| Saved::at(LOCAL)))
     }
 
     /// Returns the token, if it is known without asking anybody.

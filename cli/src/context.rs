@@ -1,18 +1,16 @@
-//! `context`: addresses and options of clusters, under names, in a file that only its owner reads.
+//! `context`: keeps addresses and options of clusters under names.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use clap::{Args, Subcommand};
-use serde::{Deserialize, Serialize};
 use stargate_core::blocking::Client;
 use stargate_core::options::{Kind, Roles, find};
 use stargate_core::{Options, plugin_options};
 
 use crate::connection::{Connection, is_secret, options_of};
+use crate::context_file::{Contexts, Saved, file, known, read, write};
 use crate::exit::{DONE, Ended, Failure, say};
 use crate::listing::{self, Listing};
 
@@ -57,40 +55,6 @@ enum Wanted {
         #[arg(long)]
         name: Option<String>,
     },
-}
-
-/// An address and options.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    pub(crate) url: String,
-    #[serde(default)]
-    pub(crate) options: BTreeMap<String, String>,
-}
-
-impl Saved {
-    /// An address without options.
-    pub(crate) fn at(url: &str) -> Saved {
-        Saved { url: url.to_owned(), options: BTreeMap::new() }
-    }
-
-    /// Fails on what no client can be made with.
-    fn check(&self) -> Result<(), Failure> {
-        let mut all = Options::new();
-        for (key, value) in &self.options {
-            all.set(key, value)?;
-        }
-        Client::new(&self.url, options_of(&self.options, Roles::CONNECTION)?).map(drop).map_err(Failure::from)
-    }
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contexts {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current: Option<String>,
-    #[serde(default)]
-    contexts: BTreeMap<String, Saved>,
 }
 
 /// `context`
@@ -181,30 +145,17 @@ fn beside(conf: &Path, path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Returns the context of this name.
-pub(crate) fn load(name: &str) -> Result<Saved, Failure> {
-    let contexts = read(&file()?)?;
-    known(&contexts, name).cloned()
-}
-
-/// Returns the context in use.
-pub(crate) fn current() -> Result<Option<Saved>, Failure> {
-    // Without a home directory there are no contexts.
-    let Ok(file) = file() else { return Ok(None) };
-    let contexts = read(&file)?;
-    contexts.current.as_ref().map(|name| known(&contexts, name).cloned()).transpose()
-}
-
-fn known<'a>(contexts: &'a Contexts, name: &str) -> Result<&'a Saved, Failure> {
-    contexts.contexts.get(name).ok_or_else(|| {
-        let names: Vec<&str> = contexts.contexts.keys().map(String::as_str).collect();
-        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Failure::usage(format!("there is no context {name:?}; there is {there}"))
-    })
+/// Fails on what no client can be made with.
+fn check(saved: &Saved) -> Result<(), Failure> {
+    let mut all = Options::new();
+    for (key, value) in &saved.options {
+        all.set(key, value)?;
+    }
+    Client::new(&saved.url, options_of(&saved.options, Roles::CONNECTION)?).map(drop).map_err(Failure::from)
 }
 
 fn keep(contexts: &mut Contexts, name: &str, saved: Saved) -> Result<(), Failure> {
-    saved.check()?;
+    check(&saved)?;
     contexts.contexts.insert(name.to_owned(), saved);
     Ok(())
 }
@@ -221,50 +172,6 @@ fn list(output: Listing, contexts: &Contexts) -> Ended {
     };
     let rows: Vec<_> = contexts.contexts.iter().map(row).collect();
     listing::rows(output, &["used", "name", "url", "options"], &rows)
-}
-
-fn file() -> Result<PathBuf, Failure> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = || variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
-    variable("STARGATE_CONTEXTS")
-        .or_else(|| Some(folder()?.join("stargate/contexts.toml")))
-        .ok_or_else(|| Failure::usage("there is no place for contexts: set the variable HOME or STARGATE_CONTEXTS"))
-}
-
-fn read(file: &Path) -> Result<Contexts, Failure> {
-    let failed = |why: &dyn std::fmt::Display| Failure::failed(format!("{}: {why}", file.display()));
-    let text = match fs::read_to_string(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contexts::default()),
-        text => text.map_err(|error| failed(&error))?,
-    };
-    let mode = fs::metadata(file).map_err(|error| failed(&error))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(failed(&format!(
-            "others can read or write it, and it may hold secrets: chmod 600 {}",
-            file.display()
-        )));
-    }
-    // The error itself may quote a value, which may be a secret.
-    toml::from_str(&text).map_err(|error| {
-        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
-        failed(&format!("not a file of contexts: line {} cannot be read", before.matches('\n').count() + 1))
-    })
-}
-
-/// Replaces the file as a whole, so that no reader finds half of it.
-fn write(file: &Path, contexts: &Contexts) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::failed(format!("{}: {error}", file.display()));
-    let text = toml::to_string(contexts).map_err(|error| failed(io::Error::other(error)))?;
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let new = file.with_extension(format!("new-{}", std::process::id()));
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
-    let written = created.and_then(|mut new| new.write_all(text.as_bytes()).and_then(|()| new.sync_all()));
-    written.and_then(|()| fs::rename(&new, file)).map_err(|error| {
-        let _ = fs::remove_file(&new); // what matters is the first error
-        failed(error)
-    })
 }
 
 /// Pulsar is unpacked to a folder with `conf/client.conf` in it.

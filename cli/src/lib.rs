@@ -8,6 +8,7 @@ mod check;
 mod connection;
 mod consume;
 mod context;
+mod context_file;
 mod dump;
 mod escapes;
 mod exit;

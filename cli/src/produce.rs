@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 use stargate_core::Options;
-use stargate_core::OutgoingMessage;
 use stargate_core::options::Roles;
 
 use crate::connection::Connection;
@@ -210,6 +209,3 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 pub(crate) fn too_long(length: u64, limit: usize) -> String {
     format!("{length} bytes are more than the limit of {limit} for a message (max_message_frame_bytes)")
 }
-
-/// A message, or why a line is none.
-pub(crate) type Made = Result<OutgoingMessage, String>;

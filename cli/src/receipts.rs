@@ -8,14 +8,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use stargate_core::blocking::{self, Client, Producer};
-use stargate_core::{ErrorKind, Receipt};
+use stargate_core::{ErrorKind, OutgoingMessage, Receipt};
 
 use crate::connection::CLOSE;
 use crate::exit::{self, Ended, Failure, say};
-use crate::produce::Made;
 use crate::progress::Progress;
 use crate::signal::{self, interrupted};
 use crate::stdout::SideOutput;
+
+/// A message, or why a line is none.
+pub(crate) type Made = Result<OutgoingMessage, String>;
 
 /// Which line of which source.
 #[derive(Debug, Clone, Copy)]
