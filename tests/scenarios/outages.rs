@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use stargate_core::admin::Position;
+use stargate_core::admin::{Position, Retention};
 use stargate_core::blocking::{Client, wait};
 use stargate_core::mock::{Mock, MockMessage, MockOptions};
 use stargate_core::{
@@ -84,7 +84,7 @@ fn options() -> Options {
 /// Produces, consumes and reads through `outages` outages.
 fn nothing_acknowledged_is_lost(broker: &dyn Outage, outages: usize, compression: WebSocketCompression) {
     let client = Client::new(&broker.url(), options().websocket_compression(compression)).unwrap();
-    let topic = unique("outage");
+    let topic = kept(&client);
     let (sender, handled) = mpsc::channel();
     let earliest = Options::new().initial_position(InitialPosition::Earliest);
     let consumer = client.consumer(&topic, "s", earliest).unwrap();
@@ -555,6 +555,15 @@ fn a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_too_ofte
 /// A number that the environment may set, for longer runs than those of the suites.
 fn number_of(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// A topic whose messages stay when they are acknowledged. A reader has no subscription that would hold them while it is
+/// disconnected.
+fn kept(client: &Client) -> String {
+    let (admin, namespace) = (client.admin(), format!("public/{}", unique("kept")));
+    admin.create_namespace(&namespace, None).unwrap();
+    admin.set_retention(&namespace, &Retention { time_in_minutes: -1, size_in_mb: -1 }).unwrap();
+    format!("persistent://{namespace}/outage")
 }
 
 /// A namespace with deduplication, and a topic in it that keeps what it stores.

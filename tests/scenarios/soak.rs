@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use stargate_core::admin::Retention;
 use stargate_core::blocking::{Admin, Client, Producer};
 use stargate_core::{HandlerResult, InitialPosition, Message, Options, Outcome, OutgoingMessage};
 
@@ -54,6 +55,8 @@ impl Network {
         let namespace = format!("public/{}", unique("soak"));
         admin.create_namespace(&namespace, None).unwrap();
         admin.set_deduplication(&namespace, true).unwrap();
+        // For the reader: what the subscriptions have acknowledged is otherwise deleted while it is disconnected.
+        admin.set_retention(&namespace, &Retention { time_in_minutes: -1, size_in_mb: -1 }).unwrap();
         Network { admin, topic: format!("persistent://{namespace}/t"), broker, lines: lines(), neighbours: lines() }
     }
 

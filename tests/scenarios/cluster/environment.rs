@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use stargate_core::Options;
+use stargate_core::admin::Retention;
 use stargate_core::blocking::Client;
 
 use crate::waiting::unique;
@@ -59,10 +60,13 @@ pub(crate) fn owner(admin: &Client, topic: &str) -> usize {
     brokers().iter().position(|url| port(url) == wanted).expect("the owner is one of ours")
 }
 
-/// A namespace of its own, in which the broker drops duplicates, in a few bundles that both brokers share.
+/// A namespace of its own, in which the broker drops duplicates, in a few bundles that both brokers share. It keeps what is
+/// acknowledged for readers, which have no subscription that would hold it while they are disconnected.
 pub(crate) fn namespace(admin: &Client) -> String {
     let namespace = format!("public/{}", unique("cluster"));
     admin.admin().create_namespace(&namespace, Some(4)).expect("the namespace is made");
     admin.admin().set_deduplication(&namespace, true).expect("the policy is set");
+    let all = Retention { time_in_minutes: -1, size_in_mb: -1 };
+    admin.admin().set_retention(&namespace, &all).expect("the policy is set");
     namespace
 }
