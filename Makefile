@@ -34,7 +34,7 @@ C_SOURCES := $(wildcard include/*.hpp tests/c/*.[ch] tests/cpp/*.cpp tests/raw/*
 C_SOURCES += $(filter-out %/atoms.h %/functions.h %_generated.h,$(wildcard bindings/elixir/c_src/*.[ch]))
 
 .PHONY: help demo test lint fmt docs languages third-party site cli small wheel wheel-portable check-free-threaded install deb asan tsan abi coverage-c cluster soak-cluster versions soak forks leaks-python exits-python \
-	library clean bench bench-build
+	library clean bench bench-build bench-languages
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -122,11 +122,15 @@ $(BENCH_VENV)/ready: tests/bench/requirements.txt
 	$(BENCH_VENV)/python -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	touch $@
 
-bench-build: tools-bench library wheel $(BENCH_VENV)/ready
+bench-build: tools-bench library wheel $(BENCH_VENV)/ready bench-languages
 	$(BENCH_VENV)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index dist/stargate-*.whl
 	cargo build --release $(BENCH_CARGO) $(if $(shell command -v protoc),--features pulsar-rs)
 	$(CC) -std=c11 -O2 -Wall -Wextra -Iinclude -o target/bench/stargate-c tests/bench/clients/stargate.c \
 		-Ltarget/release -Wl,-rpath,$(CURDIR)/target/release -lstargate
+
+# The clients in Go, Java and Node; a language that is not on this machine is named and left out.
+bench-languages:
+	$(PYTHON) tests/bench/build_languages.py
 
 bench: bench-build
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGUMENTS)

@@ -57,7 +57,7 @@ LANGUAGES: list[tuple[str, list[Tool], list[str]]] = [
         "go",
         [GO, CC],
         [
-            "gofmt -l bindings/go | (! grep .)",
+            "gofmt -l bindings/go tests/bench/clients/go | (! grep .)",
             "cd bindings/go && go vet ./... && go test -race ./...",
         ],
     ),

@@ -47,8 +47,8 @@ SETTINGS = {
     FULL: (5, {"sink": (0.2, 0.5), "broker": (0.3, 0.9)}),
 }
 RUN_SECONDS = 60
-# How many messages there are to receive on the broker; no client is through with them before its time is over, but the
-# binary protocol with batches.
+# How many messages there are to receive on the broker; no client is through with them before its time is over, but some
+# on the binary protocol.
 STORED = {100: 120_000, 1024: 60_000, 65536: 3_500}
 STORED_IN_BATCHES = 150_000
 # The broker is a virtual machine that compiles what is used; before that it is several times slower.
@@ -143,19 +143,21 @@ class Bench:
     def measure(self, cell: Cell, servers: Servers) -> None:
         """Run every client of a cell in turn, round after round."""
         rows = [row for row in cell.rows if not self.clients or row.name.startswith(self.clients)]
-        rows = [
-            row for row in rows if not CLIENTS[row.client].optional or Path(CLIENTS[row.client].command[0]).exists()
-        ]
+        absent = {row.client for row in rows if not CLIENTS[row.client].is_here()}
+        if absent:
+            print(f"{cell.name}: left out, for they are not built: {'; '.join(sorted(absent))}", file=sys.stderr)
+        rows = [row for row in rows if row.client not in absent]
         if any(row.workload.tls for row in rows) and not servers.get("wss"):
             print(f"{cell.name}: left out, the broker has no TLS port", file=sys.stderr)
             return
         warmup, seconds = self.times[cell.place]
+        warmup = max(warmup, cell.warmup)
         runs: dict[str, list[Run]] = {row.name: [] for row in rows}
         print(f"{cell.name}: {'; '.join(runs)}", file=sys.stderr, flush=True)
         if cell.place == "broker":
             for row in rows:
                 self.fill(row.workload, servers)
-        for number in range(cell.rounds or self.rounds):
+        for number in range(min(cell.rounds or self.rounds, self.rounds)):
             # There and back, so that nobody always comes after the same neighbour.
             for row in rows if number % 2 == 0 else reversed(rows):
                 run = self.run(row, servers, cell.place == "sink", warmup, cell.seconds or seconds)
@@ -242,7 +244,8 @@ def topic_of(workload: Workload) -> str:
 def call(command: list[str]) -> Run:
     """Return what a client measured, or why it did not."""
     try:
-        environment = {**os.environ, "RUST_BACKTRACE": "0"}  # so that a panic's message is its last line
+        environment = {**os.environ, "STARGATE_LIBRARY": str(BUILT / "libstargate.so")}
+        environment["RUST_BACKTRACE"] = "0"  # so that a panic's message is its last line
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False, env=environment
         )

@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / os.environ.get("BENCH_PROGRAMS", "target/release")
 CLIENTS_FOLDER = Path(__file__).resolve().parent / "clients"
+LANGUAGES_FOLDER = ROOT / "target/bench/languages"
 PYTHON = str(ROOT / "target/bench/venv/bin/python")
 
 # The modes. The smoke test, which no broker, package or C compiler is needed for, has cells of its own; the full mode
@@ -27,9 +28,18 @@ class Client:
     optional: bool = False  # left out where its program is not there
     binary: bool = False  # speaks Pulsar's binary protocol, to another port
 
+    def is_here(self) -> bool:
+        """Return whether it can run, unless a run is to fail without it."""
+        return not self.optional or Path(self.command[0]).exists()
+
 
 def _python(program: str) -> tuple[str, ...]:
     return (PYTHON, str(CLIENTS_FOLDER / program))
+
+
+def _language(program: str, about: str, binary: bool = False) -> Client:
+    """Return a client that `build_languages.py` builds where its language is."""
+    return Client((str(LANGUAGES_FOLDER / program),), about, optional=True, binary=binary)
 
 
 RAW = (str(BUILT / "bench-raw"),)
@@ -74,6 +84,16 @@ CLIENTS = {
     "pulsar-rs": Client(
         (str(BUILT / "bench-pulsar-rs"),), "the crate `pulsar`; binary protocol", optional=True, binary=True
     ),
+    "stargate Go": _language("stargate-go", "this library's Go package: `SendAsync`, `ReceiveMany`"),
+    "gorilla/websocket": _language(
+        "gorilla-websocket", "Go's `gorilla/websocket`, with `encoding/json`; one write for all that was ready"
+    ),
+    "pulsar-client-go": _language("pulsar-client-go", "the official Go client; binary protocol", binary=True),
+    "stargate Java": _language("stargate-java", "this library's Java package: `sendAsync`, `receiveMany`"),
+    "java.net.http": _language("jdk-websocket", "the JDK's `java.net.http.WebSocket`; a write for each message"),
+    "pulsar-client-java": _language("pulsar-client-java", "the official Java client; binary protocol", binary=True),
+    "stargate Node": _language("stargate-node", "this library's Node package: `send`, the async iterator"),
+    "ws": _language("ws", "Node's `ws`, with `JSON`; one write for all that was ready"),
 }
 
 
@@ -120,8 +140,9 @@ class Cell:
     place: str  # sink or broker
     rows: tuple[Row, ...]
     level: int  # the mode that it begins to belong to
-    rounds: int = 0  # instead of those of the mode
-    seconds: float = 0.0  # the same
+    rounds: int = 0  # if not 0, fewer than those of the mode
+    seconds: float = 0.0  # instead of those of the mode
+    warmup: float = 0.0  # at least, for what is compiled while it runs
     sleepy: bool = False  # on the broker: cores that have nothing to do may sleep
 
 
@@ -140,6 +161,24 @@ def _cell(name: str, workload: Workload, entries: list[Entry], level: int = FULL
 RUST, C, PYTHON_SYNC = "stargate Rust", "stargate C", "stargate Python"
 BATCHED: dict[str, Any] = {"batched": True}
 FOUR: dict[str, Any] = {"connections": 4}
+# Of each language the package of this library, a WebSocket client, and the official client if it can be installed.
+LANGUAGES = (
+    ("stargate Go", "gorilla/websocket", "pulsar-client-go"),
+    ("stargate Java", "java.net.http", "pulsar-client-java"),
+    ("stargate Node", "ws"),
+)
+
+
+def _languages(place: str) -> list[Cell]:
+    """Return the cells of the languages, in which Rust and C are what to compare with."""
+    clients = [RUST, C, *(client for language in LANGUAGES for client in language)]
+    clients = [client for client in clients if place == "broker" or not CLIENTS[client].binary]
+    batched = [client for client in clients if client.startswith(("stargate", "pulsar-client")) and client != C]
+    in_batches: list[Entry] = [(client, "batched", BATCHED) for client in batched if place == "broker"]
+    return [
+        _cell(f"{place}: send 100 B, languages", Workload("send", 100), [*clients, *in_batches], rounds=3, warmup=1.5),
+        _cell(f"{place}: receive 100 B, languages", Workload("receive", 100), [*clients], rounds=3, warmup=1.5),
+    ]
 
 
 def sink_cells() -> list[Cell]:
@@ -176,6 +215,7 @@ def sink_cells() -> list[Cell]:
         ),
         _cell("sink: send 1 KiB, TLS", Workload("send", 1024, tls=True), [RUST, "raw loop", "websocket-client"]),
         _cell("sink: receive 1 KiB, TLS", Workload("receive", 1024, tls=True), [RUST, "raw loop", "websockets"]),
+        *_languages("sink"),
         _cell("sink: send 100 B, long", Workload("send", 100), [RUST], rounds=1, seconds=10.0),
         _cell("sink: receive 1 KiB, long", Workload("receive", 1024), [RUST], rounds=1, seconds=10.0),
         _cell(
@@ -271,6 +311,7 @@ def broker_cells() -> list[Cell]:
         ),
         _cell("broker: send 1 KiB, TLS", Workload("send", 1024, tls=True), [RUST, "raw loop", wc]),
         _cell("broker: send 64 KiB", Workload("send", 65536, 100), [RUST, "raw loop", wc, "pulsar-client"]),
+        *_languages("broker"),
     ]
 
 
