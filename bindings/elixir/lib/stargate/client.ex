@@ -42,13 +42,7 @@ defmodule Stargate.Client do
   def open(%__MODULE__{ref: ref}, kind, source, subscription, options) do
     {timeout, options} = pop_timeout(options)
     {json, hooks} = Options.split(options)
-    tag = make_ref()
-
-    with :ok <- Native.open(ref, tag, kind, source, subscription, json, hooks, timeout) do
-      receive do
-        {^tag, result} -> result
-      end
-    end
+    Native.await(&Native.open(ref, &1, kind, source, subscription, json, hooks, timeout))
   end
 
   defp pop_timeout(options) when is_map(options), do: Map.pop(options, :timeout, :infinity)
@@ -56,13 +50,7 @@ defmodule Stargate.Client do
 
   @doc false
   def close_ref(ref, timeout) do
-    tag = make_ref()
-
-    with :ok <- Native.close(ref, tag, timeout) do
-      receive do
-        {^tag, result} -> result
-      end
-    end
+    Native.await(&Native.close(ref, &1, timeout))
   end
 
   defimpl Inspect do

@@ -11,11 +11,21 @@ defmodule Stargate.Native do
   Makes a call of the library that waits, on a thread of its own, and returns its result.
   """
   def call(name, arguments) do
+    case await(&start_call(name, &1, arguments)) do
+      {:badarg, parameter} -> raise ArgumentError, "#{parameter}: not a value that #{name} takes"
+      result -> result
+    end
+  end
+
+  @doc """
+  Starts what answers with a message, and returns the answer. `start` is given the tag of the message; what it returns
+  instead of `:ok` is returned at once.
+  """
+  def await(start) do
     tag = make_ref()
 
-    with :ok <- start_call(name, tag, arguments) do
+    with :ok <- start.(tag) do
       receive do
-        {^tag, {:badarg, parameter}} -> raise ArgumentError, "#{parameter}: not a value that #{name} takes"
         {^tag, result} -> result
       end
     end

@@ -39,13 +39,8 @@ defmodule Stargate.Producer do
   """
   @spec send(t(), Outgoing.t(), keyword()) :: result()
   def send(%__MODULE__{} = producer, message, options \\ []) do
-    tag = make_ref()
-
-    with :ok <- accept(producer, self(), tag, Outgoing.term(message, options)) do
-      receive do
-        {^tag, result} -> result
-      end
-    end
+    term = Outgoing.term(message, options)
+    Native.await(&accept(producer, self(), &1, term))
   end
 
   @doc """
@@ -112,25 +107,13 @@ defmodule Stargate.Producer do
   end
 
   defp wait_for_room(producer, bytes) do
-    tag = make_ref()
-
-    with :ok <- Native.room(producer.ref, tag, bytes, :infinity) do
-      receive do
-        {^tag, result} -> result
-      end
-    end
+    Native.await(&Native.room(producer.ref, &1, bytes, :infinity))
   end
 
   @doc "Waits until every message that was accepted before has its receipt or has failed."
   @spec flush(t(), timeout()) :: :ok | {:error, Error.t()}
   def flush(%__MODULE__{ref: ref}, timeout \\ :infinity) do
-    tag = make_ref()
-
-    with :ok <- Native.flush(ref, tag, timeout) do
-      receive do
-        {^tag, result} -> result
-      end
-    end
+    Native.await(&Native.flush(ref, &1, timeout))
   end
 
   @doc """
