@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -338,6 +339,23 @@ class Interpreter:
 
     def do_receive_many(self, step: Step) -> str:
         return self.receiving(step, lambda handle, most: list(handle.native.receive_many(most, timeout(step.given))))
+
+    def do_interrupt(self, step: Step) -> str:
+        def interrupt(_signal: int, _frame: object) -> None:
+            raise InterruptedError
+
+        previous = signal.signal(signal.SIGUSR1, interrupt)
+        soon = threading.Timer(0.1, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+        soon.start()
+        try:
+            self.handles[step.handle].native.receive(PATIENCE)
+        except InterruptedError:
+            return "interrupted"
+        finally:
+            soon.cancel()
+            soon.join()
+            signal.signal(signal.SIGUSR1, previous)
+        return "received"
 
     def do_read_to_end(self, step: Step) -> str:
         messages = list(self.handles[step.handle].native.until_caught_up())

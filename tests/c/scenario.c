@@ -891,6 +891,44 @@ static stargate_status do_read_to_end(const step *step, buffer *out, stargate_er
     return status;
 }
 
+/* A receive, and how it ended. */
+typedef struct waiting {
+    handle *handle;
+    stargate_status status;
+    stargate_error *error;
+} waiting;
+
+static void *wait_for_one(void *data)
+{
+    waiting *waiting = data;
+    stargate_message *message = NULL;
+
+    waiting->status = receive_one(waiting->handle, PATIENCE_MS, &message, &waiting->error);
+    stargate_message_free(message);
+    return NULL;
+}
+
+static stargate_status do_interrupt(const step *step, buffer *out, stargate_error **error)
+{
+    waiting waiting = {handle_of(step), STARGATE_OK, NULL};
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, wait_for_one, &waiting) != 0)
+        give_up("no thread can be made for", step->verb);
+    pause_ms(100);
+    if (waiting.handle->reader != NULL)
+        stargate_reader_interrupt(waiting.handle->reader, NULL);
+    else
+        stargate_consumer_interrupt(waiting.handle->consumer, NULL);
+    pthread_join(thread, NULL);
+    if (waiting.status != STARGATE_OK && waiting.status != STARGATE_INTERRUPTED) {
+        *error = waiting.error;
+        return waiting.status;
+    }
+    add(out, waiting.status == STARGATE_OK ? "received" : "interrupted");
+    return STARGATE_OK;
+}
+
 static stargate_status do_drain(const step *step, buffer *out, stargate_error **error)
 {
     handle *handle = handle_of(step);
@@ -988,18 +1026,26 @@ static stargate_status do_seek(const step *step, buffer *out, stargate_error **e
 static stargate_status do_ack(const step *step, buffer *out, stargate_error **error)
 {
     handle *handle = handle_of(step);
-    int one = get(step, "payload") != NULL;
-    size_t i = one ? message_of(handle, step) : 0;
-    stargate_status status = STARGATE_OK;
+    stargate_message **messages;
+    stargate_status status;
+    size_t i, count = 0;
 
     (void)out;
-    for (; i < handle->received_count && status == STARGATE_OK; i++) {
-        if (one || handle->in_hand[i])
-            status = stargate_consumer_ack(handle->consumer, handle->received[i], error);
+    if (get(step, "payload") != NULL) {
+        i = message_of(handle, step);
         handle->in_hand[i] = 0;
-        if (one)
-            break;
+        return stargate_consumer_ack(handle->consumer, handle->received[i], error);
     }
+    messages = malloc((handle->received_count + 1) * sizeof *messages);
+    if (messages == NULL)
+        give_up("there is no memory for", step->verb);
+    for (i = 0; i < handle->received_count; i++) {
+        if (handle->in_hand[i])
+            messages[count++] = handle->received[i];
+        handle->in_hand[i] = 0;
+    }
+    status = stargate_consumer_ack_many(handle->consumer, messages, count, error);
+    free(messages);
     return status;
 }
 
@@ -1146,6 +1192,7 @@ static const struct {
     {"receive", do_receive},
     {"receive_many", do_receive},
     {"read_to_end", do_read_to_end},
+    {"interrupt", do_interrupt},
     {"drain", do_drain},
     {"available", do_available},
     {"end_of_topic", do_end_of_topic},

@@ -29,6 +29,7 @@ namespace {
 using strings = std::vector<std::string>;
 
 constexpr stargate::milliseconds patience = 10s;
+constexpr stargate::milliseconds moment = 100ms;
 const std::string default_namespace = "persistent://public/default/";
 
 // A scenario that cannot be carried out.
@@ -367,6 +368,7 @@ private:
             {"receive", method(&interpreter::receive)},
             {"receive_many", method(&interpreter::receive)},
             {"read_to_end", method(&interpreter::read_to_end)},
+            {"interrupt", method(&interpreter::interrupt)},
             {"drain", method(&interpreter::drain)},
             {"available", method(&interpreter::available)},
             {"end_of_topic", method(&interpreter::end_of_topic)},
@@ -586,6 +588,20 @@ private:
             return !received.empty();
         });
     }
+    std::string interrupt(const step &step)
+    {
+        return of(step).receiver([](auto &native) -> std::string {
+            std::thread soon([&] {
+                std::this_thread::sleep_for(moment);
+                native.interrupt();
+            });
+            auto received = native.try_receive(patience);
+            soon.join();
+            if (!received && received.error().status() == stargate::status::interrupted)
+                return "interrupted";
+            return received.value() ? "received" : "nothing";
+        });
+    }
     std::string lines_of(const messages &received, bool in_any_order) const
     {
         strings lines;
@@ -680,11 +696,20 @@ private:
     void ack(const step &step)
     {
         handle &handle = of(step);
-        const messages all = step.get("payload") != nullptr ? messages{handle.message_of(step)} : handle.in_hand;
-        for (const auto &message : all) {
+        if (step.get("payload") != nullptr) {
+            const auto message = handle.message_of(step);
             handle.consumer().ack(*message);
             handle.settled(message);
+            return;
         }
+        std::vector<stargate::message> all;
+        for (const auto &message : handle.in_hand)
+            all.push_back(std::move(*message));
+        const auto acknowledged = handle.consumer().try_ack(all);
+        for (std::size_t i = 0; i < all.size(); i++)
+            *handle.in_hand[i] = std::move(all[i]);
+        handle.in_hand.clear();
+        acknowledged.value();
     }
     void ack_cumulative(const step &step) { of(step).consumer().ack_cumulative(*of(step).message_of(step)); }
     void nack(const step &step)

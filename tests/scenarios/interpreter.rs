@@ -15,6 +15,7 @@ use stargate_core::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_millis(100);
 const DEFAULT: &str = "persistent://public/default/";
 
 /// The outcome of a step. An error of the library is part of the transcript; any other ends the scenario.
@@ -315,6 +316,7 @@ impl<'a> Interpreter<'a> {
             "receipts" => return self.receipts(step),
             "flush" => self.handle(step)?.producer()?.flush(Some(PATIENCE))?,
             "receive" | "receive_many" => return self.receive(step),
+            "interrupt" => return self.interrupt(step),
             "drain" => return self.drain(step),
             "read_to_end" => return self.read_to_end(step),
             "available" => return Ok(yes_or_no(self.handle(step)?.reader()?.has_message_available()?)),
@@ -505,6 +507,21 @@ impl<'a> Interpreter<'a> {
         let counted = (!messages.is_empty()).then(|| messages.len().to_string());
         let outcome = counted.into_iter().chain(end).collect::<Vec<_>>().join(", then ");
         Ok(self.with_messages(outcome, &messages, step.get("order").is_some()))
+    }
+
+    fn interrupt(&mut self, step: &Step<'_>) -> Outcome {
+        let received = receiver!(self.handle(step)?, native => thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(MOMENT);
+                native.interrupt()
+            });
+            native.receive(Some(PATIENCE))
+        }));
+        match received {
+            Ok(_) => Ok("received".to_owned()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok("interrupted".to_owned()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn with_messages(&self, outcome: String, messages: &[Message], in_any_order: bool) -> String {

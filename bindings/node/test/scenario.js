@@ -304,6 +304,17 @@ const steps_ = {
     return this.receiving(step, named, (most) => named.native.receiveMany(most, { timeout: timeoutOf(step.given) }));
   },
 
+  async interrupt(_step, { native }) {
+    const signal = AbortSignal.timeout(100);
+    try {
+      await native.receive({ signal, timeout: PATIENCE });
+    } catch (error) {
+      if (error === signal.reason) return 'interrupted';
+      throw error;
+    }
+    return 'received';
+  },
+
   async read_to_end(_step, { native }) {
     const messages = [];
     for await (const message of native.untilCaughtUp()) messages.push(message);
@@ -340,10 +351,13 @@ const steps_ = {
   },
 
   ack(step, named) {
-    for (const message of step.given.has('payload') ? [this.message(step)] : [...named.inHand]) {
-      named.native.ack(message);
-      named.inHand.splice(named.inHand.indexOf(message), 1);
+    if (!step.given.has('payload')) {
+      named.native.ackMany(named.inHand.splice(0));
+      return;
     }
+    const message = this.message(step);
+    named.native.ack(message);
+    named.inHand.splice(named.inHand.indexOf(message), 1);
   },
 
   ack_cumulative(step, { native }) {

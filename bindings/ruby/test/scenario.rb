@@ -5,10 +5,14 @@
 # The README there describes the steps and what each of them prints.
 
 require "stringio"
+require "timeout"
 require_relative "../lib/stargate/testing"
 
 # A step that this interpreter does not know.
 class UnknownStep < StandardError; end
+
+# What `interrupt` interrupts a receive with.
+class Interrupted < StandardError; end
 
 # A line of a scenario. The properties of a message have their names after a dot.
 Step = Struct.new(:verb, :handle, :given) do
@@ -302,6 +306,13 @@ class Interpreter
 
   def do_receive_many(step) = receiving(step) { |most| native(step).receive_many(most, timeout: timeout(step)) }
 
+  def do_interrupt(step)
+    Timeout.timeout(0.1, Interrupted) { native(step).receive(timeout: PATIENCE) }
+    "received"
+  rescue Interrupted
+    "interrupted"
+  end
+
   def do_read_to_end(step)
     messages = native(step).until_caught_up.to_a
     with_messages(messages.size.to_s, messages)
@@ -330,10 +341,9 @@ class Interpreter
 
   def do_ack(step)
     handle = at(step)
-    (step[:payload] ? [message(step)] : handle.in_hand.dup).each do |message|
-      handle.native.ack(message)
-      handle.in_hand.delete(message)
-    end
+    given = step[:payload] ? message(step) : handle.in_hand.dup
+    handle.native.ack(given)
+    handle.in_hand -= [*given]
   end
 
   def do_ack_cumulative(step) = native(step).ack_cumulative(message(step))

@@ -185,6 +185,11 @@ macro_rules! receiver {
                 Ok(messages)
             }
 
+            /// Ends every receive that waits now, from any thread; see [`crate::Consumer::interrupt`].
+            pub fn interrupt(&self) -> Result<()> {
+                self.0.interrupt()
+            }
+
             /// Runs a handler on every message; see [`crate::Consumer::listen`].
             pub fn listen<H: Handler>(&self, init: impl Fn(usize) -> Result<H> + Send + Sync + 'static) -> Result<()> {
                 self.0.listen(init)

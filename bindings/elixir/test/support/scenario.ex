@@ -156,6 +156,18 @@ defmodule Stargate.Test.Scenario do
     end)
   end
 
+  # A process that ends ends its receive.
+  defp step("interrupt", state, name, _given) do
+    handle = state.handles[name]
+    task = Task.async(fn -> module(handle).receive(handle.native, @patience) end)
+
+    case Task.yield(task, 100) || Task.shutdown(task, :brutal_kill) do
+      nil -> "interrupted"
+      {:ok, {:ok, _message}} -> "received"
+      {:ok, error} -> error
+    end
+  end
+
   defp step("read_to_end", state, name, _given) do
     with {:ok, messages} <- Reader.read_to_end(native(state, name)) do
       with_messages(state, "#{length(messages)}", messages, false)
@@ -184,9 +196,13 @@ defmodule Stargate.Test.Scenario do
   # ---- settling ----
 
   defp step("ack", state, name, given) do
-    messages = if given["payload"], do: [message(state, name, given)], else: state.handles[name].in_hand
-    Enum.each(messages, &(:ok = Consumer.ack(native(state, name), &1)))
-    {put_down(state, name, messages), :ok}
+    if given["payload"] do
+      message = message(state, name, given)
+      {put_down(state, name, [message]), Consumer.ack(native(state, name), message)}
+    else
+      messages = state.handles[name].in_hand
+      {put_down(state, name, messages), Consumer.ack_many(native(state, name), messages)}
+    end
   end
 
   defp step("ack_cumulative", state, name, given) do

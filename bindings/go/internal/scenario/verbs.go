@@ -35,6 +35,7 @@ func init() {
 		"receipts":        receipts,
 		"receive":         receive,
 		"receive_many":    receiveMany,
+		"interrupt":       interrupt,
 		"drain":           drain,
 		"ack":             ack,
 		"ack_cumulative":  ackCumulative,
@@ -318,6 +319,21 @@ func (i *interpreter) receiving(
 		parts = append(parts, end)
 	}
 	return i.withMessages(strings.Join(parts, ", then "), messages, s.has("order")), nil
+}
+
+// interrupt receives with a context that is cancelled after a moment.
+func interrupt(i *interpreter, s step) (string, error) {
+	ctx, cancel := context.WithCancel(i.ctx)
+	defer cancel()
+	time.AfterFunc(100*time.Millisecond, cancel)
+	switch _, err := i.object(s).receiver().Receive(ctx); {
+	case err == nil:
+		return "received", nil
+	case errors.Is(err, context.Canceled):
+		return "interrupted", nil
+	default:
+		return "", err
+	}
 }
 
 // withMessages returns an outcome with lines for messages.

@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
@@ -25,6 +26,7 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import stargate.Client;
 import stargate.Consumer;
+import stargate.ErrorKind;
 import stargate.Handle;
 import stargate.Message;
 import stargate.MessageId;
@@ -170,13 +172,13 @@ public final class Scenario {
             case "receive" -> receiving(step, (from, most) ->
                     from.receive(step.timeout()).map(List::of).orElse(List.of()));
             case "receive_many" -> receiving(step, (from, most) -> from.receiveMany(most, step.timeout()));
+            case "interrupt" -> interrupt(named(step).receiver());
             case "read_to_end" -> readToEnd(step);
             case "drain" -> drain(step);
             case "available" -> yes(named(step).reader().hasMessageAvailable());
             case "compare" -> message(step, "payload").id().equals(ids.get(step.given().get("payload"))) ? "same id" : "different id";
             case "seek" -> seek(step);
             case "ack" -> ack(step);
-            case "ack_many" -> ackMany(step);
             case "ack_cumulative" -> ok(() -> named(step).consumer().ackCumulative(message(step, "payload")));
             case "nack" -> settle(step, message -> named(step).consumer().nack(message));
             case "reconsume_later" -> settle(step, message ->
@@ -363,6 +365,20 @@ public final class Scenario {
         return withMessages(outcome, messages, step.has("order"));
     }
 
+    private static String interrupt(Receiver receiver) throws InterruptedException {
+        FutureTask<Optional<Message>> receive = new FutureTask<>(() -> receiver.receive(PATIENCE));
+        Thread thread = Thread.startVirtualThread(receive);
+        thread.join(Duration.ofMillis(100));
+        thread.interrupt();
+        try {
+            return receive.get().isPresent() ? "received" : "nothing";
+        } catch (ExecutionException failed) {
+            StargateException error = (StargateException) failed.getCause();
+            if (error.kind() != ErrorKind.INTERRUPTED) throw error;
+            return "interrupted";
+        }
+    }
+
     private String withMessages(String outcome, List<Message> messages, boolean inAnyOrder) {
         List<String> lines = new ArrayList<>(messages.stream().map(Transcript::message).map(line -> line.replace(run, "")).toList());
         if (inAnyOrder) lines.sort(null);
@@ -412,15 +428,6 @@ public final class Scenario {
     private String ack(Step step) {
         Named named = named(step);
         if (step.has("payload")) return settle(step, named.consumer()::ack);
-        for (Message message : List.copyOf(named.inHand)) {
-            named.consumer().ack(message);
-            named.inHand.remove(message);
-        }
-        return null;
-    }
-
-    private String ackMany(Step step) {
-        Named named = named(step);
         named.consumer().ackMany(named.inHand);
         named.inHand.clear();
         return null;
