@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable
 
-from .abi import ABI, NOTICE, Item, blocks, comment, group, pointee, short
+from .abi import ABI, NOTICE, Item, Words, blocks, comment, group, pointee, reworded, short
 
 ELIXIR_GROUPS = [("status", "STATUSES"), ("state", "STATES"), ("outcome", "OUTCOMES"), ("log level", "LOG_LEVELS")]
 
@@ -158,7 +158,7 @@ ELIXIR_RESULTS_OF = {
 }
 
 # What the words of C are in Elixir, one after the other.
-ELIXIR_WORDS = [
+ELIXIR_WORDS: Words = [
     (r"(, for|\s*For|\s*Free them with) `stargate_(string|strings|messages)_free`", ""),
     (r"\s*`out` has room for `max` messages(; `\*out_count` is how many were written)?\.\.?", ""),
     (r"[;,] `\*out` is 1 if (.*?), otherwise 0\.", r". Returns whether \1."),
@@ -187,19 +187,15 @@ ELIXIR_WORDS = [
 def elixir_doc(function: Item) -> str:
     """The words about a function, without what is about C."""
     doc = function["doc"].split("\n\n")[0].replace("\n", " ")
-    for pattern, words in ELIXIR_WORDS:
-        doc = re.sub(pattern, words, doc)
-    text = textwrap.fill(doc, 108, break_on_hyphens=False)
+    text = textwrap.fill(reworded(doc, ELIXIR_WORDS), 108, break_on_hyphens=False)
     return textwrap.indent(text, "  ")
 
 
 def elixir_admin_function(function: Item) -> str:
     """A function of Stargate.Admin."""
     name = function["name"].removeprefix("stargate_admin_")
-    parameters = [
-        {"namespace_name": "namespace", "timeout_ms": "timeout"}.get(p["name"], p["name"])
-        for p in elixir_in(function)[1:]
-    ]
+    names = [str(p["name"]) for p in elixir_in(function)[1:]]
+    parameters = [{"namespace_name": "namespace", "timeout_ms": "timeout"}.get(name, name) for name in names]
     plain = [p for p in parameters if p not in ELIXIR_DEFAULTS]
     options = [p for p in parameters if p in ELIXIR_DEFAULTS]
     values = ["client.ref"]

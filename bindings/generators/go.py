@@ -13,12 +13,14 @@ from .abi import (
     STRUCTS,
     Item,
     Option,
+    Words,
     camel,
     comment,
     counters,
     group,
     is_count,
     options,
+    reworded,
     short,
 )
 
@@ -372,29 +374,31 @@ def go_admin_result(function: Item) -> tuple[str, str, str]:
     return "", "", ""
 
 
+GO_ADMIN_WORDS: Words = [
+    (r"\s*For `stargate_strings?_free`\.|; for `stargate_strings?_free`", ""),
+    (r"Free them with `stargate_messages_free`\.", ""),
+    (r" `out` has room for `max` messages(; `\*out_count` is how many were written)?\.", ""),
+    (r"`stargate_admin_(\w+)`", lambda found: f"[Admin.{go_camel(found[1])}]"),
+    (r"; `\*out` is 1 if (.*?), otherwise 0", r". It returns true if \1"),
+    (r"`\*out` is 0 if (.*?); otherwise 1", r"It returns false if \1"),
+    (r"NULL `(\w+)` means", lambda found: f"Empty {go_lower(found[1])} mean"),
+    (r", NULL `(\w+)`", lambda found: f", empty {go_lower(found[1])}"),
+    (r"`(\w+)` may be NULL; with NULL `(\w+)`", r"`\1` may be empty; with empty `\2`"),
+    (r" `(\w+)` and `(\w+)` may be NULL,", lambda f: f" {go_lower(f[1])} and {go_lower(f[2])} may be empty,"),
+    (r"with `after` 1 after", "with after behind"),
+    (r"with `persistent` 0", "without persistent"),
+    (r"; NULL if", "; empty if"),
+    (r"\(1\) or disables \(0\)", "or disables"),
+    (r"`time_ms`", "the time at"),
+    (r"STARGATE_(\w+)", lambda found: f"[Err{camel(found[1])}]"),
+    (r"`(\w+)`", lambda found: go_lower(found[1])),
+]  # fmt: skip
+
+
 def go_admin_doc(function: Item, name: str) -> str:
     """The words of a function of administration, for Go."""
     doc = function["doc"].split("\n\n")[0].replace("\n", " ")
-    for pattern, words in [
-        (r"\s*For `stargate_strings?_free`\.|; for `stargate_strings?_free`", ""),
-        (r"Free them with `stargate_messages_free`\.", ""),
-        (r" `out` has room for `max` messages(; `\*out_count` is how many were written)?\.", ""),
-        (r"`stargate_admin_(\w+)`", lambda found: f"[Admin.{go_camel(found[1])}]"),
-        (r"; `\*out` is 1 if (.*?), otherwise 0", r". It returns true if \1"),
-        (r"`\*out` is 0 if (.*?); otherwise 1", r"It returns false if \1"),
-        (r"NULL `(\w+)` means", lambda found: f"Empty {go_lower(found[1])} mean"),
-        (r", NULL `(\w+)`", lambda found: f", empty {go_lower(found[1])}"),
-        (r"`(\w+)` may be NULL; with NULL `(\w+)`", r"`\1` may be empty; with empty `\2`"),
-        (r" `(\w+)` and `(\w+)` may be NULL,", lambda f: f" {go_lower(f[1])} and {go_lower(f[2])} may be empty,"),
-        (r"with `after` 1 after", "with after behind"),
-        (r"with `persistent` 0", "without persistent"),
-        (r"; NULL if", "; empty if"),
-        (r"\(1\) or disables \(0\)", "or disables"),
-        (r"`time_ms`", "the time at"),
-        (r"STARGATE_(\w+)", lambda found: f"[Err{camel(found[1])}]"),
-        (r"`(\w+)`", lambda found: go_lower(found[1])),
-    ]:  # fmt: skip
-        doc = re.sub(pattern, words, doc)
+    doc = reworded(doc, GO_ADMIN_WORDS)
     verb = f"is {doc[0].lower()}{doc[1:]}" if doc.startswith("As ") else f"{doc[0].lower()}{doc[1:]}"
     return comment(f"{name} {verb.strip()}", "//")
 

@@ -13,6 +13,7 @@ from .abi import (
     STRUCTS,
     Item,
     Option,
+    Words,
     all_callbacks,
     blocks,
     camel,
@@ -21,6 +22,7 @@ from .abi import (
     is_pointer,
     options,
     pointee,
+    reworded,
     short,
 )
 
@@ -465,7 +467,7 @@ JAVA_PASSED = {
 
 # Written by hand: they have a shape of their own.
 JAVA_BY_HAND = {"stargate_admin_request", "stargate_admin_walk_topics"}
-JAVA_ADMIN_WORDS = [
+JAVA_ADMIN_WORDS: Words = [
     (r" ?For `stargate_\w+`\.", ""),
     (r" `out` has room for `max`\s+messages(; `\*out_count` is how many were written\. Free them with\s+`\w+`)?\.", ""),
     (r"; `\*out` is 1 if (.*?), otherwise 0\.", r". It is true if \1."),
@@ -501,9 +503,7 @@ def java_admin_method(function: Item) -> str:
             plain = said.split(",")[0].replace('"', "").split(" {@")[0]
             passed.append(JAVA_PASSED.get(of, "{name}").format(name=java_key, words=plain))
     doc = function["doc"].split("\n\nThread-safe")[0].replace("\n", " ")
-    for pattern, instead in JAVA_ADMIN_WORDS:
-        doc = re.sub(pattern, instead, doc)
-    head = java_doc(doc, "    ").removesuffix("\n     */")
+    head = java_doc(reworded(doc, JAVA_ADMIN_WORDS), "    ").removesuffix("\n     */")
     tags = "".join(params) + (f"     * @return {words}\n" if words else "")
     lambda_ = {"run": "arena, client, error", "messages": "arena, client, out, count, error"}
     maximum = "max, " if result == "messages" else ""

@@ -14,6 +14,7 @@ from .abi import (
     NOTICE,
     STRUCTS,
     Item,
+    Words,
     all_callbacks,
     blocks,
     camel,
@@ -25,6 +26,7 @@ from .abi import (
     is_pointer,
     options,
     pointee,
+    reworded,
     short,
 )
 
@@ -310,35 +312,35 @@ def node_admin_gives(function: Item) -> str:
     return "nothing"
 
 
+NODE_ADMIN_WORDS: Words = [
+    (r" (For|Free them with) `stargate_\w+`\.", ""),
+    (r" `out` has room for `max` messages(; `\*out_count` is how many were written)?\.", ""),
+    (r"`\*out` is 1 if (\w+ \w+ ?\w*), otherwise 0", r"resolves with whether \1"),
+    (r"`\*out` is 0 if it does not begin, (.*?); otherwise 1", r"Resolves with false if it does not begin, \1"),
+    (r": 1 or 0; -1 if that is not set", "; null if that is not set"),
+    (r"; -1 if that is not set", "; null if that is not set"),
+    (r"may be NULL; with NULL", "may be left out; without"),
+    (r"NULL `(\w+)` means", r"Without `\1` there is"),
+    (r"NULL `(\w+)`", r"without `\1`"),
+    (r"are names separated by commas", "are names"),
+    (r"\bReturns\b", "Resolves with"),
+    (r"may be NULL, as", "may be left out, as"),
+    (r"NULL if", "null if"),
+    (r"with `after` 1", "with `after`"),
+    (r"`persistent` 0", "`persistent: false`"),
+    (r"Enables \(1\) or disables \(0\)", "Enables or disables"),
+    (r"is STARGATE_BUSY, unless", "fails with `BusyError`, unless"),
+    (r", as a JSON (array|object)", r", as an \1"),
+    (r", in (the broker's )?JSON", r", as \1JSON has it"),
+    (r" in JSON: retention", ": retention"),
+    (r"`stargate_admin_(\w+)`", lambda found: f"{{@link Admin.{mixed(found[1])}}}"),
+    (r"\b(time_ms|admin_roles|allowed_clusters)\b", lambda found: mixed(found[1]).removesuffix("Ms")),
+]
+
+
 def node_admin_doc(doc: str) -> str:
     """The words about a function, in terms of JavaScript."""
-    doc = " ".join(doc.split("\n\nThread-safe")[0].split())
-    for pattern, words in [
-        (r" (For|Free them with) `stargate_\w+`\.", ""),
-        (r" `out` has room for `max` messages(; `\*out_count` is how many were written)?\.", ""),
-        (r"`\*out` is 1 if (\w+ \w+ ?\w*), otherwise 0", r"resolves with whether \1"),
-        (r"`\*out` is 0 if it does not begin, (.*?); otherwise 1", r"Resolves with false if it does not begin, \1"),
-        (r": 1 or 0; -1 if that is not set", "; null if that is not set"),
-        (r"; -1 if that is not set", "; null if that is not set"),
-        (r"may be NULL; with NULL", "may be left out; without"),
-        (r"NULL `(\w+)` means", r"Without `\1` there is"),
-        (r"NULL `(\w+)`", r"without `\1`"),
-        (r"are names separated by commas", "are names"),
-        (r"\bReturns\b", "Resolves with"),
-        (r"may be NULL, as", "may be left out, as"),
-        (r"NULL if", "null if"),
-        (r"with `after` 1", "with `after`"),
-        (r"`persistent` 0", "`persistent: false`"),
-        (r"Enables \(1\) or disables \(0\)", "Enables or disables"),
-        (r"is STARGATE_BUSY, unless", "fails with `BusyError`, unless"),
-        (r", as a JSON (array|object)", r", as an \1"),
-        (r", in (the broker's )?JSON", r", as \1JSON has it"),
-        (r" in JSON: retention", ": retention"),
-        (r"`stargate_admin_(\w+)`", lambda found: f"{{@link Admin.{mixed(found[1])}}}"),
-        (r"\b(time_ms|admin_roles|allowed_clusters)\b", lambda found: mixed(found[1]).removesuffix("Ms")),
-    ]:
-        doc = re.sub(pattern, words, doc)
-    return doc
+    return reworded(" ".join(doc.split("\n\nThread-safe")[0].split()), NODE_ADMIN_WORDS)
 
 
 def node_admin() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterable
 
@@ -12,6 +11,7 @@ from .abi import (
     NOTICE,
     STRUCTS,
     Item,
+    Words,
     all_callbacks,
     blocks,
     camel,
@@ -20,6 +20,7 @@ from .abi import (
     is_count,
     is_pointer,
     options,
+    reworded,
     short,
 )
 
@@ -173,34 +174,36 @@ def ruby_admin_result(function: Item) -> str:
     return "nothing"
 
 
+RUBY_ADMIN_WORDS: Words = [
+    (r"\s*For `stargate_strings?_free`\.|; for `stargate_strings?_free`", ""),
+    (r"\s*Free them with `stargate_messages_free`\.", ""),
+    (r" `out` has room for (`max` messages)(; `\*out_count` is how many were written)?\.", r" At most \1."),
+    (r"`stargate_admin_(\w+)`", r"#\1"),
+    (r"; `\*out` is 1 if (.*?), otherwise 0", r". Returns whether \1"),
+    (r"`\*out` is 0 if (.*?); otherwise 1", r"Returns false if \1"),
+    (r": 1 or 0; -1 if that is not set", "; nil if that is not set"),
+    (r"; -1 if", "; nil if"),
+    (r"names separated by commas", "Arrays of names"),
+    (r", as a JSON object of texts", ""),
+    (r", in JSON: |, as a JSON array of ", ": "),
+    (r" in JSON: ", ": "),
+    (r", in the broker's JSON", ", as the broker's JSON, parsed"),
+    (r"with `after` 1 after", "with `after` after"),
+    (r"`persistent` 0", "`persistent: false`"),
+    (r"\(1\) or disables \(0\)", "or disables"),
+    (r"`time_ms`", "`time`"),
+    (r"\bNULL\b", "nil"),
+    (r"STARGATE_(\w+)", lambda found: f"{camel(found[1])}Error"),
+    (r"`(\w+: \w+)`", r"<tt>\1</tt>"),
+    (r"`(\w+)`", r"+\1+"),
+    (r"\s+", " "),
+]  # fmt: skip
+
+
 def ruby_admin_doc(function: Item) -> str:
     """The words of a function of administration, for Ruby."""
     doc = function["doc"].split("\n\n")[0].replace("\n", " ")
-    for pattern, words in [
-        (r"\s*For `stargate_strings?_free`\.|; for `stargate_strings?_free`", ""),
-        (r"\s*Free them with `stargate_messages_free`\.", ""),
-        (r" `out` has room for (`max` messages)(; `\*out_count` is how many were written)?\.", r" At most \1."),
-        (r"`stargate_admin_(\w+)`", r"#\1"),
-        (r"; `\*out` is 1 if (.*?), otherwise 0", r". Returns whether \1"),
-        (r"`\*out` is 0 if (.*?); otherwise 1", r"Returns false if \1"),
-        (r": 1 or 0; -1 if that is not set", "; nil if that is not set"),
-        (r"; -1 if", "; nil if"),
-        (r"names separated by commas", "Arrays of names"),
-        (r", as a JSON object of texts", ""),
-        (r", in JSON: |, as a JSON array of ", ": "),
-        (r" in JSON: ", ": "),
-        (r", in the broker's JSON", ", as the broker's JSON, parsed"),
-        (r"with `after` 1 after", "with `after` after"),
-        (r"`persistent` 0", "`persistent: false`"),
-        (r"\(1\) or disables \(0\)", "or disables"),
-        (r"`time_ms`", "`time`"),
-        (r"\bNULL\b", "nil"),
-        (r"STARGATE_(\w+)", lambda found: f"{camel(found[1])}Error"),
-        (r"`(\w+: \w+)`", r"<tt>\1</tt>"),
-        (r"`(\w+)`", r"+\1+"),
-        (r"\s+", " "),
-    ]:  # fmt: skip
-        doc = re.sub(pattern, words, doc)
+    doc = reworded(doc, RUBY_ADMIN_WORDS)
     return comment(doc.strip(), "#", "    ")
 
 
@@ -263,7 +266,7 @@ RBS_ADMIN_RESULTS = {
 RBS_ADMIN_TYPES = {
     "position": "position", "message_id": "MessageId | String", "time_ms": "Time | Numeric", "enabled": "boolish",
     "properties": "Hash[untyped, untyped]", "persistent": "boolish", "after": "boolish", "force": "boolish",
-    "admin_roles": "Array[String]?", "allowed_clusters": "Array[String]?",
+    "admin_roles": "Array[String]?", "allowed_clusters": "Array[String]?", "schema": "String",
 }  # fmt: skip
 
 
