@@ -236,7 +236,8 @@ impl Reader {
             if self.is_caught_up() {
                 return Ok(Vec::new());
             }
-            let queued = receiver.try_receive_up_to(max.max(1), self.inner.last_before_end())?;
+            let mut is_last = self.inner.last_before_end();
+            let queued = receiver.try_receive_up_to(max.max(1), &mut is_last)?;
             if !queued.is_empty() {
                 return Ok(queued);
             }
@@ -244,7 +245,7 @@ impl Reader {
                 return Err(receiver.name(why, "read up to the end of"));
             }
             tokio::select! {
-                received = receiver.receive_up_to(max, self.inner.last_before_end()) => return received,
+                received = receiver.receive_up_to(max, is_last) => return received,
                 () = moved => {}
             }
         }

@@ -607,9 +607,10 @@ class InAPipe(WithBroker):
         self.assertIn(b"0,JSON,", self.ok("schemas", "ls", self.topic, "-o", "csv"))
         record["fields"] = [{"name": "id", "type": "string"}]
         (self.folder / "other.avsc").write_text(json.dumps(record))
-        refused = self.run_command("schemas", "create", self.topic, "other.avsc", "--dry-run")
-        self.assertEqual(refused.returncode, 1)
-        self.assertIn(b"not compatible", refused.stderr)
+        for options, code, said in [(["--dry-run"], 1, b"not compatible"), ([], 2, b"the broker refused (409)")]:
+            refused = self.run_command("schemas", "create", self.topic, "other.avsc", *options)
+            self.assertEqual(refused.returncode, code)
+            self.assertIn(said, refused.stderr)
         self.ok("schemas", "delete", self.topic, "-y")
 
 
