@@ -40,4 +40,10 @@ function bytes(pointer, length) {
   return copy;
 }
 
-module.exports = { bytes, dup, exitNow, given, memcpy, text, view };
+/** Returns the structs of an array, as objects. One by one: for an array, koffi would make a type a call, and keep it. */
+function structs(pointer, type, count) {
+  const size = koffi.sizeof(type);
+  return Array.from({ length: count }, (_, index) => koffi.decode(pointer, index * size, type));
+}
+
+module.exports = { bytes, dup, exitNow, given, memcpy, structs, text, view };

@@ -5,7 +5,7 @@
 const koffi = require('koffi');
 const { call } = require('./errors.js');
 const { raw } = require('./library.js');
-const { bytes, memcpy, text } = require('./memory.js');
+const { bytes, memcpy, structs, text } = require('./memory.js');
 const { MessageId } = require('./message_id.js');
 const { types } = require('./raw.js');
 
@@ -54,7 +54,7 @@ function timeAt(index) {
 
 function propertiesAt(l, count) {
   if (count === 0) return NO_PROPERTIES;
-  const found = koffi.decode(long[l], types.stargate_property_fields, count);
+  const found = structs(long[l], types.stargate_property_fields, count);
   return Object.fromEntries(
     found.map(({ key, key_len, value, value_len }) => [text(key, Number(key_len)), text(value, Number(value_len))]),
   );

@@ -5,6 +5,7 @@ const { abortable } = require('./abort.js');
 const { cText, timeout } = require('./convert.js');
 const { copied } = require('./errors.js');
 const { raw } = require('./library.js');
+const { structs } = require('./memory.js');
 const { MessageId } = require('./message_id.js');
 const { withOptions } = require('./options.js');
 const { outgoings } = require('./outgoing.js');
@@ -16,11 +17,11 @@ const SIZE = koffi.sizeof(types.stargate_send_result);
 /** Sends messages over a connection of their own, which is closed in any case. */
 async function produce(url, messages, { timeout: limit, signal, ...options } = {}) {
   signal?.throwIfAborted();
-  const structs = outgoings(messages).map((message) => message.struct());
-  if (structs.length === 0) return [];
-  const results = Buffer.alloc(structs.length * SIZE);
+  const given = outgoings(messages).map((message) => message.struct());
+  if (given.length === 0) return [];
+  const results = Buffer.alloc(given.length * SIZE);
   const sending = withOptions(options, async (set, end) => {
-    const values = [cText('url', url), structs, structs.length, set, timeout(limit), results];
+    const values = [cText('url', url), given, given.length, set, timeout(limit), results];
     let failed = null;
     try {
       await threads.run('stargate_produce', ...values);
@@ -28,14 +29,14 @@ async function produce(url, messages, { timeout: limit, signal, ...options } = {
       failed = error;
     }
     end();
-    return settled(results, structs.length, failed);
+    return settled(results, given.length, failed);
   });
   return await abortable(sending, signal);
 }
 
 /** Returns the outcomes; throws what failed before any message had one of its own. */
 function settled(results, count, failed) {
-  const found = koffi.decode(results, types.stargate_send_result, count);
+  const found = structs(results, types.stargate_send_result, count);
   if (failed !== null && found.every(({ error }) => error === null)) throw failed;
   const ends = found.map(({ status, message_id: id, error }) => {
     if (status !== 0) return { status: 'rejected', reason: copied(status, error) };

@@ -5,7 +5,7 @@
 const koffi = require('koffi');
 const { call, copied, invalid } = require('./errors.js');
 const { raw } = require('./library.js');
-const { memcpy, view } = require('./memory.js');
+const { memcpy, structs, view } = require('./memory.js');
 const { forget, keep, onState: onStateChange, register, waiting } = require('./pending.js');
 const { constants, states, types } = require('./raw.js');
 
@@ -91,7 +91,7 @@ function keys(set, reader) {
 
 function entries(pointer, count) {
   if (count === 0) return {};
-  const properties = koffi.decode(pointer, types.stargate_property, count);
+  const properties = structs(pointer, types.stargate_property, count);
   return Object.fromEntries(properties.map(({ key, value }) => [key, value]));
 }
 
