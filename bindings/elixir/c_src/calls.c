@@ -246,6 +246,8 @@ ERL_NIF_TERM call_start(ErlNifEnv *env, ERL_NIF_TERM name, ERL_NIF_TERM tag, ERL
 
     if (operation == NULL || !enif_get_list_length(env, arguments, &length) || length != operation->arity)
         return enif_make_badarg(env);
+    if (!library_is_open())
+        return not_started(env);
     struct call *call = enif_alloc(sizeof *call);
     memset(call, 0, sizeof *call);
     call->operation = operation;

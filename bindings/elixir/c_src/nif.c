@@ -52,6 +52,8 @@ NIF(built_for)
 NIF(describe_options)
 {
     (void)argc, (void)argv;
+    if (!library_is_open())
+        return not_started(env);
     return str_term(env, lib.stargate_options_describe());
 }
 
@@ -66,7 +68,9 @@ NIF(client_new)
     stargate_error *error = NULL;
 
     (void)argc;
-    if (url == NULL || !library_is_open())
+    if (!library_is_open())
+        return arena_free(&arena), not_started(env);
+    if (url == NULL)
         return arena_free(&arena), enif_make_badarg(env);
     stargate_status status = options_from(env, argv[1], argv[2], &options, &error);
     if (status == STARGATE_OK)
@@ -427,6 +431,8 @@ NIF(compare_ids)
     int32_t order = 0;
 
     (void)argc;
+    if (!library_is_open())
+        return not_started(env);
     stargate_status status =
         lib.stargate_message_id_compare(get_text(env, argv[0], &arena), get_text(env, argv[1], &arena), &order, &error);
     arena_free(&arena);
@@ -441,6 +447,8 @@ NIF(id_parts)
     int32_t partition = 0, batch_index = 0;
 
     (void)argc;
+    if (!library_is_open())
+        return not_started(env);
     stargate_status status = lib.stargate_message_id_parts(get_text(env, argv[0], &arena), &ledger, &entry, &partition,
                                                            &batch_index, &error);
     arena_free(&arena);
@@ -497,7 +505,9 @@ NIF(mock_start)
     int arity;
 
     (void)argc;
-    if (!library_is_open() || lib.stargate_mock_start == NULL)
+    if (!library_is_open())
+        return not_started(env);
+    if (lib.stargate_mock_start == NULL)
         return refusal(env, "this libstargate was built without the mock broker");
     while (enif_get_list_cell(env, list, &head, &list))
         if (!enif_get_tuple(env, head, &arity, &pair) || arity != 2 || !mock_option(env, pair, &arena, &options))

@@ -141,6 +141,11 @@ ERL_NIF_TERM refusal(ErlNifEnv *env, const char *text)
     return enif_make_tuple2(env, atoms.error, error_of(env, status_term(STARGATE_INVALID_ARGUMENT), &fields));
 }
 
+ERL_NIF_TERM not_started(ErlNifEnv *env)
+{
+    return refusal(env, "the application :stargate is not started");
+}
+
 /* ---- from terms ---- */
 
 int get_timeout(ErlNifEnv *env, ERL_NIF_TERM term, int64_t *timeout_ms)

@@ -80,6 +80,9 @@ ERL_NIF_TERM success(ErlNifEnv *env, ERL_NIF_TERM value);
 /* {error, %Stargate.Error{kind: :invalid_argument}} for what cannot be passed to C. */
 ERL_NIF_TERM refusal(ErlNifEnv *env, const char *text);
 
+/* The refusal of what needs the library before it is open. */
+ERL_NIF_TERM not_started(ErlNifEnv *env);
+
 /* Reads a number of milliseconds, or infinity as -1. */
 int get_timeout(ErlNifEnv *env, ERL_NIF_TERM term, int64_t *timeout_ms);
 

@@ -33,6 +33,32 @@ defmodule Stargate.LibraryTest do
     assert output =~ ~r/^0\.1\.\d+$/m
   end
 
+  # The first Stargate's README has no start of an application, so this is an early mistake.
+  @not_started """
+  alias Stargate.{Client, MessageId, MockBroker}
+
+  calls = [
+    fn -> Stargate.produce("ws://localhost:8080/ws/v2/producer/persistent/public/default/orders", "x") end,
+    fn -> Stargate.Options.describe() end,
+    fn -> MessageId.compare("CAEQAQ==", "CAEQAQ==") end,
+    fn -> MessageId.parts("CAEQAQ==") end,
+    fn -> MockBroker.start() end,
+    fn -> Client.new("ws://localhost:8080", log_level: nil) end,
+    fn -> Client.new("ws://localhost:8080") end
+  ]
+
+  for call <- calls do
+    {:error, error} = try(do: call.(), rescue: (error -> {:error, error}))
+    IO.puts(Exception.message(error))
+  end
+  """
+
+  test "a call before the application is started is refused" do
+    arguments = ["-pa", Application.app_dir(:stargate, "ebin"), "-e", @not_started]
+    {output, status} = System.cmd("elixir", arguments, stderr_to_stdout: true)
+    assert {output, status} == {String.duplicate("the application :stargate is not started\n", 7), 0}
+  end
+
   test "the version of the package is that of the headers and the library" do
     assert Stargate.Library.version() == Stargate.Native.built_for()
     assert Application.spec(:stargate, :vsn) |> to_string() == Stargate.Native.built_for()

@@ -19,7 +19,7 @@ defmodule Stargate.Options do
       `half` is `:public` or `:private`
   """
 
-  alias Stargate.JSON
+  alias Stargate.{JSON, Native}
 
   @levels %{error: 1, warn: 2, warning: 2, info: 3, debug: 4}
 
@@ -29,7 +29,12 @@ defmodule Stargate.Options do
   Returns every option: maps with `"key"`, `"type"`, `"default"`, `"roles"`, `"doc"` and others.
   """
   @spec describe() :: [map()]
-  def describe, do: JSON.decode!(Stargate.Native.describe_options())
+  def describe do
+    case Native.describe_options() do
+      {:error, error} -> raise error
+      json -> JSON.decode!(json)
+    end
+  end
 
   @doc false
   # The options of a client, with the log that it has when none is asked for.
