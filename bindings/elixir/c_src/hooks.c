@@ -29,10 +29,13 @@ static void hook_destroy(void *user_data)
     enif_free(hook);
 }
 
-static void hook_send(struct hook *hook, ErlNifEnv *env, ERL_NIF_TERM message)
+/* 0 if there is no such process any more. */
+static int hook_send(struct hook *hook, ErlNifEnv *env, ERL_NIF_TERM message)
 {
-    enif_send(NULL, &hook->pid, env, message);
+    int sent = enif_send(NULL, &hook->pid, env, message);
+
     enif_free_env(env);
+    return sent;
 }
 
 /* ---- what the library reports ---- */
@@ -112,11 +115,11 @@ static struct question *ask(struct hook *hook, ErlNifEnv *env, ERL_NIF_TERM abou
     pthread_cond_init(&question->changed, NULL);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_SECONDS;
-    hook_send(hook, env,
-              enif_make_tuple4(env, atoms.stargate_question, enif_make_copy(env, hook->value), about,
-                               enif_make_resource(env, question)));
+    int sent = hook_send(hook, env,
+                         enif_make_tuple4(env, atoms.stargate_question, enif_make_copy(env, hook->value), about,
+                                          enif_make_resource(env, question)));
     pthread_mutex_lock(&question->lock);
-    while (!question->answered && pthread_cond_timedwait(&question->changed, &question->lock, &until) == 0)
+    while (sent && !question->answered && pthread_cond_timedwait(&question->changed, &question->lock, &until) == 0)
         continue;
     question->answered = 1;
     pthread_mutex_unlock(&question->lock);

@@ -1,6 +1,7 @@
 defmodule Stargate.Acknowledger do
   @moduledoc false
-  # Calls the function of each send that has one, when the broker has the message, one after the other.
+  # Calls the function of each send that has one, when the broker has the message, one after the other. The functions may
+  # start linked processes, and have messages sent to this one.
   use GenServer
 
   require Logger
@@ -14,7 +15,10 @@ defmodule Stargate.Acknowledger do
   end
 
   @impl true
-  def init(nil), do: {:ok, nil}
+  def init(nil) do
+    Process.flag(:trap_exit, true)
+    {:ok, nil}
+  end
 
   @impl true
   def handle_info({{:stargate_sent, {module, function, arguments}}, result}, nil) do
@@ -25,6 +29,8 @@ defmodule Stargate.Acknowledger do
 
     {:noreply, nil}
   end
+
+  def handle_info(_other, nil), do: {:noreply, nil}
 
   defp run(module, function, arguments) do
     apply(module, function, arguments)

@@ -15,4 +15,6 @@ defmodule Stargate.Log do
     Logger.log(if(level == :warn, do: :warning, else: level), "#{target}: #{text}", stargate: target)
     {:noreply, state}
   end
+
+  def handle_info(_other, state), do: {:noreply, state}
 end

@@ -20,11 +20,13 @@ defmodule Stargate.Questions do
   end
 
   # One that was killed has no answer. To a second answer the library does not listen.
-  def handle_info({:DOWN, monitor, :process, _pid, _reason}, asked) do
+  def handle_info({:DOWN, monitor, :process, _pid, _reason}, asked) when is_map_key(asked, monitor) do
     {question, asked} = Map.pop!(asked, monitor)
     Native.answer(question, nil)
     {:noreply, asked}
   end
+
+  def handle_info(_other, asked), do: {:noreply, asked}
 
   defp answer(function, about) do
     case about do
