@@ -176,7 +176,7 @@ stargate_str glue_topic(enum glue_kind kind, void *handle)
 
 /* ---- sending ---- */
 
-glue_result glue_send(stargate_producer *producer, const void *payload, size_t payload_len, const char *key,
+glue_result glue_send(stargate_producer *producer, const char *payload, size_t payload_len, const char *key,
                       size_t key_len, const char *properties, size_t properties_len, int64_t event_time_ms,
                       int64_t deliver_at_ms, int64_t deliver_after_ms, uintptr_t call)
 {
@@ -193,7 +193,7 @@ static const char *next(const char **texts)
 	return text;
 }
 
-glue_result glue_send_to(stargate_producer *producer, const void *payload, size_t payload_len, const char *key,
+glue_result glue_send_to(stargate_producer *producer, const char *payload, size_t payload_len, const char *key,
                          const char *properties, size_t property_count, const char *clusters, size_t cluster_count,
                          int64_t event_time_ms, int64_t deliver_at_ms, int64_t deliver_after_ms, uintptr_t call)
 {

@@ -239,7 +239,7 @@ func (p *Producer) send(message *Outgoing, packed *packed, call C.uintptr_t) C.g
 		if message.HasKey || message.Key != "" {
 			key = memory.text(message.Key)
 		}
-		return C.glue_send_to(p.pointer(), unsafe.Pointer(payload), C.size_t(len(message.Payload)), key,
+		return C.glue_send_to(p.pointer(), payload, C.size_t(len(message.Payload)), key,
 			properties, C.size_t(len(message.Properties)), bytesOf(packed.clusters),
 			C.size_t(len(message.ReplicationClusters)), eventTime, deliverAt, deliverAfter, call)
 	}
@@ -249,7 +249,7 @@ func (p *Producer) send(message *Outgoing, packed *packed, call C.uintptr_t) C.g
 	} else if message.HasKey {
 		key = &empty[0]
 	}
-	return C.glue_send(p.pointer(), unsafe.Pointer(payload), C.size_t(len(message.Payload)), key,
+	return C.glue_send(p.pointer(), payload, C.size_t(len(message.Payload)), key,
 		C.size_t(len(message.Key)), properties, C.size_t(len(packed.properties)), eventTime, deliverAt, deliverAfter, call)
 }
 

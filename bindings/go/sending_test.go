@@ -3,6 +3,7 @@ package stargate_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,5 +129,27 @@ func TestSendManySaysHowEachEnded(t *testing.T) {
 	none, err := producer.SendMany(w.ctx, nil)
 	if err != nil || len(none) != 0 {
 		t.Errorf("%v, %v", none, err)
+	}
+}
+
+func TestAPayloadMayBePartOfAStructWithPointers(t *testing.T) {
+	w := newWorld(t)
+	type order struct {
+		ID   [4]byte
+		Name string
+	}
+	made := &order{[4]byte{1, 2, 3, 4}, strings.Repeat("pizza", 10)}
+	producer, consumer := w.producer(), w.consumer()
+	message := stargate.Outgoing{Payload: made.ID[:]}
+	_, err := producer.Send(w.ctx, message)
+	w.check(err)
+	w.check(producer.SendAsync(w.ctx, message, nil))
+	message.ReplicationClusters = []string{"__local__"}
+	_, err = producer.SendMany(w.ctx, []stargate.Outgoing{message})
+	w.check(err)
+	for range 3 {
+		if message := w.receive(consumer); !slices.Equal(message.Payload, []byte{1, 2, 3, 4}) {
+			t.Errorf("%v", message.Payload)
+		}
 	}
 }
