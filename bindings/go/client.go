@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"context"
-	"log/slog"
 	"runtime"
 	"unsafe"
 )
@@ -20,10 +19,7 @@ type Client struct {
 // hosts separated by commas. It does not connect.
 func NewClient(url string, options ...ClientOption) (*Client, error) {
 	s := newSettings(options, ClientOption.forClient)
-	if s.logger == nil {
-		s.logger, s.quiet = slog.Default(), true
-	}
-	s.problems, s.busy = s.logger, &activity{}
+	s.standAlone()
 	built, err := s.build()
 	if err != nil {
 		return nil, err

@@ -4,7 +4,10 @@ package stargate
 import "C"
 
 import (
+	"bytes"
 	"context"
+	"maps"
+	"slices"
 	"unsafe"
 )
 
@@ -16,7 +19,9 @@ func Produce(ctx context.Context, url string, messages []Outgoing, options ...Pr
 	if err := checkOutgoing(url, messages); err != nil {
 		return nil, err
 	}
+	messages = cloned(messages)
 	s := newSettings(options, ProducerOption.forProducer)
+	s.standAlone()
 	return blocking(ctx, func(timeout C.int64_t) ([]SendResult, error) {
 		built, err := s.build()
 		if err != nil {
@@ -37,6 +42,18 @@ func Produce(ctx context.Context, url string, messages []Outgoing, options ...Pr
 		}
 		return ended, err
 	})
+}
+
+// cloned returns copies for a call that may go on after a cancel.
+func cloned(messages []Outgoing) []Outgoing {
+	messages = slices.Clone(messages)
+	for i := range messages {
+		message := &messages[i]
+		message.Payload = bytes.Clone(message.Payload)
+		message.Properties = maps.Clone(message.Properties)
+		message.ReplicationClusters = slices.Clone(message.ReplicationClusters)
+	}
+	return messages
 }
 
 // checkOutgoing refuses texts that C would cut.

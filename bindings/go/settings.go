@@ -124,6 +124,14 @@ func newSettings[O any](options []O, apply func(O, *settings)) *settings {
 	return s
 }
 
+// standAlone sets what a client would give.
+func (s *settings) standAlone() {
+	if s.logger == nil {
+		s.logger, s.quiet = slog.Default(), true
+	}
+	s.problems, s.busy = s.logger, &activity{}
+}
+
 // build returns the options for C, to free with stargate_options_free.
 func (s *settings) build() (*C.stargate_options, error) {
 	if _, err := load(); err != nil {

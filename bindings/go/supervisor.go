@@ -38,10 +38,7 @@ type SupervisorKey struct {
 // are closed.
 func StartSupervisor(ctx context.Context, config any, options ...ClientOption) (*Supervisor, error) {
 	s := newSettings(options, ClientOption.forClient)
-	if s.logger == nil {
-		s.logger, s.quiet = slog.Default(), true
-	}
-	s.problems, s.busy = s.logger, &activity{}
+	s.standAlone()
 	return blocking(ctx, func(timeout C.int64_t) (*Supervisor, error) {
 		built, err := s.build()
 		if err != nil {

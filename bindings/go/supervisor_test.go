@@ -2,6 +2,7 @@ package stargate_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -75,4 +76,56 @@ func TestProduceSendsByURL(t *testing.T) {
 	w.fails(err, stargate.ErrInvalidArgument)
 	_, err = stargate.Produce(w.ctx, url, []stargate.Outgoing{{Key: "a\x00"}})
 	w.fails(err, stargate.ErrInvalidArgument)
+}
+
+func TestProduceCallsFunctions(t *testing.T) {
+	w := newWorld(t)
+	url := w.broker.URL() + "/ws/v2/producer/persistent/public/default/orders"
+	states := make(chan stargate.StateChange, 100)
+	_, err := stargate.Produce(w.ctx, url, []stargate.Outgoing{{Payload: []byte("pizza")}},
+		stargate.WithOnState(func(change stargate.StateChange) { states <- change }))
+	w.check(err)
+	if change := <-states; change.State != stargate.StateConnecting {
+		t.Errorf("%+v", change)
+	}
+	reason := errors.New("none here")
+	for _, options := range [][]stargate.ProducerOption{
+		{stargate.WithTokenFunc(func(context.Context) (string, error) { return "", reason })},
+		{stargate.WithHeadersFunc(func(context.Context) (map[string]string, error) { return nil, reason })},
+		{stargate.WithKeyReader(keyFiles{}), stargate.WithEncryptionKey("other")},
+	} {
+		if _, err := stargate.Produce(w.ctx, url, []stargate.Outgoing{{}}, options...); err == nil {
+			t.Error("a function failed, and Produce did not")
+		}
+	}
+}
+
+// endsWhenAwaited is a context that ends when a call begins to wait.
+type endsWhenAwaited struct {
+	context.Context
+	end   context.CancelFunc
+	asked int
+}
+
+func (c *endsWhenAwaited) Done() <-chan struct{} {
+	if c.asked++; c.asked == 2 {
+		c.end()
+	}
+	return c.Context.Done()
+}
+
+func TestProduceReadsNoMessageAfterACancel(t *testing.T) {
+	w := newWorld(t)
+	url := w.broker.URL() + "/ws/v2/producer/persistent/public/default/orders"
+	ctx, cancel := context.WithCancel(w.ctx)
+	message := stargate.Outgoing{Payload: []byte("before"), Properties: map[string]string{"size": "l"}}
+	messages := []stargate.Outgoing{message}
+	_, err := stargate.Produce(&endsWhenAwaited{ctx, cancel, 0}, url, messages)
+	w.fails(err, context.Canceled)
+	copy(message.Payload, "after!")
+	message.Properties["size"] = "s"
+	messages[0].Key = "anna"
+	if sent := w.receive(w.consumer()); string(sent.Payload) != "before" || sent.Properties["size"] != "l" || sent.HasKey {
+		t.Errorf("%+v", sent)
+	}
 }
