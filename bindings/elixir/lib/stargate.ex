@@ -24,17 +24,20 @@ defmodule Stargate do
       {:via, Registry, {:sg_reg_default, {:producer, "persistent", "foo", "bar", "baz"}}}
 
   Options: `:name` of the supervisor (`:default`) or `:registry`; `:component`, one of `:producer` (when not given),
-  `:consumer` and `:reader`; `:persistence` (`"persistent"`).
+  `:consumer` and `:reader`; `:persistence` (`"persistent"`); `:subscription` of a consumer. Without a subscription it
+  is the first consumer of the topic.
   """
   @spec registry_key(String.t(), String.t(), String.t(), keyword()) :: {:via, Registry, {atom(), tuple()}}
   def registry_key(tenant, namespace, topic, opts \\ []) do
     registry = opts[:registry] || Stargate.Supervisor.registry(opts[:name] || :default)
     component = opts[:component] || :producer
     persistence = opts[:persistence] || "persistent"
+    key = {component, to_string(persistence), to_string(tenant), to_string(namespace), to_string(topic)}
+    subscription = opts[:subscription]
 
     Stargate.Supervisor.via(
       registry,
-      {component, to_string(persistence), to_string(tenant), to_string(namespace), to_string(topic)}
+      if(subscription, do: Tuple.append(key, to_string(subscription)), else: key)
     )
   end
 

@@ -6,18 +6,45 @@ defmodule Stargate.Component do
 
   alias Stargate.{Consumer, Producer, Reader}
 
-  @own [:persistence, :tenant, :namespace, :topic, :subscription, :processors, :handler, :handler_init_args]
-  @own_of_all @own ++ [:query_params, :ssl_options, :on_state]
+  @own ~w(persistence tenant namespace topic subscription processors handler handler_init_args on_state)a
+  @own_of_all @own ++ [:query_params, :ssl_options]
   @ssl %{cacertfile: :tls_ca_file, certfile: :tls_cert_file, keyfile: :tls_key_file}
 
   defstruct [:role, :options, :on_state, :tenant, :namespace, :topic, :subscription, :handler] ++
-              [persistence: "persistent", processors: 1, handler_init_args: []]
+              [persistence: "persistent", processors: 1, handler_init_args: [], keys: []]
 
-  @doc "Reads the options of a component; raises an ArgumentError that names what is wrong."
-  def new(role, given) do
+  @doc """
+  Reads the options of components, which are `{role, options}`; raises an ArgumentError that names what is wrong. Each
+  has one or two keys in the registry.
+  """
+  def all(given) do
+    given
+    |> Enum.map(fn {role, options} -> new(role, options) end)
+    |> Enum.map_reduce([], &with_keys/2)
+    |> elem(0)
+  end
+
+  # The key of the first Stargate goes to the first consumer of a topic; one with the subscription goes to each.
+  defp with_keys(component, taken) do
+    own = own_key(component)
+
+    if own in taken do
+      raise ArgumentError, "there are two components with the key #{inspect(own)}"
+    else
+      keys = Enum.uniq([key(component, component.role), own]) -- taken
+      {%{component | keys: keys}, keys ++ taken}
+    end
+  end
+
+  defp own_key(%{role: :consumer} = component),
+    do: Tuple.append(key(component, :consumer), component.subscription)
+
+  defp own_key(component), do: key(component, component.role)
+
+  defp new(role, given) do
     given = given |> Map.new() |> lift_processors()
     own = for {key, value} <- Map.take(given, @own), value != nil, do: {key, own(key, value)}
-    component = struct!(__MODULE__, [role: role, on_state: given[:on_state], options: options(given)] ++ own)
+    component = struct!(__MODULE__, [role: role, options: options(given)] ++ own)
 
     for key <- [:tenant, :namespace, :topic] ++ required(role), Map.fetch!(component, key) == nil do
       raise ArgumentError, "#{role}: #{key} is missing"
@@ -45,6 +72,12 @@ defmodule Stargate.Component do
     do: to_string(value)
 
   defp own(:processors, number), do: Stargate.Receiver.Processors.count(number)
+  defp own(:on_state, {pid, tag}) when is_pid(pid), do: {pid, tag}
+  defp own(:on_state, pid) when is_pid(pid), do: {pid, :stargate_state}
+
+  defp own(:on_state, other),
+    do: raise(ArgumentError, "on_state: #{inspect(other)} is neither pid nor {pid, tag}")
+
   defp own(_key, value), do: value
 
   # What stands beside query_params counts as one of them.
@@ -53,9 +86,9 @@ defmodule Stargate.Component do
     |> Map.get(:query_params)
     |> Kernel.||(%{})
     |> Map.new()
+    |> Map.merge(Map.drop(given, @own_of_all))
     |> one_name()
     |> ack_timeout()
-    |> Map.merge(Map.drop(given, @own_of_all))
     |> Map.merge(ssl_options(given[:ssl_options]))
   end
 
@@ -85,6 +118,11 @@ defmodule Stargate.Component do
       {:verify, :verify_peer} ->
         {:tls_insecure, false}
 
+      {:server_name_indication, :disable} ->
+        raise ArgumentError,
+              "ssl_options: server_name_indication: :disable is not possible, only another name; " <>
+                "verify: :verify_none accepts any certificate"
+
       {:server_name_indication, name} ->
         {:tls_server_name, to_string(name)}
 
@@ -95,9 +133,7 @@ defmodule Stargate.Component do
     end)
   end
 
-  @doc "The key in the registry."
-  def key(%{role: role} = component), do: key(component, role)
-
+  @doc "The key in the registry that the first Stargate has."
   def key(component, role) do
     {role, component.persistence, component.tenant, component.namespace, component.topic}
   end
@@ -116,6 +152,5 @@ defmodule Stargate.Component do
 
   @doc "Passes a change of state on."
   def report(%{on_state: {pid, tag}}, change), do: send(pid, {tag, change})
-  def report(%{on_state: pid}, change) when is_pid(pid), do: send(pid, {:stargate_state, change})
-  def report(_component, change), do: change
+  def report(%{on_state: nil}, change), do: change
 end

@@ -59,7 +59,7 @@ defmodule Stargate.Consumer do
 
   The handler is a module (see `Stargate.Receiver.MessageHandler`), or a function of a message that returns an outcome.
   Options: `:processors`, how many processes (1), and `:init_args` of the module. Stop it with `Supervisor.stop/1`,
-  which lets the handlers finish their messages.
+  which lets the handlers finish their messages, for five seconds at most.
   """
   @spec listen(t(), module() | (Message.t() -> Stargate.Receiver.MessageHandler.outcome()), keyword()) ::
           Supervisor.on_start()

@@ -6,20 +6,19 @@ defmodule Stargate.Reopening do
 
   require Logger
 
-  defstruct [:component, :client, :registry, :key, :handle, pause: 1_000, waiting: []]
+  @pause 1_000
 
-  def start_link({component, client, registry}) do
-    key = Stargate.Component.key(component)
+  defstruct [:component, :client, :registry, :handle, :attempt, pause: @pause, waiting: []]
 
-    GenServer.start_link(__MODULE__, {component, client, registry, key},
-      name: {:via, Registry, {registry, key}}
-    )
+  def start_link({component, _client, registry} = argument) do
+    GenServer.start_link(__MODULE__, argument, name: {:via, Registry, {registry, hd(component.keys)}})
   end
 
   @impl true
-  def init({component, client, registry, key}) do
+  def init({component, client, registry}) do
     Process.flag(:trap_exit, true)
-    state = %__MODULE__{component: component, client: client, registry: registry, key: key}
+    for key <- tl(component.keys), do: {:ok, _} = Registry.register(registry, key, nil)
+    state = %__MODULE__{component: component, client: client, registry: registry}
 
     case open(state) do
       {:ok, state} -> {:ok, state}
@@ -27,12 +26,15 @@ defmodule Stargate.Reopening do
     end
   end
 
+  # Each attempt has a tag of its own, since one that fails reports its states, too.
   defp open(state) do
+    attempt = make_ref()
+
     with {:ok, handle} <-
-           Stargate.Component.open(state.component, state.client, on_state: {self(), {:state, self()}}) do
-      Registry.update_value(state.registry, state.key, fn _ -> handle end)
+           Stargate.Component.open(state.component, state.client, on_state: {self(), {:state, attempt}}) do
+      for key <- state.component.keys, do: Registry.update_value(state.registry, key, fn _ -> handle end)
       Enum.each(state.waiting, fn {pid, tag} -> send(pid, {tag, handle}) end)
-      {:ok, %{state | handle: handle, waiting: []}}
+      {:ok, %{state | handle: handle, attempt: attempt, waiting: []}}
     end
   end
 
@@ -40,9 +42,9 @@ defmodule Stargate.Reopening do
   def handle_call(:handle, _from, state), do: {:reply, state.handle, state}
 
   @impl true
-  def handle_info({{:state, _pid}, change}, state) do
+  def handle_info({{:state, attempt}, change}, state) do
     Stargate.Component.report(state.component, change)
-    {:noreply, if(change.state == :failed, do: failed(state, change.error), else: state)}
+    {:noreply, if(attempt == state.attempt, do: changed(state, change), else: state)}
   end
 
   # A processor whose handle has ended waits for another one.
@@ -55,22 +57,26 @@ defmodule Stargate.Reopening do
     end
   end
 
-  def handle_info(:open, state) do
+  def handle_info(:open, %{handle: nil} = state) do
     case open(state) do
-      {:ok, state} -> {:noreply, %{state | pause: 1_000}}
+      {:ok, state} -> {:noreply, state}
       {:error, error} -> {:noreply, failed(state, error)}
     end
   end
 
   def handle_info(_other, state), do: {:noreply, state}
 
+  defp changed(state, %{state: :connected}), do: %{state | pause: @pause}
+  defp changed(state, %{state: :failed, error: error}), do: failed(state, error)
+  defp changed(state, _change), do: state
+
   defp failed(state, error) do
     Logger.error(
-      "#{inspect(state.key)} ended, and is opened again in #{state.pause} ms: #{error && error.message}"
+      "#{inspect(hd(state.component.keys))} ended, and is opened again in #{state.pause} ms: #{error && error.message}"
     )
 
     Process.send_after(self(), :open, state.pause)
-    %{state | handle: nil, pause: min(state.pause * 2, 30_000)}
+    %{state | handle: nil, attempt: nil, pause: min(state.pause * 2, 30_000)}
   end
 
   @impl true

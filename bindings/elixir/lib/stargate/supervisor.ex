@@ -19,8 +19,11 @@ defmodule Stargate.Supervisor do
     * `:name` - `:default` when not given. The supervisor is `:"sg_sup_name"`, the registry `:"sg_reg_name"`
     * `:host` - `[{host, port}]` with one or several, `{host, port}` or `"host:port"`
     * `:protocol` - `"ws"` (when not given) or `"wss"`
-    * `:producer`, `:consumer`, `:reader` - keyword lists, or lists of them
+    * `:producer`, `:consumer`, `:reader` - keyword lists, or lists of them: of one topic, one producer, one reader and
+      one consumer for each subscription. `Stargate.registry_key/4` tells consumers of one topic apart by their
+      subscription
     * `:ssl_options` - `:cacertfile`, `:certfile`, `:keyfile`, `:verify`, `:server_name_indication`
+    * `:on_state` - of the components that have none: see `Stargate.Options`
     * `:auth_token` and every other option of connections: see `Stargate.Options`
 
   Of a component:
@@ -35,14 +38,14 @@ defmodule Stargate.Supervisor do
 
   It starts when everything is connected. Connections reconnect by themselves; what ends with a permanent error is
   logged, and opened again after a pause. It stops producers after their messages in flight, and handlers after their
-  message.
+  message, for which it waits five seconds at most.
   """
   use Supervisor
 
   alias Stargate.{Acknowledger, Client, Component, Reopening}
   alias Stargate.Receiver.Processors
 
-  @own [:name, :host, :protocol, :registry, :producer, :consumer, :reader, :ssl_options]
+  @own [:name, :host, :protocol, :registry, :producer, :consumer, :reader, :ssl_options, :on_state]
 
   @doc "Returns the specification of a child, whose id has the name in it."
   @spec child_spec(keyword()) :: Supervisor.child_spec()
@@ -55,8 +58,14 @@ defmodule Stargate.Supervisor do
   def start_link(opts) do
     opts = Keyword.put_new(opts, :name, :default)
 
+    default = Map.new(Keyword.take(opts, [:on_state]))
+
     components =
-      for role <- [:producer, :consumer, :reader], given <- each(opts[role]), do: Component.new(role, given)
+      Component.all(
+        for role <- [:producer, :consumer, :reader],
+            given <- each(opts[role]),
+            do: {role, Enum.into(given, default)}
+      )
 
     with {:ok, client} <- client(opts) do
       Supervisor.start_link(__MODULE__, {client, registry(opts[:name]), components},
@@ -98,10 +107,9 @@ defmodule Stargate.Supervisor do
   end
 
   defp child(component, client, registry) do
-    id = {component.role, Component.key(component), component.subscription}
     children = children(component, client, registry)
     start = {Supervisor, :start_link, [children, [strategy: :rest_for_one]]}
-    %{id: id, start: start, type: :supervisor}
+    %{id: component.keys, start: start, type: :supervisor}
   end
 
   defp children(%{role: :producer} = component, client, registry) do
@@ -111,7 +119,7 @@ defmodule Stargate.Supervisor do
 
   defp children(component, client, registry) do
     options = [init_args: component.handler_init_args, processors: component.processors]
-    source = via(registry, Component.key(component))
+    source = via(registry, hd(component.keys))
     [{Reopening, {component, client, registry}}, {Processors, {source, component.handler, options}}]
   end
 end
