@@ -183,6 +183,36 @@ defmodule Stargate.ReceiverTest do
     assert %Consumer{} = Stargate.handle(receiver)
   end
 
+  test "what a handler leaves in its mailbox is dropped, and a processor answers sys", %{mock: mock} do
+    defmodule Leaving do
+      use Stargate.Receiver.MessageHandler
+      @impl true
+      def handle_message(message, pid) do
+        :done = Task.await(Task.async(fn -> :done end))
+        send(self(), {make_ref(), {:ok, "a result of send_async"}})
+        send(pid, {:handled, self(), message.payload})
+        {:ack, pid}
+      end
+    end
+
+    consume(mock, Leaving)
+    for number <- 1..100, do: MockBroker.publish(mock, "orders", "#{number}")
+    for _ <- 1..100, do: assert_receive({:handled, _, _})
+    MockBroker.publish(mock, "orders", "last")
+    assert_receive {:handled, processor, "last"}
+    eventually({:message_queue_len, 0}, fn -> Process.info(processor, :message_queue_len) end)
+
+    test = self()
+    assert {%{state: ^test}, _tag} = :sys.get_state(processor, 1_000)
+    :ok = :sys.suspend(processor)
+    MockBroker.publish(mock, "orders", "after")
+    refute_receive {:handled, _, _}, 50
+    :ok = :sys.resume(processor)
+    assert_receive {:handled, ^processor, "after"}
+    stop_supervised!({Stargate.Supervisor, :receivers})
+    refute Process.alive?(processor)
+  end
+
   test "a handler that cannot begin fails the start", %{mock: mock} do
     defmodule Unable do
       use Stargate.Receiver.MessageHandler

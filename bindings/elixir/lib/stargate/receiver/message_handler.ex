@@ -25,6 +25,9 @@ defmodule Stargate.Receiver.MessageHandler do
 
   If a handler raises, throws, exits or returns something else, this is logged, the message counts as refused
   (`:nack`), and the state stays as it was before the message. To a reader, outcomes mean nothing.
+
+  A handler receives the messages of Erlang that it waits for, such as the result of a task. Those that it leaves in
+  the mailbox are dropped.
   """
 
   alias Stargate.Message

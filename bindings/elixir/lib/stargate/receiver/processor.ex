@@ -34,30 +34,53 @@ defmodule Stargate.Receiver.Processor do
     })
   end
 
-  defp loop(%{handle: %{ref: ref}, parent: parent} = processor) do
+  defp loop(%{handle: %{ref: ref}} = processor) do
     tag = make_ref()
 
     with :ok <- Native.receive(ref, tag, processor.most, :infinity) do
-      receive do
-        {^tag, {:ok, messages}} -> processor |> handle_all(Message.from_native(messages)) |> loop()
-        {^tag, :interrupted} -> loop(processor)
-        {^tag, {:error, error}} -> ended(processor, error)
-        {:EXIT, ^parent, reason} -> exit(reason)
-      end
+      wait(processor, tag)
     else
       {:error, error} -> ended(processor, error)
     end
   end
 
+  # What else arrives was for the handler, which has returned: the exit of a task, or a late result.
+  defp wait(%{parent: parent} = processor, tag) do
+    receive do
+      {^tag, {:ok, messages}} ->
+        processor |> handle_all(Message.from_native(messages)) |> loop()
+
+      {^tag, :interrupted} ->
+        loop(processor)
+
+      {^tag, {:error, error}} ->
+        ended(processor, error)
+
+      {^tag, %_{} = handle} ->
+        loop(%{processor | handle: handle})
+
+      {:EXIT, ^parent, reason} ->
+        exit(reason)
+
+      {:system, from, request} ->
+        :sys.handle_system_msg(request, from, parent, __MODULE__, [], {processor, tag})
+
+      _other ->
+        wait(processor, tag)
+    end
+  end
+
+  @doc false
+  def system_continue(_parent, _debug, {processor, tag}), do: wait(processor, tag)
+
+  @doc false
+  def system_terminate(reason, _parent, _debug, _processor), do: exit(reason)
+
   # The source of a supervised one answers when it is open again.
-  defp ended(%{source: {:via, _registry, _key} = name, parent: parent} = processor, _error) do
+  defp ended(%{source: {:via, _registry, _key} = name} = processor, _error) do
     tag = make_ref()
     name |> GenServer.whereis() |> send({:another, self(), tag, processor.handle})
-
-    receive do
-      {^tag, handle} -> loop(%{processor | handle: handle})
-      {:EXIT, ^parent, reason} -> exit(reason)
-    end
+    wait(processor, tag)
   end
 
   defp ended(_processor, %{kind: kind}) when kind in [:closed, :end_of_topic], do: :ok
