@@ -210,6 +210,27 @@ defmodule Stargate.ClientTest do
       assert {:error, %Error{kind: :invalid_argument}} = MessageId.parts("nonsense")
     end
 
+    test "a reader goes on after a stream that is halted", %{client: client, producer: producer} do
+      Producer.send_batch(producer, ["a", "b", "c", "d"])
+      {:ok, reader} = Reader.open(client, "orders", starting_message: :earliest)
+      assert reader |> Reader.stream() |> Enum.take(2) |> Enum.map(& &1.payload) == ["a", "b"]
+      assert {:ok, %Message{payload: "c"}} = Reader.receive(reader, 5_000)
+    end
+
+    test "what a halted stream of a consumer has taken ahead is redelivered", context do
+      %{consumer: consumer, producer: producer} = context
+      Producer.send_batch(producer, ["a", "b", "c", "d"])
+      # All have arrived, so that it takes them.
+      eventually({:ok, 4}, fn ->
+        with {:ok, stats} <- Consumer.stats(consumer), do: {:ok, stats["queued"]}
+      end)
+
+      assert [%Message{payload: "a"} = first] = consumer |> Consumer.stream(4) |> Enum.take(1)
+      :ok = Consumer.ack(consumer, first)
+      taken = for _ <- 1..3, do: Consumer.receive(consumer, 5_000)
+      assert Enum.sort(for {:ok, message} <- taken, do: message.payload) == ["b", "c", "d"]
+    end
+
     test "a stream ends with a close", %{consumer: consumer, producer: producer} do
       Producer.send_batch(producer, ["a", "b"])
       test = self()
@@ -223,6 +244,45 @@ defmodule Stargate.ClientTest do
       assert_receive "b"
       :ok = Consumer.close(consumer)
       assert Task.await(task) == 2
+    end
+  end
+
+  describe "read_to_end" do
+    test "goes on when a receive of another process is interrupted", %{client: client, mock: mock} do
+      for payload <- ["a", "b", "c"], do: MockBroker.publish(mock, "orders", payload)
+      MockBroker.fault(mock, "receive", "delay:500", topic: "orders")
+      {:ok, reader} = Reader.open(client, "orders", starting_message: :earliest)
+      reading = Task.async(fn -> Reader.read_to_end(reader) end)
+      Process.sleep(100)
+      killed = spawn(fn -> Reader.receive(reader) end)
+      Process.sleep(100)
+      Process.exit(killed, :kill)
+      assert {:ok, messages} = Task.await(reading)
+      assert Enum.map(messages, & &1.payload) == ["a", "b", "c"]
+    end
+
+    test "returns what it has read with the reason of a failure", %{client: client, mock: mock} do
+      # A reader that gets "a", but never "b".
+      open = fn topic ->
+        MockBroker.publish(mock, topic, "a")
+        {:ok, reader} = Reader.open(client, topic, starting_message: :earliest)
+        MockBroker.wait(mock, "receive", 1, topic: topic)
+        MockBroker.fault(mock, "receive", "stall", topic: topic)
+        MockBroker.publish(mock, topic, "b")
+        reader
+      end
+
+      reader = open.("times-out")
+      assert {:timeout, [%Message{payload: "a"}]} = Reader.read_to_end(reader, 200)
+      MockBroker.fault(mock, "http", "delay:500")
+      assert {:error, %Error{kind: :timeout}, []} = Reader.read_to_end(reader, 50)
+
+      reader = open.("fails")
+      reading = Task.async(fn -> Reader.read_to_end(reader) end)
+      Process.sleep(100)
+      MockBroker.fault(mock, "connect", "http:403", topic: "fails")
+      MockBroker.drop_connections(mock, "fails")
+      assert {:error, %Error{kind: :authorization}, [%Message{payload: "a"}]} = Task.await(reading)
     end
   end
 

@@ -49,10 +49,13 @@ defmodule Stargate.Consumer do
 
   @doc """
   Returns a stream of messages. It ends when the consumer is closed or the topic has ended, and raises a
-  `Stargate.Error` otherwise. It takes up to `max` messages at a time.
+  `Stargate.Error` otherwise. It takes up to `max` messages at a time; what it has taken ahead when it is halted, the
+  broker redelivers after the option `negative_ack_delay`.
   """
   @spec stream(t(), pos_integer()) :: Enumerable.t()
-  def stream(%__MODULE__{ref: ref}, max \\ 1), do: Receiving.stream(ref, max)
+  def stream(%__MODULE__{ref: ref} = consumer, max \\ 1) do
+    Receiving.stream(ref, max, fn ahead -> Enum.each(ahead, &nack(consumer, &1)) end)
+  end
 
   @doc """
   Runs a handler on every message, in processes of their own under a supervisor that is linked to this process.
@@ -149,7 +152,7 @@ defmodule Stargate.Consumer do
   def close(%__MODULE__{ref: ref}, timeout \\ 10_000), do: Client.close_ref(ref, timeout)
 
   @doc "Waits until the consumer is connected, for example after an open with the option `lazy`."
-  @spec wait_connected(t(), timeout()) :: :ok | :timeout | {:error, Error.t()}
+  @spec wait_connected(t(), timeout()) :: :ok | {:error, Error.t()}
   def wait_connected(%__MODULE__{ref: ref}, timeout \\ :infinity) do
     Native.call(:stargate_consumer_wait_connected, [ref, timeout])
   end

@@ -124,7 +124,7 @@ defmodule Stargate.Producer do
   def close(%__MODULE__{ref: ref}, timeout \\ 10_000), do: Client.close_ref(ref, timeout)
 
   @doc "Waits until the producer is connected, for example after an open with the option `lazy`."
-  @spec wait_connected(t(), timeout()) :: :ok | :timeout | {:error, Error.t()}
+  @spec wait_connected(t(), timeout()) :: :ok | {:error, Error.t()}
   def wait_connected(%__MODULE__{ref: ref}, timeout \\ :infinity) do
     Native.call(:stargate_producer_wait_connected, [ref, timeout])
   end

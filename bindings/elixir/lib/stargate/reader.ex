@@ -35,9 +35,13 @@ defmodule Stargate.Reader do
     Receiving.receive_many(ref, max, timeout)
   end
 
-  @doc "Returns a stream of messages, as `Stargate.Consumer.stream/2` does."
+  @doc """
+  Returns a stream of messages. It ends when the reader is closed or the topic has ended, and raises a `Stargate.Error`
+  otherwise. It takes up to `max` messages at a time; what it has taken ahead when it is halted is lost to this reader,
+  so take one at a time if you read on.
+  """
   @spec stream(t(), pos_integer()) :: Enumerable.t()
-  def stream(%__MODULE__{ref: ref}, max \\ 100), do: Receiving.stream(ref, max)
+  def stream(%__MODULE__{ref: ref}, max \\ 1), do: Receiving.stream(ref, max, fn _ahead -> :ok end)
 
   @doc "Runs a handler on every message, as `Stargate.Consumer.listen/3` does. Its outcomes mean nothing to a reader."
   @spec listen(t(), module() | (Message.t() -> Stargate.Receiver.MessageHandler.outcome()), keyword()) ::
@@ -48,20 +52,30 @@ defmodule Stargate.Reader do
 
   @doc """
   Reads to where the topic ends now, and returns the messages. The timeout is that of each message.
+
+  If this fails on the way, the messages that it has read, none or several, are returned with the reason. The reader goes
+  on after them.
   """
-  @spec read_to_end(t(), timeout()) :: {:ok, [Message.t()]} | :timeout | {:error, Error.t()}
+  @spec read_to_end(t(), timeout()) ::
+          {:ok, [Message.t()]} | {:timeout, [Message.t()]} | {:error, Error.t(), [Message.t()]}
   def read_to_end(%__MODULE__{ref: ref} = reader, timeout \\ :infinity) do
-    with :ok <- Native.call(:stargate_reader_mark_end, [ref, timeout]),
-         do: read_before_end(reader, timeout, [])
+    case Native.call(:stargate_reader_mark_end, [ref, timeout]) do
+      :ok -> read_before_end(reader, timeout, [])
+      {:error, error} -> {:error, error, []}
+    end
   end
 
   defp read_before_end(reader, timeout, read) do
     case Native.call(:read_before_end, [reader.ref, 1000, timeout]) do
-      {:ok, []} -> {:ok, read |> Enum.reverse() |> Enum.concat()}
+      {:ok, []} -> {:ok, in_order(read)}
       {:ok, messages} -> read_before_end(reader, timeout, [Message.from_native(messages) | read])
-      other -> other
+      :interrupted -> read_before_end(reader, timeout, read)
+      :timeout -> {:timeout, in_order(read)}
+      {:error, error} -> {:error, error, in_order(read)}
     end
   end
+
+  defp in_order(read), do: read |> Enum.reverse() |> Enum.concat()
 
   @doc "Returns whether the topic has a message that the application has not received yet."
   @spec has_message_available?(t(), timeout()) :: {:ok, boolean()} | {:error, Error.t()}
@@ -92,7 +106,7 @@ defmodule Stargate.Reader do
   def close(%__MODULE__{ref: ref}, timeout \\ 10_000), do: Client.close_ref(ref, timeout)
 
   @doc "Waits until the reader is connected, for example after an open with the option `lazy`."
-  @spec wait_connected(t(), timeout()) :: :ok | :timeout | {:error, Error.t()}
+  @spec wait_connected(t(), timeout()) :: :ok | {:error, Error.t()}
   def wait_connected(%__MODULE__{ref: ref}, timeout \\ :infinity) do
     Native.call(:stargate_reader_wait_connected, [ref, timeout])
   end

@@ -25,14 +25,22 @@ defmodule Stargate.Receiving do
     Message.from_native(messages)
   end
 
-  @doc "A stream of messages, which ends with the topic or a close, and raises for other errors."
-  def stream(ref, max) do
-    Stream.repeatedly(fn -> receive_many(ref, max, :infinity) end)
-    |> Stream.transform(nil, fn
-      {:ok, messages}, _ -> {messages, nil}
-      {:error, %{kind: kind}}, _ when kind in [:closed, :end_of_topic] -> {:halt, nil}
-      {:error, error}, _ -> raise error
-    end)
+  @doc """
+  A stream of messages, which ends with the topic or a close, and raises for other errors. `give_back` is given those
+  that were taken and not asked for.
+  """
+  def stream(ref, max, give_back) do
+    Stream.resource(fn -> [] end, &next(&1, ref, max), give_back)
+  end
+
+  defp next([message | rest], _ref, _max), do: {[message], rest}
+
+  defp next([], ref, max) do
+    case receive_many(ref, max, :infinity) do
+      {:ok, messages} -> next(messages, ref, max)
+      {:error, %{kind: kind}} when kind in [:closed, :end_of_topic] -> {:halt, []}
+      {:error, error} -> raise error
+    end
   end
 
   @doc "The position of a seek: an end, an id, or a time."

@@ -169,8 +169,9 @@ defmodule Stargate.Test.Scenario do
   end
 
   defp step("read_to_end", state, name, _given) do
-    with {:ok, messages} <- Reader.read_to_end(native(state, name)) do
-      with_messages(state, "#{length(messages)}", messages, false)
+    case Reader.read_to_end(native(state, name)) do
+      {:ok, messages} -> with_messages(state, "#{length(messages)}", messages, false)
+      {:error, error, _read} -> {:error, error}
     end
   end
 
