@@ -59,6 +59,45 @@ defmodule Stargate.ClientTest do
       assert Producer.send_batch(producer, []) == []
     end
 
+    test "a long batch is passed to the library in pieces", %{client: client, mock: mock} do
+      {:ok, producer} = Producer.open(client, "orders", max_pending_msg: 50_000)
+      large = String.duplicate("x", 600_000)
+      payloads = Enum.map(1..3_500, &"#{&1}") ++ List.duplicate(large, 5)
+
+      sending =
+        Task.async(fn ->
+          receive do: (:go -> Producer.send_batch(producer, payloads))
+        end)
+
+      :erlang.trace_pattern({Stargate.Native, :send_many, 3}, true, [])
+      :erlang.trace(sending.pid, true, [:call])
+      send(sending.pid, :go)
+      results = Task.await(sending)
+      :erlang.trace_pattern({Stargate.Native, :send_many, 3}, false, [])
+      assert length(results) == 3_505 and Enum.all?(results, &match?({:ok, _id}, &1))
+      assert passed() == [1_000, 1_000, 1_000, 502, 2, 1]
+      {:ok, stored} = MockBroker.messages(mock, "orders")
+      assert Enum.map(stored, & &1["payload"]) == payloads
+    end
+
+    defp passed do
+      receive do
+        {:trace, _pid, :call, {_module, :send_many, [_producer, _tag, terms]}} -> [length(terms) | passed()]
+      after
+        0 -> []
+      end
+    end
+
+    test "a batch that waits for room ends with the producer", %{client: client, mock: mock} do
+      {:ok, producer} = Producer.open(client, "orders", max_pending_msg: 1)
+      MockBroker.fault(mock, "send", "no-receipt", topic: "orders")
+      sending = Task.async(fn -> Producer.send_batch(producer, ["a", "b", "c"]) end)
+      :ok = MockBroker.wait(mock, "send", 1, topic: "orders")
+      assert {:error, %Error{}} = Producer.close(producer, 50)
+      assert [{:error, %Error{}} | rest] = Task.await(sending)
+      assert [{:error, %Error{kind: :closed}}, {:error, %Error{kind: :closed}}] = rest
+    end
+
     test "send_async waits for room, and delivers each result once", %{client: client} do
       {:ok, producer} = Producer.open(client, "orders", max_pending_msg: 5)
       tags = for number <- 1..500, do: producer |> Producer.send_async("#{number}") |> elem(1)

@@ -12,6 +12,10 @@ defmodule Stargate.Producer do
 
   alias Stargate.{Client, Error, MessageId, Native, Options, Outgoing}
 
+  # How much is passed to the library at once, so that no scheduler is held.
+  @piece 1_000
+  @piece_bytes 1024 * 1024
+
   @enforce_keys [:ref, :topic]
   defstruct [:ref, :topic, when_full: :block]
 
@@ -58,7 +62,8 @@ defmodule Stargate.Producer do
 
   @doc """
   Sends messages in their order, many in flight at a time, and waits for all receipts. Returns the result of each, in
-  the same order.
+  the same order. They are passed to the library in pieces of up to 1,000 messages; if one of a piece is refused, such as
+  one with U+0000 in its key, that piece and those after it are not sent.
   """
   @spec send_batch(t(), [Outgoing.t()]) :: [result()]
   def send_batch(%__MODULE__{} = producer, messages) when is_list(messages) do
@@ -83,20 +88,25 @@ defmodule Stargate.Producer do
   defp accept_many(producer, terms, accepted) do
     tag = make_ref()
 
-    case Native.send_many(producer.ref, tag, terms) do
+    case Native.send_many(producer.ref, tag, piece(terms, @piece, @piece_bytes)) do
       {:ok, count} ->
         accept_many(producer, Enum.drop(terms, count), [tag | accepted])
 
-      {:error, %Error{kind: :queue_full}} = refused when producer.when_full == :block ->
+      {:error, %Error{kind: :queue_full}} when producer.when_full == :block ->
         case wait_for_room(producer, Outgoing.size(hd(terms))) do
           :ok -> accept_many(producer, terms, accepted)
-          _error -> [{refused, length(terms)} | accepted]
+          {:error, %Error{}} = error -> [{error, length(terms)} | accepted]
         end
 
       {:error, %Error{}} = error ->
         [{error, length(terms)} | accepted]
     end
   end
+
+  defp piece([term | rest], count, bytes) when count > 0 and bytes > 0,
+    do: [term | piece(rest, count - 1, bytes - Outgoing.size(term))]
+
+  defp piece(_terms, _count, _bytes), do: []
 
   defp results({error, count}), do: List.duplicate(error, count)
 
