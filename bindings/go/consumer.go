@@ -186,15 +186,25 @@ func (c *Consumer) Permit(messages int) error {
 }
 
 // Unsubscribe deletes the subscription and closes the consumer. If the subscription has other
-// consumers, the call fails and this consumer continues.
+// consumers, the call fails and this consumer continues. It may be called in a handler, which it then
+// does not wait for. When ctx ends first, the context of the handler ends too.
 func (c *Consumer) Unsubscribe(ctx context.Context) error {
-	_, err := blocking(ctx, func(timeout C.int64_t) (struct{}, error) {
+	end := func(timeout C.int64_t) (struct{}, error) {
 		defer runtime.KeepAlive(c.handle)
 		var failed *C.stargate_error
 		return struct{}{}, take(C.stargate_consumer_unsubscribe(c.pointer(), timeout, &failed), failed)
-	})
+	}
+	var err error
+	if C.glue_handling() != 0 {
+		_, err = end(timeoutOf(ctx)) // here, so that it does not wait for the handler on this thread
+	} else {
+		_, err = blocking(ctx, end)
+	}
 	if err == nil {
 		c.closing.Store(true)
+	}
+	if err == nil || ctx.Err() != nil {
+		c.stop()
 	}
 	return err
 }

@@ -136,3 +136,54 @@ func TestAHandlerKeepsItsConsumer(t *testing.T) {
 		t.Fatal("the consumer is gone")
 	}
 }
+
+func TestAnUnsubscribeInAHandlerDoesNotWaitForIt(t *testing.T) {
+	w := newWorld(t)
+	consumer := w.consumer()
+	unsubscribed, ended := make(chan error, 1), make(chan struct{})
+	w.check(consumer.Listen(stargate.HandlerFunc(func(ctx context.Context, _ *stargate.Message) stargate.Outcome {
+		limited, cancel := context.WithTimeout(w.ctx, 10*time.Second)
+		defer cancel()
+		unsubscribed <- consumer.Unsubscribe(limited)
+		<-ctx.Done()
+		close(ended)
+		return stargate.Ack
+	})))
+	w.send("a")
+	select {
+	case err := <-unsubscribed:
+		w.check(err)
+		<-ended
+	case <-time.After(5 * time.Second):
+		t.Fatal("the call waits for its own handler")
+	}
+	subscriptions, err := w.client.Admin().Subscriptions(w.ctx, "orders")
+	w.check(err)
+	if len(subscriptions) != 0 {
+		t.Errorf("there are %v", subscriptions)
+	}
+}
+
+func TestTheContextOfAHandlerEndsWhenAnUnsubscribeGivesUp(t *testing.T) {
+	w := newWorld(t)
+	consumer := w.consumer()
+	began, ended := make(chan struct{}), make(chan struct{})
+	w.check(consumer.Listen(stargate.HandlerFunc(func(ctx context.Context, _ *stargate.Message) stargate.Outcome {
+		close(began)
+		<-ctx.Done()
+		close(ended)
+		return stargate.Nack
+	})))
+	w.send("a")
+	<-began
+	ctx, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
+	defer cancel()
+	if err := consumer.Unsubscribe(ctx); err == nil {
+		t.Error("it ended before its handler")
+	}
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the context of the handler goes on")
+	}
+}
