@@ -92,7 +92,8 @@ func (h *handle) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	var stats Stats
-	return stats, json.Unmarshal([]byte(takeText(found)), &stats)
+	err := json.Unmarshal([]byte(takeText(found)), &stats)
+	return stats, err
 }
 
 // connection is what a producer, consumer and reader have in common.
@@ -117,6 +118,13 @@ func (c *connection) Topic() string {
 func (c *connection) IsConnected() bool {
 	defer runtime.KeepAlive(c.handle)
 	return C.glue_is_connected(c.kind, c.raw) != 0
+}
+
+// hasEnded reports whether it was closed, or ended with a permanent error.
+func (c *connection) hasEnded() bool {
+	defer runtime.KeepAlive(c.handle)
+	err := taken(C.glue_wait_connected(c.kind, c.raw, 0))
+	return err != nil && KindOf(err) != StatusTimeout
 }
 
 // WaitConnected waits until it is connected, for example after an open with [WithLazy].

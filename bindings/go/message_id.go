@@ -113,3 +113,12 @@ func (id MessageID) Parts() (MessageIDParts, error) {
 	}
 	return MessageIDParts{uint64(ledger), uint64(entry), int(partition), int(index)}, nil
 }
+
+// partition returns the partition, or -1.
+func (id MessageID) partition() int {
+	parts, err := id.Parts()
+	if err != nil {
+		return -1
+	}
+	return parts.Partition
+}

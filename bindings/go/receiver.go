@@ -9,6 +9,7 @@ import (
 	"errors"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -222,29 +223,6 @@ func goReceived(
 	close(waiting.done)
 }
 
-// forget drops what arrived for a receive that was cancelled, before the position moves.
-func (r *receiver) forget(ctx context.Context) error {
-	r.mu.Lock()
-	waiting := r.arrival
-	if waiting != nil {
-		C.glue_interrupt(r.kind, r.raw)
-	}
-	r.kept = nil
-	r.mu.Unlock()
-	if waiting == nil {
-		return nil
-	}
-	select {
-	case <-waiting.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.kept = nil
-	return nil
-}
-
 // Seek moves to another position in the topic: the next message is the one at to, which may be
 // [Earliest] or [Latest]. Once it returns, no message from before the seek is delivered. Other
 // consumers of the subscription move with it.
@@ -259,28 +237,65 @@ func (r *receiver) SeekAfter(ctx context.Context, to MessageID) error {
 
 // seek moves to an id.
 func (r *receiver) seek(ctx context.Context, to MessageID, after bool) error {
-	if err := r.forget(ctx); err != nil {
-		return err
+	partition := -1
+	if r.kind == C.GLUE_READER {
+		partition = to.partition() // a consumer receives again what the others delivered
 	}
-	_, err := blocking(ctx, func(timeout C.int64_t) (struct{}, error) {
-		defer runtime.KeepAlive(r)
+	return r.move(ctx, partition, func(timeout C.int64_t) error {
 		var memory arena
 		defer memory.free()
-		return struct{}{}, taken(C.glue_seek(r.kind, r.raw, memory.text(to.text), C.int32_t(number(after)), timeout))
+		return taken(C.glue_seek(r.kind, r.raw, memory.text(to.text), C.int32_t(number(after)), timeout))
 	})
-	return err
 }
 
 // SeekTime moves to the first message published at this time or later; otherwise as Seek.
 func (r *receiver) SeekTime(ctx context.Context, to time.Time) error {
-	if err := r.forget(ctx); err != nil {
+	return r.move(ctx, -1, func(timeout C.int64_t) error {
+		return taken(C.glue_seek_time(r.kind, r.raw, C.int64_t(to.UnixMilli()), timeout))
+	})
+}
+
+// move calls what moves the position in a partition, or in all with -1. If that succeeds, it drops
+// what arrived from there before, for a receive that was cancelled.
+func (r *receiver) move(ctx context.Context, partition int, call func(timeout C.int64_t) error) error {
+	before, err := r.takeKept(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := blocking(ctx, func(timeout C.int64_t) (struct{}, error) {
+	_, err = blocking(ctx, func(timeout C.int64_t) (struct{}, error) {
 		defer runtime.KeepAlive(r)
-		return struct{}{}, taken(C.glue_seek_time(r.kind, r.raw, C.int64_t(to.UnixMilli()), timeout))
+		return struct{}{}, call(timeout)
 	})
+	if err == nil {
+		before = slices.DeleteFunc(before, func(message *Message) bool {
+			return min(message.ID.partition(), partition) < 0 || message.ID.partition() == partition
+		})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = append(before, r.kept...)
 	return err
+}
+
+// takeKept ends the receive of the library, and takes what arrived for receives that were cancelled.
+func (r *receiver) takeKept(ctx context.Context) ([]*Message, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if waiting := r.arrival; waiting != nil {
+		C.glue_interrupt(r.kind, r.raw)
+		r.mu.Unlock()
+		select {
+		case <-waiting.done:
+		case <-ctx.Done():
+		}
+		r.mu.Lock()
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	kept := r.kept
+	r.kept = nil
+	return kept, nil
 }
 
 // LastMessageIDs returns the ids of the last messages of the topic, one for each partition that has
@@ -293,7 +308,8 @@ func (r *receiver) LastMessageIDs(ctx context.Context) ([]MessageID, error) {
 			return nil, err
 		}
 		var ids []MessageID
-		return ids, json.Unmarshal([]byte(takeText(found)), &ids)
+		err := json.Unmarshal([]byte(takeText(found)), &ids)
+		return ids, err
 	})
 }
 

@@ -268,3 +268,71 @@ func TestASeekForgetsWhatArrivedBefore(t *testing.T) {
 		}
 	}
 }
+
+// keep cancels a receive for which a message has arrived.
+func (w *world) keep(from interface {
+	Receive(context.Context) (*stargate.Message, error)
+	Stats() (stargate.Stats, error)
+}, key, payload string) {
+	w.Helper()
+	before, err := from.Stats()
+	w.check(err)
+	_, err = from.Receive(w.endsWhenAwaited(1, func() {
+		_, err := w.broker.Publish("orders", stargate.Outgoing{Key: key, Payload: []byte(payload)})
+		w.check(err)
+		for stats := before; stats.Received == before.Received; {
+			stats, err = from.Stats()
+			w.check(err)
+			w.check(w.ctx.Err())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}))
+	w.fails(err, context.Canceled)
+}
+
+// receives fails unless these messages come, in this order.
+func (w *world) receives(from interface {
+	Receive(context.Context) (*stargate.Message, error)
+}, payloads ...string) {
+	w.Helper()
+	for _, payload := range payloads {
+		ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+		message, err := from.Receive(ctx)
+		cancel()
+		w.check(err)
+		if string(message.Payload) != payload {
+			w.Fatalf("%s instead of %s", message.Payload, payload)
+		}
+	}
+}
+
+func TestASeekThatFailsKeepsWhatArrived(t *testing.T) {
+	w := newWorld(t)
+	consumer := w.consumer()
+	w.keep(consumer, "", "a")
+	w.fails(consumer.Seek(w.ctx, stargate.MessageID{}), stargate.ErrInvalidArgument)
+	w.send("b")
+	w.receives(consumer, "a", "b")
+}
+
+func TestASeekKeepsTheOtherPartitions(t *testing.T) {
+	w := newWorld(t)
+	w.check(w.broker.CreatePartitioned("orders", 2))
+	var keys [2]string
+	var ids [2]stargate.MessageID // of the last message in each partition
+	for n := 0; ids[0].IsZero() || ids[1].IsZero(); n++ {
+		id, err := w.broker.Publish("orders", stargate.Outgoing{Key: fmt.Sprint(n), Payload: []byte("old")})
+		w.check(err)
+		parts, err := id.Parts()
+		w.check(err)
+		keys[parts.Partition], ids[parts.Partition] = fmt.Sprint(n), id
+	}
+	reader, err := w.client.Reader(w.ctx, "orders")
+	w.check(err)
+	w.keep(reader, keys[0], "kept")
+	w.check(reader.Seek(w.ctx, ids[1]))
+	w.receives(reader, "kept", "old")
+	w.keep(reader, keys[0], "again")
+	w.check(reader.Seek(w.ctx, ids[0]))
+	w.receives(reader, "old", "kept", "again")
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,4 +80,41 @@ func (w *world) receive(consumer interface {
 	message, err := consumer.Receive(w.ctx)
 	w.check(err)
 	return message
+}
+
+// endsWhenAwaited returns a context that ends when a call asks for its end for the nth time, after
+// what happens before.
+func (w *world) endsWhenAwaited(nth int, before func()) context.Context {
+	ctx, end := context.WithCancel(w.ctx)
+	w.Cleanup(end)
+	return &awaited{ctx, func() {
+		if nth--; nth == 0 {
+			before()
+			end()
+		}
+	}}
+}
+
+type awaited struct {
+	context.Context
+	asked func()
+}
+
+func (a *awaited) Done() <-chan struct{} {
+	a.asked()
+	return a.Context.Done()
+}
+
+// supervisor starts a supervisor that is closed with the test, unless it was before.
+func (w *world) supervisor(ctx context.Context, parts map[string]any) (*stargate.Supervisor, error) {
+	parts["name"], parts["host"], parts["protocol"] = w.Name(), strings.TrimPrefix(w.broker.URL(), "ws://"), "ws"
+	supervisor, err := stargate.StartSupervisor(ctx, parts)
+	if err == nil {
+		w.Cleanup(func() {
+			if found, err := stargate.FindSupervisor(w.Name()); err == nil {
+				_ = found.Close()
+			}
+		})
+	}
+	return supervisor, err
 }

@@ -230,7 +230,8 @@ func (b *Broker) Messages(topic string) ([]Message, error) {
 		return nil, err
 	}
 	var messages []Message
-	return messages, json.Unmarshal([]byte(takeText(found)), &messages)
+	err := json.Unmarshal([]byte(takeText(found)), &messages)
+	return messages, err
 }
 
 // Requests returns what clients did, in order and at most the last 100,000.
@@ -242,7 +243,8 @@ func (b *Broker) Requests() ([]Request, error) {
 		return nil, err
 	}
 	var requests []Request
-	return requests, json.Unmarshal([]byte(takeText(found)), &requests)
+	err := json.Unmarshal([]byte(takeText(found)), &requests)
+	return requests, err
 }
 
 // ClearRequests empties the list of requests, and lets Wait and Count count from zero again.
