@@ -78,7 +78,7 @@ func (c *Client) Producer(ctx context.Context, topic string, options ...Producer
 	if err != nil {
 		return nil, err
 	}
-	return newProducer(raw, c.handle, s), nil
+	return newProducer(raw, c.handle), nil
 }
 
 // Consumer opens a consumer of one topic, and waits until it is connected unless [WithLazy] is set.

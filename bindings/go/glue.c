@@ -178,10 +178,10 @@ stargate_str glue_topic(enum glue_kind kind, void *handle)
 
 glue_result glue_send(stargate_producer *producer, const char *payload, size_t payload_len, const char *key,
                       size_t key_len, const char *properties, size_t properties_len, int64_t event_time_ms,
-                      int64_t deliver_at_ms, int64_t deliver_after_ms, uintptr_t call)
+                      int64_t deliver_at_ms, int64_t deliver_after_ms, int64_t timeout_ms, uintptr_t call)
 {
 	RESULT(stargate_producer_send_flat_async, producer, payload, payload_len, key, key_len, properties, properties_len,
-	       event_time_ms, deliver_at_ms, deliver_after_ms, 0, sent, (void *)call, NULL);
+	       event_time_ms, deliver_at_ms, deliver_after_ms, timeout_ms, sent, (void *)call, NULL);
 }
 
 /* The text after one that ends with 0. */
@@ -195,7 +195,8 @@ static const char *next(const char **texts)
 
 glue_result glue_send_to(stargate_producer *producer, const char *payload, size_t payload_len, const char *key,
                          const char *properties, size_t property_count, const char *clusters, size_t cluster_count,
-                         int64_t event_time_ms, int64_t deliver_at_ms, int64_t deliver_after_ms, uintptr_t call)
+                         int64_t event_time_ms, int64_t deliver_at_ms, int64_t deliver_after_ms, int64_t timeout_ms,
+                         uintptr_t call)
 {
 	glue_result result = { STARGATE_INTERNAL, NULL };
 	stargate_outgoing message = {
@@ -221,7 +222,7 @@ glue_result glue_send_to(stargate_producer *producer, const char *payload, size_
 			names[i] = next(&clusters);
 		message.properties = pairs;
 		message.replication_clusters = names;
-		result.status = stargate_producer_send_async(producer, &message, 0, reported, (void *)call, NULL,
+		result.status = stargate_producer_send_async(producer, &message, timeout_ms, reported, (void *)call, NULL,
 		                                             &result.error);
 	}
 	free(pairs);

@@ -46,10 +46,11 @@ stargate_str glue_topic(enum glue_kind kind, void *handle);
 /* A message of Go: everything but the payload and the key is in one piece of memory, a 0 after each text. */
 glue_result glue_send(stargate_producer *producer, const char *payload, size_t payload_len, const char *key,
                       size_t key_len, const char *properties, size_t properties_len, int64_t event_time_ms,
-                      int64_t deliver_at_ms, int64_t deliver_after_ms, uintptr_t call);
+                      int64_t deliver_at_ms, int64_t deliver_after_ms, int64_t timeout_ms, uintptr_t call);
 glue_result glue_send_to(stargate_producer *producer, const char *payload, size_t payload_len, const char *key,
                          const char *properties, size_t property_count, const char *clusters, size_t cluster_count,
-                         int64_t event_time_ms, int64_t deliver_at_ms, int64_t deliver_after_ms, uintptr_t call);
+                         int64_t event_time_ms, int64_t deliver_at_ms, int64_t deliver_after_ms, int64_t timeout_ms,
+                         uintptr_t call);
 glue_result glue_room(stargate_producer *producer, size_t bytes, int64_t timeout_ms, uintptr_t call);
 glue_result glue_flush(stargate_producer *producer, int64_t timeout_ms, uintptr_t call);
 

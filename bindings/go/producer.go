@@ -6,6 +6,7 @@ import "C"
 import (
 	"context"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -44,28 +45,16 @@ type SendResult struct {
 // have no receipt again.
 type Producer struct {
 	connection
-	failWhenFull bool
-	callbacks    serial[*callback]
+	waitsWhenFull atomic.Bool // false until it is known
+	callbacks     serial[*callback]
 }
 
 // newProducer returns a producer that was opened.
-func newProducer(raw unsafe.Pointer, client *handle, s *settings) *Producer {
+func newProducer(raw unsafe.Pointer, client *handle) *Producer {
 	return &Producer{
-		connection:   newConnection(C.GLUE_PRODUCER, raw, "the producer", client),
-		failWhenFull: s.whenFull() == WhenFullFail,
-		callbacks:    serial[*callback]{run: (*callback).call, busy: client.busy},
+		connection: newConnection(C.GLUE_PRODUCER, raw, "the producer", client),
+		callbacks:  serial[*callback]{run: (*callback).call, busy: client.busy},
 	}
-}
-
-// whenFull returns the option when_full, if it was given.
-func (s *settings) whenFull() WhenFull {
-	switch value := s.values["when_full"].(type) {
-	case WhenFull:
-		return value
-	case string:
-		return WhenFull(value)
-	}
-	return ""
 }
 
 // Send sends a message and waits for its receipt, within the option send_timeout. It returns the
@@ -99,25 +88,25 @@ func (p *Producer) SendAsync(ctx context.Context, message Outgoing, then func(Me
 }
 
 // SendMany sends messages in their order, many in flight at a time, and waits for all of their
-// receipts. It returns how each ended, and the error of the first that failed.
+// receipts. It returns how each ended, and the error of the first that failed. When ctx ends first,
+// that is the error of those that have not ended; they may still be stored.
 func (p *Producer) SendMany(ctx context.Context, messages []Outgoing) ([]SendResult, error) {
 	defer runtime.KeepAlive(p.handle)
-	group := &batch{results: make([]SendResult, len(messages)), done: make(chan struct{})}
-	group.left.Store(int64(len(messages)) + 1)
-	places := make([]place, len(messages))
+	group := &batch{places: make([]place, len(messages)), left: len(messages), done: make(chan struct{})}
 	for i := range messages {
-		places[i] = place{group, i}
-		if err := p.submit(ctx, &messages[i], &places[i]); err != nil {
-			places[i].sent(SendResult{Err: err})
+		here := &group.places[i]
+		here.batch = group
+		if err := p.submit(ctx, &messages[i], here); err != nil {
+			here.sent(SendResult{Err: err})
 		}
 	}
-	group.end()
-	select {
-	case <-group.done:
-		return group.results, group.first()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if len(messages) > 0 {
+		select {
+		case <-group.done:
+		case <-ctx.Done():
+		}
 	}
+	return group.results(ctx.Err())
 }
 
 // Flush waits until every message accepted before has its receipt or has failed, and the functions
@@ -175,11 +164,20 @@ func (p *Producer) submit(ctx context.Context, message *Outgoing, end outcome) e
 	}
 	call := calls.add(end)
 	for {
-		result := p.send(message, &packed, call)
+		result := p.send(message, &packed, 0, call)
+		if result.status == C.STARGATE_QUEUE_FULL && !p.waitsWhenFull.Load() {
+			// With when_full=fail, a send that may wait fails like one that may not.
+			C.stargate_error_free(result.error)
+			result = p.send(message, &packed, 1, call)
+			if result.status == C.STARGATE_TIMEOUT {
+				p.waitsWhenFull.Store(true)
+				result.status = C.STARGATE_QUEUE_FULL
+			}
+		}
 		if result.status == C.STARGATE_OK {
 			return nil
 		}
-		if result.status != C.STARGATE_QUEUE_FULL || p.failWhenFull {
+		if result.status != C.STARGATE_QUEUE_FULL || !p.waitsWhenFull.Load() {
 			calls.take(call)
 			return taken(result)
 		}
@@ -227,8 +225,8 @@ func pack(message *Outgoing) (packed, error) {
 	return p, nil
 }
 
-// send calls the library once, which does not wait.
-func (p *Producer) send(message *Outgoing, packed *packed, call C.uintptr_t) C.glue_result {
+// send calls the library once, which waits for room for a time in milliseconds.
+func (p *Producer) send(message *Outgoing, packed *packed, timeout C.int64_t, call C.uintptr_t) C.glue_result {
 	payload, properties := bytesOf(message.Payload), bytesOf(packed.properties)
 	eventTime, deliverAt := unixMillis(message.EventTime), unixMillis(message.DeliverAt)
 	deliverAfter := C.int64_t(millis(message.DeliverAfter))
@@ -241,7 +239,7 @@ func (p *Producer) send(message *Outgoing, packed *packed, call C.uintptr_t) C.g
 		}
 		return C.glue_send_to(p.pointer(), payload, C.size_t(len(message.Payload)), key,
 			properties, C.size_t(len(message.Properties)), bytesOf(packed.clusters),
-			C.size_t(len(message.ReplicationClusters)), eventTime, deliverAt, deliverAfter, call)
+			C.size_t(len(message.ReplicationClusters)), eventTime, deliverAt, deliverAfter, timeout, call)
 	}
 	var key *C.char
 	if message.Key != "" {
@@ -250,7 +248,8 @@ func (p *Producer) send(message *Outgoing, packed *packed, call C.uintptr_t) C.g
 		key = &empty[0]
 	}
 	return C.glue_send(p.pointer(), payload, C.size_t(len(message.Payload)), key,
-		C.size_t(len(message.Key)), properties, C.size_t(len(packed.properties)), eventTime, deliverAt, deliverAfter, call)
+		C.size_t(len(message.Key)), properties, C.size_t(len(packed.properties)), eventTime, deliverAt, deliverAfter,
+		timeout, call)
 }
 
 // empty is where a key of no bytes points to: NULL is none.
@@ -296,37 +295,42 @@ func (c *callback) call() { c.then(c.result.ID, c.result.Err) }
 
 // batch are the messages of a SendMany.
 type batch struct {
-	results []SendResult
-	left    atomic.Int64
-	done    chan struct{}
-}
-
-// end counts down.
-func (b *batch) end() {
-	if b.left.Add(-1) == 0 {
-		close(b.done)
-	}
-}
-
-// first returns the error of the first message that failed.
-func (b *batch) first() error {
-	for _, result := range b.results {
-		if result.Err != nil {
-			return result.Err
-		}
-	}
-	return nil
+	mu     sync.Mutex
+	places []place
+	left   int
+	done   chan struct{}
 }
 
 // place is one message of a batch.
 type place struct {
-	batch *batch
-	index int
+	*batch
+	ended  bool
+	result SendResult
 }
 
 func (p *place) sent(result SendResult) {
-	p.batch.results[p.index] = result
-	p.batch.end()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended, p.result = true, result
+	if p.left--; p.left == 0 {
+		close(p.done)
+	}
+}
+
+// results returns how each message ended, with unfinished for those that have not, and the first error.
+func (b *batch) results(unfinished error) (results []SendResult, first error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	results = make([]SendResult, len(b.places))
+	for i := range b.places {
+		if results[i].Err = unfinished; b.places[i].ended {
+			results[i] = b.places[i].result
+		}
+		if first == nil {
+			first = results[i].Err
+		}
+	}
+	return results, first
 }
 
 //export goSent

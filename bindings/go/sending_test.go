@@ -153,3 +153,18 @@ func TestAPayloadMayBePartOfAStructWithPointers(t *testing.T) {
 		}
 	}
 }
+
+func TestSendManySaysHowEachEndedBeforeACancel(t *testing.T) {
+	w := newWorld(t)
+	w.check(w.broker.Fault("send", "delay:0", "", 1))
+	w.check(w.broker.Fault("send", "no-receipt", "", stargatetest.Always))
+	producer := w.producer()
+	ctx, cancel := context.WithTimeout(w.ctx, 300*time.Millisecond)
+	defer cancel()
+	results, err := producer.SendMany(ctx, []stargate.Outgoing{{Payload: []byte("a")}, {Payload: []byte("b")}})
+	w.fails(err, context.DeadlineExceeded)
+	if len(results) != 2 || results[0].Err != nil || results[0].ID.IsZero() || results[1].Err != err {
+		t.Errorf("%v", results)
+	}
+	w.fails(producer.CloseContext(ctx), context.DeadlineExceeded)
+}

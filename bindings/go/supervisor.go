@@ -6,18 +6,25 @@ import "C"
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
+	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 )
 
 // Supervisor is a named set of producers, consumers and readers. Connections reconnect by
 // themselves; a supervisor reopens what ended with a permanent error, and leaves down what fails too
-// often.
+// often. It goes on until it is closed.
 type Supervisor struct {
-	raw   *C.stargate_supervisor
-	owner *handle // what its handles have in common
+	raw       *C.stargate_supervisor
+	name      string
+	owner     *handle // what its handles have in common
+	mu        sync.Mutex
+	receivers map[string]*receiver // that were asked for
 }
+
+// running are the supervisors that were not closed, by name. They go on if nothing else refers to them.
+var running sync.Map
 
 // SupervisorKey names something that a supervisor holds.
 type SupervisorKey struct {
@@ -39,7 +46,11 @@ type SupervisorKey struct {
 func StartSupervisor(ctx context.Context, config any, options ...ClientOption) (*Supervisor, error) {
 	s := newSettings(options, ClientOption.forClient)
 	s.standAlone()
-	return blocking(ctx, func(timeout C.int64_t) (*Supervisor, error) {
+	text, err := jsonText(config)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := blockingOr(ctx, func(timeout C.int64_t) (*C.stargate_supervisor, error) {
 		built, err := s.build()
 		if err != nil {
 			return nil, err
@@ -47,43 +58,41 @@ func StartSupervisor(ctx context.Context, config any, options ...ClientOption) (
 		defer C.stargate_options_free(built)
 		var memory arena
 		defer memory.free()
-		text, err := memory.json(config)
-		if err != nil {
-			return nil, err
-		}
 		var raw *C.stargate_supervisor
 		var failed *C.stargate_error
-		if err := take(C.stargate_supervisor_start(text, built, timeout, &raw, &failed), failed); err != nil {
-			return nil, err
-		}
-		return newSupervisor(raw, s.logger, s.busy), nil
-	})
+		err = take(C.stargate_supervisor_start(memory.text(text), built, timeout, &raw, &failed), failed)
+		return raw, err
+	}, func(raw *C.stargate_supervisor) { C.stargate_supervisor_release(raw) })
+	if err != nil {
+		return nil, err
+	}
+	started := newSupervisor(raw, nameOf(text), s)
+	running.Store(started.name, started)
+	return started, nil
 }
 
-// FindSupervisor returns the running supervisor of a name.
+// nameOf returns the name in a configuration that the library took.
+func nameOf(text string) string {
+	named := struct{ Name string }{"default"}
+	_ = json.Unmarshal([]byte(text), &named)
+	return named.Name
+}
+
+// FindSupervisor returns the supervisor of a name that [StartSupervisor] returned and that was not
+// closed.
 func FindSupervisor(name string) (*Supervisor, error) {
-	if _, err := load(); err != nil {
-		return nil, err
+	if found, ok := running.Load(name); ok {
+		return found.(*Supervisor), nil
 	}
-	if err := checkTexts("the name", name); err != nil {
-		return nil, err
-	}
-	var memory arena
-	defer memory.free()
-	var raw *C.stargate_supervisor
-	var failed *C.stargate_error
-	if err := take(C.stargate_supervisor_find(memory.text(name), &raw, &failed), failed); err != nil {
-		return nil, err
-	}
-	return newSupervisor(raw, slog.Default(), &activity{}), nil
+	return nil, &Error{Kind: StatusNotFound, Text: fmt.Sprintf("there is no supervisor %q", name)}
 }
 
 // newSupervisor returns a supervisor that gives its handle back when the garbage collector finds it.
-func newSupervisor(raw *C.stargate_supervisor, logger *slog.Logger, busy *activity) *Supervisor {
-	owner := &handle{logger: logger, busy: busy}
+func newSupervisor(raw *C.stargate_supervisor, name string, settings *settings) *Supervisor {
+	owner := &handle{logger: settings.logger, busy: settings.busy}
 	owner.ctx, owner.stop = context.WithCancel(context.Background())
 	owner.closing.Store(true) // its handles need not be closed
-	s := &Supervisor{raw, owner}
+	s := &Supervisor{raw: raw, name: name, owner: owner, receivers: map[string]*receiver{}}
 	runtime.SetFinalizer(s, func(s *Supervisor) { C.stargate_supervisor_release(s.raw) })
 	return s
 }
@@ -123,26 +132,26 @@ func (s *Supervisor) supervise(ctx context.Context, kind C.enum_glue_kind, confi
 
 // add passes a configuration to a call that waits in C.
 func (s *Supervisor) add(ctx context.Context, config any, call func(*C.char, C.int64_t) error) error {
-	_, err := blocking(ctx, func(timeout C.int64_t) (struct{}, error) {
+	text, err := jsonText(config)
+	if err != nil {
+		return err
+	}
+	_, err = blocking(ctx, func(timeout C.int64_t) (struct{}, error) {
 		defer runtime.KeepAlive(s)
 		var memory arena
 		defer memory.free()
-		text, err := memory.json(config)
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, call(text, timeout)
+		return struct{}{}, call(memory.text(text), timeout)
 	})
 	return err
 }
 
-// json returns a value as a text.
-func (a *arena) json(value any) (*C.char, error) {
-	encoded, err := json.Marshal(value)
+// jsonText returns a configuration as a text.
+func jsonText(config any) (string, error) {
+	encoded, err := json.Marshal(config)
 	if err != nil {
-		return nil, invalid("the configuration: %v", err)
+		return "", invalid("the configuration: %v", err)
 	}
-	return a.text(string(encoded)), nil
+	return string(encoded), nil
 }
 
 // Producer returns the producer of a topic, as it is now; after a restart it is another one. It need
@@ -156,7 +165,7 @@ func (s *Supervisor) Producer(topic string) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newProducer(raw, s.owner, &settings{}), nil
+	return newProducer(raw, s.owner), nil
 }
 
 // Consumer returns the consumer of a topic and subscription, as it is now. Subscription may be empty
@@ -170,7 +179,9 @@ func (s *Supervisor) Consumer(topic, subscription string) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConsumer(raw, s.owner), nil
+	c := newConsumer(raw, s.owner)
+	c.receiver = s.shared(c.receiver, c.subscription)
+	return c, nil
 }
 
 // Reader returns the reader of a topic, as it is now.
@@ -183,7 +194,19 @@ func (s *Supervisor) Reader(topic string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newReader(raw, s.owner), nil
+	return &Reader{s.shared(newReader(raw, s.owner).receiver, "")}, nil
+}
+
+// shared returns what was returned before for the same consumer or reader, which may keep messages.
+func (s *Supervisor) shared(found *receiver, subscription string) *receiver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := found.name + " on " + subscription
+	if known := s.receivers[key]; known != nil && !known.hasEnded() {
+		return known
+	}
+	s.receivers[key] = found
+	return found
 }
 
 // find returns a handle.
@@ -211,7 +234,8 @@ func (s *Supervisor) Keys() ([]SupervisorKey, error) {
 		return nil, err
 	}
 	var keys []SupervisorKey
-	return keys, json.Unmarshal([]byte(takeText(found)), &keys)
+	err := json.Unmarshal([]byte(takeText(found)), &keys)
+	return keys, err
 }
 
 // Close stops restarting and closes everything that the supervisor holds, for at most 10 seconds. Its
@@ -227,10 +251,11 @@ func (s *Supervisor) CloseContext(ctx context.Context) error {
 	defer s.owner.stop()
 	end := func(timeout C.int64_t) (struct{}, error) {
 		defer runtime.KeepAlive(s)
+		defer running.CompareAndDelete(s.name, s)
 		var failed *C.stargate_error
 		return struct{}{}, take(C.stargate_supervisor_close(s.raw, timeout, &failed), failed)
 	}
-	if C.glue_handling() != 0 {
+	if C.glue_handling() != 0 || ctx.Err() != nil {
 		_, err := end(timeoutOf(ctx)) // here, so that it does not wait for the handler on this thread
 		return err
 	}

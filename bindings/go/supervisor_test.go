@@ -3,11 +3,14 @@ package stargate_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stargate"
+	"stargate/stargatetest"
 )
 
 func TestASupervisorOpensWhatItsConfigurationNames(t *testing.T) {
@@ -100,27 +103,12 @@ func TestProduceCallsFunctions(t *testing.T) {
 	}
 }
 
-// endsWhenAwaited is a context that ends when a call begins to wait.
-type endsWhenAwaited struct {
-	context.Context
-	end   context.CancelFunc
-	asked int
-}
-
-func (c *endsWhenAwaited) Done() <-chan struct{} {
-	if c.asked++; c.asked == 2 {
-		c.end()
-	}
-	return c.Context.Done()
-}
-
 func TestProduceReadsNoMessageAfterACancel(t *testing.T) {
 	w := newWorld(t)
 	url := w.broker.URL() + "/ws/v2/producer/persistent/public/default/orders"
-	ctx, cancel := context.WithCancel(w.ctx)
 	message := stargate.Outgoing{Payload: []byte("before"), Properties: map[string]string{"size": "l"}}
 	messages := []stargate.Outgoing{message}
-	_, err := stargate.Produce(&endsWhenAwaited{ctx, cancel, 0}, url, messages)
+	_, err := stargate.Produce(w.endsWhenAwaited(2, func() {}), url, messages)
 	w.fails(err, context.Canceled)
 	copy(message.Payload, "after!")
 	message.Properties["size"] = "s"
@@ -128,4 +116,135 @@ func TestProduceReadsNoMessageAfterACancel(t *testing.T) {
 	if sent := w.receive(w.consumer()); string(sent.Payload) != "before" || sent.Properties["size"] != "l" || sent.HasKey {
 		t.Errorf("%+v", sent)
 	}
+}
+
+func TestASupervisorGoesOnUnreferenced(t *testing.T) {
+	w := newWorld(t)
+	handled := make(chan struct{}, 1)
+	supervisor, err := w.supervisor(w.ctx, map[string]any{})
+	w.check(err)
+	w.check(supervisor.AddConsumer(w.ctx, map[string]any{"topic": "orders", "subscription": "billing"},
+		stargate.HandlerFunc(func(context.Context, *stargate.Message) stargate.Outcome {
+			handled <- struct{}{}
+			return stargate.Ack
+		})))
+	supervisor = nil
+	for range 5 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.send("a")
+	select {
+	case <-handled:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the supervisor is gone")
+	}
+}
+
+func TestAStartThatIsCancelledIsGivenBack(t *testing.T) {
+	w := newWorld(t)
+	w.check(w.broker.Fault("connect", "delay:300", "", 1))
+	parts := map[string]any{"producer": map[string]any{"topic": "orders"}}
+	_, err := w.supervisor(w.endsWhenAwaited(2, func() {}), parts)
+	w.fails(err, context.Canceled)
+	ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+	defer cancel()
+	w.check(w.broker.Wait(ctx, "disconnect", "", 1))
+	for {
+		_, err := w.supervisor(ctx, parts)
+		if !errors.Is(err, stargate.ErrBusy) {
+			w.check(err)
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAFoundSupervisorEndsTheHandlers(t *testing.T) {
+	w := newWorld(t)
+	supervisor, err := w.supervisor(w.ctx, map[string]any{})
+	w.check(err)
+	began, ended := make(chan struct{}), make(chan struct{})
+	w.check(supervisor.AddConsumer(w.ctx, map[string]any{"topic": "orders", "subscription": "billing"},
+		stargate.HandlerFunc(func(ctx context.Context, _ *stargate.Message) stargate.Outcome {
+			close(began)
+			<-ctx.Done()
+			close(ended)
+			return stargate.Ack
+		})))
+	w.send("a")
+	<-began
+	found, err := stargate.FindSupervisor(w.Name())
+	w.check(err)
+	ctx, cancel := context.WithTimeout(w.ctx, 50*time.Millisecond)
+	defer cancel()
+	w.fails(found.CloseContext(ctx), context.DeadlineExceeded)
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the context of the handler goes on")
+	}
+	_, err = stargate.FindSupervisor(w.Name())
+	w.fails(err, stargate.ErrNotFound)
+}
+
+func TestACloseWhoseContextHasEndedCloses(t *testing.T) {
+	w := newWorld(t)
+	supervisor, err := w.supervisor(w.ctx, map[string]any{"producer": map[string]any{"topic": "orders"}})
+	w.check(err)
+	ctx, cancel := context.WithCancel(w.ctx)
+	cancel()
+	_ = supervisor.CloseContext(ctx)
+	w.check(w.broker.Wait(w.ctx, "disconnect", "", 1))
+	_, err = stargate.FindSupervisor(w.Name())
+	w.fails(err, stargate.ErrNotFound)
+}
+
+func TestReceiversOfASupervisorAreShared(t *testing.T) {
+	w := newWorld(t)
+	supervisor, err := w.supervisor(w.ctx, map[string]any{
+		"consumer": map[string]any{"topic": "orders", "subscription": "billing"},
+		"reader":   map[string]any{"topic": "orders"},
+	})
+	w.check(err)
+	reader, err := supervisor.Reader("orders")
+	w.check(err)
+	w.keep(reader, "", "a")
+	again, err := supervisor.Reader("persistent://public/default/orders")
+	w.check(err)
+	w.receives(again, "a")
+	consumer, err := supervisor.Consumer("orders", "")
+	w.check(err)
+	w.receives(consumer, "a")
+	w.keep(consumer, "", "b")
+	other, err := supervisor.Consumer("orders", "billing")
+	w.check(err)
+	w.receives(other, "b")
+	w.check(other.Close())
+	for err = stargate.ErrBusy; errors.Is(err, stargate.ErrBusy); { // until the supervisor knows that it was closed
+		err = supervisor.AddConsumer(w.ctx, map[string]any{"topic": "orders", "subscription": "billing"}, nil)
+	}
+	w.check(err)
+	next, err := supervisor.Consumer("orders", "billing")
+	w.check(err)
+	w.receives(next, "a", "b")
+}
+
+func TestAFullQueueFailsIfTheConfigurationSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.check(w.broker.Fault("send", "no-receipt", "", stargatetest.Always))
+	supervisor, err := w.supervisor(w.ctx, map[string]any{
+		"producer": map[string]any{"topic": "orders", "when_full": "fail", "max_pending_msg": 1},
+	})
+	w.check(err)
+	producer, err := supervisor.Producer("orders")
+	w.check(err)
+	w.check(producer.SendAsync(w.ctx, stargate.Outgoing{}, nil))
+	ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+	defer cancel()
+	w.fails(producer.SendAsync(ctx, stargate.Outgoing{}, nil), stargate.ErrQueueFull)
+	w.fails(producer.SendAsync(ctx, stargate.Outgoing{ReplicationClusters: []string{"__local__"}}, nil), stargate.ErrQueueFull)
+	ended, cancel := context.WithCancel(w.ctx)
+	cancel()
+	_ = supervisor.CloseContext(ended)
 }

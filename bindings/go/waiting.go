@@ -85,6 +85,13 @@ func goDone(call C.uintptr_t, status C.stargate_status, handle unsafe.Pointer, e
 // blocking makes a call that waits in C, in a goroutine of its own if ctx can end. After a cancel
 // the call goes on for no longer than the options of the library let it.
 func blocking[T any](ctx context.Context, call func(timeout C.int64_t) (T, error)) (T, error) {
+	return blockingOr(ctx, call, func(T) {})
+}
+
+// blockingOr is blocking that passes what nobody waits for any more on to unwanted.
+func blockingOr[T any](
+	ctx context.Context, call func(timeout C.int64_t) (T, error), unwanted func(T),
+) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -114,6 +121,11 @@ func blocking[T any](ctx context.Context, call func(timeout C.int64_t) (T, error
 		case <-time.After(grace):
 		}
 	}
+	go func() {
+		if end := <-ended; end.err == nil {
+			unwanted(end.value)
+		}
+	}()
 	return none, ctx.Err()
 }
 
