@@ -287,7 +287,7 @@ def go_option(option: Option) -> str:
         )
     facts = option.value if type_ not in ("bool", "time.Duration") else ""
     if type_ == "time.Duration":
-        facts = re.sub(r"^milliseconds, ", "from, in milliseconds: ", option.value)
+        facts = re.sub(r"(\d+) to (\d+)", r"\1 ms to \2 ms", option.value.removeprefix("milliseconds, "))
     limits = f" Value: {facts}." if facts else ""
     default = f" Default: {option.default}{' ms' if type_ == 'time.Duration' else ''}." if option.default else ""
     words = f"With{name} sets the option {option.key}. {option.doc}{limits}{default}"
@@ -322,12 +322,13 @@ type Stats struct {{
 """
 
 
-# What the names of numbers say in the functions of administration: flags, times and durations.
+# What the names of parameters say in the functions of administration: flags, ids, times and durations.
 GO_FLAGS = {"after", "force", "persistent", "enabled"}
+GO_IDS = {"position", "messageID"}
 GO_TIMES = {
     "time_ms": ("at", "time.Time", "C.int64_t(at.UnixMilli())"),
-    "older_than_seconds": ("olderThan", "time.Duration", "C.int64_t(olderThan/time.Second)"),
-    "ttl_seconds": ("ttl", "time.Duration", "C.int64_t(ttl/time.Second)"),
+    "older_than_seconds": ("olderThan", "time.Duration", "seconds(olderThan)"),
+    "ttl_seconds": ("ttl", "time.Duration", "seconds(ttl)"),
 }
 
 # These are written by hand.
@@ -338,6 +339,8 @@ def go_admin_parameter(parameter: Item) -> tuple[str, str, str]:
     """The name and the type of a parameter in Go, and its value for C. No name: it is none for the caller."""
     name = re.sub(r"_(\w)", lambda found: found[1].upper(), parameter["name"].removesuffix("_name"))
     name = "messageID" if name == "messageId" else name
+    if name in GO_IDS:
+        return name, "MessageID", f"c.text({name}.text)"
     if parameter["kind"] == "text" and parameter["direction"] == "in":
         return name, "string", f"c.{'optional' if parameter.get('nullable') else 'text'}({name})"
     if parameter["name"] in GO_TIMES:
@@ -362,12 +365,16 @@ def go_admin_result(function: Item) -> tuple[str, str, str]:
     if "out_count" in outs:
         return "[]*Message", "out, count := c.messages()", "takeMessages(out, count)"
     if outs.get("out") == "stargate_strings **":
+        if "the ids of" in doc:
+            return "[]MessageID", "var out *C.stargate_strings", "takeIDs(out)"
         return "[]string", "var out *C.stargate_strings", "takeStrings(out)"
     if outs.get("out") == "char **":
         if "JSON" in doc:
             return "json.RawMessage", "var out *C.char", "takeJSON(out)"
         return ("MessageID", "var out *C.char", "MessageID{takeText(out)}") if "the id of" in doc \
             else ("string", "var out *C.char", "takeText(out)")  # fmt: skip
+    if "how many seconds" in doc and "out" in outs:
+        return "time.Duration", "var out C.int32_t", "time.Duration(out) * time.Second"
     if "out" in outs:
         number = is_count(function) or "-1 if" in doc
         return ("int", "var out C.int32_t", "int(out)") if number else ("bool", "var out C.int32_t", "out != 0")
@@ -385,11 +392,16 @@ GO_ADMIN_WORDS: Words = [
     (r", NULL `(\w+)`", lambda found: f", empty {go_lower(found[1])}"),
     (r"`(\w+)` may be NULL; with NULL `(\w+)`", r"`\1` may be empty; with empty `\2`"),
     (r" `(\w+)` and `(\w+)` may be NULL,", lambda f: f" {go_lower(f[1])} and {go_lower(f[2])} may be empty,"),
-    (r"with `after` 1 after", "with after behind"),
+    (r"with `after` 1 after", "or, with after, behind"),
+    (r'position`: "earliest", "latest"', "position`: [Earliest], [Latest]"),
+    (r"the first `max` of a batch", "the first of a batch, up to limit"),
+    (r"after how many seconds (.*); -1 if", r"after how long \1; below 0 if"),
+    (r"after how many seconds", "after how long"),
     (r"with `persistent` 0", "without persistent"),
     (r"; NULL if", "; empty if"),
+    (r"\. Returns", ". It returns"),
     (r"\(1\) or disables \(0\)", "or disables"),
-    (r"`time_ms`", "the time at"),
+    (r"at `time_ms` or later", "at or after at"),
     (r"STARGATE_(\w+)", lambda found: f"[Err{camel(found[1])}]"),
     (r"`(\w+)`", lambda found: go_lower(found[1])),
 ]  # fmt: skip
@@ -399,6 +411,9 @@ def go_admin_doc(function: Item, name: str) -> str:
     """The words of a function of administration, for Go."""
     doc = function["doc"].split("\n\n")[0].replace("\n", " ")
     doc = reworded(doc, GO_ADMIN_WORDS)
+    for parameter in function["parameters"]:
+        if parameter["name"].endswith("_seconds"):
+            doc += f" Fractions of a second in {GO_TIMES[parameter['name']][0]} count as a whole one."
     verb = f"is {doc[0].lower()}{doc[1:]}" if doc.startswith("As ") else f"{doc[0].lower()}{doc[1:]}"
     return comment(f"{name} {verb.strip()}", "//")
 
@@ -428,10 +443,12 @@ def go_admin_method(function: Item) -> str:
     limit = ", limit" if ("limit", "int") in listed else ", 0"
     call = f"C.{function['name']}(\n\t\t\t{arguments})"
     head = f"{go_admin_doc(function, name)}\nfunc (a *Admin) {name}({given})"
+    # The call may go on after a cancel.
+    copies = "".join(f"\t{name_} = maps.Clone({name_})\n" for name_, type_, _ in parameters if type_.startswith("map["))
     start = f"adminCall(ctx, a, []string{{{texts}}}{limit}, func(c *adminArguments)"
     if not type_:
         return f"""{head} error {{
-\t_, err := {start} (struct{{}}, error) {{
+{copies}\t_, err := {start} (struct{{}}, error) {{
 \t\treturn struct{{}}{{}}, c.taken({call})
 \t}})
 \treturn err
@@ -455,7 +472,7 @@ def go_admin() -> str:
     ]  # fmt: skip
     return "\n".join([
         f'// {NOTICE}\n\npackage stargate\n\n// #include "glue.h"\nimport "C"\n\n'
-        'import (\n\t"context"\n\t"encoding/json"\n\t"time"\n)\n',
+        'import (\n\t"context"\n\t"encoding/json"\n\t"maps"\n\t"time"\n)\n',
         *map(go_admin_method, functions),
     ])  # fmt: skip
 

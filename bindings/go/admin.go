@@ -31,11 +31,12 @@ func (a *Admin) Request(ctx context.Context, method, path string, body []byte) (
 		status int
 		body   []byte
 	}
-	texts := []string{method, path, string(body)}
+	text := string(body) // a copy: the call may go on after a cancel
+	texts := []string{method, path, text}
 	got, err := adminCall(ctx, a, texts, 0, func(c *adminArguments) (answer, error) {
 		var status C.int32_t
 		var out *C.char
-		err := c.taken(C.stargate_admin_request(a.pointer(), c.text(method), c.text(path), c.optional(string(body)),
+		err := c.taken(C.stargate_admin_request(a.pointer(), c.text(method), c.text(path), c.optional(text),
 			c.timeout, &status, &out, &c.failed))
 		return answer{int(status), []byte(takeText(out))}, err
 	})
@@ -154,6 +155,16 @@ func takeStrings(strings *C.stargate_strings) []string {
 		found[i] = textOf(C.stargate_strings_get(strings, C.size_t(i)))
 	}
 	return found
+}
+
+// takeIDs copies a list of ids, and frees it.
+func takeIDs(strings *C.stargate_strings) []MessageID {
+	texts := takeStrings(strings)
+	ids := make([]MessageID, len(texts))
+	for i, text := range texts {
+		ids[i] = MessageID{text}
+	}
+	return ids
 }
 
 // takeJSON copies a text in JSON, and frees it; nil for none.

@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -172,23 +173,23 @@ func (a *Admin) SetRetention(ctx context.Context, namespace string, minutes, meg
 	return err
 }
 
-// MessageTTL returns after how many seconds a message counts as acknowledged, whether it is or not;
-// -1 if that is not set.
-func (a *Admin) MessageTTL(ctx context.Context, namespace string) (int, error) {
-	return adminCall(ctx, a, []string{namespace}, 0, func(c *adminArguments) (int, error) {
+// MessageTTL returns after how long a message counts as acknowledged, whether it is or not; below 0
+// if that is not set.
+func (a *Admin) MessageTTL(ctx context.Context, namespace string) (time.Duration, error) {
+	return adminCall(ctx, a, []string{namespace}, 0, func(c *adminArguments) (time.Duration, error) {
 		var out C.int32_t
 		err := c.taken(C.stargate_admin_message_ttl(
 			a.pointer(), c.text(namespace), c.timeout, &out, &c.failed))
-		return int(out), err
+		return time.Duration(out) * time.Second, err
 	})
 }
 
-// SetMessageTTL sets after how many seconds a message counts as acknowledged, whether it is or not;
-// 0 for never.
+// SetMessageTTL sets after how long a message counts as acknowledged, whether it is or not; 0 for
+// never. Fractions of a second in ttl count as a whole one.
 func (a *Admin) SetMessageTTL(ctx context.Context, namespace string, ttl time.Duration) error {
 	_, err := adminCall(ctx, a, []string{namespace}, 0, func(c *adminArguments) (struct{}, error) {
 		return struct{}{}, c.taken(C.stargate_admin_set_message_ttl(
-			a.pointer(), c.text(namespace), C.int64_t(ttl/time.Second), c.timeout, &c.failed))
+			a.pointer(), c.text(namespace), seconds(ttl), c.timeout, &c.failed))
 	})
 	return err
 }
@@ -338,14 +339,14 @@ func (a *Admin) DeleteTopic(ctx context.Context, topic string, force bool) error
 	return err
 }
 
-// TerminateTopic terminates a topic: nothing can be published any more. Returns the ids of the last
-// message of the topic, or of each of its partitions.
-func (a *Admin) TerminateTopic(ctx context.Context, topic string) ([]string, error) {
-	return adminCall(ctx, a, []string{topic}, 0, func(c *adminArguments) ([]string, error) {
+// TerminateTopic terminates a topic: nothing can be published any more. It returns the ids of the
+// last message of the topic, or of each of its partitions.
+func (a *Admin) TerminateTopic(ctx context.Context, topic string) ([]MessageID, error) {
+	return adminCall(ctx, a, []string{topic}, 0, func(c *adminArguments) ([]MessageID, error) {
 		var out *C.stargate_strings
 		err := c.taken(C.stargate_admin_terminate_topic(
 			a.pointer(), c.text(topic), c.timeout, &out, &c.failed))
-		return takeStrings(out), err
+		return takeIDs(out), err
 	})
 }
 
@@ -399,23 +400,23 @@ func (a *Admin) Subscriptions(ctx context.Context, topic string) ([]string, erro
 	})
 }
 
-// CreateSubscription creates a subscription that starts at position: "earliest", "latest" or a
-// message id, with after behind that message.
-func (a *Admin) CreateSubscription(ctx context.Context, topic, subscription, position string, after bool) error {
-	_, err := adminCall(ctx, a, []string{topic, subscription, position}, 0, func(c *adminArguments) (struct{}, error) {
+// CreateSubscription creates a subscription that starts at position: [Earliest], [Latest] or a
+// message id, or, with after, behind that message.
+func (a *Admin) CreateSubscription(ctx context.Context, topic, subscription string, position MessageID, after bool) error {
+	_, err := adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (struct{}, error) {
 		return struct{}{}, c.taken(C.stargate_admin_create_subscription(
-			a.pointer(), c.text(topic), c.text(subscription), c.text(position), C.int32_t(number(after)), c.timeout, &c.failed))
+			a.pointer(), c.text(topic), c.text(subscription), c.text(position.text), C.int32_t(number(after)), c.timeout, &c.failed))
 	})
 	return err
 }
 
 // EnsureSubscription is as [Admin.CreateSubscription], but only if it does not exist. It returns
 // true if it was created.
-func (a *Admin) EnsureSubscription(ctx context.Context, topic, subscription, position string, after bool) (bool, error) {
-	return adminCall(ctx, a, []string{topic, subscription, position}, 0, func(c *adminArguments) (bool, error) {
+func (a *Admin) EnsureSubscription(ctx context.Context, topic, subscription string, position MessageID, after bool) (bool, error) {
+	return adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (bool, error) {
 		var out C.int32_t
 		err := c.taken(C.stargate_admin_ensure_subscription(
-			a.pointer(), c.text(topic), c.text(subscription), c.text(position), C.int32_t(number(after)), c.timeout, &out, &c.failed))
+			a.pointer(), c.text(topic), c.text(subscription), c.text(position.text), C.int32_t(number(after)), c.timeout, &out, &c.failed))
 		return out != 0, err
 	})
 }
@@ -430,18 +431,18 @@ func (a *Admin) DeleteSubscription(ctx context.Context, topic, subscription stri
 	return err
 }
 
-// Seek moves a subscription to position: "earliest", "latest" or a message id, with after behind
-// that message. Its consumers reconnect by themselves. Batches are indivisible: a seek to any
-// message in one starts at its first.
-func (a *Admin) Seek(ctx context.Context, topic, subscription, position string, after bool) error {
-	_, err := adminCall(ctx, a, []string{topic, subscription, position}, 0, func(c *adminArguments) (struct{}, error) {
+// Seek moves a subscription to position: [Earliest], [Latest] or a message id, or, with after,
+// behind that message. Its consumers reconnect by themselves. Batches are indivisible: a seek to
+// any message in one starts at its first.
+func (a *Admin) Seek(ctx context.Context, topic, subscription string, position MessageID, after bool) error {
+	_, err := adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (struct{}, error) {
 		return struct{}{}, c.taken(C.stargate_admin_seek(
-			a.pointer(), c.text(topic), c.text(subscription), c.text(position), C.int32_t(number(after)), c.timeout, &c.failed))
+			a.pointer(), c.text(topic), c.text(subscription), c.text(position.text), C.int32_t(number(after)), c.timeout, &c.failed))
 	})
 	return err
 }
 
-// SeekTime moves a subscription to the first message that was published at the time at or later.
+// SeekTime moves a subscription to the first message that was published at or after at.
 func (a *Admin) SeekTime(ctx context.Context, topic, subscription string, at time.Time) error {
 	_, err := adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (struct{}, error) {
 		return struct{}{}, c.taken(C.stargate_admin_seek_time(
@@ -470,32 +471,33 @@ func (a *Admin) SkipAll(ctx context.Context, topic, subscription string) error {
 
 // ExpireMessages acknowledges all older messages for a subscription; the broker does so after it
 // answers. It returns false if it does not begin, because no message is old enough or it is already
-// doing so.
+// doing so. Fractions of a second in olderThan count as a whole one.
 func (a *Admin) ExpireMessages(ctx context.Context, topic, subscription string, olderThan time.Duration) (bool, error) {
 	return adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (bool, error) {
 		var out C.int32_t
 		err := c.taken(C.stargate_admin_expire_messages(
-			a.pointer(), c.text(topic), c.text(subscription), C.int64_t(olderThan/time.Second), c.timeout, &out, &c.failed))
+			a.pointer(), c.text(topic), c.text(subscription), seconds(olderThan), c.timeout, &out, &c.failed))
 		return out != 0, err
 	})
 }
 
 // ExpireMessagesUntil is as [Admin.ExpireMessages], but up to a message, inclusive.
-func (a *Admin) ExpireMessagesUntil(ctx context.Context, topic, subscription, messageID string) (bool, error) {
-	return adminCall(ctx, a, []string{topic, subscription, messageID}, 0, func(c *adminArguments) (bool, error) {
+func (a *Admin) ExpireMessagesUntil(ctx context.Context, topic, subscription string, messageID MessageID) (bool, error) {
+	return adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (bool, error) {
 		var out C.int32_t
 		err := c.taken(C.stargate_admin_expire_messages_until(
-			a.pointer(), c.text(topic), c.text(subscription), c.text(messageID), c.timeout, &out, &c.failed))
+			a.pointer(), c.text(topic), c.text(subscription), c.text(messageID.text), c.timeout, &out, &c.failed))
 		return out != 0, err
 	})
 }
 
-// ExpireAllMessages is as [Admin.ExpireMessages], but for all subscriptions of a topic.
+// ExpireAllMessages is as [Admin.ExpireMessages], but for all subscriptions of a topic. Fractions
+// of a second in olderThan count as a whole one.
 func (a *Admin) ExpireAllMessages(ctx context.Context, topic string, olderThan time.Duration) (bool, error) {
 	return adminCall(ctx, a, []string{topic}, 0, func(c *adminArguments) (bool, error) {
 		var out C.int32_t
 		err := c.taken(C.stargate_admin_expire_all_messages(
-			a.pointer(), c.text(topic), C.int64_t(olderThan/time.Second), c.timeout, &out, &c.failed))
+			a.pointer(), c.text(topic), seconds(olderThan), c.timeout, &out, &c.failed))
 		return out != 0, err
 	})
 }
@@ -512,6 +514,7 @@ func (a *Admin) SubscriptionProperties(ctx context.Context, topic, subscription 
 
 // SetSubscriptionProperties replaces the properties of a subscription.
 func (a *Admin) SetSubscriptionProperties(ctx context.Context, topic, subscription string, properties map[string]string) error {
+	properties = maps.Clone(properties)
 	_, err := adminCall(ctx, a, []string{topic, subscription}, 0, func(c *adminArguments) (struct{}, error) {
 		return struct{}{}, c.taken(C.stargate_admin_set_subscription_properties(
 			a.pointer(), c.text(topic), c.text(subscription), c.properties(properties), C.size_t(len(properties)), c.timeout, &c.failed))
@@ -530,8 +533,8 @@ func (a *Admin) LastMessageID(ctx context.Context, topic string) (MessageID, err
 	})
 }
 
-// MessageIDAt returns the id of the first message published at the time at or later; if there is
-// none, of the position after the last message.
+// MessageIDAt returns the id of the first message published at or after at; if there is none, of
+// the position after the last message.
 func (a *Admin) MessageIDAt(ctx context.Context, topic string, at time.Time) (MessageID, error) {
 	return adminCall(ctx, a, []string{topic}, 0, func(c *adminArguments) (MessageID, error) {
 		var out *C.char
@@ -543,11 +546,11 @@ func (a *Admin) MessageIDAt(ctx context.Context, topic string, at time.Time) (Me
 
 // ReadEntry returns the messages of the entry that holds a message: the message itself, or its
 // batch.
-func (a *Admin) ReadEntry(ctx context.Context, topic, messageID string, limit int) ([]*Message, error) {
-	return adminCall(ctx, a, []string{topic, messageID}, limit, func(c *adminArguments) ([]*Message, error) {
+func (a *Admin) ReadEntry(ctx context.Context, topic string, messageID MessageID, limit int) ([]*Message, error) {
+	return adminCall(ctx, a, []string{topic}, limit, func(c *adminArguments) ([]*Message, error) {
 		out, count := c.messages()
 		err := c.taken(C.stargate_admin_read_entry(
-			a.pointer(), c.text(topic), c.text(messageID), c.timeout, c.max(), out, count, &c.failed))
+			a.pointer(), c.text(topic), c.text(messageID.text), c.timeout, c.max(), out, count, &c.failed))
 		return takeMessages(out, count), err
 	})
 }
@@ -575,8 +578,8 @@ func (a *Admin) Peek(ctx context.Context, topic, subscription string, limit int)
 }
 
 // PeekEntry returns the messages of the entry at nth, counted from 1, among those that a
-// subscription has not acknowledged, without consuming them. It is one message, or the first max of
-// a batch; none past the end. For a partitioned topic, query each partition.
+// subscription has not acknowledged, without consuming them. It is one message, or the first of a
+// batch, up to limit; none past the end. For a partitioned topic, query each partition.
 func (a *Admin) PeekEntry(ctx context.Context, topic, subscription string, nth int64, limit int) ([]*Message, error) {
 	return adminCall(ctx, a, []string{topic, subscription}, limit, func(c *adminArguments) ([]*Message, error) {
 		out, count := c.messages()

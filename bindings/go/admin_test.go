@@ -46,11 +46,17 @@ func TestTheAdminReadsPoliciesAndMessages(t *testing.T) {
 	w.check(admin.SetMessageTTL(w.ctx, "public/default", time.Hour))
 	ttl, err := admin.MessageTTL(w.ctx, "public/default")
 	w.check(err)
-	if ttl != 3600 {
-		t.Errorf("%d seconds", ttl)
+	if ttl != time.Hour {
+		t.Error(ttl)
+	}
+	w.check(admin.SetMessageTTL(w.ctx, "public/default", 500*time.Millisecond)) // 0 would be never
+	ttl, err = admin.MessageTTL(w.ctx, "public/default")
+	w.check(err)
+	if ttl != time.Second {
+		t.Error(ttl)
 	}
 	w.send("a", "b", "c")
-	w.check(admin.CreateSubscription(w.ctx, "orders", "billing", "earliest", false))
+	w.check(admin.CreateSubscription(w.ctx, "orders", "billing", stargate.Earliest, false))
 	messages, err := admin.Peek(w.ctx, "orders", "billing", 2)
 	w.check(err)
 	if len(messages) != 2 || string(messages[1].Payload) != "b" || messages[0].Topic != "persistent://public/default/orders" {
@@ -128,4 +134,48 @@ func TestTheAdminKeepsSchemas(t *testing.T) {
 	w.check(admin.DeleteSchema(w.ctx, "orders"))
 	_, err = admin.Schema(w.ctx, "orders", 0)
 	w.fails(err, stargate.ErrNotFound)
+}
+
+func TestTheAdminTakesAndReturnsMessageIDs(t *testing.T) {
+	w := newWorld(t)
+	admin := w.client.Admin()
+	w.send("a", "b")
+	made, err := admin.EnsureSubscription(w.ctx, "orders", "billing", stargate.Latest, false)
+	w.check(err)
+	last, err := admin.LastMessageID(w.ctx, "orders")
+	w.check(err)
+	w.check(admin.Seek(w.ctx, "orders", "billing", last, false))
+	messages, err := admin.ReadEntry(w.ctx, "orders", last, 1)
+	w.check(err)
+	peeked, err := admin.Peek(w.ctx, "orders", "billing", 2)
+	w.check(err)
+	if !made || len(messages) != 1 || string(messages[0].Payload) != "b" || len(peeked) != 1 {
+		t.Errorf("%v, %v, %v", made, messages, peeked)
+	}
+	_, err = admin.ExpireMessagesUntil(w.ctx, "orders", "billing", last)
+	w.check(err)
+	ids, err := admin.TerminateTopic(w.ctx, "orders")
+	w.check(err)
+	if len(ids) != 1 || ids[0].Compare(last) != 0 {
+		t.Errorf("%v, not %v", ids, last)
+	}
+	w.fails(admin.Seek(w.ctx, "orders", "billing", stargate.MessageID{}, false), stargate.ErrInvalidArgument)
+}
+
+func TestTheAdminReadsNoMapAfterACancel(t *testing.T) {
+	w := newWorld(t)
+	admin := w.client.Admin()
+	w.check(admin.CreateSubscription(w.ctx, "orders", "billing", stargate.Earliest, false))
+	properties := map[string]string{"owner": "anna"}
+	err := admin.SetSubscriptionProperties(w.endsWhenAwaited(2, func() {}), "orders", "billing", properties)
+	w.fails(err, context.Canceled)
+	properties["owner"] = "bert"
+	stored := json.RawMessage("{}")
+	for string(stored) == "{}" {
+		stored, err = admin.SubscriptionProperties(w.ctx, "orders", "billing")
+		w.check(err)
+	}
+	if string(stored) != `{"owner":"anna"}` {
+		t.Errorf("%s", stored)
+	}
 }

@@ -111,8 +111,8 @@ func WithOAuth2CAFile(value string) ConnectionOption {
 }
 
 // WithOAuth2Timeout sets the option oauth2_timeout. How long one fetch of a token may take,
-// metadata included. It is not part of `connect_timeout`. Value: from, in milliseconds: 1 to
-// 600000. Default: 30000 ms.
+// metadata included. It is not part of `connect_timeout`. Value: 1 ms to 600000 ms. Default: 30000
+// ms.
 func WithOAuth2Timeout(value time.Duration) ConnectionOption {
 	return setting{"oauth2_timeout", value}
 }
@@ -254,8 +254,7 @@ func WithProxyCAFile(value string) ConnectionOption {
 
 // WithConnectTimeout sets the option connect_timeout. How long one attempt to connect may take,
 // including name resolution, proxy, TLS and upgrade. The server answers the upgrade only after it
-// has created the producer, consumer or reader. Value: from, in milliseconds: 1 to 600000. Default:
-// 30000 ms.
+// has created the producer, consumer or reader. Value: 1 ms to 600000 ms. Default: 30000 ms.
 func WithConnectTimeout(value time.Duration) ConnectionOption {
 	return setting{"connect_timeout", value}
 }
@@ -267,28 +266,25 @@ func WithLazy(value bool) ConnectionOption {
 }
 
 // WithPingInterval sets the option ping_interval. Time between pings on a connection. The server
-// closes connections that are idle for 300 s. Value: from, in milliseconds: 10 to 280000. Default:
-// 30000 ms.
+// closes connections that are idle for 300 s. Value: 10 ms to 280000 ms. Default: 30000 ms.
 func WithPingInterval(value time.Duration) ConnectionOption {
 	return setting{"ping_interval", value}
 }
 
 // WithPongTimeout sets the option pong_timeout. How long after a ping the client waits for any data
-// before it treats the connection as broken. Value: from, in milliseconds: 10 to 600000. Default:
-// 15000 ms.
+// before it treats the connection as broken. Value: 10 ms to 600000 ms. Default: 15000 ms.
 func WithPongTimeout(value time.Duration) ConnectionOption {
 	return setting{"pong_timeout", value}
 }
 
 // WithBackoffMin sets the option backoff_min. Upper bound of the random wait before the first
-// reconnect. It doubles at each further one. Value: from, in milliseconds: 1 to 600000. Default:
-// 100 ms.
+// reconnect. It doubles at each further one. Value: 1 ms to 600000 ms. Default: 100 ms.
 func WithBackoffMin(value time.Duration) ConnectionOption {
 	return setting{"backoff_min", value}
 }
 
 // WithBackoffMax sets the option backoff_max. Largest upper bound of the random wait between
-// reconnects. Value: from, in milliseconds: 1 to 3600000. Default: 10000 ms.
+// reconnects. Value: 1 ms to 3600000 ms. Default: 10000 ms.
 func WithBackoffMax(value time.Duration) ConnectionOption {
 	return setting{"backoff_max", value}
 }
@@ -374,14 +370,14 @@ func WithAdminTrustedHosts(value string) ConnectionOption {
 }
 
 // WithAdminTimeout sets the option admin_timeout. How long a request to the REST API may take,
-// including all hosts and redirects. Value: from, in milliseconds: 1 to 3600000. Default: 60000 ms.
+// including all hosts and redirects. Value: 1 ms to 3600000 ms. Default: 60000 ms.
 func WithAdminTimeout(value time.Duration) ConnectionOption {
 	return setting{"admin_timeout", value}
 }
 
 // WithSendTimeout sets the option send_timeout. How long a send may take from the call to its
-// receipt, reconnects included. 0 waits without limit. Value: from, in milliseconds: 0 (off) or 1
-// to 2147483647. Default: 30000 ms.
+// receipt, reconnects included. 0 waits without limit. Value: 0 (off) or 1 ms to 2147483647 ms.
+// Default: 30000 ms.
 func WithSendTimeout(value time.Duration) ProducerOption {
 	return setting{"send_timeout", value}
 }
@@ -398,8 +394,8 @@ func WithBatchMaxMsg(value int) ProducerOption {
 	return setting{"batch_max_msg", value}
 }
 
-// WithBatchMaxDelay sets the option batch_max_delay. Longest wait for a batch to fill. Value: from,
-// in milliseconds: 1 to 2147483647. Default: 1 ms.
+// WithBatchMaxDelay sets the option batch_max_delay. Longest wait for a batch to fill. Value: 1 ms
+// to 2147483647 ms. Default: 1 ms.
 func WithBatchMaxDelay(value time.Duration) ProducerOption {
 	return setting{"batch_max_delay", value}
 }
@@ -511,8 +507,8 @@ func WithEncryptionPublicKeyFile(value string) ProducerOption {
 }
 
 // WithEncryptionKeyRenewal sets the option encryption_key_renewal. How long a data key is used
-// before a new one is generated, under the public key as it then is. Value: from, in milliseconds:
-// 1000 to 86400000. Default: 14400000 ms.
+// before a new one is generated, under the public key as it then is. Value: 1000 ms to 86400000 ms.
+// Default: 14400000 ms.
 func WithEncryptionKeyRenewal(value time.Duration) ProducerOption {
 	return setting{"encryption_key_renewal", value}
 }
@@ -599,16 +595,16 @@ func WithInitialPosition(value InitialPosition) ConsumerOption {
 }
 
 // WithAckTimeout sets the option ack_timeout. How long a message may stay unacknowledged before the
-// server redelivers it. 0 never redelivers. Value: from, in milliseconds: 0 (off) or 1000 to
-// 2147483647. Default: 0 ms.
+// server redelivers it. 0 never redelivers. Value: 0 (off) or 1000 ms to 2147483647 ms. Default: 0
+// ms.
 func WithAckTimeout(value time.Duration) ConsumerOption {
 	return setting{"ack_timeout", value}
 }
 
 // WithNegativeAckDelay sets the option negative_ack_delay. How long after a negative
 // acknowledgement the message is redelivered. On exclusive and failover subscriptions all
-// unacknowledged messages are redelivered with it. Value: from, in milliseconds: 0 (off) or 1 to
-// 2147483647. Default: 60000 ms.
+// unacknowledged messages are redelivered with it. Value: 0 (off) or 1 ms to 2147483647 ms.
+// Default: 60000 ms.
 func WithNegativeAckDelay(value time.Duration) ConsumerOption {
 	return setting{"negative_ack_delay", value}
 }
@@ -724,8 +720,8 @@ func WithSkipTombstones(value bool) ReceiverOption {
 // WithTombstoneCheckInterval sets the option tombstone_check_interval. How long a consumer or
 // reader may be silent before the client checks, through the REST API, whether a tombstone is
 // blocking delivery. It repeats the check every three times as long. 0 disables it. All handles of
-// a client together send at most ten such requests a second. Value: from, in milliseconds: 0 (off)
-// or 10 to 3600000. Default: 10000 ms.
+// a client together send at most ten such requests a second. Value: 0 (off) or 10 ms to 3600000 ms.
+// Default: 10000 ms.
 func WithTombstoneCheckInterval(value time.Duration) ReceiverOption {
 	return setting{"tombstone_check_interval", value}
 }

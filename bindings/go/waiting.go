@@ -142,7 +142,21 @@ func timeoutOf(ctx context.Context) C.int64_t {
 
 // millis returns whole milliseconds, rounded up.
 func millis(duration time.Duration) int64 {
-	return int64((duration + time.Millisecond - 1) / time.Millisecond)
+	return whole(duration, time.Millisecond)
+}
+
+// seconds returns whole seconds for C, rounded up.
+func seconds(duration time.Duration) C.int64_t {
+	return C.int64_t(whole(duration, time.Second))
+}
+
+// whole returns how many units a duration is, rounded up.
+func whole(duration, unit time.Duration) int64 {
+	count := int64(duration / unit)
+	if duration%unit > 0 {
+		count++
+	}
+	return count
 }
 
 // unixMillis returns a time for C: 0 for the zero time.
