@@ -40,7 +40,8 @@ func NewClient(url string, options ...ClientOption) (*Client, error) {
 
 // Close closes the client and everything that was opened through it. It waits for what is in flight,
 // for handlers, and for functions of the application that are due, for at most 10 seconds. It may be
-// called more than once, and in a handler, which it then does not wait for.
+// called more than once, and in a handler, which it then does not wait for. In a function of
+// [Producer.SendAsync], [WithOnState] or [WithLogger] it would wait for itself: go client.Close()
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

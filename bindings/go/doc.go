@@ -15,7 +15,7 @@
 //	}
 //
 // Everything that waits takes a context and returns at once when it ends. What waits for messages,
-// receipts, an open or a close holds no thread.
+// receipts, an open or a close holds no thread, except [Reader.UntilCaughtUp].
 //
 // Options are functions, such as [WithQueueSize]; each belongs to what may take it, and the library
 // checks its value. [WithOption] takes one by its name in docs/configuration.md.

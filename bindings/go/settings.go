@@ -94,7 +94,8 @@ func WithLogger(logger *slog.Logger) ClientOption {
 	return function(func(s *settings) { s.logger = logger })
 }
 
-// WithOnState calls a function at each change of state of a connection, one after the other.
+// WithOnState calls a function at each change of state of a connection, one after the other. The
+// close of a client or supervisor waits for the function; call it there as: go client.Close()
 func WithOnState(changed func(StateChange)) ConnectionOption {
 	return function(func(s *settings) { s.onState = changed })
 }

@@ -239,7 +239,8 @@ func (s *Supervisor) Keys() ([]SupervisorKey, error) {
 }
 
 // Close stops restarting and closes everything that the supervisor holds, for at most 10 seconds. Its
-// name can then be used again.
+// name can then be used again. In a function of [Producer.SendAsync] or [WithOnState] it would wait
+// for itself: go supervisor.Close()
 func (s *Supervisor) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
