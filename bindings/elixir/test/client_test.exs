@@ -289,7 +289,7 @@ defmodule Stargate.ClientTest do
   describe "read_to_end" do
     test "goes on when a receive of another process is interrupted", %{client: client, mock: mock} do
       for payload <- ["a", "b", "c"], do: MockBroker.publish(mock, "orders", payload)
-      MockBroker.fault(mock, "receive", "delay:500", topic: "orders")
+      MockBroker.fault(mock, "receive", "delay:1000", topic: "orders")
       {:ok, reader} = Reader.open(client, "orders", starting_message: :earliest)
       reading = Task.async(fn -> Reader.read_to_end(reader) end)
       Process.sleep(100)
