@@ -96,7 +96,8 @@ pub struct Consuming(Session<ConsumerRole<u64>>);
 impl Default for Consuming {
     fn default() -> Consuming {
         let topic = Decoder::default().0;
-        let settings = Settings { topic, session: 0, pull: false, window: 1_000, acks_travel: true, one_id: false };
+        let settings =
+            Settings { topic, session: 0, pull: false, window: 1_000, acks_travel: true, one_id: false, shared: false };
         Consuming(connected(ConsumerRole::new(settings, Arc::default())))
     }
 }

@@ -176,6 +176,7 @@ pub fn sessions(data: &[u8]) {
                 window: usize::from(kind),
                 acks_travel: kind == 3,
                 one_id: kind == 4,
+                shared: false,
             };
             let ask = |ticket| match ticket % 3 {
                 0 => consumer::Command::IsEndOfTopic { ticket },

@@ -55,7 +55,7 @@ pub(crate) struct Http {
     runtime: Arc<Runtime>,
     tls: bool,
     hosts: Vec<Host>,
-    /// The index in `hosts` of the host that answered last.
+    /// The index in `hosts` of the host to ask first: the one that answered last, or the one after a host that did not.
     first: AtomicUsize,
     access: Access,
     timeout: Duration,
@@ -96,31 +96,27 @@ impl Http {
         })
     }
 
-    /// Limits a request to at most `limit`.
-    pub(crate) fn within(mut self, limit: Duration) -> Http {
-        self.timeout = self.timeout.min(limit);
-        self
-    }
-
     /// Returns the explanation to append to the message of a server that answers 401.
     pub(crate) fn explain(&self, status: u16) -> String {
         self.access.explain(status)
     }
 
-    /// Sends a request. It runs on the library's runtime, because the caller may be on another runtime or on none.
-    /// Dropping the future abandons the request.
-    pub(crate) async fn send(self: &Arc<Http>, request: Request) -> Result<Response> {
+    /// Sends a request, and waits at most `limit` and `admin_timeout`. It runs on the library's runtime, because the
+    /// caller may be on another runtime or on none. Dropping the future abandons the request.
+    pub(crate) async fn send(self: &Arc<Http>, request: Request, limit: Duration) -> Result<Response> {
         let (mut sender, answer) = oneshot::channel();
         let http = self.clone();
         self.runtime.spawn(async move {
             let steps = Steps::default();
-            let limited = tokio::time::timeout(http.timeout, http.ask(&request, &steps));
+            let (first, limit) = (http.first.load(Ordering::Relaxed), http.timeout.min(limit));
+            let limited = tokio::time::timeout(limit, http.ask(first, &request, limit, &steps));
             let outcome = tokio::select! {
                 outcome = limited => outcome,
                 () = sender.closed() => return,
             };
             let _ = sender.send(outcome.unwrap_or_else(|_| {
-                let late = steps.late(http.timeout, "admin_timeout");
+                http.move_on(first);
+                let late = steps.late(limit, "admin_timeout");
                 Err(match request.method.is_safe() {
                     true => late,
                     false => late.adding("; it may have been carried out all the same"),
@@ -135,16 +131,37 @@ impl Http {
         self.idle().take();
     }
 
-    /// Tries the hosts in turn. A request that changes something goes to another host only if it certainly reached
-    /// none.
-    async fn ask(&self, request: &Request, steps: &Steps) -> Result<Response> {
-        let count = self.hosts.len();
-        let first = self.first.load(Ordering::Relaxed);
+    /// Lets later requests begin at the host after `index`, unless another one has answered meanwhile.
+    fn move_on(&self, index: usize) {
+        let next = (index + 1) % self.hosts.len().max(1);
+        let _ = self.first.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Tries the hosts in turn. A query gives each an equal part of the time that is left. A request that changes
+    /// something goes to another host only if it certainly reached none.
+    async fn ask(&self, first: usize, request: &Request, limit: Duration, steps: &Steps) -> Result<Response> {
+        let (count, begun) = (self.hosts.len(), Instant::now());
         let mut outcome = Err(Error::invalid("there is no host to ask"));
-        for index in (first..first + count).map(|index| index % count) {
-            outcome = match self.follow(&self.hosts[index], request, steps).await {
+        for tried in 0..count {
+            let index = (first + tried) % count;
+            let followed = self.follow(&self.hosts[index], request, steps);
+            let left = count - tried;
+            let answer = if request.method.is_safe() && left > 1 {
+                let part = limit.saturating_sub(begun.elapsed()) / u32::try_from(left).unwrap_or(u32::MAX);
+                let late = |_| Err(Failure::Lost(steps.late(part, "admin_timeout, for one of several hosts")));
+                tokio::time::timeout(part, followed).await.unwrap_or_else(late)
+            } else {
+                followed.await
+            };
+            outcome = match answer {
                 // A gateway without a broker, or a broker that is starting or stopping.
-                Ok(response) if request.method.is_safe() && matches!(response.status, 502..=504) => Ok(response),
+                Ok(response) if matches!(response.status, 502..=504) => {
+                    self.move_on(index);
+                    match request.method.is_safe() {
+                        true => Ok(response),
+                        false => return Ok(response),
+                    }
+                }
                 Ok(response) => {
                     self.first.store(index, Ordering::Relaxed);
                     return Ok(response);
@@ -152,6 +169,7 @@ impl Http {
                 Err(Failure::Unsent(error)) => Err(error),
                 Err(Failure::Lost(error)) if request.method.is_safe() => Err(error),
                 Err(Failure::Lost(error)) => {
+                    self.move_on(index);
                     let unknown = "the connection broke before the answer came; it may have been carried out";
                     return Err(Error::new(ErrorKind::OutcomeUnknown, unknown).caused_by(error));
                 }

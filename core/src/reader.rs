@@ -9,7 +9,7 @@ use crate::admin::{Admin, Ledger, Position, StoredMessage};
 use crate::client::inner::{Child, ClientInner};
 use crate::driver::Route;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::Level;
+use crate::log::{Level, Log};
 use crate::message::{Message, MessageId};
 use crate::options::{InitialPosition, Options, Resolved, Roles};
 use crate::outcome::Outcome;
@@ -21,7 +21,7 @@ use crate::receiver::{
 };
 use crate::stats::Stats;
 use crate::status;
-use crate::topic::{Endpoint, TopicName};
+use crate::topic::{Endpoint, Persistence, TopicName};
 
 /// The longest time until a reader notices that its topic got partitions, as with Pulsar's own clients.
 const PARTITIONS_INTERVAL: Duration = Duration::from_secs(60);
@@ -117,14 +117,11 @@ impl Reader {
             let text = format!("the REST API does not answer, so the topic is read as one without partitions: {error}");
             receiver.log.write(Level::Warn, &text);
         }
-        // A connection that breaks before the first message could not continue from `latest` without a gap.
         let positions = futures_util::future::join_all(parts.iter().map(|part| async {
             match start.as_str() {
-                "latest" if silence.is_none() => match advisor.last_message_id(part.to_string()).await {
-                    Ok(Some(last)) => last.as_str().to_owned(),
-                    Ok(None) => "earliest".to_owned(),
-                    Err(_) => start.clone(),
-                },
+                "latest" if silence.is_none() && part.persistence() == Persistence::Persistent => {
+                    after_the_last(&advisor, &receiver.log, part).await
+                }
                 _ => start.clone(),
             }
         }));
@@ -308,6 +305,29 @@ impl UntilCaughtUp {
     pub async fn next(&mut self) -> Result<Option<Message>> {
         self.reader.receive_before_end().await
     }
+}
+
+/// Returns the position after the last message of a topic. A connection that breaks before the first message could not
+/// continue from `latest` without a gap.
+async fn after_the_last(advisor: &Admin, log: &Log, part: &TopicName) -> String {
+    match advisor.last_message_id(part.to_string()).await {
+        Ok(Some(last)) => last.as_str().to_owned(),
+        Ok(None) => "earliest".to_owned(),
+        // The topic begins with the reader. Only Pulsar says so in this way: a gateway has another 404.
+        Err(error) if error.http_status() == Some(404) && is_about_a_topic(&error) => "earliest".to_owned(),
+        Err(error) => {
+            let text = format!(
+                "the reader begins at the latest message, and nobody tells which one that is: if the connection breaks \
+                 before the first message, those published meanwhile are skipped: {error}"
+            );
+            log.write(Level::Warn, &text);
+            "latest".to_owned()
+        }
+    }
+}
+
+fn is_about_a_topic(error: &Error) -> bool {
+    error.broker_text().is_some_and(|text| text.starts_with("Topic"))
 }
 
 impl Inner {

@@ -207,6 +207,38 @@ fn a_question_goes_to_the_next_host_when_a_gateway_has_no_broker() {
     assert_eq!(there.seen().len(), 1, "a change that may have been made was asked for again");
 }
 
+/// A server that accepts connections and says nothing. It lasts as long as the listener.
+fn silent() -> (TcpListener, Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, Server { address, seen: Arc::default() })
+}
+
+#[test]
+fn a_host_that_is_silent_takes_its_part_of_the_time_and_then_another_is_asked() {
+    let ((_listener, hung), there) = (silent(), Server::answering(ok()));
+    let admin = admin(&[&hung, &there], Options::new().admin_timeout(Duration::from_secs(2)));
+    let begun = Instant::now();
+    get(&admin).unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let begun = Instant::now();
+    get(&admin).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "the silent host was asked again");
+}
+
+#[test]
+fn after_a_change_that_failed_the_next_one_begins_at_another_host() {
+    let (gateway, there) = (Server::answering(response("503 Service Unavailable", "")), Server::answering(ok()));
+    let change = |admin: &Admin| admin.request("POST", "x", None);
+    let one = admin(&[&gateway, &there], Options::new());
+    assert_eq!(change(&one).unwrap_err().http_status(), Some(503));
+    change(&one).unwrap();
+    let (_listener, hung) = silent();
+    let other = admin(&[&hung, &there], Options::new().admin_timeout(Duration::from_millis(100)));
+    assert_eq!(change(&other).unwrap_err().kind(), ErrorKind::Timeout);
+    change(&other).unwrap();
+}
+
 #[test]
 fn a_change_whose_answer_is_lost_is_not_asked_for_again() {
     let broken = Server::start(|_, _| None);
@@ -242,8 +274,7 @@ fn a_chunked_answer_is_read_and_one_that_is_cut_off_is_an_error() {
 
 #[test]
 fn an_answer_that_does_not_come_is_waited_for_as_long_as_the_option_says() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = Server { address: silent.local_addr().unwrap().to_string(), seen: Arc::default() };
+    let (_listener, server) = silent();
     let admin = admin(&[&server], Options::new().admin_timeout(Duration::from_millis(100)));
     let begun = Instant::now();
     let error = admin.request("POST", "x", None).unwrap_err();

@@ -411,6 +411,21 @@ fn a_lazy_reader_waits_once_for_a_rest_api_that_does_not_answer() {
 }
 
 #[test]
+fn a_reader_at_latest_says_when_the_rest_api_refuses_to_tell_where_that_is() {
+    let (address, _) = recording("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno route!");
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = log.clone();
+    let sink = move |level: Level, _: &str, text: &str| written.lock().unwrap().push(format!("{level:?} {text}"));
+    let options = Options::new().lazy(true).admin_url(&format!("http://{address}")).log_sink(sink);
+    let client = Client::new("ws://127.0.0.1:1", options).unwrap();
+    client.reader("t", Options::new().starting_message("latest")).unwrap();
+    client.reader("non-persistent://public/default/t", Options::new()).unwrap();
+    let log = log.lock().unwrap();
+    let warnings = log.iter().filter(|text| text.starts_with("Warn") && text.contains("those published meanwhile"));
+    assert_eq!(warnings.count(), 1, "{log:?}");
+}
+
+#[test]
 fn cookies_are_sent_back_when_they_are_wanted_and_dropped_after_two_failures() {
     for wanted in [true, false] {
         let (address, heads) = recording(REFUSING);

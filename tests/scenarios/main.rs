@@ -117,6 +117,7 @@ scenarios! {
     reading:
         a_reader_begins_at_the_earliest
         a_reader_begins_at_the_latest
+        a_reader_of_a_new_topic_skips_nothing_when_its_first_connection_breaks
         a_reader_begins_after_an_id
         a_reader_goes_on_past_its_window
         a_reader_of_the_smallest_window_goes_on_after_an_id_and_after_a_disconnect

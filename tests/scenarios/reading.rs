@@ -47,6 +47,14 @@ pub(crate) fn a_reader_begins_at_the_latest(broker: &Broker) {
     assert_eq!(read(&reader, 2), [0, 1]);
 }
 
+pub(crate) fn a_reader_of_a_new_topic_skips_nothing_when_its_first_connection_breaks(broker: &Broker) {
+    let (line, topic) = (Line::to(&broker.url), broker.topic());
+    let client = line.client();
+    let reader = client.reader(&topic, from("latest")).unwrap();
+    line.cut_during(|| drop(send(&broker.client(), &topic, 0..3)));
+    assert_eq!(read(&reader, 3), [0, 1, 2]);
+}
+
 pub(crate) fn a_reader_begins_after_an_id(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let ids = send(&client, &topic, 0..5);

@@ -67,6 +67,8 @@ const ADVICE: Duration = Duration::from_secs(5);
 pub struct Admin {
     client: Arc<ClientInner>,
     http: Arc<Http>,
+    /// The maximum time for a request, if it is less than `admin_timeout`.
+    limit: Duration,
     /// Whether it respects the rate limit of its client.
     unhurried: bool,
 }
@@ -98,20 +100,20 @@ pub struct Answer {
 impl Admin {
     /// Creates the REST API of a client.
     pub(crate) fn new(client: &Arc<ClientInner>) -> Admin {
-        Admin { client: client.clone(), http: client.http.clone(), unhurried: false }
+        Admin { client: client.clone(), http: client.http.clone(), limit: Duration::MAX, unhurried: false }
     }
 
     /// Creates the REST API for a handle that is being opened. Its answers are useful but not required: a proxy may
     /// serve only WebSockets. They must not delay the connection.
     pub(crate) fn advisor(client: &Arc<ClientInner>, options: &Resolved) -> Result<Admin> {
-        let http =
-            Http::new(client.runtime.clone(), &client.url, &client.credentials, &client.jar, options)?.within(ADVICE);
-        Ok(Admin { client: client.clone(), http: Arc::new(http), unhurried: false })
+        let http = Http::new(client.runtime.clone(), &client.url, &client.credentials, &client.jar, options)?;
+        Ok(Admin { client: client.clone(), http: Arc::new(http), limit: ADVICE, unhurried: false })
     }
 
     /// Returns this API for background requests. They respect the client's rate limit, and do not wait long for an
     /// answer. Must be used on the runtime.
     pub(crate) fn unhurried(mut self) -> Admin {
+        self.limit = ADVICE;
         self.unhurried = true;
         self
     }
@@ -173,14 +175,10 @@ impl<'a> Call<'a> {
     fn response(&self) -> BoxFuture<'_, Result<Response>> {
         let sent = async {
             self.admin.client.check_open()?;
-            let sent = self.admin.http.send(self.request.clone());
-            let response = if self.admin.unhurried {
+            if self.admin.unhurried {
                 self.admin.client.limiter.ask().await;
-                let late = |_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {ADVICE:?}")));
-                tokio::time::timeout(ADVICE, sent).await.unwrap_or_else(late)?
-            } else {
-                sent.await?
-            };
+            }
+            let response = self.admin.http.send(self.request.clone(), self.admin.limit).await?;
             if (200..300).contains(&response.status) {
                 return Ok(response);
             }

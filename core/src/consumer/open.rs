@@ -92,6 +92,7 @@ impl Consumer {
                 window: options.queue_size as usize,
                 acks_travel,
                 one_id,
+                shared: !matches!(kind, "exclusive" | "failover"),
             };
             let role = ConsumerRole::new(settings, receiver.counters.clone());
             receiver.add(&topic, role, route, &options);

@@ -110,6 +110,7 @@ impl Producer {
         };
         route.query.unset(Query::INITIAL_SEQUENCE_ID);
         let role = ProducerRole::new(resend, options.initial_seq_id, counters.clone())
+            .with_name(options.name.is_some())
             .with_key(sealer.as_ref().map(Sealer::connection_key));
         let session = Session::new(role, client.policy(&options, 0));
         let begun = Instant::now();

@@ -136,6 +136,8 @@ pub(crate) struct Settings {
     pub(crate) acks_travel: bool,
     /// Whether all messages have the same id, because the topic is not persistent.
     pub(crate) one_id: bool,
+    /// Whether the subscription delivers to several consumers at a time.
+    pub(crate) shared: bool,
 }
 
 pub(crate) struct ConsumerRole<T> {
@@ -479,7 +481,7 @@ impl<T> Role for ConsumerRole<T> {
     }
 
     fn held_by_server(&self) -> Option<&'static str> {
-        Some("the subscription")
+        (!self.settings.shared).then_some("the subscription")
     }
 
     fn wants_reconnect(&self) -> Option<&'static str> {

@@ -128,6 +128,7 @@ pub(crate) struct ProducerRole<T, H> {
     /// The sequence id after which the caller wants the first connection to begin. A later connection must not begin
     /// there again: the broker would drop new messages as duplicates.
     first_connection: Option<i64>,
+    named: bool,
     /// The key of this connection, or of the next.
     key: Option<ConnectionKey>,
     /// The next message needs another key than this connection's.
@@ -164,6 +165,7 @@ impl<T, H> ProducerRole<T, H> {
             passed: 0,
             resync: false,
             first_connection,
+            named: false,
             key: None,
             rekey: false,
             connected: None,
@@ -171,6 +173,11 @@ impl<T, H> ProducerRole<T, H> {
             unreachable: None,
             counters,
         }
+    }
+
+    /// Sets whether the application has chosen the producer's name, which the server grants to one producer at a time.
+    pub(crate) fn with_name(self, named: bool) -> ProducerRole<T, H> {
+        ProducerRole { named, ..self }
     }
 
     /// Sets the first key, for end-to-end encryption.
@@ -560,7 +567,7 @@ impl<T, H> Role for ProducerRole<T, H> {
     }
 
     fn held_by_server(&self) -> Option<&'static str> {
-        Some("the producer's name")
+        self.named.then_some("the producer's name")
     }
 
     fn wants_reconnect(&self) -> Option<&'static str> {

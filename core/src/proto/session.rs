@@ -391,10 +391,13 @@ impl<R: Role> Session<R> {
         terminated || unfit || error.is_final() || matches!(error.http_status(), Some(400 | 401 | 403 | 404))
     }
 
-    /// Combines the failures of all hosts into one error. Its kind is that of a temporary error, or else of the last.
+    /// Combines the failures of all hosts into one error. Its kind is that of a temporary error, a conflict before any
+    /// other, or else of the last.
     fn all_failed(&self, mut errors: Vec<Error>) -> Error {
         let Some(last) = errors.last() else { return Error::new(ErrorKind::Internal, "no host was tried") };
-        let telling = errors.iter().rev().find(|error| !self.is_fatal(error)).unwrap_or(last).clone();
+        let temporary = || errors.iter().rev().filter(|error| !self.is_fatal(error));
+        let conflict = temporary().find(|error| error.kind() == ErrorKind::Busy);
+        let telling = conflict.or_else(|| temporary().next()).unwrap_or(last).clone();
         if errors.len() == 1 {
             return errors.remove(0);
         }
@@ -560,7 +563,7 @@ impl<R: Role> Session<R> {
                         silence += &format!("; until the server notices that, it holds {held} for this connection");
                     }
                     self.actions.push_back(Action::Drop);
-                    self.handle_disconnected(now, Error::new(ErrorKind::Connect, silence));
+                    self.lost(now, Error::new(ErrorKind::Connect, silence), false);
                 }
             },
             _ => {}

@@ -114,7 +114,8 @@ impl<'a> Receiver<'a> {
             note(received, message);
             Outcome::Ack
         };
-        let ordered = matches!(kind, SubscriptionType::Exclusive | SubscriptionType::Failover);
+        // With key_shared it is the order of each key, as the numbers have it.
+        let ordered = kind != SubscriptionType::Shared;
         let options = Options::new().subscription_type(kind);
         Receiver::listen(client, topic, &format!("{kind:?} of {topic}"), options, ordered, sending, handle)
     }

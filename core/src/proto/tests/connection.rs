@@ -56,7 +56,7 @@ fn a_first_attempt_waits_for_a_place_that_is_about_to_be_free() {
 /// A server that has not noticed the end of a connection refuses the next one.
 #[test]
 fn a_conflict_after_a_loss_names_what_is_held_since_when_and_the_setting() {
-    let mut world = World::new(idle(), policy());
+    let mut world = World::new(idle().with_name(true), policy());
     world.connect();
     world.pass(Duration::from_secs(41));
     let lost = world.disconnections().pop().unwrap().to_string();
@@ -79,13 +79,53 @@ fn a_conflict_after_a_loss_names_what_is_held_since_when_and_the_setting() {
 
 #[test]
 fn a_first_conflict_names_a_client_that_vanished() {
-    let mut world = World::new(idle(), Policy { lazy: false, ..policy() });
+    let mut world = World::new(idle().with_name(true), Policy { lazy: false, ..policy() });
     while world.ended().is_none() {
         world.fail(Error::new(ErrorKind::Busy, "taken").with_http_status(409));
         world.pass(Duration::from_millis(100));
     }
     let error = world.session.ended().unwrap().to_string();
     assert!(error.contains("the server still holds it for a client that vanished"), "{error}");
+}
+
+/// A host that cannot be reached does not hide that another one refuses, nor end the patience with a conflict.
+#[test]
+fn a_conflict_at_one_host_is_explained_although_another_host_is_down() {
+    let two = |lazy| Policy { hosts: 2, lazy, ..policy() };
+    let mut world = World::new(idle().with_name(true), two(true));
+    world.connect();
+    world.pass(Duration::from_secs(41));
+    world.fail(Error::new(ErrorKind::Busy, "taken").with_http_status(409));
+    world.fail(broken());
+    let refused = world.disconnections().pop().unwrap().to_string();
+    assert!(refused.contains("webSocketSessionIdleTimeoutMillis"), "{refused}");
+
+    let mut world = World::new(idle(), two(false));
+    world.fail(Error::new(ErrorKind::Busy, "taken").with_http_status(409));
+    world.fail(broken());
+    assert_eq!(world.ended(), None);
+}
+
+#[test]
+fn what_is_not_held_is_not_named() {
+    let mut world = World::new(idle(), policy());
+    world.connect();
+    world.pass(Duration::from_secs(41));
+    let lost = world.disconnections().pop().unwrap().to_string();
+    assert!(lost.contains("after a ping") && !lost.contains("holds"), "{lost}");
+}
+
+/// Each connection that dies of silence is as quiet as the one before, whatever closed it.
+#[test]
+fn pings_without_an_answer_are_no_sign_of_an_idle_gateway() {
+    let mut world = World::new(idle(), policy());
+    for _ in 0..2 {
+        world.connect();
+        world.pass(Duration::from_secs(41));
+        let lost = world.disconnections().pop().unwrap().to_string();
+        assert!(!lost.contains("idle"), "{lost}");
+        world.pass(Duration::from_secs(1));
+    }
 }
 
 #[test]

@@ -12,8 +12,15 @@ use crate::stats::Counters;
 type Role = ConsumerRole<u64>;
 
 fn world_with(pull: bool, window: usize) -> (World<Role>, Arc<Counters>) {
-    let settings =
-        Settings { topic: Arc::new("t".parse().unwrap()), session: 0, pull, window, acks_travel: true, one_id: false };
+    let settings = Settings {
+        topic: Arc::new("t".parse().unwrap()),
+        session: 0,
+        pull,
+        window,
+        acks_travel: true,
+        one_id: false,
+        shared: false,
+    };
     let counters: Arc<Counters> = Arc::default();
     (World::new(ConsumerRole::new(settings, counters.clone()), policy()), counters)
 }
@@ -320,6 +327,7 @@ fn where_all_ids_are_one_an_acknowledgement_is_for_one_message() {
         window: 10,
         acks_travel: true,
         one_id: true,
+        shared: false,
     };
     let mut world = World::new(ConsumerRole::new(settings, Arc::<Counters>::default()), policy());
     world.connect();
