@@ -155,7 +155,8 @@ impl Reader {
     /// Returns whether the topic was terminated and everything in it has been read.
     pub async fn is_end_of_topic(&self) -> Result<bool> {
         self.inner.grow().await;
-        self.inner.receiver.is_end_of_topic().await
+        // The server counts what it has delivered.
+        Ok(self.inner.receiver.is_end_of_topic().await? && self.inner.receiver.inbox.is_drained())
     }
 
     /// Moves to another position in the topic: the next message is the one at `to`. Once it returns, no message from

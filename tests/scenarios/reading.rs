@@ -167,4 +167,9 @@ pub(crate) fn a_terminated_topic_ends_for_a_reader(broker: &Broker) {
     assert!(!reader.is_end_of_topic(Some(PATIENCE)).unwrap());
     broker.terminate(&topic);
     eventually("the topic ends", || reader.is_end_of_topic(Some(Duration::from_secs(5))).unwrap());
+    let again = client.reader(&topic, from("earliest")).unwrap();
+    eventually("it has arrived", || again.stats().queued == 2);
+    assert!(!again.is_end_of_topic(Some(PATIENCE)).unwrap(), "the application has not received it");
+    assert_eq!(read(&again, 2), [0, 1]);
+    eventually("it has been read", || again.is_end_of_topic(Some(PATIENCE)).unwrap());
 }

@@ -115,6 +115,11 @@ impl Inbox {
         }
     }
 
+    /// Returns whether everything that sessions have read was taken.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.state().lanes.iter().all(VecDeque::is_empty) && self.bytes.load(Ordering::Relaxed) == 0
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) < self.max_bytes
     }
