@@ -200,10 +200,11 @@ func (c *Consumer) Unsubscribe(ctx context.Context) error {
 	} else {
 		_, err = blocking(ctx, end)
 	}
-	if err == nil {
+	switch KindOf(err) {
+	case StatusOK:
 		c.closing.Store(true)
-	}
-	if err == nil || ctx.Err() != nil {
+		c.stop()
+	case StatusTimeout, StatusInterrupted: // the library may notice it before ctx does
 		c.stop()
 	}
 	return err
