@@ -151,7 +151,7 @@ const WAITS = true;
 const functions = {{
 {"".join(rows)}}};
 
-// Declares a function. One that may wait returns a promise, and waits on a thread of koffi's; its `sync` waits here.
+// Declares a function. One that may wait returns a promise, and waits on a thread of Node.js; its `sync` waits here.
 function declare(library, name) {{
   const [waits, returns, parameters] = functions[name];
   const call = library.func(name, returns, parameters);
@@ -193,6 +193,8 @@ module.exports = {{
 """
 
 
+# What the library says of threads is here true of calls on the event loop.
+NODE_OPTION_DOCS = {"processors": "How many calls of the handler run at a time."}
 NODE_ROLES = ["Connection", "Producer", "Consumer", "Reader"]
 
 
@@ -221,7 +223,8 @@ def node_types() -> str:
         for option in known:
             if role.lower() not in option.roles:
                 continue
-            doc = re.sub(r"`([a-z0-9_]+)`", lambda found: f"`{keys.get(found[1], found[1])}`", option.doc)
+            doc = NODE_OPTION_DOCS.get(option.key, option.doc)
+            doc = re.sub(r"`([a-z0-9_]+)`", lambda found: f"`{keys.get(found[1], found[1])}`", doc)
             default = f" Default: `{option.default}`." if option.default else ""
             words = f"{doc} {first_upper(option.value)}.{default}"
             rows.append(f"{node_doc(words, '  ')}\n  {mixed(option.key)}?: {node_option_type(option.value)};\n")

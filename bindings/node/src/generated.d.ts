@@ -465,10 +465,7 @@ export interface ConsumerOptions extends ConnectionOptions {
    * 3600000. Default: `10000`.
    */
   tombstoneCheckInterval?: number;
-  /**
-   * How many threads run the handler, each with its own state. A whole number from 1 to 1024. Default:
-   * `1`.
-   */
+  /** How many calls of the handler run at a time. A whole number from 1 to 1024. Default: `1`. */
   processors?: number;
   /** The order in which several processors see the messages. One of none, key. Default: `none`. */
   ordering?: 'none' | 'key';
@@ -517,10 +514,7 @@ export interface ReaderOptions extends ConnectionOptions {
    * 3600000. Default: `10000`.
    */
   tombstoneCheckInterval?: number;
-  /**
-   * How many threads run the handler, each with its own state. A whole number from 1 to 1024. Default:
-   * `1`.
-   */
+  /** How many calls of the handler run at a time. A whole number from 1 to 1024. Default: `1`. */
   processors?: number;
   /** The order in which several processors see the messages. One of none, key. Default: `none`. */
   ordering?: 'none' | 'key';

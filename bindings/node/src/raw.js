@@ -932,7 +932,7 @@ const functions = {
   stargate_mock_release: [RETURNS_AT_ONCE, 'void', [pointer(stargate_mock)]],
 };
 
-// Declares a function. One that may wait returns a promise, and waits on a thread of koffi's; its `sync` waits here.
+// Declares a function. One that may wait returns a promise, and waits on a thread of Node.js; its `sync` waits here.
 function declare(library, name) {
   const [waits, returns, parameters] = functions[name];
   const call = library.func(name, returns, parameters);
