@@ -25,9 +25,9 @@ export const version: string;
 /** The version of the C library that runs. */
 export const libraryVersion: string;
 
-/** What a call that waits takes. */
+/** Options of every call that waits. */
 export interface Waiting {
-  /** The longest wait in milliseconds; without it there is no limit, but for {@link Client.close} and others that close, which wait 10,000. */
+  /** The longest wait in milliseconds. There is no limit by default, except for `close` methods: 10,000 ms. */
   timeout?: number;
   /** Ends the wait at once, with the signal's reason. */
   signal?: AbortSignal;
@@ -62,9 +62,9 @@ export interface CryptoKeyReader {
 
 /** The functions that may stand among the options of a client and of what it opens. */
 export interface OptionFunctions {
-  /** Receives each change of state of a connection. Of a client: those of everything that it opens. */
+  /** Receives each change of state of a connection. Of a client: those of everything that it opens, unless it has its own. */
   onState?: (change: StateChange) => void;
-  /** Returns the token of each connection. It runs on the main thread, and cannot be async. */
+  /** Returns the token of each connection. It runs on the event loop, and cannot be async. */
   tokenSupplier?: () => string;
   /** Returns further headers of each connection and of each request to the REST API. It cannot be async. */
   headersSupplier?: () => Record<string, string>;
@@ -118,7 +118,7 @@ export class Client implements AsyncDisposable {
   /**
    * Closes everything that was opened through this client: handlers finish their messages, sends get their receipts.
    *
-   * @throws TimeoutError if that takes longer than `timeout`; then close it again.
+   * @throws TimeoutError if that takes longer than `timeout`; then close it again. Handlers that still run go on.
    */
   close(options?: Waiting): Promise<void>;
 
@@ -127,7 +127,7 @@ export class Client implements AsyncDisposable {
 
 /** What producers, consumers and readers have in common. */
 export interface Handle extends AsyncDisposable {
-  /** The full name of the topic; of several, the first; for a pattern, a name that stands for it. */
+  /** The full name of the topic; for several topics, that of the first; for a pattern, a name that stands for it. */
   readonly topic: string;
   /** Whether all of its connections are up now. */
   readonly isConnected: boolean;
@@ -138,6 +138,8 @@ export interface Handle extends AsyncDisposable {
   /**
    * Closes it: a producer waits for receipts, and handlers finish their messages. In a handler do not await it, since it
    * waits for that handler. It may be called more than once.
+   *
+   * @throws TimeoutError if that takes longer than `timeout`; then close it again. Handlers that still run go on.
    */
   close(options?: Waiting): Promise<void>;
 }
@@ -185,7 +187,7 @@ export class Producer implements Handle {
 
   /**
    * Sends many messages in their order, as fast as there is room, and resolves with the outcome of each. It takes no more
-   * from `messages` than there is room for.
+   * from `messages` than there is room for. It rejects only with what `messages` throws.
    */
   sendMany(
     messages: Iterable<Payload | OutgoingMessage> | AsyncIterable<Payload | OutgoingMessage>,
@@ -369,7 +371,10 @@ export interface Receiver extends Handle, AsyncIterable<Message> {
   /** Waits for `max` messages or until the time is over, and resolves with those that arrived: none is no error. */
   receiveMany(max: number, options?: Waiting): Promise<Message[]>;
 
-  /** Gives message after message until it is closed. Throws the error that ended it, if one did. */
+  /** Gives message after message until it is closed or `signal` is aborted. Throws the error that ended it, if one did. */
+  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Message>;
+
+  /** The same without options: `for await (const message of consumer)`. */
   [Symbol.asyncIterator](): AsyncIterator<Message>;
 
   /**
@@ -405,6 +410,7 @@ export class Consumer implements Receiver {
   [Symbol.asyncDispose](): Promise<void>;
   receive(options?: Waiting): Promise<Message>;
   receiveMany(max: number, options?: Waiting): Promise<Message[]>;
+  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Message>;
   [Symbol.asyncIterator](): AsyncIterator<Message>;
   listen(handler: Handler, options?: ListenOptions): void;
   wait(options?: { signal?: AbortSignal }): Promise<void>;
@@ -459,6 +465,7 @@ export class Reader implements Receiver {
   [Symbol.asyncDispose](): Promise<void>;
   receive(options?: Waiting): Promise<Message>;
   receiveMany(max: number, options?: Waiting): Promise<Message[]>;
+  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Message>;
   [Symbol.asyncIterator](): AsyncIterator<Message>;
   listen(handler: Handler, options?: ListenOptions): void;
   wait(options?: { signal?: AbortSignal }): Promise<void>;

@@ -3,8 +3,8 @@
 // A broker for tests of your own application: in memory, on a real socket, with faults on request.
 
 const koffi = require('koffi');
-const { abortable } = require('./src/abort.js');
-const { cText, payloadBytes, snake, timeout, whole } = require('./src/convert.js');
+const { abortable, timeLeft } = require('./src/abort.js');
+const { cText, snake, whole } = require('./src/convert.js');
 const { call, classes } = require('./src/errors.js');
 const { raw } = require('./src/library.js');
 const { given, view } = require('./src/memory.js');
@@ -23,6 +23,7 @@ const FIELDS = new Set(Object.keys(types.stargate_mock_options.members));
 
 class MockBroker {
   #mock;
+  #waits = 0; // that run on threads: until then it is not freed
 
   constructor(options = {}) {
     const out = [null];
@@ -128,9 +129,7 @@ class MockBroker {
   }
 
   async wait(op, { atLeast = 1, topic = null, timeout: limit = WAIT_MS, signal } = {}) {
-    signal?.throwIfAborted();
-    const waiting = threads.run('stargate_mock_wait', this.#mock, cText('op', op), topic, atLeast, timeout(limit));
-    await abortable(waiting, signal);
+    await abortable(() => this.#wait(cText('op', op), topic, atLeast, timeLeft(limit)), signal);
   }
 
   count(op, { topic = null } = {}) {
@@ -148,7 +147,8 @@ class MockBroker {
 
   close() {
     if (this.#mock === null) return;
-    raw.stargate_mock_free(this.#mock);
+    if (this.#waits > 0) this.down();
+    else raw.stargate_mock_free(this.#mock);
     this.#mock = null;
   }
 
@@ -160,9 +160,23 @@ class MockBroker {
     this.close();
   }
 
-  #call(name, ...values) {
+  async #wait(...values) {
+    const mock = this.#open();
+    this.#waits++;
+    try {
+      await threads.run('stargate_mock_wait', mock, ...values);
+    } finally {
+      if (--this.#waits === 0 && this.#mock === null) raw.stargate_mock_free(mock); // closed meanwhile
+    }
+  }
+
+  #open() {
     if (this.#mock === null) throw new classes.ClosedError('the mock broker is closed');
-    call(`stargate_mock_${name}`, this.#mock, ...values);
+    return this.#mock;
+  }
+
+  #call(name, ...values) {
+    call(`stargate_mock_${name}`, this.#open(), ...values);
   }
 
   #number(name, ...values) {

@@ -17,7 +17,7 @@ export async function work(url, { signal, log = console.log } = {}) {
     },
     {
       ...options,
-      // What is no JSON never will be; everything else is tried again.
+      // A message that is not JSON never becomes valid; everything else is tried again.
       onError: (error) => (error instanceof SyntaxError ? 'ack' : 'nack'),
     },
   );

@@ -1,11 +1,15 @@
 'use strict';
 
+const { timeout } = require('./convert.js');
 const { waitedFor } = require('./errors.js');
 
-/** Ends a wait as soon as a signal is aborted, with its reason. What is waited for goes on. */
-async function abortable(promise, signal) {
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Waits for what `start` starts, until a signal is aborted: that rejects with its reason. What was started goes on. */
+async function abortable(start, signal) {
   try {
-    return await (signal ? unlessAborted(promise, signal) : promise);
+    signal?.throwIfAborted();
+    return await (signal ? unlessAborted(start(), signal) : start());
   } catch (failed) {
     throw waitedFor(failed);
   }
@@ -14,8 +18,7 @@ async function abortable(promise, signal) {
 function unlessAborted(promise, signal) {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
@@ -43,17 +46,41 @@ function abortWith(call, signal, waiting, removed = () => {}) {
   };
 }
 
-/** The end of a time of so many milliseconds, -1 for none: what is left of it, and a signal. It is to be cleared. */
-function deadline(limit) {
-  if (limit < 0) return { left: () => -1, signal: undefined, clear() {} };
-  const end = performance.now() + limit;
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), Math.min(limit, 2 ** 31 - 1));
+/** Returns what tells how many milliseconds are left of a time that begins now: -1 if it has no end. */
+function timeLeft(limit) {
+  const wait = timeout(limit);
+  if (wait < 0) return () => -1;
+  const end = performance.now() + wait;
+  return () => Math.max(0, Math.ceil(end - performance.now()));
+}
+
+/** Calls a function after so many milliseconds; never after -1. */
+function startTimer(millis, late) {
+  return millis < 0 ? undefined : setTimeout(late, Math.min(millis, LONGEST_TIMER_MS));
+}
+
+/** The time of a call that waits for several things one after the other. It is to be cleared. */
+function deadline(limit, signal) {
+  const left = timeLeft(limit);
+  const over = new AbortController();
+  const end = () => over.abort();
+  const timer = startTimer(left(), end);
+  signal?.addEventListener('abort', end, { once: true });
   return {
-    left: () => Math.max(0, Math.ceil(end - performance.now())),
-    signal: abort.signal,
-    clear: () => clearTimeout(timer),
+    left,
+    /** Waits for a promise within that time, and returns whether it has settled; throws only if `signal` is aborted. */
+    async settles(promise) {
+      signal?.throwIfAborted();
+      const settled = promise.then(() => true, () => true);
+      const inTime = await abortable(() => settled, over.signal).catch(() => false);
+      signal?.throwIfAborted();
+      return inTime;
+    },
+    clear() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+    },
   };
 }
 
-module.exports = { abortable, abortWith, deadline };
+module.exports = { abortable, abortWith, deadline, startTimer, timeLeft };

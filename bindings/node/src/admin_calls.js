@@ -2,8 +2,8 @@
 
 // How a call of the REST API is made, for the methods of Admin, which are generated.
 
-const { abortable } = require('./abort.js');
-const { cText, kindOf, timeout } = require('./convert.js');
+const { abortable, timeLeft } = require('./abort.js');
+const { cText, kindOf } = require('./convert.js');
 const { failure, invalid } = require('./errors.js');
 const { raw } = require('./library.js');
 const { given, view } = require('./memory.js');
@@ -23,8 +23,8 @@ class AdminCalls {
   async request(method, path, { body, ...options } = {}) {
     const [status, answer] = [[0], [null]];
     const text = body === undefined ? null : JSON.stringify(body);
-    await this.#call(options, 'stargate_admin_request', [cText('method', method), cText('path', path), text], [status, answer]);
-    const found = given(answer[0]);
+    const values = [cText('method', method), cText('path', path), text];
+    const found = await this.#call(options, 'stargate_admin_request', values, [status, answer], () => given(answer[0]));
     return { status: status[0], body: found ? JSON.parse(found) : null };
   }
 
@@ -59,8 +59,7 @@ class AdminCalls {
 
   async _text(options, name, ...values) {
     const out = [null];
-    await this.#call(options, name, values, [out]);
-    return given(out[0]);
+    return await this.#call(options, name, values, [out], () => given(out[0]));
   }
 
   async _id(options, name, ...values) {
@@ -74,11 +73,12 @@ class AdminCalls {
 
   async _texts(options, name, ...values) {
     const out = [null];
-    await this.#call(options, name, values, [out]);
-    const count = Number(raw.stargate_strings_count(out[0]));
-    const texts = Array.from({ length: count }, (_, index) => view(raw.stargate_strings_get(out[0], index)));
-    raw.stargate_strings_free(out[0]);
-    return texts;
+    return await this.#call(options, name, values, [out], () => {
+      const count = Number(raw.stargate_strings_count(out[0]));
+      const texts = Array.from({ length: count }, (_, index) => view(raw.stargate_strings_get(out[0], index)));
+      raw.stargate_strings_free(out[0]);
+      return texts;
+    });
   }
 
   async _ids(options, name, ...values) {
@@ -99,15 +99,20 @@ class AdminCalls {
   async _messages({ max = MOST_MESSAGES, ...options }, name, ...values) {
     const handles = new BigUint64Array(max);
     const count = [0];
-    await this.#call(options, name, values, [max, handles, count]);
-    return messagesOf(handles.slice(0, Number(count[0])), false);
+    const found = () => messagesOf(handles.slice(0, Number(count[0])), false);
+    return await this.#call(options, name, values, [max, handles, count], found);
   }
 
-  async #call({ timeout: limit, signal }, name, values, results = []) {
-    signal?.throwIfAborted();
+  /** Makes a call; `take` copies and frees what it gave, also when nobody waits for it any more. */
+  async #call({ timeout: limit, signal }, name, values, results = [], take = () => {}) {
+    const left = timeLeft(limit);
+    return await abortable(() => this.#run(name, values, left, results).then(take), signal);
+  }
+
+  async #run(name, values, left, results) {
     const { native } = this.#loop;
     if (this.#loop.closed) throw failure(constants.STARGATE_CLOSED, 'request: the client is closed');
-    await abortable(this.#loop.run(name, native.client, ...values, timeout(limit), ...results), signal);
+    await this.#loop.run(name, native.client, ...values, left, ...results);
   }
 }
 

@@ -2,10 +2,10 @@
 
 const { Admin } = require('./admin.js');
 const { deadline } = require('./abort.js');
-const { cText, camelKeys, timeout } = require('./convert.js');
+const { aFunction, cText, camelKeys } = require('./convert.js');
 const { Consumer } = require('./consumer.js');
 const { call, failure, invalid } = require('./errors.js');
-const { CLOSE_MS, open } = require('./handle.js');
+const { CLOSE_MS, open, unfinished } = require('./handle.js');
 const { Loop } = require('./loop.js');
 const { given } = require('./memory.js');
 const { withOptions } = require('./options.js');
@@ -15,7 +15,6 @@ const { Reader } = require('./reader.js');
 
 class Client {
   #loop;
-  #end;
   #admin = null;
 
   constructor(url, options = {}) {
@@ -25,8 +24,7 @@ class Client {
       (set, end) => {
         const out = [null];
         call('stargate_client_new', url, set, out);
-        this.#loop = new Loop(out[0]);
-        this.#end = end;
+        this.#loop = new Loop(out[0], end);
       },
       { polled: true },
     );
@@ -47,6 +45,7 @@ class Client {
   }
 
   async consume(topic, subscription, handler, { onError, ...options } = {}) {
+    aFunction('handler', handler);
     const consumer = await this.consumer(topic, subscription, options);
     consumer.listen(handler, { onError });
     return consumer;
@@ -66,14 +65,19 @@ class Client {
   }
 
   async close({ timeout: limit = CLOSE_MS, signal } = {}) {
-    const end = deadline(timeout(limit));
-    await Promise.all([...this.#loop.busy].map((handle) => handle._finish(end.signal))).finally(end.clear);
-    const { native } = this.#loop;
-    if (this.#loop.closed) return;
-    native.sendAcks();
-    await this.#loop.done({ signal }, 'stargate_client_close_async', native.client, end.left());
-    native.free();
-    this.#end();
+    const end = deadline(limit, signal);
+    try {
+      const finished = await Promise.all([...this.#loop.busy].map((handle) => handle._finish(end)));
+      const { native } = this.#loop;
+      if (!this.#loop.closed) {
+        native.sendAcks();
+        await this.#loop.done({ signal }, 'stargate_client_close_async', native.client, end.left());
+        native.free();
+      }
+      if (finished.includes(false)) throw unfinished('the client');
+    } finally {
+      end.clear();
+    }
   }
 
   async [Symbol.asyncDispose]() {

@@ -1,11 +1,12 @@
 'use strict';
 
+const { abortable, timeLeft } = require('./abort.js');
 const { Acks } = require('./acks.js');
 const { timeout, whole } = require('./convert.js');
-const { call, invalid } = require('./errors.js');
+const { call, invalid, warn } = require('./errors.js');
 const { raw } = require('./library.js');
 const { view } = require('./memory.js');
-const { Message, handleOf, takeHandle } = require('./message.js');
+const { Message, handleOf, putHandle, takeHandle } = require('./message.js');
 const { MessageId } = require('./message_id.js');
 const { Receiver } = require('./receiver.js');
 
@@ -45,15 +46,26 @@ class Consumer extends Receiver {
   }
 
   async reconsumeLater(message, delay, { timeout: limit, signal } = {}) {
-    const handle = message instanceof Message ? handleOf(message) : null;
+    const [wait, left] = [timeout(delay, 'delay'), timeLeft(limit)];
+    await abortable(() => this.#reconsume(message, wait, left), signal);
+  }
+
+  /** Takes the handle of the message for the time of the call: meanwhile nobody else may free it. */
+  async #reconsume(message, wait, left) {
+    const handle = message instanceof Message ? takeHandle(message) : null;
     if (handle === null) throw invalid('reconsumeLater: expected a message of this consumer that is not acknowledged');
-    await this._run('reconsume later from', signal, 'reconsume_later', handle, timeout(delay, 'delay'), timeout(limit));
-    raw.stargate_message_free(takeHandle(message));
+    try {
+      await this._call('reconsume later from', 'reconsume_later', handle, wait, left);
+    } catch (error) {
+      putHandle(message, handle);
+      throw error;
+    }
+    raw.stargate_message_free(handle);
   }
 
   async backlog({ timeout: limit, signal } = {}) {
     const out = [0];
-    await this._run('get the backlog of', signal, 'backlog', timeout(limit), out);
+    await this._run('get the backlog of', signal, 'backlog', timeLeft(limit), out);
     return Number(out[0]);
   }
 
@@ -63,7 +75,7 @@ class Consumer extends Receiver {
   }
 
   async unsubscribe({ timeout: limit, signal } = {}) {
-    await this._run('unsubscribe from', signal, 'unsubscribe', timeout(limit));
+    await this._run('unsubscribe from', signal, 'unsubscribe', timeLeft(limit));
     await this.close({ timeout: limit, signal });
   }
 
@@ -79,7 +91,7 @@ class Consumer extends Receiver {
     try {
       await this.reconsumeLater(message, delay);
     } catch (error) {
-      process.emitWarning(error);
+      warn(error);
       this.nack(message);
     }
   }

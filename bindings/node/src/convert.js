@@ -44,6 +44,10 @@ function whole(name, value, least = 0) {
   return value;
 }
 
+function aFunction(name, value) {
+  if (typeof value !== 'function') throw invalid(`${name}: expected a function, got ${typeof value}`);
+}
+
 /** Describes a wrong value in an error. */
 function kindOf(value) {
   if (typeof value === 'string') return JSON.stringify(value);
@@ -65,4 +69,4 @@ function camelKeys(json) {
   return Object.fromEntries(Object.entries(JSON.parse(json)).map(([key, value]) => [camel(key), value]));
 }
 
-module.exports = { cText, camel, camelKeys, kindOf, payloadBytes, snake, time, timeout, whole };
+module.exports = { aFunction, cText, camel, camelKeys, kindOf, payloadBytes, snake, time, timeout, whole };

@@ -2,6 +2,7 @@
 
 // What can go wrong: a class for each status of the library.
 
+const { inspect } = require('node:util');
 const koffi = require('koffi');
 const { raw } = require('./library.js');
 const { text } = require('./memory.js');
@@ -76,6 +77,11 @@ function waitedFor(error) {
   return error;
 }
 
+/** Reports what a function of the application threw: that can be anything. */
+function warn(thrown) {
+  process.emitWarning(thrown instanceof Error ? thrown : inspect(thrown));
+}
+
 const slot = [null];
 
 /** Calls a function of the library that does not wait; throws its error. */
@@ -84,4 +90,4 @@ function call(name, ...values) {
   if (status !== 0) throw taken(status, slot[0]);
 }
 
-module.exports = { ...classes, call, classes, copied, failure, invalid, taken, waitedFor };
+module.exports = { ...classes, call, classes, copied, failure, invalid, taken, waitedFor, warn };

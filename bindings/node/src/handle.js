@@ -2,7 +2,7 @@
 
 // What producers, consumers and readers have in common.
 
-const { abortable, deadline } = require('./abort.js');
+const { abortable, deadline, timeLeft } = require('./abort.js');
 const { camelKeys, timeout } = require('./convert.js');
 const { call, failure } = require('./errors.js');
 const { raw } = require('./library.js');
@@ -38,7 +38,7 @@ class Handle {
   }
 
   async waitConnected({ timeout: limit, signal } = {}) {
-    return this._run('wait for', signal, 'wait_connected', timeout(limit));
+    await this._run('wait for', signal, 'wait_connected', timeLeft(limit));
   }
 
   stats() {
@@ -50,21 +50,29 @@ class Handle {
   }
 
   async close({ timeout: limit = CLOSE_MS, signal } = {}) {
-    const end = deadline(timeout(limit));
-    await this._finish(end.signal).finally(end.clear);
-    if (this._closed) return;
-    this._loop.native.sendAcks();
-    await this._loop.done({ signal }, `stargate_${this._kind}_close_async`, this._pointer, end.left());
-    this._wasClosed = true;
-    this._end();
+    const end = deadline(limit, signal);
+    try {
+      const finished = await this._finish(end);
+      if (!this._closed) {
+        this._loop.native.sendAcks();
+        await this._loop.done({ signal }, `stargate_${this._kind}_close_async`, this._pointer, end.left());
+        this._wasClosed = true;
+        this._end();
+      }
+      if (!finished) throw unfinished(this._topic);
+    } finally {
+      end.clear();
+    }
   }
 
   get _closed() {
     return this._wasClosed || this._loop.closed;
   }
 
-  /** Ends what goes on in JavaScript, within the time of a signal. */
-  async _finish(_signal) {}
+  /** Ends what goes on in JavaScript, within a deadline, and returns whether it has ended. */
+  async _finish(_end) {
+    return true;
+  }
 
   async [Symbol.asyncDispose]() {
     await this.close();
@@ -79,11 +87,20 @@ class Handle {
 
   /** Calls a function that waits, on a thread. */
   async _run(operation, signal, name, ...values) {
-    signal?.throwIfAborted();
+    await abortable(() => this._call(operation, name, ...values), signal);
+  }
+
+  /** The same to the end of the call. This method waits for that, and so the garbage collector keeps the handle. */
+  async _call(operation, name, ...values) {
     this._checkOpen(operation);
     this._loop.native.sendAcks();
-    return await abortable(this._loop.run(`stargate_${this._kind}_${name}`, this._pointer, ...values), signal);
+    await this._loop.run(`stargate_${this._kind}_${name}`, this._pointer, ...values);
   }
+}
+
+/** The error of a close whose time is over. */
+function unfinished(what) {
+  return failure(constants.STARGATE_TIMEOUT, `close ${what}: a handler still runs`, { retriable: true });
 }
 
 /** Opens a handle: a `Class` of what `stargate_KIND_open...` with these arguments gives. */
@@ -92,18 +109,15 @@ async function open(loop, Class, kind, name, values, options = {}) {
   signal?.throwIfAborted();
   if (loop.closed) throw failure(constants.STARGATE_CLOSED, `open ${kind} ${values[0]}: the client is closed`);
   return await withOptions(rest, async (set, end) => {
-    const late = (pointer) => {
-      raw[`stargate_${kind}_release`](pointer);
-      end();
-    };
+    const late = (pointer) => raw[`stargate_${kind}_release`](pointer);
     try {
       const pointer = await loop.done({ signal, late }, name, loop.native.client, ...values, set, timeout(limit));
       return new Class(loop, kind, pointer, end, rest);
     } catch (error) {
-      if (!signal?.aborted) end();
+      end();
       throw error;
     }
   });
 }
 
-module.exports = { CLOSE_MS, Handle, open };
+module.exports = { CLOSE_MS, Handle, open, unfinished };

@@ -19,13 +19,14 @@ const error = [null];
  * they forgot. So nothing in here may refer to them.
  */
 class Native {
-  constructor(client) {
+  constructor(client, end) {
     this.client = client;
+    this.end = end; // of the functions among its options
     this.handles = new Map(); // pointer: kind
     this.unsent = new Set(); // the acknowledgements of this turn
     this.calls = 0; // that run on threads, or wait for a callback: until then nothing is freed
     this.waits = 0; // of the application, for which the process stays alive
-    this.onIdle = null;
+    this.closed = false;
     const fd = [0];
     call('stargate_client_event_fd', client, fd);
     const copy = dup(fd[0]); // a socket of Node.js closes its descriptor, and this one is the library's
@@ -60,7 +61,7 @@ class Native {
 
   /** Notes the answer of a call. */
   answered() {
-    if (--this.calls === 0) this.onIdle?.();
+    if (--this.calls === 0 && this.closed) process.nextTick(() => this.free()); // not inside of a poll
   }
 
   /** Both at once. */
@@ -74,13 +75,11 @@ class Native {
     for (const acks of this.unsent) acks.send();
   }
 
-  /** Frees everything, once nothing uses it. */
+  /** Frees everything after a close, once nothing uses it. */
   free() {
-    if (this.client === null) return;
-    if (this.calls > 0) {
-      this.onIdle = () => this.free();
-      return;
-    }
+    this.closed = true;
+    if (this.client === null || this.calls > 0) return;
+    this.sendAcks();
     for (const [pointer, kind] of this.handles) raw[`stargate_${kind}_free`].sync(pointer);
     raw.stargate_client_free(this.client);
     this.forget();
@@ -100,6 +99,7 @@ class Native {
     this.client = null;
     this.socket.destroy();
     open.delete(this);
+    this.end();
   }
 }
 
@@ -123,14 +123,14 @@ const forgotten = new FinalizationRegistry((native) => {
 
 /** What the objects of one client share. */
 class Loop {
-  constructor(client) {
-    this.native = new Native(client);
+  constructor(client, end) {
+    this.native = new Native(client, end);
     this.busy = new Set(); // handles that have work of their own to finish before a close
     forgotten.register(this, this.native);
   }
 
   get closed() {
-    return this.native.client === null;
+    return this.native.closed;
   }
 
   /**

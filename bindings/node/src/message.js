@@ -62,6 +62,7 @@ function propertiesAt(l, count) {
 
 let handleOf;
 let takeHandle;
+let putHandle;
 
 class Message {
   #handles;
@@ -117,6 +118,9 @@ class Message {
       if (handle !== null) message.#handles[message.#index] = 0n;
       return handle;
     };
+    putHandle = (message, handle) => {
+      message.#handles[message.#index] = handle;
+    };
   }
 }
 
@@ -155,4 +159,4 @@ function messagesOf(handles, acknowledged) {
   return messages;
 }
 
-module.exports = { Message, handleOf, messagesAt, messagesOf, takeHandle };
+module.exports = { Message, handleOf, messagesAt, messagesOf, putHandle, takeHandle };

@@ -34,13 +34,27 @@ function optionValue(name, value) {
 }
 
 /**
- * Calls `use` with a set of options of the library, which lives for that call, and returns what it returned and what the
- * set keeps alive: `end` is to be called when nothing was opened, and after the last handle.
+ * Calls `use` with a set of options of the library, and returns what it returned. `end` gives up the functions among the
+ * options: it is to be called when nothing was opened, and after the last handle.
  */
-function withOptions(options, use, { polled = false } = {}) {
+function withOptions(options, use, how) {
+  const { set, end } = optionSet(options, how);
+  try {
+    return use(set, end);
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    raw.stargate_options_free(set);
+  }
+}
+
+/** Returns such a set, which is to be freed, and its `end`. */
+function optionSet(options, { polled = false } = {}) {
   const { onState, tokenSupplier, headersSupplier, cryptoKeyReader, ...rest } = options;
   const set = raw.stargate_options_new();
   const kept = [];
+  const end = () => kept.splice(0).forEach((forget) => forget());
   try {
     call('stargate_options_set_json', set, toJson(rest));
     // The library has checked these; handlers run here, and it is to keep one queue.
@@ -50,13 +64,11 @@ function withOptions(options, use, { polled = false } = {}) {
     if (tokenSupplier !== undefined) kept.push(suppliers.token(set, tokenSupplier));
     if (headersSupplier !== undefined) kept.push(suppliers.headers(set, headersSupplier));
     if (cryptoKeyReader !== undefined) kept.push(suppliers.keys(set, cryptoKeyReader));
-    const end = () => kept.splice(0).forEach((forget) => forget());
-    return use(set, end);
+    return { set, end };
   } catch (error) {
-    kept.forEach((forget) => forget());
-    throw error;
-  } finally {
+    end();
     raw.stargate_options_free(set);
+    throw error;
   }
 }
 
@@ -75,4 +87,4 @@ function optionOf(options, key) {
   return described.get(key);
 }
 
-module.exports = { optionOf, withOptions };
+module.exports = { optionOf, optionSet, withOptions };

@@ -8,6 +8,10 @@ const { types } = require('./raw.js');
 const waiting = [null]; // number: what to call; 0 stands for nothing
 const unused = [];
 
+// Those that may be called often, and late: a handle is also closed in the background. So no number is used again.
+const lasting = new Map();
+let last = 0;
+
 /** Keeps a callback, and returns its number. */
 function keep(callback) {
   const number = unused.length > 0 ? unused.pop() : waiting.length;
@@ -21,6 +25,12 @@ function forget(number) {
   waiting[number] = null;
   unused.push(number);
   return callback;
+}
+
+/** Keeps a callback that may be called often, and returns its number. */
+function keepLasting(callback) {
+  lasting.set(++last, callback);
+  return last;
 }
 
 /** Registers the one function that C calls for a kind of callbacks. Nothing may be thrown into C. */
@@ -49,7 +59,6 @@ const onReceived = register(types.stargate_received_fn, (number, status, message
   forget(number)(status, messages, count, error),
 );
 
-// These may come often: the number ends with its handle.
-const onState = register(types.stargate_state_fn, (number, change) => waiting[number]?.(change));
+const onState = register(types.stargate_state_fn, (number, change) => lasting.get(number)?.(change));
 
-module.exports = { forget, keep, onDone, onReceived, onReport, onSent, onState, register, waiting };
+module.exports = { forget, keep, keepLasting, lasting, onDone, onReceived, onReport, onSent, onState, register };

@@ -1,13 +1,13 @@
 'use strict';
 
 const koffi = require('koffi');
-const { abortable } = require('./abort.js');
-const { cText, timeout } = require('./convert.js');
+const { abortable, timeLeft } = require('./abort.js');
+const { cText } = require('./convert.js');
 const { copied } = require('./errors.js');
 const { raw } = require('./library.js');
 const { structs } = require('./memory.js');
 const { MessageId } = require('./message_id.js');
-const { withOptions } = require('./options.js');
+const { optionSet } = require('./options.js');
 const { outgoings } = require('./outgoing.js');
 const threads = require('./threads.js');
 const { types } = require('./raw.js');
@@ -19,19 +19,21 @@ async function produce(url, messages, { timeout: limit, signal, ...options } = {
   signal?.throwIfAborted();
   const given = outgoings(messages).map((message) => message.struct());
   if (given.length === 0) return [];
+  return await abortable(() => sent(cText('url', url), given, timeLeft(limit), options), signal);
+}
+
+async function sent(url, given, left, options) {
   const results = Buffer.alloc(given.length * SIZE);
-  const sending = withOptions(options, async (set, end) => {
-    const values = [cText('url', url), given, given.length, set, timeout(limit), results];
-    let failed = null;
-    try {
-      await threads.run('stargate_produce', ...values);
-    } catch (error) {
-      failed = error;
-    }
-    end();
-    return settled(results, given.length, failed);
-  });
-  return await abortable(sending, signal);
+  const { set, end } = optionSet(options);
+  let failed = null;
+  try {
+    await threads.run('stargate_produce', url, given, given.length, set, left, results);
+  } catch (error) {
+    failed = error;
+  }
+  raw.stargate_options_free(set); // not before: the thread reads it
+  end();
+  return settled(results, given.length, failed);
 }
 
 /** Returns the outcomes; throws what failed before any message had one of its own. */

@@ -17,10 +17,10 @@ const { STARGATE_OK, STARGATE_QUEUE_FULL, STARGATE_CLOSED } = constants;
 const sendFlat = raw.stargate_producer_send_flat_async.sync;
 const error = [null];
 
-/** A send whose promise is not settled. */
+/** A send whose promise is not settled. Until then it keeps its producer, which would be given up if it were forgotten. */
 class Sending {
-  constructor(native, message, resolve, reject) {
-    this.native = native;
+  constructor(producer, message, resolve, reject) {
+    this.producer = producer;
     this.message = message;
     this.resolve = resolve;
     this.reject = reject;
@@ -28,7 +28,7 @@ class Sending {
 
   /** Called by the library, once. */
   sent(status, id, length, failed) {
-    this.native.ended();
+    this.producer._loop.native.ended();
     if (status === STARGATE_OK) this.resolve(id === null ? null : new MessageId(text(id, length)));
     else this.reject(copied(status, failed));
   }
@@ -57,7 +57,7 @@ class Producer extends Handle {
     return new Promise((resolve, reject) => {
       options?.signal?.throwIfAborted();
       this._checkOpen('send to');
-      const sending = new Sending(this._loop.native, new Outgoing(payload, options), resolve, reject);
+      const sending = new Sending(this, new Outgoing(payload, options), resolve, reject);
       if (options?.signal) abortWith(sending, options.signal, () => this.#waiting);
       if (this.#waiting.length === 0 && this.#accept(sending)) return;
       this.#wait(sending);
@@ -76,7 +76,7 @@ class Producer extends Handle {
   }
 
   async ready({ signal } = {}) {
-    while (this.#room !== null) await abortable(this.#room, signal);
+    while (this.#room !== null) await abortable(() => this.#room, signal);
   }
 
   async flush({ timeout: limit, signal } = {}) {
@@ -86,19 +86,19 @@ class Producer extends Handle {
   }
 
   /** Gives what waits for room its time, and refuses the rest. */
-  async _finish(signal) {
-    await this.ready({ signal }).catch(() => {});
+  async _finish(end) {
+    await end.settles(this.ready());
     for (const { reject } of this.#waiting.splice(0)) {
       reject(failure(STARGATE_CLOSED, `send to ${this.topic}: the handle is closed`, { topic: this.topic }));
     }
+    return true;
   }
 
   /** Passes a message on, and returns whether that came to an end. If not, it has to wait for room. */
   #accept(sending) {
-    const { message, native } = sending;
-    const status = message.clusters === null ? this.#sendFlat(sending) : this.#sendStruct(sending);
+    const status = sending.message.clusters === null ? this.#sendFlat(sending) : this.#sendStruct(sending);
     if (status === STARGATE_OK) {
-      native.started();
+      this._loop.native.started();
       return true;
     }
     const failed = taken(status, error[0]);

@@ -4,7 +4,7 @@
 
 const { abortable } = require('./abort.js');
 const { timeout } = require('./convert.js');
-const { classes, invalid } = require('./errors.js');
+const { classes, invalid, warn } = require('./errors.js');
 
 const { ClosedError } = classes;
 
@@ -19,20 +19,20 @@ class Pump {
   constructor(receiver, handler, onError) {
     this.#receiver = receiver;
     this.#handler = handler;
-    this.#onError = onError ?? warn;
+    this.#onError = onError ?? report;
     this.ended = this.#run();
     this.ended.catch(() => {});
   }
 
   /** Waits until it ends. */
   wait(signal) {
-    return abortable(this.ended, signal);
+    return abortable(() => this.ended, signal);
   }
 
-  /** Takes no more messages, and waits for the handlers that run. */
-  async stop(signal) {
+  /** Takes no more messages, and waits for the handlers that run; returns whether all have ended. */
+  stop(end) {
     this.#stopping.abort();
-    await abortable(this.ended, signal).catch(() => {});
+    return end.settles(this.ended);
   }
 
   async #run() {
@@ -75,7 +75,7 @@ class Pump {
     try {
       await this.#receiver._settle(message, outcome);
     } catch (error) {
-      if (!(error instanceof ClosedError)) process.emitWarning(error);
+      if (!(error instanceof ClosedError)) warn(error);
     }
   }
 
@@ -83,13 +83,13 @@ class Pump {
     try {
       return checked((await this.#onError(error, message)) ?? 'nack');
     } catch (another) {
-      process.emitWarning(another);
+      warn(another);
       return 'nack';
     }
   }
 }
 
-function warn(error, message) {
+function report(error, message) {
   const text = `the handler of ${message.topic} failed: ${error?.stack ?? error}`;
   process.emitWarning(text, 'StargateHandlerWarning');
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { timeout } = require('./convert.js');
+const { timeLeft } = require('./abort.js');
 const { classes, taken } = require('./errors.js');
 const { raw } = require('./library.js');
 const { messagesOf } = require('./message.js');
@@ -17,20 +17,19 @@ const error = [null];
 
 class Reader extends Receiver {
   async hasMessageAvailable({ timeout: limit, signal } = {}) {
-    if (this._received.length > 0) return true;
+    if (this._received.length > 0 && !this._closed) return true;
     const out = [0];
-    await this._run('check', signal, 'has_message_available', timeout(limit), out);
+    await this._run('check', signal, 'has_message_available', timeLeft(limit), out);
     return out[0] === 1;
   }
 
   async *untilCaughtUp({ timeout: limit, signal } = {}) {
-    await this._run('find the end of', signal, 'mark_end', timeout(limit));
+    await this._run('find the end of', signal, 'mark_end', timeLeft(limit));
     const ahead = this._ahead;
     this._ahead = 1; // what is behind the end stays where it is
     try {
-      while (this._received.length > 0) yield this._received.pop();
       for (;;) {
-        let message = this.#beforeEnd();
+        let message = this._here() ?? this.#beforeEnd();
         if (message === null) return;
         message ??= await this.#next(signal);
         if (message !== undefined) yield message;

@@ -2,8 +2,8 @@
 
 // What consumers and readers have in common: receiving.
 
-const { abortWith } = require('./abort.js');
-const { timeout, whole, time } = require('./convert.js');
+const { abortable, abortWith, startTimer, timeLeft } = require('./abort.js');
+const { aFunction, timeout, whole, time } = require('./convert.js');
 const { call, classes, copied, failure, invalid, taken, waitedFor } = require('./errors.js');
 const { Handle } = require('./handle.js');
 const { Pump } = require('./pump.js');
@@ -27,7 +27,8 @@ class Receiver extends Handle {
   #waiters = []; // the calls that wait, in their order
   #request = null; // the receive of the library that runs: when it ends by itself
   #held = 0; // while this is not 0, nothing is requested
-  #idle = null; // called when no receive runs
+  #idle = []; // called when no receive runs
+  #timer; // of the calls that wait meanwhile
   #pump = null;
   #waited = false;
   #receiveAsync;
@@ -54,16 +55,16 @@ class Receiver extends Handle {
   async receiveMany(max, { timeout: limit, signal } = {}) {
     whole('max', max, 1);
     this.#checkNoHandler();
-    const wait = timeout(limit);
-    const end = performance.now() + wait;
-    const left = () => (wait < 0 ? -1 : Math.max(0, Math.ceil(end - performance.now())));
+    this._checkOpen('receive from');
+    const left = timeLeft(limit);
     const messages = this.#take(max);
     while (messages.length < max) {
       try {
         messages.push(await this._next(left(), signal), ...this.#take(max - messages.length - 1));
       } catch (failed) {
         if (failed instanceof TimeoutError) break;
-        this._received.push(...messages.reverse()); // for the next receive
+        this._received.push(...messages.reverse());
+        this.#giveOut();
         throw failed;
       }
     }
@@ -71,16 +72,21 @@ class Receiver extends Handle {
   }
 
   [Symbol.asyncIterator]() {
+    return this.messages();
+  }
+
+  messages({ signal } = {}) {
     const done = { done: true, value: undefined };
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
       next: async () => {
+        if (signal?.aborted) return done;
         try {
-          return { done: false, value: this.#here() ?? (await this.receive()) };
+          return { done: false, value: this._here() ?? (await this.receive({ signal })) };
         } catch (failed) {
-          if (failed instanceof ClosedError) return done;
+          if (failed instanceof ClosedError || (signal?.aborted && failed === signal.reason)) return done;
           throw failed;
         }
       },
@@ -89,7 +95,7 @@ class Receiver extends Handle {
   }
 
   listen(handler, { onError } = {}) {
-    if (typeof handler !== 'function') throw invalid(`handler: expected a function, got ${typeof handler}`);
+    aFunction('handler', handler);
     if (this.#pump !== null) throw invalid(`listen to ${this.topic}: it has a handler already`);
     if (this.#waiters.length > 0) throw invalid(`listen to ${this.topic}: a receive is waiting, and the two exclude each other`);
     this._checkOpen('listen to');
@@ -110,41 +116,37 @@ class Receiver extends Handle {
   }
 
   async seek(to, { after = false, timeout: limit, signal } = {}) {
-    const wait = timeout(limit);
+    const left = timeLeft(limit);
     const [name, ...position] = to instanceof Date ? ['seek_time', time('to', to)] : ['seek', `${MessageId.from(to)}`, Number(after)];
-    await this.#withoutReceives(async () => {
-      await this._run('seek in', signal, name, ...position, wait);
+    const seek = async () => {
+      await this._call('seek in', name, ...position, left);
       this._received.length = 0;
-    });
+    };
+    await abortable(() => this.#withoutReceives(seek), signal);
   }
 
   async isEndOfTopic({ timeout: limit, signal } = {}) {
     const out = [0];
-    await this._run('check the end of', signal, 'is_end_of_topic', timeout(limit), out);
+    await this._run('check the end of', signal, 'is_end_of_topic', timeLeft(limit), out);
     return out[0] === 1;
   }
 
   async lastMessageIds({ timeout: limit, signal } = {}) {
-    const out = [null];
-    await this._run('get the last message ids of', signal, 'last_message_ids_json', timeout(limit), out);
-    return JSON.parse(given(out[0])).map((id) => new MessageId(id));
+    const [out, left] = [[null], timeLeft(limit)];
+    const ids = () => this._call('get the last message ids of', 'last_message_ids_json', left, out).then(() => given(out[0]));
+    return JSON.parse(await abortable(ids, signal)).map((id) => new MessageId(id));
   }
 
   /** Does what a handler decided: nothing, since a reader acknowledges nothing. */
   async _settle(_message, _outcome) {}
 
-  async _finish(signal) {
-    await this.#pump?.stop(signal);
-  }
-
-  async close(options) {
-    await super.close(options);
-    this._received.length = 0;
+  async _finish(end) {
+    return this.#pump === null || this.#pump.stop(end);
   }
 
   /** Waits for the next message, at most `limit` milliseconds; -1 is without limit. */
   _next(limit, signal) {
-    const message = this.#here();
+    const message = this._here();
     if (message !== undefined) return Promise.resolve(message);
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -161,8 +163,8 @@ class Receiver extends Handle {
   }
 
   /** Takes the next message, if it is here and nobody waits for it. */
-  #here() {
-    return this.#waiters.length === 0 ? this._received.pop() : undefined;
+  _here() {
+    return this.#waiters.length === 0 && !this._closed ? this._received.pop() : undefined;
   }
 
   #checkNoHandler() {
@@ -177,20 +179,28 @@ class Receiver extends Handle {
 
   /** Has one receive of the library running while a call waits, with the time of the most impatient. */
   #receive() {
-    if (this.#waiters.length === 0 || this.#held > 0) return;
+    clearTimeout(this.#timer);
+    if (this.#waiters.length === 0) return;
     const end = Math.min(...this.#waiters.map((waiter) => waiter.end));
+    const limit = end === Infinity ? -1 : Math.max(0, Math.ceil(end - performance.now()));
+    if (this.#held > 0) {
+      this.#timer = startTimer(limit, () => {
+        this.#endLate();
+        this.#receive();
+      });
+      return;
+    }
     if (this.#request !== null) {
       if (end < this.#request.end) this.#interrupt();
       return;
     }
-    const limit = end === Infinity ? -1 : Math.max(0, Math.ceil(end - performance.now()));
-    const request = { end };
+    const request = { end, interrupted: false };
     const { native } = this._loop;
     const number = keep((status, messages, count, failed) => {
       native.ended();
       this.#request = null;
       this.#answer(status, messages, Number(count), failed);
-      this.#idle?.();
+      for (const resolve of this.#idle.splice(0)) resolve();
       this.#receive();
     });
     const max = this._ahead === 1 ? this.#waiters.length : this._ahead;
@@ -208,15 +218,26 @@ class Receiver extends Handle {
     if (status === STARGATE_OK) {
       const messages = messagesAt(pointer, count, this._kind === 'consumer');
       this._received.unshift(...messages.reverse());
-      while (this.#waiters.length > 0 && this._received.length > 0) this.#waiters.shift().resolve(this._received.pop());
+      this.#giveOut();
     } else if (status === STARGATE_TIMEOUT) {
-      const now = performance.now();
-      const late = this.#waiters.filter((waiter) => waiter.end <= now);
-      this.#waiters = this.#waiters.filter((waiter) => waiter.end > now);
-      for (const { reject, limit } of late) reject(this.#nothing(limit));
+      this.#endLate();
     } else if (status !== STARGATE_INTERRUPTED) {
       this.#fail(copied(status, failed));
     }
+  }
+
+  /** Gives what is here to the calls that wait. */
+  #giveOut() {
+    while (this.#waiters.length > 0 && this._received.length > 0) this.#waiters.shift().resolve(this._received.pop());
+    if (this.#waiters.length === 0) this.#interrupt();
+  }
+
+  /** Ends the calls whose time is over. */
+  #endLate() {
+    const now = performance.now();
+    const late = this.#waiters.filter((waiter) => waiter.end <= now);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.end > now);
+    for (const { reject, limit } of late) reject(this.#nothing(limit));
   }
 
   #nothing(limit) {
@@ -229,7 +250,9 @@ class Receiver extends Handle {
   }
 
   #interrupt() {
-    if (this.#request !== null) call(`stargate_${this._kind}_interrupt`, this._pointer);
+    if (this.#request === null || this.#request.interrupted) return;
+    this.#request.interrupted = true;
+    call(`stargate_${this._kind}_interrupt`, this._pointer);
   }
 
   /** Runs `work` while nothing is received, so that what arrives after it is of after it. */
@@ -239,9 +262,8 @@ class Receiver extends Handle {
       if (this.#request !== null) {
         this.#interrupt();
         await new Promise((resolve) => {
-          this.#idle = resolve;
+          this.#idle.push(resolve);
         });
-        this.#idle = null;
       }
       await work();
     } finally {

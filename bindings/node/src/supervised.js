@@ -43,7 +43,7 @@ class Supervised {
 
   /** Whether it was given up, or closed by the application. */
   get isOver() {
-    return this.#stopping.signal.aborted || this.#handle._closed;
+    return this.#stopping.signal.aborted || (this.#failure === null && this.#handle._closed); // a restart closes it too
   }
 
   /** Opens it no more. */

@@ -2,7 +2,7 @@
 
 const { deadline } = require('./abort.js');
 const { Client } = require('./client.js');
-const { cText, timeout } = require('./convert.js');
+const { aFunction, cText } = require('./convert.js');
 const { failure, invalid } = require('./errors.js');
 const { constants } = require('./raw.js');
 const { Supervised } = require('./supervised.js');
@@ -25,8 +25,8 @@ class Supervisor {
     }
     const supervisor = new Supervisor(name, rest);
     running.set(name, supervisor);
-    const end = deadline(timeout(limit));
-    const waiting = () => ({ timeout: limit === undefined ? undefined : end.left(), signal });
+    const end = deadline(limit);
+    const waiting = () => ({ timeout: end.left() < 0 ? undefined : end.left(), signal });
     try {
       for (const one of listed(producer)) await supervisor.addProducer({ ...one, ...waiting() });
       for (const one of listed(consumer)) await supervisor.addConsumer({ ...one, ...waiting() });
@@ -62,12 +62,14 @@ class Supervisor {
   }
 
   async addConsumer({ topic, subscription, handler, onError, ...options }) {
+    if (handler !== undefined) aFunction('handler', handler);
     const key = { component: 'consumer', topic: fullName(topic), subscription: cText('subscription', subscription) };
     const open = (given) => this.#client.consumer(topic, subscription, given);
     await this.#add(key, options, async (given) => listening(await open(given), handler, onError));
   }
 
   async addReader({ topic, handler, onError, ...options }) {
+    if (handler !== undefined) aFunction('handler', handler);
     const open = (given) => this.#client.reader(topic, given);
     const key = { component: 'reader', topic: fullName(topic) };
     await this.#add(key, options, async (given) => listening(await open(given), handler, onError));

@@ -3,24 +3,21 @@
 // The functions of an application that the library calls: changes of state, tokens, headers and keys.
 
 const koffi = require('koffi');
-const { call, copied, invalid } = require('./errors.js');
+const { aFunction } = require('./convert.js');
+const { call, copied, warn } = require('./errors.js');
 const { raw } = require('./library.js');
 const { memcpy, structs, view } = require('./memory.js');
-const { forget, keep, onState: onStateChange, register, waiting } = require('./pending.js');
+const { keepLasting, lasting, onState: onStateChange, register } = require('./pending.js');
 const { constants, states, types } = require('./raw.js');
 
 const { STARGATE_OK, STARGATE_TOO_BIG, STARGATE_NOT_FOUND, STARGATE_PRIVATE_KEY, STARGATE_AUTHENTICATION } = constants;
 
-function aFunction(name, value) {
-  if (typeof value !== 'function') throw invalid(`${name}: expected a function, got ${typeof value}`);
-}
-
 /** Calls `listener` with each change of state. Returns what forgets it. */
 function onState(set, listener) {
   aFunction('onState', listener);
-  const number = keep((pointer) => listener(stateChange(pointer)));
+  const number = keepLasting((pointer) => listener(stateChange(pointer)));
   call('stargate_options_on_state', set, onStateChange, number, null);
-  return () => forget(number);
+  return () => lasting.delete(number);
 }
 
 function stateChange(pointer) {
@@ -42,25 +39,27 @@ let onText = null;
 function supplier(name, ask) {
   aFunction(name, ask);
   onText ??= register(types.stargate_token_fn, (number, buffer, capacity, length) => {
+    const ask = lasting.get(number);
+    if (ask === undefined) return STARGATE_AUTHENTICATION;
     try {
-      const answer = Buffer.from(waiting[number]());
+      const answer = Buffer.from(ask());
       koffi.encode(length, 'size_t', answer.length);
       if (answer.length > capacity) return STARGATE_TOO_BIG;
       if (answer.length > 0) memcpy(buffer, answer, answer.length);
       return STARGATE_OK;
     } catch (error) {
-      process.emitWarning(error);
+      warn(error);
       return STARGATE_AUTHENTICATION;
     }
   });
-  return keep(ask);
+  return keepLasting(ask);
 }
 
 /** Asks `ask` for the token of each connection. */
 function token(set, ask) {
   const number = supplier('tokenSupplier', ask);
   call('stargate_options_on_token', set, onText, number, null);
-  return () => forget(number);
+  return () => lasting.delete(number);
 }
 
 /** Asks `ask` for the headers of each connection and request. */
@@ -69,7 +68,7 @@ function headers(set, ask) {
   aFunction('headersSupplier', ask);
   const number = supplier('headersSupplier', () => lines().join('\n'));
   call('stargate_options_on_headers', set, onText, number, null);
-  return () => forget(number);
+  return () => lasting.delete(number);
 }
 
 let onKey = null;
@@ -77,16 +76,18 @@ let onKey = null;
 /** Asks a reader of keys for those of end-to-end encryption. */
 function keys(set, reader) {
   onKey ??= register(types.stargate_key_fn, (number, half, name, metadata, count, key) => {
+    const reader = lasting.get(number);
+    if (reader === undefined) return STARGATE_NOT_FOUND;
     try {
-      return supplyKey(waiting[number], half, view(name), entries(metadata, Number(count)), key);
+      return supplyKey(reader, half, view(name), entries(metadata, Number(count)), key);
     } catch (error) {
-      process.emitWarning(error);
+      warn(error);
       return STARGATE_NOT_FOUND;
     }
   });
-  const number = keep(reader);
+  const number = keepLasting(reader);
   call('stargate_options_on_key', set, onKey, number, null);
-  return () => forget(number);
+  return () => lasting.delete(number);
 }
 
 function entries(pointer, count) {

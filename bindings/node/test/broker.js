@@ -2,6 +2,8 @@
 
 // What the tests share: a mock broker and a client for each test, closed after it.
 
+const { once } = require('node:events');
+const net = require('node:net');
 const { Client } = require('stargate');
 const { MockBroker } = require('stargate/testing');
 
@@ -17,6 +19,23 @@ function start(test, { broker, ...options } = {}) {
   return { mock, client };
 }
 
+/** Returns the URL of a server for requests of the REST API that are answered when `answer` is called. */
+async function slow(t, body = '{}') {
+  const sockets = [];
+  const server = net.createServer((socket) => sockets.push(socket.on('error', () => {}))).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const answer = () => {
+    for (const socket of sockets.splice(0)) {
+      socket.end(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+    }
+  };
+  t.after(() => {
+    answer();
+    server.close();
+  });
+  return { adminUrl: `http://127.0.0.1:${server.address().port}`, answer, asked: () => sockets.length };
+}
+
 /** Waits until a condition holds. */
 async function until(holds, what) {
   const end = Date.now() + 10_000;
@@ -26,4 +45,4 @@ async function until(holds, what) {
   }
 }
 
-module.exports = { start, until };
+module.exports = { slow, start, until };

@@ -128,9 +128,33 @@ test('a handler that never ends does not hold a close beyond its time', async (t
   await until(() => consumer.stats().unacked === 1);
   await sleep(20);
   const begun = performance.now();
-  await consumer.close({ timeout: 100 }).catch(() => {});
+  await assert.rejects(consumer.close({ timeout: 100 }), { name: 'TimeoutError', kind: 'timeout' });
+  assert.ok(performance.now() - begun < 3000);
+  await assert.rejects(consumer.close({ timeout: 10 }), { kind: 'timeout', message: /orders: a handler still runs/ });
+  await assert.rejects(client.close({ timeout: 10 }), { kind: 'timeout' });
+  await assert.rejects(client.close({ timeout: 10 }), { kind: 'timeout', message: /the client: a handler still runs/ });
+  end();
+  await consumer.close();
+  await client.close();
+});
+
+test('a signal ends a close that waits for a handler, and a later close goes on', async (t) => {
+  const { mock, client } = start(t);
+  let end;
+  const consumer = await client.consume('orders', 'billing', () => new Promise((resolve) => { end = resolve; }));
+  mock.publish('orders', 'pizza');
+  await until(() => end !== undefined);
+  const begun = performance.now();
+  for (const close of [(options) => consumer.close(options), (options) => client.close(options)]) {
+    await assert.rejects(close({ signal: AbortSignal.abort() }), { name: 'AbortError' });
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 20);
+    await assert.rejects(close({ timeout: Infinity, signal: abort.signal }), { name: 'AbortError' });
+  }
   assert.ok(performance.now() - begun < 3000);
   end();
+  await client.close();
+  assert.equal(mock.backlog('orders', 'billing'), 0);
 });
 
 test('receiving and a handler exclude each other', async (t) => {
@@ -178,4 +202,27 @@ test('what ends a handler is reported: by wait, or as a warning', async (t) => {
   assert.match((await warned)[0].message, /the handler of persistent:.*orders ended: /);
   await ended;
   await silent.close();
+});
+
+test('what is thrown may be anything', async (t) => {
+  const { mock, client } = start(t);
+  const warnings = [];
+  const note = ({ message }) => warnings.push(message);
+  process.on('warning', note);
+  t.after(() => process.off('warning', note));
+  let calls = 0;
+  const handler = () => {
+    if (calls++ === 0) throw undefined;
+  };
+  await client.consume('orders', 'billing', handler, { ...shared, onError: () => { throw { code: 7 }; } });
+  mock.publish('orders', 'pizza');
+  await until(() => calls === 2 && mock.backlog('orders', 'billing') === 0);
+  assert.deepEqual(warnings, ['{ code: 7 }']);
+});
+
+test('a handler is checked before anything is opened', async (t) => {
+  const { mock, client } = start(t);
+  await assert.rejects(client.consume('orders', 'billing', undefined), { message: 'handler: expected a function, got undefined' });
+  await assert.rejects(client.consume('orders', 'billing', 'print'), { name: 'InvalidArgumentError' });
+  assert.equal(mock.count('connect'), 0);
 });

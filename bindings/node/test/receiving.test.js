@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { MessageId } = require('stargate');
-const { start, until } = require('./broker.js');
+const { slow, start, until } = require('./broker.js');
 
 const texts = (messages) => messages.map(({ data }) => data.toString());
 
@@ -245,4 +245,94 @@ test('ids are compared, stored and read again', async (t) => {
   assert.equal(second.entry, 1n);
   assert.deepEqual([first.partition, first.batchIndex], [null, null]);
   assert.throws(() => MessageId.from('nonsense'), { name: 'InvalidArgumentError' });
+});
+
+test('after a close of the client nothing is received that was here before', async (t) => {
+  const { adminUrl } = await slow(t);
+  const { mock, client } = start(t, { adminUrl });
+  const consumer = await client.consumer('orders', 'billing');
+  const reader = await client.reader('orders', { startingMessage: 'earliest' });
+  for (const payload of 'abc') mock.publish('orders', payload);
+  const iterator = consumer[Symbol.asyncIterator]();
+  for (const receiver of [consumer, reader]) {
+    await until(() => receiver.stats().queued === 3);
+    assert.equal((await receiver.receive()).text(), 'a'); // and the others are here
+  }
+  await assert.rejects(client.admin.tenants({ signal: AbortSignal.timeout(20) }), { name: 'TimeoutError', code: 23 }); // it goes on
+  await client.close();
+  for (const receiver of [consumer, reader]) {
+    await assert.rejects(receiver.receive(), { kind: 'closed', message: /the client is closed/ });
+    await assert.rejects(receiver.receiveMany(1), { kind: 'closed' });
+  }
+  await assert.rejects(reader.hasMessageAvailable(), { kind: 'closed' });
+  assert.equal((await iterator.next()).done, true);
+});
+
+test('a signal ends a loop over messages, and nothing is lost', async (t) => {
+  const { mock, client } = start(t);
+  const consumer = await client.consumer('orders', 'billing');
+  const stop = new AbortController();
+  const seen = [];
+  for (const payload of 'ab') mock.publish('orders', payload);
+  for await (const message of consumer.messages({ signal: stop.signal })) {
+    if (seen.push(message.text()) === 2) setTimeout(() => stop.abort(), 20);
+  }
+  for (const payload of 'cd') mock.publish('orders', payload);
+  for await (const message of consumer.messages({ signal: stop.signal })) assert.fail(message.text());
+  for await (const message of consumer.messages()) if (seen.push(message.text()) === 4) break;
+  assert.deepEqual(seen, ['a', 'b', 'c', 'd']);
+  const closing = new AbortController();
+  setTimeout(() => consumer.close(), 20);
+  for await (const message of consumer.messages({ signal: closing.signal })) assert.fail(message.text());
+});
+
+test('two seeks at once, while a receive waits', async (t) => {
+  const { mock, client } = start(t);
+  const consumer = await client.consumer('orders', 'billing');
+  const receive = consumer.receive({ timeout: 5000 });
+  mock.createSubscription('orders', 'other');
+  await Promise.all([consumer.seek('earliest', { timeout: 5000 }), consumer.seek('earliest', { timeout: 5000 })]);
+  mock.publish('orders', 'a');
+  assert.equal((await receive).text(), 'a');
+});
+
+test('a receive ends in time while a seek is on its way', async (t) => {
+  const { adminUrl } = await slow(t);
+  const { client } = start(t, { adminUrl });
+  const consumer = await client.consumer('orders', 'billing');
+  const seeking = consumer.seek('earliest', { timeout: 3000 });
+  const begun = performance.now();
+  const receives = [100, 50, 150].map((timeout) => consumer.receive({ timeout }));
+  const ends = await Promise.allSettled(receives);
+  assert.deepEqual(ends.map(({ reason }) => reason.kind), ['timeout', 'timeout', 'timeout']);
+  assert.ok(performance.now() - begun < 2000);
+  await assert.rejects(seeking, { kind: 'timeout' });
+});
+
+test('an aborted seek still holds what arrives before its end', async (t) => {
+  const { adminUrl, answer, asked } = await slow(t);
+  const { mock, client } = start(t, { adminUrl });
+  const consumer = await client.consumer('orders', 'billing');
+  const receive = consumer.receive();
+  await assert.rejects(consumer.seek('earliest', { signal: AbortSignal.timeout(50) }), { name: 'TimeoutError', code: 23 });
+  mock.publish('orders', 'a');
+  await until(() => asked() === 1);
+  await sleep(50);
+  assert.equal(consumer.stats().queued, 1); // it stays there until the seek has ended
+  answer();
+  assert.equal((await receive).text(), 'a');
+});
+
+test('what an aborted receiveMany had goes to the receive behind it', async (t) => {
+  const { mock, client } = start(t);
+  const consumer = await client.consumer('orders', 'billing');
+  const abort = new AbortController();
+  const many = consumer.receiveMany(3, { signal: abort.signal });
+  mock.publish('orders', 'a');
+  await until(() => consumer.stats().unacked === 1);
+  await sleep(20);
+  const receive = consumer.receive({ timeout: 2000 });
+  abort.abort();
+  await assert.rejects(many, { name: 'AbortError' });
+  assert.equal((await receive).text(), 'a');
 });

@@ -2,6 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { MessageId, Supervisor } = require('stargate');
 const { start, until } = require('./broker.js');
 
@@ -129,4 +130,27 @@ test('a close ends a restart', async (t) => {
   const before = timers();
   await shop.close();
   assert.equal(timers(), before - 1);
+});
+
+test('a start without a limit of time, and a handler that is none', async (t) => {
+  const broker = start(t);
+  const host = broker.mock.url.replace('ws://', '');
+  const shop = await Supervisor.start({ name: 'patient', host, producer: { topic: 'orders' } }, { timeout: Infinity });
+  t.after(() => shop.close());
+  await shop.addReader({ topic: 'orders' });
+  const connected = broker.mock.count('connect');
+  await assert.rejects(shop.addConsumer({ ...billing, handler: 'print' }), { message: /handler: expected a function/ });
+  assert.equal(broker.mock.count('connect'), connected);
+});
+
+test('what is being restarted keeps its place', async (t) => {
+  const { mock, shop } = await supervise(t, start(t), { consumer: billing });
+  const warnings = noted(t);
+  mock.fault('connect', 'http:401:revoked', { topic: 'orders' });
+  mock.fault('connect', 'delay:1500', { topic: 'orders' });
+  mock.dropConnections();
+  await until(() => warnings.length === 1);
+  await sleep(1000); // half a second after the failure the old one is closed
+  await assert.rejects(shop.addConsumer(billing), { name: 'BusyError' });
+  await until(() => mock.connections === 1);
 });

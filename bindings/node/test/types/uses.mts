@@ -19,6 +19,7 @@ export async function main(): Promise<void> {
     consumer.ack(message);
     if (data.length === 0 || key === null) break;
   }
+  for await (const message of consumer.messages({ signal: AbortSignal.timeout(10) })) consumer.ack(message);
   const handler: Handler = async (message: Message): Promise<Outcome> =>
     message.redeliveryCount > 3 ? { reconsumeLater: 1000 } : 'nack';
   await client.consume('orders', 'audit', handler, { onError: (_error, message) => (message.key ? 'ack' : undefined) });
