@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -72,6 +73,16 @@ public final class Call {
     /** Calls, and returns whether the result is not 0. */
     public static boolean truth(WithResult call) {
         return smallNumber(call) != 0;
+    }
+
+    /** Returns a timeout in milliseconds. C takes -1 as no limit, so less than 0 is 0. */
+    public static long millis(Duration timeout) {
+        if (timeout.isNegative()) return 0;
+        try {
+            return timeout.toMillis();
+        } catch (ArithmeticException ages) {
+            return Long.MAX_VALUE;
+        }
     }
 
     private static <T> T result(WithResult call, Read<T> read) {

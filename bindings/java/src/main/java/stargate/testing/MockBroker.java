@@ -12,6 +12,9 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 import stargate.MessageId;
 import stargate.ffi.Abi;
 import stargate.ffi.Abi.stargate_bytes;
@@ -31,6 +34,7 @@ import stargate.ffi.Memory;
  */
 public final class MockBroker implements AutoCloseable {
     private final MemorySegment mock;
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private boolean closed;
 
     private MockBroker(MemorySegment mock) {
@@ -206,8 +210,36 @@ public final class MockBroker implements AutoCloseable {
     }
 
     private String view(java.util.function.BiFunction<Arena, MemorySegment, MemorySegment> view) {
-        try (Arena arena = Arena.ofConfined()) {
-            return Memory.text(view.apply(arena, mock));
+        return use(() -> {
+            try (Arena arena = Arena.ofConfined()) {
+                return Memory.text(view.apply(arena, mock));
+            }
+        });
+    }
+
+    private void run(Call.Plain call) {
+        use(() -> {
+            Call.run(call);
+            return null;
+        });
+    }
+
+    private long number(Call.WithResult call) {
+        return use(() -> Call.number(call));
+    }
+
+    private String text(Call.WithResult call) {
+        return use(() -> Call.text(call));
+    }
+
+    /** Calls the broker, which is not freed meanwhile. */
+    private <T> T use(Supplier<T> call) {
+        lock.readLock().lock();
+        try {
+            if (closed) throw new IllegalStateException("the mock broker is closed");
+            return call.get();
+        } finally {
+            lock.readLock().unlock();
         }
     }
 
@@ -263,7 +295,7 @@ public final class MockBroker implements AutoCloseable {
      * @return its id
      */
     public MessageId publish(String topic, byte[] payload, String key, Map<String, String> properties) {
-        return MessageId.parse(Call.text((arena, out, error) -> {
+        return MessageId.parse(text((arena, out, error) -> {
             MemorySegment message = arena.allocate(stargate_outgoing.LAYOUT);
             message.set(JAVA_LONG, stargate_outgoing.struct_size, stargate_outgoing.SIZE);
             if (payload != null) {
@@ -284,7 +316,7 @@ public final class MockBroker implements AutoCloseable {
      * @return the messages
      */
     public List<MockMessage> messages(String topic) {
-        String json = Call.text((arena, out, error) ->
+        String json = text((arena, out, error) ->
                 Abi.stargate_mock_messages_json(mock, text(arena, topic), out, error));
         return Json.<Map<String, Object>>list(json).stream().map(MockMessage::of).toList();
     }
@@ -297,7 +329,7 @@ public final class MockBroker implements AutoCloseable {
      * @return the number; a batch counts as one
      */
     public long backlog(String topic, String subscription) {
-        return Call.number((arena, out, error) -> Abi.stargate_mock_backlog(
+        return number((arena, out, error) -> Abi.stargate_mock_backlog(
                 mock, text(arena, topic), text(arena, subscription), out, error));
     }
 
@@ -307,7 +339,7 @@ public final class MockBroker implements AutoCloseable {
      * @param name "tenant/namespace"
      */
     public void createNamespace(String name) {
-        Call.run((arena, error) -> Abi.stargate_mock_create_namespace(mock, text(arena, name), error));
+        run((arena, error) -> Abi.stargate_mock_create_namespace(mock, text(arena, name), error));
     }
 
     /**
@@ -317,7 +349,7 @@ public final class MockBroker implements AutoCloseable {
      * @param partitions how many
      */
     public void createPartitioned(String topic, int partitions) {
-        Call.run((arena, error) -> Abi.stargate_mock_create_partitioned(mock, text(arena, topic), partitions, error));
+        run((arena, error) -> Abi.stargate_mock_create_partitioned(mock, text(arena, topic), partitions, error));
     }
 
     /**
@@ -328,7 +360,7 @@ public final class MockBroker implements AutoCloseable {
      * @param earliest whether it is at the beginning of the topic, otherwise at its end
      */
     public void createSubscription(String topic, String subscription, boolean earliest) {
-        Call.run((arena, error) -> Abi.stargate_mock_create_subscription(
+        run((arena, error) -> Abi.stargate_mock_create_subscription(
                 mock, text(arena, topic), text(arena, subscription), earliest ? 1 : 0, error));
     }
 
@@ -339,7 +371,7 @@ public final class MockBroker implements AutoCloseable {
      * @param on whether it is on
      */
     public void setDeduplication(String namespace, boolean on) {
-        Call.run((arena, error) ->
+        run((arena, error) ->
                 Abi.stargate_mock_set_deduplication(mock, text(arena, namespace), on ? 1 : 0, error));
     }
 
@@ -349,7 +381,7 @@ public final class MockBroker implements AutoCloseable {
      * @param topic the topic
      */
     public void terminate(String topic) {
-        Call.run((arena, error) -> Abi.stargate_mock_terminate(mock, text(arena, topic), error));
+        run((arena, error) -> Abi.stargate_mock_terminate(mock, text(arena, topic), error));
     }
 
     /**
@@ -358,7 +390,7 @@ public final class MockBroker implements AutoCloseable {
      * @param topic the topic
      */
     public void deleteTopic(String topic) {
-        Call.run((arena, error) -> Abi.stargate_mock_delete_topic(mock, text(arena, topic), error));
+        run((arena, error) -> Abi.stargate_mock_delete_topic(mock, text(arena, topic), error));
     }
 
     /**
@@ -381,7 +413,7 @@ public final class MockBroker implements AutoCloseable {
      * @param count how often; {@link Long#MAX_VALUE} means without limit
      */
     public void fault(String operation, String topic, String fault, long count) {
-        Call.run((arena, error) -> Abi.stargate_mock_fault(
+        run((arena, error) -> Abi.stargate_mock_fault(
                 mock,
                 text(arena, operation),
                 text(arena, topic),
@@ -396,22 +428,22 @@ public final class MockBroker implements AutoCloseable {
      * @return the number
      */
     public long faultsLeft() {
-        return Abi.stargate_mock_faults_left(mock);
+        return use(() -> Abi.stargate_mock_faults_left(mock));
     }
 
     /** Forgets the faults that have not happened yet. */
     public void clearFaults() {
-        Call.run((arena, error) -> Abi.stargate_mock_clear_faults(mock, error));
+        run((arena, error) -> Abi.stargate_mock_clear_faults(mock, error));
     }
 
     /** Takes the broker down: connections are dropped and new ones refused. Its data and its port stay. */
     public void down() {
-        Call.run((arena, error) -> Abi.stargate_mock_set_up(mock, 0, error));
+        run((arena, error) -> Abi.stargate_mock_set_up(mock, 0, error));
     }
 
     /** Takes the broker up again. */
     public void up() {
-        Call.run((arena, error) -> Abi.stargate_mock_set_up(mock, 1, error));
+        run((arena, error) -> Abi.stargate_mock_set_up(mock, 1, error));
     }
 
     /**
@@ -421,7 +453,7 @@ public final class MockBroker implements AutoCloseable {
      * @return how many there were
      */
     public long dropConnections(String topic) {
-        return Call.number((arena, out, error) ->
+        return number((arena, out, error) ->
                 Abi.stargate_mock_drop_connections(mock, text(arena, topic), out, error));
     }
 
@@ -431,7 +463,7 @@ public final class MockBroker implements AutoCloseable {
      * @return the number
      */
     public long connections() {
-        return Abi.stargate_mock_connections(mock);
+        return use(() -> Abi.stargate_mock_connections(mock));
     }
 
     /**
@@ -444,8 +476,8 @@ public final class MockBroker implements AutoCloseable {
      * @param timeout the longest time to wait
      */
     public void await(String operation, String topic, long atLeast, Duration timeout) {
-        Call.run((arena, error) -> Abi.stargate_mock_wait(
-                mock, text(arena, operation), text(arena, topic), atLeast, timeout.toMillis(), error));
+        run((arena, error) -> Abi.stargate_mock_wait(
+                mock, text(arena, operation), text(arena, topic), atLeast, Call.millis(timeout), error));
     }
 
     /**
@@ -456,20 +488,24 @@ public final class MockBroker implements AutoCloseable {
      * @return the number
      */
     public long count(String operation, String topic) {
-        return Call.number((arena, out, error) ->
+        return number((arena, out, error) ->
                 Abi.stargate_mock_count(mock, text(arena, operation), text(arena, topic), out, error));
     }
 
     /** Forgets what has happened. */
     public void clearRequests() {
-        Call.run((arena, error) -> Abi.stargate_mock_clear_requests(mock, error));
+        run((arena, error) -> Abi.stargate_mock_clear_requests(mock, error));
     }
 
-    /** Ends the broker. */
+    /** Ends the broker, after the calls that run. Later ones throw {@link IllegalStateException}. */
     @Override
-    public synchronized void close() {
-        if (closed) return;
-        closed = true;
-        Abi.stargate_mock_free(mock);
+    public void close() {
+        lock.writeLock().lock();
+        try {
+            if (!closed) Abi.stargate_mock_free(mock);
+            closed = true;
+        } finally {
+            lock.writeLock().unlock();
+        }
     }
 }
