@@ -40,7 +40,7 @@ public final class Consumer extends Receiver {
             Abi::stargate_consumer_is_connected,
             Abi::stargate_consumer_wait_connected);
 
-    Consumer(MemorySegment pointer, Native client, String topic, Options.Registered registered) {
+    Consumer(MemorySegment pointer, Client client, String topic, Options.Registered registered) {
         super(FUNCTIONS, CALLS, pointer, client, "a consumer of " + topic, registered);
     }
 

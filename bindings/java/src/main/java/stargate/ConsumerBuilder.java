@@ -51,7 +51,7 @@ public final class ConsumerBuilder extends ConsumerOptions<ConsumerBuilder> {
                 this,
                 this::open,
                 (pointer, registered) ->
-                        new Consumer(pointer, client.handle, String.join(", ", topics), registered));
+                        new Consumer(pointer, client, String.join(", ", topics), registered));
     }
 
     private int open(

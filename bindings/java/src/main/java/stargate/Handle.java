@@ -48,16 +48,20 @@ public abstract sealed class Handle implements AutoCloseable permits Client, Pro
     static final class Native implements Runnable {
         final Functions functions;
         final MemorySegment pointer;
-        final Native parent;
+
+        /** The client that opened it, which is not collected before it. */
+        private final Client client;
+
         final String what;
         private final Options.Registered registered;
         private volatile boolean closed;
+        private volatile boolean supervised;
         private boolean released;
 
-        Native(Functions functions, MemorySegment pointer, Native parent, String what, Options.Registered registered) {
+        Native(Functions functions, MemorySegment pointer, Client client, String what, Options.Registered registered) {
             this.functions = functions;
             this.pointer = pointer;
-            this.parent = parent;
+            this.client = client;
             this.what = what;
             this.registered = registered;
         }
@@ -70,11 +74,11 @@ public abstract sealed class Handle implements AutoCloseable permits Client, Pro
 
         /** It is not the application's to close. */
         void supervised() {
-            closed = true;
+            supervised = true;
         }
 
         boolean isClosed() {
-            return closed || parent != null && parent.isClosed();
+            return closed || client != null && client.handle.isClosed();
         }
 
         /** Starts to close unless the handle was given up. */
@@ -97,7 +101,7 @@ public abstract sealed class Handle implements AutoCloseable permits Client, Pro
         @Override
         public synchronized void run() {
             released = true;
-            if (!isClosed()) {
+            if (!supervised && !isClosed()) {
                 Log.LOGGER.log(System.Logger.Level.WARNING, "{0} was collected, and never closed", what);
             }
             functions.release.accept(pointer);
@@ -107,8 +111,8 @@ public abstract sealed class Handle implements AutoCloseable permits Client, Pro
 
     final Native handle;
 
-    Handle(Functions functions, MemorySegment pointer, Native parent, String what, Options.Registered registered) {
-        handle = new Native(functions, pointer, parent, what, registered);
+    Handle(Functions functions, MemorySegment pointer, Client client, String what, Options.Registered registered) {
+        handle = new Native(functions, pointer, client, what, registered);
         CLEANER.register(this, handle);
     }
 
@@ -196,7 +200,7 @@ public abstract sealed class Handle implements AutoCloseable permits Client, Pro
             return;
         }
         // The wait of C knows the callback or handler that it is called in, and does not wait for that one.
-        run((arena, pointer, error) -> handle.functions.close.call(pointer, timeout.toMillis(), error));
+        run((arena, pointer, error) -> handle.functions.close.call(pointer, Call.millis(timeout), error));
         handle.closed();
     }
 
@@ -208,7 +212,7 @@ public abstract sealed class Handle implements AutoCloseable permits Client, Pro
      */
     public CompletableFuture<Void> closeAsync(Duration timeout) {
         CompletableFuture<Void> future = new CompletableFuture<>();
-        handle.closeAsync(timeout.toMillis(), (status, result, error) -> {
+        handle.closeAsync(Call.millis(timeout), (status, result, error) -> {
             if (status == Abi.STARGATE_OK) {
                 handle.closed();
                 future.complete(null);

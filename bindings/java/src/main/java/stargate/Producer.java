@@ -2,6 +2,7 @@ package stargate;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -38,13 +39,13 @@ public final class Producer extends Handle {
 
     final boolean failsWhenFull;
 
-    Producer(MemorySegment pointer, Native client, String topic, Options.Registered registered, boolean failsWhenFull) {
+    Producer(MemorySegment pointer, Client client, String topic, Options.Registered registered, boolean failsWhenFull) {
         super(FUNCTIONS, pointer, client, "a producer of " + topic, registered);
         this.failsWhenFull = failsWhenFull;
     }
 
     /**
-     * Sends a message, and waits for its receipt.
+     * Sends a message, and waits for its receipt. After {@link ErrorKind#INTERRUPTED} the message may be stored.
      *
      * @param message the message
      * @return its id; null for a duplicate, which the broker had already
@@ -82,7 +83,6 @@ public final class Producer extends Handle {
      * @return its id, once the broker has it; null for a duplicate
      */
     public CompletableFuture<MessageId> sendAsync(OutgoingMessage message) {
-        if (!message.replicationClusters.isEmpty()) return sendStruct(message);
         Sending sending = new Sending(this);
         while (!accept(message, sending)) Waits.join(roomAsync(message.size()));
         return sending;
@@ -109,7 +109,8 @@ public final class Producer extends Handle {
     }
 
     /** A send in flight. It keeps the producer from being collected. */
-    private static final class Sending extends CompletableFuture<MessageId> implements Callbacks.Sent {
+    private static final class Sending extends CompletableFuture<MessageId>
+            implements Callbacks.Sent, Callbacks.SentMany {
         private final Producer producer;
 
         Sending(Producer producer) {
@@ -120,6 +121,14 @@ public final class Producer extends Handle {
         public void sent(int status, String id, MemorySegment error) {
             if (status == Abi.STARGATE_OK) complete(MessageId.of(id));
             else completeExceptionally(Errors.read(status, error));
+            Reference.reachabilityFence(producer);
+        }
+
+        @Override
+        public void sent(MemorySegment results, long count) {
+            SendResult result = SendMany.read(results, count).getFirst();
+            if (result.error() == null) complete(result.id());
+            else completeExceptionally(result.error());
             Reference.reachabilityFence(producer);
         }
 
@@ -137,25 +146,10 @@ public final class Producer extends Handle {
         MemorySegment entry = Callbacks.add(sending);
         boolean accepted = false;
         try (Arena arena = Arena.ofConfined()) {
-            byte[] key = message.key == null ? null : message.key.getBytes(StandardCharsets.UTF_8);
-            MemorySegment properties = flat(arena, message.properties);
             MemorySegment error = arena.allocate(ADDRESS);
-            int status = Abi.stargate_producer_send_flat_async(
-                    handle.pointer,
-                    arena.allocateFrom(JAVA_BYTE, message.payload),
-                    message.payload.length,
-                    key == null ? MemorySegment.NULL : arena.allocateFrom(JAVA_BYTE, key),
-                    key == null ? 0 : key.length,
-                    properties,
-                    properties.byteSize(),
-                    message.eventTime,
-                    message.deliverAt,
-                    message.deliverAfter,
-                    0,
-                    Callbacks.sentFunction(),
-                    entry,
-                    MemorySegment.NULL,
-                    error);
+            int status = message.replicationClusters.isEmpty()
+                    ? sendFlat(arena, message, entry, error)
+                    : sendStruct(arena, message, entry, error);
             accepted = status == Abi.STARGATE_OK;
             if (status == Abi.STARGATE_QUEUE_FULL && !failsWhenFull && !Callbacks.onCallbackThread()) {
                 Abi.stargate_error_free(error.get(ADDRESS, 0));
@@ -167,6 +161,41 @@ public final class Producer extends Handle {
             if (!accepted) Callbacks.remove(entry);
             Reference.reachabilityFence(this);
         }
+    }
+
+    private int sendFlat(Arena arena, OutgoingMessage message, MemorySegment entry, MemorySegment error) {
+        byte[] key = message.key == null ? null : message.key.getBytes(StandardCharsets.UTF_8);
+        MemorySegment properties = flat(arena, message.properties);
+        return Abi.stargate_producer_send_flat_async(
+                handle.pointer,
+                arena.allocateFrom(JAVA_BYTE, message.payload),
+                message.payload.length,
+                key == null ? MemorySegment.NULL : arena.allocateFrom(JAVA_BYTE, key),
+                key == null ? 0 : key.length,
+                properties,
+                properties.byteSize(),
+                message.eventTime,
+                message.deliverAt,
+                message.deliverAfter,
+                0,
+                Callbacks.sentFunction(),
+                entry,
+                MemorySegment.NULL,
+                error);
+    }
+
+    /** For what the flat send has no place for. */
+    private int sendStruct(Arena arena, OutgoingMessage message, MemorySegment entry, MemorySegment error) {
+        return Abi.stargate_producer_send_many_async(
+                handle.pointer,
+                SendMany.write(arena, List.of(message)),
+                1,
+                0,
+                arena.allocate(JAVA_LONG),
+                Callbacks.sentManyFunction(),
+                entry,
+                MemorySegment.NULL,
+                error);
     }
 
     /** Writes names and values in turn, each with a 0 at its end. */
@@ -190,15 +219,6 @@ public final class Producer extends Handle {
                 (future, nothing) -> future.complete(null));
     }
 
-    /** For what the flat send has no place for. */
-    private CompletableFuture<MessageId> sendStruct(OutgoingMessage message) {
-        return sendManyAsync(List.of(message)).thenApply(results -> {
-            SendResult result = results.getFirst();
-            if (result.error() != null) throw result.error();
-            return result.id();
-        });
-    }
-
     /**
      * Sends messages in their order, many in flight at a time, and waits for all receipts. This is the fastest way. It
      * throws nothing for a message that was not stored: see its result.
@@ -211,7 +231,8 @@ public final class Producer extends Handle {
     }
 
     /**
-     * Sends messages in their order in the background, as many at a time as there is room for.
+     * Sends messages in their order in the background, as many at a time as there is room for. It copies each when there
+     * is, so change none of them before it completes.
      *
      * @param messages the messages
      * @return how each ended, in the same order
@@ -240,7 +261,7 @@ public final class Producer extends Handle {
         if (handle.isClosed()) return CompletableFuture.completedFuture(null);
         return start(
                 (arena, pointer, done, data, error) -> Abi.stargate_producer_flush_async(
-                        pointer, timeout.toMillis(), done, data, MemorySegment.NULL, error),
+                        pointer, Call.millis(timeout), done, data, MemorySegment.NULL, error),
                 (future, nothing) -> future.complete(null));
     }
 
@@ -277,6 +298,6 @@ public final class Producer extends Handle {
      */
     public void awaitConnected(Duration timeout) {
         Waits.run(() -> run((arena, pointer, error) ->
-                Abi.stargate_producer_wait_connected(pointer, timeout.toMillis(), error)));
+                Abi.stargate_producer_wait_connected(pointer, Call.millis(timeout), error)));
     }
 }

@@ -46,6 +46,6 @@ public final class ProducerBuilder extends ProducerOptions<ProducerBuilder> {
                 this,
                 (arena, pointer, options, done, data, error) -> Abi.stargate_producer_open_async(
                         pointer, Memory.text(arena, "the topic", topic), options, -1, done, data, java.lang.foreign.MemorySegment.NULL, error),
-                (pointer, registered) -> new Producer(pointer, client.handle, topic, registered, failsWhenFull));
+                (pointer, registered) -> new Producer(pointer, client, topic, registered, failsWhenFull));
     }
 }

@@ -38,7 +38,7 @@ public final class Reader extends Receiver {
             Abi::stargate_reader_is_connected,
             Abi::stargate_reader_wait_connected);
 
-    Reader(MemorySegment pointer, Native client, String topic, Options.Registered registered) {
+    Reader(MemorySegment pointer, Client client, String topic, Options.Registered registered) {
         super(FUNCTIONS, CALLS, pointer, client, "a reader of " + topic, registered);
     }
 
@@ -53,7 +53,7 @@ public final class Reader extends Receiver {
      * @return whether it has
      */
     public boolean hasMessageAvailable() {
-        return Waits.call(() -> truth(Abi::stargate_reader_has_message_available));
+        return receives.hasSurplus() || Waits.call(() -> truth(Abi::stargate_reader_has_message_available));
     }
 
     /**
@@ -62,11 +62,11 @@ public final class Reader extends Receiver {
      * @return the messages up to there
      */
     public Stream<Message> untilCaughtUp() {
-        return Stream.of(this).flatMap(reader -> {
+        int characteristics = Spliterator.ORDERED | Spliterator.NONNULL;
+        return StreamSupport.stream(() -> {
             Waits.run(() -> run((arena, pointer, error) -> Abi.stargate_reader_mark_end(pointer, -1, error)));
-            return StreamSupport.stream(
-                    Spliterators.spliteratorUnknownSize(beforeEnd(), Spliterator.ORDERED | Spliterator.NONNULL), false);
-        });
+            return Spliterators.spliteratorUnknownSize(beforeEnd(), characteristics);
+        }, characteristics, false);
     }
 
     private Iterator<Message> beforeEnd() {
@@ -91,9 +91,17 @@ public final class Reader extends Receiver {
 
     /** Returns the next message before the end, null at the end. What is here comes without another thread. */
     private Message receiveBeforeEnd() {
-        List<Message> here = receiveBeforeEnd(0);
-        while (here == null) here = Waits.call(() -> receiveBeforeEnd(1000));
+        List<Message> here = receives.takeSurplus();
+        if (here.isEmpty()) here = receiveBeforeEnd(0);
+        while (here == null) {
+            here = Waits.stoppable(() -> receiveBeforeEnd(1000), this::interrupt);
+            if (here == null && Thread.currentThread().isInterrupted()) throw Waits.interrupted();
+        }
         return here.isEmpty() ? null : here.getFirst();
+    }
+
+    private void interrupt() {
+        run((arena, pointer, error) -> Abi.stargate_reader_interrupt(pointer, error));
     }
 
     /** Returns one message, none at the end, or null when the time is over. */

@@ -34,6 +34,6 @@ public final class ReaderBuilder extends ReaderOptions<ReaderBuilder> {
                 this,
                 (arena, pointer, options, done, data, error) -> Abi.stargate_reader_open_async(
                         pointer, Memory.text(arena, "the topic", topic), options, -1, done, data, MemorySegment.NULL, error),
-                (pointer, registered) -> new Reader(pointer, client.handle, topic, registered));
+                (pointer, registered) -> new Reader(pointer, client, topic, registered));
     }
 }

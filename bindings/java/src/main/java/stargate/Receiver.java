@@ -91,13 +91,13 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
     }
 
     private final Calls calls;
-    private final Receives receives = new Receives(new Source());
+    final Receives receives = new Receives(new Source());
 
     Receiver(
             Functions functions,
             Calls calls,
             MemorySegment pointer,
-            Native client,
+            Client client,
             String what,
             Options.Registered registered) {
         super(functions, pointer, client, what, registered);
@@ -162,7 +162,7 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
     /**
      * Waits for the next message, and returns it with those that have already arrived.
      *
-     * @param max the most to return
+     * @param max the most to return; no more than 10,000 are
      * @param timeout the longest time to wait for the first
      * @return the messages; none if none arrives in time
      */
@@ -189,7 +189,7 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
     /**
      * Receives the next message in the background, with those that have already arrived.
      *
-     * @param max the most to return
+     * @param max the most to return; no more than 10,000 are
      * @return the messages, one at least
      */
     public CompletableFuture<List<Message>> receiveManyAsync(int max) {
@@ -247,11 +247,6 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
         return new MessagePublisher(this, executor);
     }
 
-    /** Gives back messages that a cancelled receive took. */
-    void putBack(List<Message> messages) {
-        receives.putBack(messages);
-    }
-
     /**
      * Runs a handler on every message until this is closed.
      *
@@ -295,9 +290,8 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
     }
 
     private void seek(MessageId position, boolean after) {
-        Waits.run(() -> run((arena, pointer, error) -> calls.seek.call(
-                pointer, Memory.text(arena, "the position", position.toString()), after ? 1 : 0, -1, error)));
-        receives.dropSurplus();
+        seek((arena, pointer, error) -> calls.seek.call(
+                pointer, Memory.text(arena, "the position", position.toString()), after ? 1 : 0, -1, error));
     }
 
     /**
@@ -306,8 +300,14 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
      * @param time the time
      */
     public void seek(Instant time) {
-        Waits.run(() -> run((arena, pointer, error) -> calls.seekTime.call(pointer, time.toEpochMilli(), -1, error)));
-        receives.dropSurplus();
+        seek((arena, pointer, error) -> calls.seekTime.call(pointer, time.toEpochMilli(), -1, error));
+    }
+
+    private void seek(CallWith call) {
+        Waits.run(() -> {
+            run(call);
+            receives.dropSurplus();
+        });
     }
 
     /**
@@ -385,6 +385,6 @@ public abstract sealed class Receiver extends Handle implements Iterable<Message
      */
     public void awaitConnected(Duration timeout) {
         Waits.run(() -> run((arena, pointer, error) ->
-                calls.waitConnected.call(pointer, timeout.toMillis(), error)));
+                calls.waitConnected.call(pointer, Call.millis(timeout), error)));
     }
 }

@@ -47,11 +47,16 @@ final class Receives {
         }
     }
 
+    /** The most messages of one receive, for which the memory is allocated first. */
+    static final int MOST = 10_000;
+
     private final Source source;
     private final ReentrantLock lock = new ReentrantLock();
     private final Deque<Waiting> waiting = new ArrayDeque<>();
     private final Deque<Message> surplus = new ArrayDeque<>();
-    private boolean receiving;
+
+    /** Completes once the receive of C that is under way has put here what it took; null if none is. */
+    private CompletableFuture<Void> receiving;
 
     Receives(Source source) {
         this.source = source;
@@ -62,11 +67,11 @@ final class Receives {
         if (max < 1) {
             throw new StargateException(ErrorKind.INVALID_ARGUMENT, "the number of messages is " + max + ", not 1 or more");
         }
-        Waiting one = new Waiting(max);
+        Waiting one = new Waiting(Math.min(max, MOST));
         lock.lock();
         try {
-            List<Message> here = surplus.isEmpty() ? null : fromSurplus(max);
-            if (here == null && !receiving) here = source.receiveNow(max);
+            List<Message> here = surplus.isEmpty() ? null : fromSurplus(one.max);
+            if (here == null && receiving == null) here = source.receiveNow(one.max);
             if (here != null) return CompletableFuture.completedFuture(here);
             if (timeout != null && !timeout.isPositive()) return CompletableFuture.completedFuture(List.of());
             waiting.add(one);
@@ -98,11 +103,11 @@ final class Receives {
 
     /** Starts the next receive of C, unless one is under way. */
     private void receiveMore() {
-        if (receiving || waiting.isEmpty()) return;
+        if (receiving != null || waiting.isEmpty()) return;
         MemorySegment entry = Callbacks.add((Callbacks.Received) this::received);
         try {
             source.receiveLater(waiting.peek().max, entry);
-            receiving = true;
+            receiving = new CompletableFuture<>();
         } catch (StargateException refused) {
             Callbacks.remove(entry);
             throw refused;
@@ -111,13 +116,16 @@ final class Receives {
 
     private void received(int status, MemorySegment array, long count, MemorySegment error) {
         List<Message> messages = status == Abi.STARGATE_OK ? source.take(array, (int) count) : List.of();
+        CompletableFuture<Void> ended;
         lock.lock();
         try {
-            receiving = false;
+            ended = receiving;
+            receiving = null;
             surplus.addAll(messages);
         } finally {
             lock.unlock();
         }
+        ended.complete(null);
         if (status != Abi.STARGATE_OK && status != Abi.STARGATE_INTERRUPTED && status != Abi.STARGATE_TIMEOUT) {
             Waiting first = nextWaiting();
             if (first != null) first.completeExceptionally(Errors.read(status, error));
@@ -150,7 +158,7 @@ final class Receives {
                 lock.unlock();
             }
             if (failure != null) one.completeExceptionally(failure);
-            else if (!one.complete(some)) putBack(some);
+            else if (!one.complete(some)) addFirst(some);
         }
     }
 
@@ -163,7 +171,13 @@ final class Receives {
         }
     }
 
+    /** Gives back messages, for receives that wait or come later. */
     void putBack(List<Message> messages) {
+        addFirst(messages);
+        deliver();
+    }
+
+    private void addFirst(List<Message> messages) {
         lock.lock();
         try {
             for (Message message : messages.reversed()) surplus.addFirst(message);
@@ -177,11 +191,46 @@ final class Receives {
         boolean idle;
         lock.lock();
         try {
-            idle = waiting.remove(one) && waiting.isEmpty() && receiving;
+            idle = waiting.remove(one) && waiting.isEmpty() && receiving != null;
         } finally {
             lock.unlock();
         }
         if (idle) source.interrupt();
+    }
+
+    /** Tells whether a message is here that was taken for a receive that was cancelled. */
+    boolean hasSurplus() {
+        settle();
+        lock.lock();
+        try {
+            return !surplus.isEmpty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Takes one such message; none if there is none. */
+    List<Message> takeSurplus() {
+        settle();
+        lock.lock();
+        try {
+            return fromSurplus(1);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** If the receive of C serves nobody any more, waits for its end, which comes soon: it may have taken messages. */
+    private void settle() {
+        CompletableFuture<Void> ending;
+        lock.lock();
+        try {
+            if (receiving == null || !waiting.stream().allMatch(Waiting::isDone)) return;
+            ending = receiving.copy(); // an interrupt cancels what it waits for
+        } finally {
+            lock.unlock();
+        }
+        Waits.join(ending);
     }
 
     /** Drops what was taken for receives that were cancelled, as a seek does with what the library holds. */

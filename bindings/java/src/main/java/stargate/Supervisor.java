@@ -6,6 +6,7 @@ import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import stargate.ffi.Abi;
 import stargate.ffi.Call;
@@ -25,10 +26,14 @@ import stargate.ffi.Memory;
  * Supervisor.find("shop").producer("orders").send("one pizza");
  * }</pre>
  *
- * <p>Times in the configuration are milliseconds. Close the supervisor at the end: it closes all that it holds.
+ * <p>Times in the configuration are milliseconds. A supervisor works until it is closed, also if the program keeps no
+ * reference. Close it at the end: it closes all that it holds.
  */
 public final class Supervisor implements AutoCloseable {
-    /** Gives the handle up when the object is collected; the supervisor goes on until it is closed. */
+    /** Those that were started here and not closed, by name: the library ends one whose last handle is given up. */
+    private static final Map<String, Supervisor> STARTED = new ConcurrentHashMap<>();
+
+    /** Gives the handle up when the object is collected. */
     private record Release(MemorySegment pointer) implements Runnable {
         @Override
         public void run() {
@@ -36,9 +41,11 @@ public final class Supervisor implements AutoCloseable {
         }
     }
 
+    private final String name;
     private final MemorySegment pointer;
 
-    private Supervisor(MemorySegment pointer) {
+    private Supervisor(String name, MemorySegment pointer) {
+        this.name = name;
         this.pointer = pointer;
         Handle.CLEANER.register(this, new Release(pointer));
     }
@@ -58,13 +65,22 @@ public final class Supervisor implements AutoCloseable {
          */
         public Supervisor start() {
             Library.load();
-            return Waits.call(() -> with(set -> new Supervisor(Call.handle((arena, out, error) -> {
+            return Waits.call(() -> with(this::open), Supervisor::close);
+        }
+
+        private Supervisor open(Opening set) {
+            MemorySegment pointer = Call.handle((arena, out, error) -> {
                 int status = Log.register(set.options(), error);
                 return status != Abi.STARGATE_OK
                         ? status
                         : Abi.stargate_supervisor_start(
                                 Memory.text(arena, "the configuration", configuration), set.options(), -1, out, error);
-            }))));
+            });
+            // The library has read the configuration, so it is JSON.
+            String name = (String) Json.object(configuration).getOrDefault("name", "default");
+            Supervisor started = new Supervisor(name, pointer);
+            STARTED.put(name, started);
+            return started;
         }
     }
 
@@ -96,8 +112,9 @@ public final class Supervisor implements AutoCloseable {
      */
     public static Supervisor find(String name) {
         Library.load();
-        return new Supervisor(Call.handle((arena, out, error) ->
+        Supervisor found = new Supervisor(name, Call.handle((arena, out, error) ->
                 Abi.stargate_supervisor_find(Memory.text(arena, "the name", name), out, error)));
+        return STARTED.getOrDefault(name, found);
     }
 
     private interface Get {
@@ -119,7 +136,8 @@ public final class Supervisor implements AutoCloseable {
     }
 
     /**
-     * Returns the producer of a topic, as it is now; after a restart it is another one.
+     * Returns the producer of a topic, as it is now; after a restart it is another one. Its sends wait for room, whatever
+     * {@code when_full} is in the configuration.
      *
      * @param topic the topic
      * @return the producer
@@ -240,7 +258,8 @@ public final class Supervisor implements AutoCloseable {
     public void close(Duration timeout) {
         Waits.run(() -> {
             try {
-                Call.run((arena, error) -> Abi.stargate_supervisor_close(pointer, timeout.toMillis(), error));
+                Call.run((arena, error) -> Abi.stargate_supervisor_close(pointer, Call.millis(timeout), error));
+                STARTED.remove(name, this);
             } finally {
                 Reference.reachabilityFence(this);
             }

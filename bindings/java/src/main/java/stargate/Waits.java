@@ -1,11 +1,12 @@
 package stargate;
 
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import stargate.ffi.Callbacks;
 
@@ -25,12 +26,32 @@ final class Waits {
                     "a wait on the callback thread, which is the one that ends it: continue on another thread"
                             + " (thenApplyAsync), or use the asynchronous call");
         }
-        return get(future);
+        return get(future, () -> future.cancel(true));
     }
 
     /** Runs a call that waits on a thread of its own. */
     static <T> T call(Supplier<T> call) {
-        return Callbacks.onLibraryThread() ? call.get() : get(CompletableFuture.supplyAsync(call, BLOCKING));
+        return call(call, unwanted -> {});
+    }
+
+    /** Runs a call that waits on a thread of its own; {@code unwanted} gets what it returns after an interrupt. */
+    static <T> T call(Supplier<T> call, Consumer<T> unwanted) {
+        if (Callbacks.onLibraryThread()) return call.get();
+        CompletableFuture<T> future = new CompletableFuture<>();
+        BLOCKING.execute(() -> {
+            try {
+                T result = call.get();
+                if (!future.complete(result)) unwanted.accept(result);
+            } catch (Throwable failure) {
+                future.completeExceptionally(failure);
+            }
+        });
+        return get(future, () -> future.cancel(true));
+    }
+
+    /** Runs a call that waits on a thread of its own; {@code stop} ends it soon, whatever it then returns. */
+    static <T> T stoppable(Supplier<T> call, Runnable stop) {
+        return Callbacks.onLibraryThread() ? call.get() : get(CompletableFuture.supplyAsync(call, BLOCKING), stop);
     }
 
     /** Runs a call that waits, without a result, on a thread of its own. */
@@ -41,16 +62,29 @@ final class Waits {
         });
     }
 
-    private static <T> T get(Future<T> future) {
+    /** Waits to the end of a future, which an interrupt brings about with {@code stop}. */
+    private static <T> T get(CompletableFuture<T> future, Runnable stop) {
+        boolean interrupted = false;
         try {
-            return future.get();
-        } catch (InterruptedException interrupted) {
-            future.cancel(true);
-            Thread.currentThread().interrupt();
-            throw new StargateException(ErrorKind.INTERRUPTED, "the thread was interrupted");
+            while (true) {
+                try {
+                    return future.get();
+                } catch (InterruptedException now) {
+                    interrupted = true;
+                    stop.run();
+                }
+            }
+        } catch (CancellationException stopped) {
+            throw interrupted();
         } catch (ExecutionException failed) {
             throw thrown(failed.getCause());
+        } finally {
+            if (interrupted) Thread.currentThread().interrupt();
         }
+    }
+
+    static StargateException interrupted() {
+        return new StargateException(ErrorKind.INTERRUPTED, "the thread was interrupted");
     }
 
     private static RuntimeException thrown(Throwable cause) {

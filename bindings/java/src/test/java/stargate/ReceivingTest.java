@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -48,6 +49,34 @@ class ReceivingTest extends WithMock {
         }
     }
 
+    /** There is memory for each message that is asked for. */
+    @Test
+    void noReceiveAsksForMoreThanThereCanBe() {
+        List<Integer> asked = new ArrayList<>();
+        Receives receives = new Receives(new Receives.Source() {
+            @Override
+            public List<Message> receiveNow(int max) {
+                asked.add(max);
+                return null;
+            }
+
+            @Override
+            public void receiveLater(int max, MemorySegment entry) {
+                asked.add(max);
+            }
+
+            @Override
+            public void interrupt() {}
+
+            @Override
+            public List<Message> take(MemorySegment messages, int count) {
+                return List.of();
+            }
+        });
+        receives.receive(Integer.MAX_VALUE, null);
+        assertEquals(List.of(10_000, 10_000), asked);
+    }
+
     @Test
     void whatTimedOutOrWasCancelledLosesNothingAndKeepsTheOrder() throws Exception {
         try (Consumer consumer = consumer()) {
@@ -87,6 +116,67 @@ class ReceivingTest extends WithMock {
             }
             mock.publish("orders", "m0");
             assertEquals("m0", consumer.receive().text());
+        }
+    }
+
+    @Test
+    void anInterruptThatComesWithTheResultLosesNothing() {
+        CompletableFuture<String> both = new CompletableFuture<>() {
+            @Override
+            public String get() throws InterruptedException, java.util.concurrent.ExecutionException {
+                if (complete("here")) throw new InterruptedException();
+                return super.get();
+            }
+        };
+        assertEquals("here", Waits.join(both));
+        assertTrue(Thread.interrupted());
+    }
+
+    @Test
+    void anInterruptOfTheStreamLosesNothing() throws Exception {
+        publish(2);
+        mock.fault("receive", "orders", "delay:500");
+        try (Reader reader = client.reader("orders").startingMessage(MessageId.EARLIEST).open()) {
+            CompletableFuture<Object> end = new CompletableFuture<>();
+            Thread reads = Thread.ofPlatform().start(() -> {
+                try {
+                    end.complete(reader.untilCaughtUp().toList());
+                } catch (StargateException interrupted) {
+                    end.complete(interrupted.kind() + " " + Thread.interrupted());
+                }
+            });
+            Thread.sleep(200);
+            reads.interrupt();
+            assertEquals("INTERRUPTED true", end.get(200, TimeUnit.MILLISECONDS));
+            assertEquals(numbered(2), texts(reader.untilCaughtUp().toList()));
+        }
+    }
+
+    @Test
+    void theStreamHasWhatACancelledReceiveTook() throws Exception {
+        try (Reader reader = client.reader("orders").startingMessage(MessageId.EARLIEST).open();
+                Producer producer = client.producer("others").open()) {
+            CompletableFuture<Message> cancelled = reader.receiveAsync();
+            CompletableFuture<Void> held = new CompletableFuture<>();
+            mock.fault("send", "others", "delay:100");
+            producer.sendAsync("x").thenRun(() -> {
+                held.complete(null); // what is received now waits for this thread
+                java.util.concurrent.locks.LockSupport.parkNanos(500_000_000);
+            });
+            held.join();
+            publish(1);
+            Thread.sleep(100);
+            assertTrue(cancelled.cancel(true));
+            assertEquals(numbered(1), texts(reader.untilCaughtUp().toList()));
+        }
+    }
+
+    @Test
+    void theStreamTakesWhatIsAskedFor() {
+        publish(3);
+        try (Reader reader = client.reader("orders").startingMessage(MessageId.EARLIEST).open()) {
+            assertEquals("m0", reader.untilCaughtUp().iterator().next().text());
+            assertEquals("m1", reader.receive(Duration.ofSeconds(1)).orElseThrow().text());
         }
     }
 

@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -106,6 +108,46 @@ class SendingTest extends WithMock {
             mock.await("send", "orders", 2, SOON);
             mock.dropConnections("orders"); // both are sent again, and stored
         }
+    }
+
+    /** Messages with replication have a call of C of their own. */
+    @Test
+    void aMessageThatStaysHereIsAcceptedAsOthersAre() {
+        try (Producer producer = client.producer("orders").maxPendingMsg(2).open()) {
+            for (int n = 0; n < 20; n++) {
+                byte[] payload = {(byte) n};
+                OutgoingMessage message = OutgoingMessage.of(payload);
+                producer.sendAsync(n % 3 == 0 ? message : message.disableReplication());
+                payload[0] = -1; // a send has copied it
+            }
+            producer.flush(SOON);
+            var stored = mock.messages("orders");
+            for (int n = 0; n < 20; n++) assertEquals(n, stored.get(n).data()[0]);
+        }
+        mock.fault("send", "full", "no-receipt");
+        try (Producer producer = client.producer("full").maxPendingMsg(1).whenFull(WhenFull.FAIL).open()) {
+            producer.sendAsync(OutgoingMessage.of("a").disableReplication());
+            var full = assertThrows(StargateException.class,
+                    () -> producer.sendAsync(OutgoingMessage.of("b").disableReplication()));
+            assertEquals(ErrorKind.QUEUE_FULL, full.kind());
+            mock.await("send", "full", 1, SOON);
+            mock.dropConnections("full");
+        }
+    }
+
+    @Test
+    void aTimeBelowZeroIsNoTime() {
+        mock.fault("send", "orders", "no-receipt");
+        Producer producer = client.producer("orders").open();
+        producer.sendAsync("a");
+        for (int millis = -1; millis >= -2; millis--) {
+            Duration none = Duration.ofMillis(millis);
+            var late = assertThrows(ExecutionException.class, () -> producer.flushAsync(none).get(5, TimeUnit.SECONDS));
+            assertEquals(ErrorKind.TIMEOUT, ((StargateException) late.getCause()).kind());
+        }
+        mock.await("send", "orders", 1, SOON);
+        mock.dropConnections("orders");
+        producer.close(ChronoUnit.FOREVER.getDuration());
     }
 
     @Test
