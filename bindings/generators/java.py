@@ -292,10 +292,19 @@ def java_name(name: str) -> str:
     return name[0] + camel(name)[1:]
 
 
+JAVA_WORDS: Words = [
+    (r"`reconsume_later`", "`reconsumeLater`"),
+    (r"`?stargate_error_broker_text`?", "{@link StargateException#brokerText}"),
+    (r"is STARGATE_BUSY", "fails with {@link ErrorKind#BUSY}"),
+    (r"`?STARGATE_(\w+)`?", r"{@link ErrorKind#\1}"),
+]
+
+
 def java_words(text: str) -> str:
-    """The words of a page, with the names that options have in Java."""
-    keys = {option.key for option in options()}
-    return re.sub(r"`(\w+)`", lambda found: f"`{java_name(found[1])}`" if found[1] in keys else found[0], text)
+    """The words of a page, with the names that options and errors have in Java."""
+    keys = "|".join(option.key for option in options())
+    named = (rf"(?<!the variable )`({keys})`", lambda found: f"`{java_name(found[1])}`")
+    return reworded(text, [named, *JAVA_WORDS])
 
 
 def java_options(type_: str) -> str:
@@ -315,10 +324,13 @@ def java_options(type_: str) -> str:
         legal += f" The default is `{option.default}`." if option.default else ""
         name = java_name(option.key)
         doc = java_doc(java_words(option.doc) + legal, "    ").removesuffix("\n     */")
-        methods.append(
+        # A file may be given in place of its path.
+        values = [value, "String"] if value == "Path" and "data:" in option.doc else [value]
+        methods += [
             f"{doc}\n     *\n     * @param {name} the value\n     * @return this\n     */\n"
-            f'    public B {name}({value} {name}) {{\n        return option("{option.key}", {name});\n    }}\n'
-        )
+            f'    public B {name}({of} {name}) {{\n        return option("{option.key}", {name});\n    }}\n'
+            for of in values
+        ]
     return f"""// {JAVA_NOTICE}
 package stargate;
 
@@ -349,7 +361,7 @@ def java_choice(option: Option) -> str:
 
 def java_kinds() -> str:
     """ErrorKind.java."""
-    kinds = [(f"{short(c['name'])}({c['value']})", c["doc"]) for c in group("status") if c["value"]]
+    kinds = [(f"{short(c['name'])}({c['value']})", java_words(c["doc"])) for c in group("status") if c["value"]]
     kinds.append(("UNKNOWN(Integer.MIN_VALUE)", "A kind that this version does not know; a fault."))
     body = """
     private final int code;
@@ -385,7 +397,7 @@ def java_kinds() -> str:
 
 def java_states() -> str:
     """ConnectionState.java, in the order of the numbers."""
-    states = [(short(c["name"]), c["doc"]) for c in sorted(group("state"), key=lambda c: c["value"])]
+    states = [(short(c["name"]), java_words(c["doc"])) for c in sorted(group("state"), key=lambda c: c["value"])]
     return java_enum("ConnectionState", "The state of a connection.", states)
 
 
@@ -448,7 +460,7 @@ JAVA_ADMIN = {
     "limit": ("long", "the limit"),
     "entries": ("long", "the number of entries"),
     "nth": ("long", "the number, from 1"),
-    "max": ("int", "the most messages to return"),
+    "max": ("int", "the most messages to return; no more than 10,000 are"),
     "time_ms": ("Instant", "the time"),
     "older_than_seconds": ("Duration", "the age"),
     "ttl_seconds": ("Duration", "the age"),
@@ -477,12 +489,17 @@ JAVA_ADMIN_WORDS: Words = [
     (r"`allowed_clusters`", "`allowedClusters`"),
     (r"`(time_ms|older_than_seconds|ttl_seconds)`", "the time"),
     (r"\bNULL\b", "null"),
+    (r"Enables \(1\) or disables \(0\)", "Enables or disables"),
+    (r"`persistent` 0", "`persistent` false"),
+    (r"`after` 1", "`after` true"),
+    *JAVA_WORDS,
 ]  # fmt: skip
 
 
 def java_admin_method(function: Item) -> str:
     """A method of Admin."""
     name = java_name(function["name"].removeprefix("stargate_admin_"))
+    doc = function["doc"].split("\n\nThread-safe")[0].replace("\n", " ")
     listed, passed, params = [], [], []
     result, returns, words = "run", "void", ""
     for parameter in function["parameters"][1:]:
@@ -494,18 +511,17 @@ def java_admin_method(function: Item) -> str:
         elif key in {"out", "out_count", "error"}:
             passed.append({"out_count": "count"}.get(key, key))
             if key == "out":
-                result, returns, words = java_admin_result(function["name"], type_)
+                result, returns, words = java_admin_result(function["name"], type_, doc)
         else:
             java_key = {"namespace_name": "namespace"}.get(key, java_name(re.sub("_(ms|seconds)$", "", key)))
             of, said = JAVA_ADMIN[key]
             listed.append(f"{of} {java_key}")
             params.append(f"     * @param {java_key} {said}\n")
             plain = said.split(",")[0].replace('"', "").split(" {@")[0]
-            passed.append(JAVA_PASSED.get(of, "{name}").format(name=java_key, words=plain))
-    doc = function["doc"].split("\n\nThread-safe")[0].replace("\n", " ")
+            passed.append("most" if key == "max" else JAVA_PASSED.get(of, "{name}").format(name=java_key, words=plain))
     head = java_doc(reworded(doc, JAVA_ADMIN_WORDS), "    ").removesuffix("\n     */")
     tags = "".join(params) + (f"     * @return {words}\n" if words else "")
-    lambda_ = {"run": "arena, client, error", "messages": "arena, client, out, count, error"}
+    lambda_ = {"run": "arena, client, error", "messages": "arena, client, most, out, count, error"}
     maximum = "max, " if result == "messages" else ""
     call = f"{result}({maximum}({lambda_.get(result, 'arena, client, out, error')}) -> Abi.{function['name']}(\n"
     call += f"                client, {', '.join(passed)}))"
@@ -518,10 +534,11 @@ def java_admin_method(function: Item) -> str:
     )  # fmt: skip
 
 
-def java_admin_result(name: str, type_: str) -> tuple[str, str, str]:
+def java_admin_result(name: str, type_: str, doc: str) -> tuple[str, str, str]:
     """How a result is read, its type, and its words."""
     if type_ == "stargate_strings **":
-        return "texts", "List<String>", "the names or ids"
+        listed = re.search(r"Returns (the (full )?(names|ids)) of", doc)
+        return "texts", "List<String>", listed[1] if listed else "the names"
     if type_ == "stargate_message **":
         return "messages", "List<Message>", "the messages"
     if type_ == "int32_t *":

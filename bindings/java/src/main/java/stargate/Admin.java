@@ -20,7 +20,7 @@ public final class Admin extends AdminCalls {
     /**
      * Returns the names of the clusters that this one knows, its own included.
      *
-     * @return the names or ids
+     * @return the names
      */
     public List<String> clusters() {
         return texts((arena, client, out, error) -> Abi.stargate_admin_clusters(
@@ -48,7 +48,7 @@ public final class Admin extends AdminCalls {
     /**
      * Returns the names of the tenants.
      *
-     * @return the names or ids
+     * @return the names
      */
     public List<String> tenants() {
         return texts((arena, client, out, error) -> Abi.stargate_admin_tenants(
@@ -123,7 +123,7 @@ public final class Admin extends AdminCalls {
      * one answer, however many there are.
      *
      * @param tenant the tenant
-     * @return the names or ids
+     * @return the names
      */
     public List<String> namespaces(String tenant) {
         return texts((arena, client, out, error) -> Abi.stargate_admin_namespaces(
@@ -236,8 +236,7 @@ public final class Admin extends AdminCalls {
     }
 
     /**
-     * Enables (1) or disables (0) deduplication: the broker drops messages that a producer sent
-     * before.
+     * Enables or disables deduplication: the broker drops messages that a producer sent before.
      *
      * @param namespace the namespace, as tenant/namespace
      * @param enabled whether it is on
@@ -287,13 +286,13 @@ public final class Admin extends AdminCalls {
     }
 
     /**
-     * Returns the full names of the persistent topics of a namespace, or with {@code persistent} 0
-     * of the non-persistent ones. Each partition is listed by itself, in no order. The broker sends
-     * them in one answer, however many there are.
+     * Returns the full names of the persistent topics of a namespace, or with {@code persistent}
+     * false of the non-persistent ones. Each partition is listed by itself, in no order. The broker
+     * sends them in one answer, however many there are.
      *
      * @param namespace the namespace, as tenant/namespace
      * @param persistent whether persistent topics are meant
-     * @return the names or ids
+     * @return the full names
      */
     public List<String> topics(String namespace, boolean persistent) {
         return texts((arena, client, out, error) -> Abi.stargate_admin_topics(
@@ -305,7 +304,7 @@ public final class Admin extends AdminCalls {
      *
      * @param namespace the namespace, as tenant/namespace
      * @param persistent whether persistent topics are meant
-     * @return the names or ids
+     * @return the full names
      */
     public List<String> partitionedTopics(String namespace, boolean persistent) {
         return texts((arena, client, out, error) -> Abi.stargate_admin_partitioned_topics(
@@ -383,7 +382,7 @@ public final class Admin extends AdminCalls {
 
     /**
      * Deletes a topic with all its partitions, messages and subscriptions. A topic with connected
-     * clients is STARGATE_BUSY, unless {@code force} disconnects them.
+     * clients fails with {@link ErrorKind#BUSY}, unless {@code force} disconnects them.
      *
      * @param topic the topic
      * @param force whether what is connected is disconnected
@@ -398,7 +397,7 @@ public final class Admin extends AdminCalls {
      * the topic, or of each of its partitions.
      *
      * @param topic the topic
-     * @return the names or ids
+     * @return the ids
      */
     public List<String> terminateTopic(String topic) {
         return texts((arena, client, out, error) -> Abi.stargate_admin_terminate_topic(
@@ -452,7 +451,7 @@ public final class Admin extends AdminCalls {
      * Returns the names of the subscriptions of a topic, of all its partitions together.
      *
      * @param topic the topic
-     * @return the names or ids
+     * @return the names
      */
     public List<String> subscriptions(String topic) {
         return texts((arena, client, out, error) -> Abi.stargate_admin_subscriptions(
@@ -461,7 +460,7 @@ public final class Admin extends AdminCalls {
 
     /**
      * Creates a subscription that starts at {@code position}: "earliest", "latest" or a message id,
-     * with {@code after} 1 after that message.
+     * with {@code after} true after that message.
      *
      * @param topic the topic
      * @param subscription the subscription
@@ -488,8 +487,8 @@ public final class Admin extends AdminCalls {
     }
 
     /**
-     * Deletes a subscription. One with consumers is STARGATE_BUSY, unless {@code force} disconnects
-     * them.
+     * Deletes a subscription. One with consumers fails with {@link ErrorKind#BUSY}, unless {@code
+     * force} disconnects them.
      *
      * @param topic the topic
      * @param subscription the subscription
@@ -502,8 +501,8 @@ public final class Admin extends AdminCalls {
 
     /**
      * Moves a subscription to {@code position}: "earliest", "latest" or a message id, with {@code
-     * after} 1 after that message. Its consumers reconnect by themselves. Batches are indivisible:
-     * a seek to any message in one starts at its first.
+     * after} true after that message. Its consumers reconnect by themselves. Batches are
+     * indivisible: a seek to any message in one starts at its first.
      *
      * @param topic the topic
      * @param subscription the subscription
@@ -643,12 +642,12 @@ public final class Admin extends AdminCalls {
      *
      * @param topic the topic
      * @param messageId the message
-     * @param max the most messages to return
+     * @param max the most messages to return; no more than 10,000 are
      * @return the messages
      */
     public List<Message> readEntry(String topic, MessageId messageId, int max) {
-        return messages(max, (arena, client, out, count, error) -> Abi.stargate_admin_read_entry(
-                client, text(arena, "the topic", topic), text(arena, "the message", messageId.toString()), -1, max, out, count, error));
+        return messages(max, (arena, client, most, out, count, error) -> Abi.stargate_admin_read_entry(
+                client, text(arena, "the topic", topic), text(arena, "the message", messageId.toString()), -1, most, out, count, error));
     }
 
     /**
@@ -658,12 +657,12 @@ public final class Admin extends AdminCalls {
      * @param topic the topic
      * @param start "earliest" or "latest"
      * @param nth the number, from 1
-     * @param max the most messages to return
+     * @param max the most messages to return; no more than 10,000 are
      * @return the messages
      */
     public List<Message> examineMessage(String topic, String start, long nth, int max) {
-        return messages(max, (arena, client, out, count, error) -> Abi.stargate_admin_examine_message(
-                client, text(arena, "the topic", topic), text(arena, "earliest or latest", start), nth, -1, max, out, count, error));
+        return messages(max, (arena, client, most, out, count, error) -> Abi.stargate_admin_examine_message(
+                client, text(arena, "the topic", topic), text(arena, "earliest or latest", start), nth, -1, most, out, count, error));
     }
 
     /**
@@ -672,12 +671,12 @@ public final class Admin extends AdminCalls {
      *
      * @param topic the topic
      * @param subscription the subscription
-     * @param max the most messages to return
+     * @param max the most messages to return; no more than 10,000 are
      * @return the messages
      */
     public List<Message> peek(String topic, String subscription, int max) {
-        return messages(max, (arena, client, out, count, error) -> Abi.stargate_admin_peek(
-                client, text(arena, "the topic", topic), text(arena, "the subscription", subscription), -1, max, out, count, error));
+        return messages(max, (arena, client, most, out, count, error) -> Abi.stargate_admin_peek(
+                client, text(arena, "the topic", topic), text(arena, "the subscription", subscription), -1, most, out, count, error));
     }
 
     /**
@@ -688,12 +687,12 @@ public final class Admin extends AdminCalls {
      * @param topic the topic
      * @param subscription the subscription
      * @param nth the number, from 1
-     * @param max the most messages to return
+     * @param max the most messages to return; no more than 10,000 are
      * @return the messages
      */
     public List<Message> peekEntry(String topic, String subscription, long nth, int max) {
-        return messages(max, (arena, client, out, count, error) -> Abi.stargate_admin_peek_entry(
-                client, text(arena, "the topic", topic), text(arena, "the subscription", subscription), nth, -1, max, out, count, error));
+        return messages(max, (arena, client, most, out, count, error) -> Abi.stargate_admin_peek_entry(
+                client, text(arena, "the topic", topic), text(arena, "the subscription", subscription), nth, -1, most, out, count, error));
     }
 
     /**

@@ -31,7 +31,7 @@ abstract sealed class AdminCalls permits Admin {
     }
 
     interface WithMessages {
-        int run(Arena arena, MemorySegment client, MemorySegment out, MemorySegment count, MemorySegment error);
+        int run(Arena arena, MemorySegment client, int most, MemorySegment out, MemorySegment count, MemorySegment error);
     }
 
     /**
@@ -127,9 +127,10 @@ abstract sealed class AdminCalls permits Admin {
     final List<Message> messages(int max, WithMessages call) {
         return call(() -> {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment array = arena.allocate(ADDRESS, Math.max(1, max));
+                int most = Math.clamp(max, 0, Receives.MOST);
+                MemorySegment array = arena.allocate(ADDRESS, Math.max(1, most));
                 MemorySegment count = arena.allocate(JAVA_LONG);
-                Call.run((inner, error) -> call.run(inner, client.handle.pointer, array, count, error));
+                Call.run((inner, error) -> call.run(inner, client.handle.pointer, most, array, count, error));
                 return NativeMessages.takeCopies(array, (int) count.get(JAVA_LONG, 0));
             }
         });

@@ -114,6 +114,18 @@ public abstract class ConnectionOptions<B extends ConnectionOptions<B>> extends 
     }
 
     /**
+     * The JSON file with {@code client_id} and {@code client_secret} that Pulsar's own clients
+     * take: a path, {@code file:///path} or {@code data:application/json;base64,...}. The client
+     * reads it again at each fetch of a token.
+     *
+     * @param oauth2KeyFile the value
+     * @return this
+     */
+    public B oauth2KeyFile(String oauth2KeyFile) {
+        return option("oauth2_key_file", oauth2KeyFile);
+    }
+
+    /**
      * The client id, instead of {@code oauth2KeyFile}. Legal is a text that is not empty.
      *
      * @param oauth2ClientId the value
@@ -367,7 +379,7 @@ public abstract class ConnectionOptions<B extends ConnectionOptions<B>> extends 
     /**
      * Hosts to reach without the proxy, separated by commas: domains, addresses and networks such
      * as {@code 10.0.0.0/8}, each with an optional {@code :port}, or {@code *}. When not given, and
-     * {@code proxy} is {@code env}, the variable {@code noProxy} applies. Legal is domains,
+     * {@code proxy} is {@code env}, the variable {@code no_proxy} applies. Legal is domains,
      * addresses or networks, separated by commas.
      *
      * @param noProxy the value

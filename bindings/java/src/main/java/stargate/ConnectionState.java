@@ -32,7 +32,7 @@ public enum ConnectionState {
 
     /**
      * Connected, but the server delivers nothing: it waits for acknowledgements, or stopped at a
-     * message without a value (then the error is {@code STARGATE_BROKER}).
+     * message without a value (then the error is {@link ErrorKind#BROKER}).
      */
     STALLED;
 }

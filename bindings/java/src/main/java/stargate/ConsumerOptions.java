@@ -79,7 +79,7 @@ public abstract class ConsumerOptions<B extends ConsumerOptions<B>> extends Rece
     }
 
     /**
-     * Also consume a retry letter topic, to which {@code reconsume_later} sends messages to be
+     * Also consume a retry letter topic, to which {@code reconsumeLater} sends messages to be
      * redelivered later. Needs a shared or key_shared subscription of one topic. The default is
      * {@code false}.
      *

@@ -66,7 +66,8 @@ public enum ErrorKind {
     TOO_BIG(-8),
 
     /**
-     * The broker refused or failed the operation; its own words are in stargate_error_broker_text.
+     * The broker refused or failed the operation; its own words are in {@link
+     * StargateException#brokerText}.
      */
     BROKER(-9),
 

@@ -26,9 +26,9 @@ import java.util.Map;
  * @param permits Gauge: in pull mode, messages requested and not delivered yet.
  * @param queued Gauge: received messages that wait for the application.
  * @param queuedBytes Gauge: the bytes of their frames.
- * @param retryLetters Copies of messages stored in the retry letter topic by {@code reconsume_later}.
+ * @param retryLetters Copies of messages stored in the retry letter topic by {@code reconsumeLater}.
  * @param deadLetters Copies stored in the dead letter topic after too many calls of
- *     {@code reconsume_later}. Those that the server stores there itself are not counted.
+ *     {@code reconsumeLater}. Those that the server stores there itself are not counted.
  * @param handlerErrors Handlers that failed: an error, an exception or a panic.
  * @param stalls How often the server's window was full of messages that the application holds
  *     unacknowledged.

@@ -5,17 +5,22 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import stargate.ffi.Abi;
 import stargate.ffi.Callbacks;
+import stargate.ffi.Errors;
 import stargate.testing.MockBroker;
 
 class ClientTest extends WithMock {
@@ -134,6 +139,46 @@ class ClientTest extends WithMock {
     }
 
     @Test
+    void whatIsOpenKeepsItsClient() throws Exception {
+        try (MockBroker guarded = MockBroker.builder().token("secret").start();
+                Producer producer = Client.builder(guarded.url()).token(() -> "secret")
+                        .backoffMin(Duration.ofMillis(10)).build().producer("orders").open()) {
+            for (int n = 0; n < 10; n++) {
+                System.gc();
+                Thread.sleep(20);
+            }
+            guarded.fault("send", "orders", "delay:200");
+            guarded.dropConnections("orders");
+            CompletableFuture<MessageId> sent = producer.sendAsync("x");
+            producer.flush(SOON);
+            assertTrue(sent.isDone() && sent.join() != null);
+        }
+    }
+
+    @Test
+    void aKeyFileMayBeText() {
+        try (MockBroker issuer = MockBroker.builder().oauth2("till", "secret").start()) {
+            String secrets = "{\"client_id\": \"till\", \"client_secret\": \"secret\"}";
+            String file = Base64.getEncoder().encodeToString(secrets.getBytes());
+            try (Client till = Client.builder(issuer.url()).oauth2IssuerUrl(issuer.oauth2IssuerUrl())
+                    .oauth2KeyFile("data:application/json;base64," + file).build()) {
+                till.producer("orders").open().send("x");
+            }
+        }
+    }
+
+    @Test
+    void wordsAreEnglishInEveryLocale() {
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.of("tr"));
+        try {
+            assertEquals("timeout", Errors.read(Abi.STARGATE_TIMEOUT, MemorySegment.NULL).getMessage());
+        } finally {
+            Locale.setDefault(before);
+        }
+    }
+
+    @Test
     void aHandlerKeepsItsConsumer() throws Exception {
         client.consumer("orders", "billing").open().listen(message -> Outcome.ACK);
         for (int n = 0; n < 5; n++) {
@@ -179,7 +224,9 @@ class ClientTest extends WithMock {
         admin.createSubscription("orders", "audit", MessageId.EARLIEST, false);
         mock.publish("orders", "m0");
         assertEquals(List.of("audit"), admin.subscriptions("orders"));
-        assertEquals("m0", admin.peek("orders", "audit", 5).getFirst().text());
+        assertEquals("m0", admin.peek("orders", "audit", Integer.MAX_VALUE).getFirst().text());
+        var negative = assertThrows(StargateException.class, () -> admin.peek("orders", "audit", -1));
+        assertEquals(ErrorKind.INVALID_ARGUMENT, negative.kind());
         assertEquals(admin.lastMessageId("orders"), mock.messages("orders").getFirst().id());
         assertTrue(admin.walkTopics("public").contains("persistent://public/default/orders"), admin.walkTopics(null).toString());
         assertEquals(200, admin.request("GET", "clusters", null).status());

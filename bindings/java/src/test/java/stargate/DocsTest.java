@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,6 +65,19 @@ class DocsTest extends WithMock {
         assertEquals(0, process.exitValue(), said);
         assertFalse(said.contains("restricted method") || said.contains("never closed"), said);
         return printed;
+    }
+
+    @Test
+    void theJavadocHasNoWordsOfC() throws Exception {
+        Pattern words = Pattern.compile("STARGATE_|stargate_|reconsume_later|noProxy} applies|\\([01]\\)|} [01]\\b");
+        try (Stream<Path> files = Files.list(Path.of("src/main/java/stargate"))) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                for (String line : Files.readAllLines(file)) {
+                    boolean found = line.strip().startsWith("* ") && words.matcher(line).find();
+                    assertFalse(found, file + ": " + line);
+                }
+            }
+        }
     }
 
     @Execution(ExecutionMode.CONCURRENT)

@@ -2,6 +2,7 @@ package stargate.ffi;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Locale;
 import stargate.ErrorKind;
 import stargate.StargateException;
 
@@ -42,6 +43,6 @@ public final class Errors {
     }
 
     private static String words(int status) {
-        return Memory.text(Abi.stargate_status_name(status)).replaceFirst("^STARGATE_", "").toLowerCase().replace('_', ' ');
+        return Memory.text(Abi.stargate_status_name(status)).replaceFirst("^STARGATE_", "").toLowerCase(Locale.ROOT).replace('_', ' ');
     }
 }

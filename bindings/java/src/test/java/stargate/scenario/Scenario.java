@@ -246,7 +246,7 @@ public final class Scenario {
         });
         return builder.onStateChange(change -> {
             synchronized (named.states) {
-                named.states.add(change.state().name().toLowerCase());
+                named.states.add(change.state().name().toLowerCase(java.util.Locale.ROOT));
                 named.states.notifyAll();
             }
         });

@@ -14,7 +14,7 @@ final class Transcript {
     private Transcript() {}
 
     static String kind(ErrorKind kind) {
-        return kind.name().toLowerCase();
+        return kind.name().toLowerCase(java.util.Locale.ROOT);
     }
 
     static String error(StargateException error) {
