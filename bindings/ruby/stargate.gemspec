@@ -11,7 +11,7 @@ Gem::Specification.new do |spec|
   spec.authors = ["The stargate authors"]
   spec.license = "Apache-2.0"
   spec.required_ruby_version = ">= 3.1"
-  spec.files = Dir.chdir(__dir__) { Dir["lib/**/*.rb", "sig/**/*.rbs", "examples/*.rb", "README.md"] }
+  spec.files = Dir.chdir(__dir__) { Dir["lib/**/*.rb", "sig/**/*.{rbs,yaml}", "examples/*.rb", "README.md"] }
   spec.metadata = { "rubygems_mfa_required" => "true", "allowed_push_host" => "https://rubygems.invalid" }
   spec.add_dependency "ffi", "~> 1.15"
 end

@@ -2,6 +2,7 @@
 
 require "logger"
 require "minitest/autorun"
+require "minitest/mock"
 require "timeout"
 require_relative "../lib/stargate/testing"
 
@@ -35,6 +36,11 @@ class BrokerTest < Minitest::Test
 
   def now
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  # The next of a Queue.
+  def popped(queue)
+    Timeout.timeout(10) { queue.pop }
   end
 
   # Waits until nothing is connected to the broker.

@@ -86,11 +86,107 @@ class TestHandlers < BrokerTest
     assert_same(consumer, consumer.join(timeout: 0))
   end
 
-  def test_a_handler_may_close_its_consumer
-    consumer = client.consumer("orders", "billing", **OPTIONS)
-    consumer.listen { consumer.close }
+  ORDERINGS = [{ processors: 1 }, { processors: 2, ordering: :key }].freeze
+
+  def test_after_a_close_no_handler_gets_a_message_that_waits
+    ORDERINGS.each_with_index do |ordering, number|
+      started = Thread::Queue.new
+      consumer = client.consumer("orders#{number}", "billing", **ordering, **OPTIONS)
+      client.producer("orders#{number}").send_many([{ payload: "a", key: "k" }] * 50)
+      consumer.listen { (started << 1) && sleep(0.2) }
+      started.pop
+      assert_at_once { assert_nil(consumer.close) }
+      assert_equal([0, 49], [started.size, broker.backlog("orders#{number}", "billing")])
+    end
+  end
+
+  def test_a_handler_may_close_its_consumer_and_its_message_is_acknowledged
+    ORDERINGS.each_with_index do |ordering, number|
+      calls = Thread::Queue.new
+      consumer = client.consumer("orders#{number}", "billing", **ordering, **OPTIONS)
+      client.producer("orders#{number}").send_many([{ payload: "a", key: "k" }] * 50)
+      consumer.listen do
+        sleep(0.2) # the messages that follow wait
+        calls << consumer.close
+      end
+      assert_at_once { assert_same(consumer, consumer.join) }
+      assert_nil(calls.pop)
+      assert_equal([true, 0, 49], [consumer.closed?, calls.size, broker.backlog("orders#{number}", "billing")])
+    end
+  end
+
+  def test_handlers_may_close_their_client_at_once
+    other = Stargate::Client.new(broker.url)
+    consumers = %w[orders returns].map { |topic| other.consumer(topic, "billing", processors: 2, **OPTIONS) }
+    met = Thread::Queue.new
+    consumers.each do |consumer|
+      consumer.listen do
+        met << 1
+        sleep(0.01) while met.size < 4
+        consumer == consumers[0] ? other.close : consumer.close
+      end
+    end
+    %w[orders returns].each { |topic| client.producer(topic).send_many(%w[a b]) }
+    assert_at_once { consumers.each(&:join) }
+    assert_equal([true, 0, 0], [other.closed?, *%w[orders returns].map { |topic| broker.backlog(topic, "billing") }])
+  end
+
+  FAILURES = {
+    "not implemented" => -> { raise NotImplementedError }, "no library" => -> { require "stargate/no/such/file" },
+    "too deep" => -> { (deeper = -> { deeper.call + 1 }).call }, "no memory" => -> { raise NoMemoryError },
+    "an assertion" => -> { raise Minitest::Assertion }, "no delay" => -> { Stargate.reconsume_later("soon") }
+  }.freeze
+
+  def test_no_exception_ends_a_processor
+    consumer = client.consumer("orders", "billing", enable_retry: true, **OPTIONS)
+    _, err = capture_io do
+      consumer.listen { |message| FAILURES[message.payload].call if message.redelivery_count.zero? }
+      client.producer("orders").send_many(FAILURES.keys)
+      until_equal(0) { consumer.backlog }
+    end
+    assert_equal(FAILURES.size, err.scan("a callback failed").size)
+    assert_nil(consumer.join(timeout: 0))
+  end
+
+  def test_no_exception_ends_the_thread_of_blocks
+    producer = client.producer("orders")
+    seen = Thread::Queue.new
+    _, err = capture_io do
+      producer.send_async("a") { raise NotImplementedError }
+      producer.send_async("b") { seen << 1 }
+      assert_equal(1, popped(seen))
+    end
+    assert_match(/NotImplementedError/, err)
+  end
+
+  def test_the_message_of_a_processor_that_is_killed_is_redelivered
+    ORDERINGS.each_with_index do |ordering, number|
+      seen = Thread::Queue.new
+      consumer = client.consumer("orders#{number}", "billing", **OPTIONS, **ordering, processors: 2)
+      consumer.listen do |message|
+        Thread.current.kill if message.payload == "kill" && message.redelivery_count.zero?
+        seen << [message.payload, message.redelivery_count.positive?]
+      end
+      client.producer("orders#{number}").send_many(["kill", *%w[a b c]]) # without a key: in turn
+      assert_includes(Array.new(4) { popped(seen) }, ["kill", true])
+      until_equal(0) { consumer.backlog }
+    end
+  end
+
+  def test_what_cannot_be_stored_for_later_is_redelivered
+    seen = Thread::Queue.new
+    consumer = client.consumer("orders", "billing", enable_retry: true, **OPTIONS)
     client.producer("orders").send("a")
-    assert_at_once { assert_same(consumer, consumer.join) }
+    broker.fault("send", "send-error:8:no room")
+    _, err = capture_io do
+      consumer.listen do |message|
+        seen << message.redelivery_count
+        Stargate.reconsume_later(0) if message.redelivery_count.zero?
+      end
+      assert_equal([0, 1], [popped(seen), popped(seen)])
+    end
+    assert_match(/no room/, err)
+    until_equal(0) { consumer.backlog }
   end
 
   def test_join_raises_what_ended_the_consumer

@@ -83,6 +83,39 @@ class TestMessages < BrokerTest
     assert_equal(Array.new(stored.size) { |number| number.to_s }, broker.messages("many").map(&:payload))
   end
 
+  def test_many_with_an_invalid_message_or_one_that_is_too_big_are_sent_but_for_these
+    big = "x" * 20_000_000
+    wrong = [5, { paylod: "x" }, { payload: "x", kee: "k" }, { payload: "x", key: "a\0b" }, { payload: "x", key: "\xff" },
+             { payload: "x", properties: 5 }, { payload: "x", deliver_after: "soon" }]
+    results = @producer.send_many([*Array.new(300, "a"), *wrong, "b", big, "c", big])
+    assert_equal([nil] * 300 + [:invalid_argument] * wrong.size + [nil, :too_big, nil, :too_big],
+                 results.map { |result| result.kind if result.is_a?(Stargate::Error) })
+    assert_equal(["payload: expected a String, got Integer", "key not found: :payload", "unknown keyword: :kee"],
+                 results[300, 3].map(&:message))
+    assert_equal([*Array.new(300, "a"), "b", "c"], broker.messages("orders").map(&:payload))
+    assert_equal(results.grep(Stargate::MessageId), broker.messages("orders").map(&:message_id))
+  end
+
+  def test_a_time_limit_bounds_a_send_with_its_wait_for_room
+    slow = client.producer("slow", max_pending_msg: 1)
+    broker.fault("send", "delay:1000", topic: "slow")
+    broker.fault("send", "delay:3000", topic: "slow")
+    slow.send_async("a")
+    before = now
+    assert_raises(Stargate::TimeoutError) { slow.send("b", timeout: 1.5) }
+    assert_in_delta(1.5, now - before, 0.9)
+  end
+
+  def test_a_time_limit_bounds_the_whole_of_many
+    slow = client.producer("slow", max_pending_msg: 1)
+    broker.fault("send", "delay:300", topic: "slow", count: Stargate::MockBroker::ALWAYS)
+    before = now
+    results = slow.send_many(Array.new(300, "a"), timeout: 1)
+    assert_operator(now - before, :<, 5)
+    assert_equal([300, [:timeout]], [results.size, results.grep(Stargate::Error).map(&:kind).uniq])
+    assert_operator(broker.messages("slow").size, :<, 10)
+  end
+
   def test_more_messages_than_there_is_room_for_are_all_stored_in_order
     small = client.producer("many", max_pending_msg: 10)
     numbers = (1..1000).map(&:to_s)
@@ -171,6 +204,41 @@ class TestMessages < BrokerTest
     assert_equal(%w[b c], reader.until_caught_up.map(&:payload))
   end
 
+  def test_a_topic_has_not_ended_while_a_message_is_on_its_way
+    reader = client.reader("orders", starting_message: :earliest)
+    assert_nil(reader.receive(timeout: 0)) # C goes on receiving
+    @producer.send("a")
+    broker.terminate("orders")
+    200.times do
+      refute_predicate(reader, :end_of_topic?)
+      sleep(0.002)
+    end
+    assert_equal("a", reader.receive(timeout: 5).payload)
+    Timeout.timeout(10) { sleep(0.01) until reader.end_of_topic? }
+  end
+
+  def test_a_message_that_arrives_meanwhile_is_available
+    reader = client.reader("orders", starting_message: :earliest)
+    assert_nil(reader.receive(timeout: 0)) # C goes on receiving
+    broker.fault("http", "delay:500")
+    asked = Thread.new { reader.message_available? }
+    sleep(0.1)
+    @producer.send("a")
+    assert(asked.value)
+    assert_equal("a", reader.receive(timeout: 5).payload)
+  end
+
+  def test_the_end_of_a_topic_may_be_asked_for_beside_a_handler
+    seen = Thread::Queue.new
+    reader = client.reader("orders", starting_message: :earliest).listen { |message| seen << message.payload }
+    @producer.send("a")
+    assert_equal("a", seen.pop)
+    broker.terminate("orders")
+    assert_at_once do
+      Array.new(3) { Thread.new { sleep(0.001) until reader.end_of_topic? } }.each(&:join)
+    end
+  end
+
   def test_a_seek_drops_what_was_received_before
     @producer.send_many(%w[a b c])
     assert_equal("a", @consumer.receive(timeout: 5).payload)
@@ -198,7 +266,8 @@ class TestMessages < BrokerTest
     assert_equal([3, 3], [lazy.stats[:received], client.stats[:receipts]])
     assert_nil(client.proxy)
     refute_predicate(lazy, :closed?)
-    lazy.close
+    assert_nil(lazy.unsubscribe)
+    assert_nil(lazy.close)
     assert_predicate(lazy, :closed?)
     refute_predicate(lazy, :connected?)
   end

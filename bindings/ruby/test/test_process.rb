@@ -83,6 +83,31 @@ class TestProcess < BrokerTest
     assert_equal("b", consumer.receive(timeout: 5).payload)
   end
 
+  def test_functions_that_the_library_calls_work_in_a_child
+    broker = Stargate::MockBroker.new(token: "secret")
+    log = StringIO.new
+    options = { token_supplier: -> { "secret" }, logger: Logger.new(log) }
+    url = broker.url
+    sent = in_child do
+      Stargate::Client.open(url, **options) { |child| [child.producer("orders").send("x").class, log.string] }
+    end
+    assert_equal(Stargate::MessageId, sent[0])
+    assert_match(/orders/, sent[1])
+  ensure
+    broker.close
+  end
+
+  def test_a_daemon_is_a_child_too
+    out = ruby(<<~RUBY)
+      client = Stargate::Client.new(url)
+      Process.daemon(true, true)
+      Thread.new { sleep(10) && exit!(1) }
+      client.stats rescue puts $!.class
+      Stargate::Client.open(url, token_supplier: -> { "t" }) { |own| puts own.producer("orders").send("x").class }
+    RUBY
+    assert_equal("Stargate::ForkedError\nStargate::MessageId\n", out)
+  end
+
   def test_a_child_ends_without_harm_to_what_the_parent_has
     consumer = client.consumer("orders", "s")
     assert_equal(:fine, in_child { GC.start || :fine })
@@ -124,6 +149,12 @@ class TestProcess < BrokerTest
     assert_operator(Stargate::Callbacks.size, :<=, before)
   end
 
+  def test_another_library_is_refused_by_name
+    library = File.expand_path("../lib/stargate", __dir__)
+    command = [{ "STARGATE_LIBRARY" => "libm.so.6" }, RbConfig.ruby, "-r#{library}", "-e", "", { err: %i[child out] }]
+    assert_match(/libm.so.6 is not libstargate .*LibraryError/, IO.popen(command, &:read))
+  end
+
   private
 
   def abandon_listener
@@ -158,7 +189,7 @@ class TestProcess < BrokerTest
     answer = Timeout.timeout(10) { reader.read }
     answer.empty? ? flunk("the child ended early: #{Process.wait2(pid)[1]}") : Marshal.load(answer)
   ensure
-    if answer && !answer.empty?
+    unless answer&.empty? # it was waited for
       Process.kill(:KILL, pid)
       Process.wait(pid)
     end

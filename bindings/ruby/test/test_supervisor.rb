@@ -90,6 +90,28 @@ class TestSupervisor < BrokerTest
     client.producer("orders").send("a")
     assert_nil(closed.pop)
     assert_predicate(shop, :closed?)
+    Timeout.timeout(10) { sleep(0.01) until broker.backlog("orders", "billing").zero? }
+  end
+
+  def test_a_handler_that_cannot_be_made_is_tried_again
+    seen = Thread::Queue.new
+    made = 0
+    handler = Class.new do
+      define_method(:initialize) { (made += 1) == 2 and raise NotImplementedError, "no database" }
+      define_method(:call) { |message| seen << message.payload }
+    end
+    log = StringIO.new
+    consumer = { topic: "orders", handler: handler, **OPTIONS }
+    capture_io do
+      supervised(consumer: consumer, logger: Logger.new(log)) do
+        broker.fault("connect", "http:401:revoked", topic: "orders")
+        broker.drop_connections("orders")
+        Timeout.timeout(10) { sleep(0.01) until log.string.include?("was restarted") }
+        client.producer("orders").send("again")
+        assert_equal("again", popped(seen))
+      end
+    end
+    assert_match(/revoked.*no database.*was restarted/m, log.string)
   end
 
   def test_a_child_has_no_supervisor_of_its_parent
@@ -151,6 +173,15 @@ class TestProduce < BrokerTest
     assert_raises(TypeError) { Stargate.produce(url("orders"), [5]) }
     broker.fault("connect", "http:401:no", topic: "orders")
     assert_raises(Stargate::AuthenticationError) { Stargate.produce(url("orders"), %w[a b]) }
+  end
+
+  def test_the_call_ends_at_last
+    calls = []
+    Stargate::Raw.stub(:stargate_produce, ->(*arguments) { (calls << arguments[4]) && 0 }) do
+      Stargate.produce(url("orders"), %w[a])
+      Stargate.produce(url("orders"), %w[a], timeout: nil)
+    end
+    assert_equal([60_000, -1], calls)
   end
 
   private

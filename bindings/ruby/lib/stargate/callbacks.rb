@@ -31,6 +31,8 @@ module Stargate
       # Forgets everything, in a child after fork: nothing of the parent is called back there.
       def clear
         @table.clear
+        # The gem's thread, which runs what threads of the library call, has ended. A new function starts it again.
+        FFI::Function.new(:void, []) {}
       end
 
       # How many objects C may still call.
@@ -51,6 +53,17 @@ module Stargate
           report(error)
           failure
         end
+      end
+
+      # Runs a block that calls a function of the application. What that raises is reported, and +failure+ is returned;
+      # but an exit and a signal go on.
+      def guard(failure = nil)
+        yield
+      rescue SystemExit, SignalException
+        raise
+      rescue Exception => error # rubocop:disable Lint/RescueException -- not all that can go wrong is a StandardError
+        report(error)
+        failure
       end
 
       # Tells that a function of the application failed, as threads of Ruby do.

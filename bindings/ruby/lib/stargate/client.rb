@@ -79,10 +79,15 @@ module Stargate
     end
 
     # Closes everything that it opened, within +timeout+ seconds: waits until handlers have finished their message and
-    # messages in flight have their receipts. A second close does nothing.
+    # messages in flight have their receipts. In a handler it returns at once, and the close goes on when the message is
+    # settled. A second close does nothing.
     def close(timeout: 10)
-      @resources.close(timeout)
-      @closed = true
+      deadline = Deadline.new(timeout)
+      @resources.stop
+      Processors.outside(self) do
+        @resources.close(deadline)
+        @closed = true
+      end
       nil
     end
 

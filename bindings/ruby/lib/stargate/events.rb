@@ -93,11 +93,7 @@ module Stargate
 
     def work
       while (job = @jobs.pop)
-        begin
-          job.call
-        rescue StandardError => error
-          Callbacks.report(error)
-        end
+        Callbacks.guard(&job)
       end
     end
   end

@@ -20,13 +20,14 @@ module Stargate
       @keep = keep
       @messages = []
       @lock = Mutex.new
+      @holding = Mutex.new
       @changed = ConditionVariable.new
       @requested = @held = @stopped = false
     end
 
     # Takes the next message, and waits for it; nil when the time is over.
     def take(handle, timeout)
-      @messages.shift || await(handle, Deadline.new(timeout)) { @messages.shift }
+      (@messages.shift unless over?) || await(handle, Deadline.new(timeout)) { @messages.shift }
     end
 
     # As take, but up to +count+ messages that are there; none when the time is over.
@@ -46,12 +47,14 @@ module Stargate
     # What runs the handler, if there is one.
     attr_accessor :processors
 
-    # Before a close: ends what runs until then, such as a handler.
+    # Before a close: ends what runs until then, such as a handler, which gets no further message.
     def stop
       @lock.synchronize do
         @stopped = true
+        @messages.clear if @processors
         @changed.broadcast
       end
+      @processors&.stop
     end
 
     def stopped?
@@ -78,16 +81,17 @@ module Stargate
       end
     end
 
-    # Runs a block, such as a seek, while no receive is under way; what was there before is dropped.
+    # Runs a block, such as a seek, while no receive is under way.
     def hold(handle)
-      @held = true
-      finish(handle)
-      @messages.clear
-      yield
-    ensure
-      @lock.synchronize do
-        @held = false
-        @changed.broadcast
+      @holding.synchronize do
+        @held = true
+        finish(handle)
+        yield
+      ensure
+        @lock.synchronize do
+          @held = false
+          @changed.broadcast
+        end
       end
     end
 
@@ -106,17 +110,24 @@ module Stargate
 
     private
 
+    # Whether the handler is to receive nothing more.
+    def over?
+      @stopped && @processors
+    end
+
     # Waits until the block has something, and returns it; nil when the time is over.
     def await(handle, deadline)
       @lock.synchronize do
         @failure = nil
         loop do
+          return if over?
+
           found = yield
           return found if found
           raise @failure if @failure
 
           request(handle) unless @requested || @held
-          return if (@stopped && @processors) || deadline.over?
+          return if deadline.over?
 
           @changed.wait(@lock, deadline.left)
         end

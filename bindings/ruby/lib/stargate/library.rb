@@ -34,11 +34,11 @@ module Stargate
       def attach(candidate)
         Raw.attach(candidate)
         true
+      rescue FFI::NotFoundError => error # a LoadError too
+        raise LibraryError, "#{candidate} is not libstargate #{Raw::VERSION}, or another version: #{error.message}"
       rescue LoadError => error
         (@reasons ||= []) << error.message.lines.first.chomp
         false
-      rescue FFI::NotFoundError => error
-        raise LibraryError, "#{candidate} is not libstargate #{Raw::VERSION}, or another version: #{error.message}"
       end
 
       def missing

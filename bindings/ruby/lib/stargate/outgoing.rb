@@ -25,6 +25,15 @@ module Stargate
       properties.flat_map { |pair| pair.map { |text| "#{Native.text_for("properties", text)}\0".b } }.join
     end
 
+    # As new, but says of any message that cannot be converted that it is invalid.
+    def self.of(messages)
+      new(messages)
+    rescue Error
+      raise
+    rescue StandardError => error
+      raise InvalidArgumentError, error.message[/.*/] # without the hints of Ruby
+    end
+
     attr_reader :count
 
     # Takes messages: Strings, or Hashes of a payload and the keywords of Producer#send.

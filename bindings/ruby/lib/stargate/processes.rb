@@ -42,7 +42,7 @@ module Stargate
         (Thread.list - [Thread.current]).each { |thread| thread.report_on_exception = false }
         closing = @clients.keys.map do |client|
           Thread.new do
-            client.close(SECONDS_AT_EXIT)
+            client.close(Deadline.new(SECONDS_AT_EXIT))
           rescue Error
             nil # what could not be closed in time is given up
           end
@@ -51,12 +51,16 @@ module Stargate
       end
     end
 
-    # Ruby calls this for every way to fork.
+    # Ruby calls _fork for every way to fork but Process.daemon.
     module Fork
       def _fork
         pid = super
         Processes.forked if pid.zero?
         pid
+      end
+
+      def daemon(...)
+        super.tap { Processes.forked }
       end
     end
     ::Process.singleton_class.prepend(Fork)

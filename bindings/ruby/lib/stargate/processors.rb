@@ -25,9 +25,9 @@ module Stargate
   CONTINUE = Outcome.new("continue")
 
   # The outcome of a handler with which the retry letter topic redelivers the message after this many seconds. It needs
-  # the option +enable_retry+; without it, it is as NACK.
+  # the option +enable_retry+; without it, and if the topic cannot store the message, it is as NACK.
   def self.reconsume_later(delay)
-    Outcome.new("reconsume later", delay)
+    Outcome.new("reconsume later", Float(delay))
   end
 
   # The threads that run a handler.
@@ -35,23 +35,52 @@ module Stargate
     # How many messages wait for a processor, where the key decides which.
     WAITING = 10
 
+    # Runs a block that closes a receiver or a client, and so waits until its handlers have finished their message. In
+    # such a handler the block runs on a thread of its own.
+    def self.outside(closed, &close)
+      processors = Thread.current.thread_variable_get(:stargate_processors)
+      processors&.of?(closed) ? processors.close_later(&close) : yield
+    end
+
     def initialize(receiver, inbox, handler, count, ordering)
       @receiver = receiver
       @inbox = inbox
       handlers = Array.new(count) { handler.is_a?(Class) ? handler.new : handler }
-      @threads = ordering == "key" && count > 1 ? by_key(handlers) : handlers.map { |one| start(one) { next_message } }
+      @lanes = ordering == "key" && count > 1 ? handlers.map { Thread::SizedQueue.new(WAITING) } : []
+      @closing = []
+      @lock = Mutex.new
+      @lock.synchronize do
+        inbox.processors = self
+        @threads = handlers.zip(@lanes).map { |one, lane| start(one, lane) }
+        @threads << Thread.new { distribute } unless @lanes.empty?
+      end
     end
 
-    # Waits until the handler has finished its messages; but not for the one that calls this.
+    # Whether these are the processors of a receiver, or of one of a client.
+    def of?(owner)
+      [@receiver, @receiver.client].include?(owner)
+    end
+
+    # Drops what waits for a processor.
+    def stop
+      @lanes.each { |lane| lane.close.clear }
+    end
+
+    # Runs a block on a thread of its own.
+    def close_later(&close)
+      @closing << Thread.new { Callbacks.guard(&close) }
+      @closing.last.name = "stargate-close"
+    end
+
+    # Waits until the handler has finished its messages; but not for the one that calls this. Returns whether it has.
     def finish(deadline)
-      join(deadline)
-    rescue Error
-      nil # it had ended before
+      threads = @lock.synchronize { @threads } # they may still begin
+      (threads - [Thread.current]).all? { |thread| thread.join(deadline.left) }
     end
 
-    # Waits until all have ended, and raises what ended them. Returns whether they have.
+    # As finish, but also waits for a close in the handler, and raises what ended it.
     def join(deadline)
-      ended = (@threads - [Thread.current]).all? { |thread| thread.join(deadline.left) }
+      ended = finish(deadline) && @closing.all? { |thread| thread.join(deadline.left) }
       raise @failure if ended && @failure && !@failure.is_a?(ClosedError)
 
       ended
@@ -59,26 +88,38 @@ module Stargate
 
     private
 
-    def start(handler)
+    # A processor, which receives, or gets the messages of its keys from a lane.
+    def start(handler, lane)
       Thread.new do
-        while (message = yield)
+        Thread.current.thread_variable_set(:stargate_processors, self)
+        while (message = lane ? lane.pop : next_message)
           work(handler, message)
         end
+      ensure
+        leave(lane) if lane
       end.tap { |thread| thread.name = "stargate-handler" }
     end
 
-    # A thread that receives, and one for each processor, which gets the messages of its keys.
-    def by_key(handlers)
-      queues = handlers.map { Thread::SizedQueue.new(WAITING) }
+    # Receives, and puts each message into the lane of its key.
+    def distribute
       number = 0
-      receiving = Thread.new do
-        while (message = next_message)
-          queues[(message.key || number += 1).hash % queues.size].push(message)
+      while (message = next_message)
+        begin
+          @lanes[(message.key || number += 1).hash % @lanes.size].push(message)
+        rescue ClosedQueueError
+          nack(message) unless @inbox.stopped? # its processor was killed
         end
-      ensure
-        queues.each(&:close)
       end
-      handlers.zip(queues).map { |handler, queue| start(handler) { queue.pop } } << receiving
+    ensure
+      @lanes.each(&:close)
+    end
+
+    # Gives back what waits for a processor that was killed.
+    def leave(lane)
+      lane.close
+      while (message = lane.pop)
+        nack(message)
+      end
     end
 
     # The next message; nil when there is none any more.
@@ -90,17 +131,16 @@ module Stargate
       nil
     end
 
+    # Passes a message to the handler. It is given back if its outcome cannot be carried out, or the thread is killed.
     def work(handler, message)
-      settle(message, handle(handler, message))
+      settle(message, Callbacks.guard(NACK) { handler.call(message) })
+      settled = true
+    rescue ClosedError
+      settled = true # the broker redelivers it
     rescue Error => error
-      Callbacks.report(error) unless error.is_a?(ClosedError)
-    end
-
-    def handle(handler, message)
-      handler.call(message)
-    rescue StandardError => error
-      Callbacks.report(error)
-      NACK
+      Callbacks.report(error) unless error.is_a?(InvalidArgumentError) # there is no retry letter topic
+    ensure
+      nack(message) unless settled
     end
 
     def settle(message, outcome)
@@ -112,10 +152,12 @@ module Stargate
       when Outcome then @receiver.reconsume_later(message, outcome.delay)
       else @receiver.ack(message)
       end
-    rescue InvalidArgumentError
-      raise unless outcome.is_a?(Outcome) && outcome.delay
+    end
 
-      @receiver.nack(message) # it cannot be scheduled
+    def nack(message)
+      settle(message, NACK)
+    rescue Error
+      nil # it is closed, and the broker redelivers it
     end
   end
 end

@@ -13,8 +13,11 @@ module Stargate
   # +url+ is that of a producer, <tt>ws://host:port/ws/v2/producer/persistent/tenant/namespace/topic</tt>, with the
   # server's query parameters if any. The options are those of clients and producers.
   #
+  # After +timeout+ seconds it raises TimeoutError, and any of the messages may still be stored; nil waits without limit.
+  # An interrupt such as Ctrl-C ends the wait at once, but the process does not end before the call does.
+  #
   #   Stargate.produce(url, ["one pizza", { payload: "two pizzas", key: "anna" }])
-  def self.produce(url, messages, timeout: nil, **options)
+  def self.produce(url, messages, timeout: 60, **options)
     url = Native.text_for("url", url)
     millis = Native.millis(timeout)
     outgoing = Outgoing.new(messages.to_a)

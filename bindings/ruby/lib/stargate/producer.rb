@@ -19,19 +19,21 @@ module Stargate
     # key_shared subscription. +event_time+ and +deliver_at+ are a Time or seconds since 1970, +deliver_after+ is a
     # number of seconds. +replication_clusters+ are the names of the clusters to replicate to.
     #
-    # Without +timeout+ the option +send_timeout+ bounds the call.
+    # +timeout+ bounds the whole call. Without it the option +send_timeout+ bounds the wait for room, and then that for
+    # the receipt.
     #
     #   producer.send("one pizza", key: "anna", properties: { "size" => "l" })
     def send(payload, timeout: nil, **attributes)
-      send_async(payload, timeout: timeout, **attributes).value(timeout: timeout)
+      deadline = Deadline.new(timeout)
+      send_async(payload, timeout: timeout, **attributes).value(timeout: deadline.left)
     end
 
     # Sends a message as #send does, but does not wait for its receipt, and returns a Receipt. A block receives the
     # receipt when it is complete, on a thread of the client.
     #
-    # While +max_pending_msg+ or +max_pending_bytes+ is reached, the call waits for room; with the option
-    # <tt>when_full: :fail</tt> it raises QueueFullError. Messages that are accepted one after the other are stored in
-    # that order.
+    # While +max_pending_msg+ or +max_pending_bytes+ is reached, the call waits for room, at most +timeout+ seconds or
+    # the option +send_timeout+; with the option <tt>when_full: :fail</tt> it raises QueueFullError. Messages that are
+    # accepted one after the other are stored in that order.
     #
     #   receipts = orders.map { |order| producer.send_async(order) }
     #   receipts.each(&:value)
@@ -66,24 +68,17 @@ module Stargate
     # with the id of each, nil for a duplicate, or the Error that it ended with; nothing is raised for a message. A
     # message is a String, or a Hash of +:payload+ and the keywords of #send. It is the fastest way to send.
     #
+    # A message that is invalid or too big does not keep those after it from being sent; any other error ends the call.
+    # +timeout+ bounds the whole call: what was not sent by then is not sent. Without it the option +send_timeout+ bounds
+    # each message, as in #send.
+    #
     #   producer.send_many(orders).grep(Stargate::Error).each { |error| warn(error.message) }
     def send_many(messages, timeout: nil)
       deadline = Deadline.new(timeout)
-      receipts = []
-      failed = []
-      messages.each_slice(CHUNK) do |chunk|
-        outgoing = Outgoing.new(chunk)
-        index = failed.empty? ? 0 : outgoing.count
-        while index < outgoing.count
-          receipts << (receipt = BatchReceipt.new)
-          index += offer(outgoing, index, receipt, timeout)
-        end
-        failed.concat([failed.last] * outgoing.count) unless failed.empty?
-      rescue Error => error
-        receipts.pop
-        failed = [error] * (outgoing.count - index)
-      end
-      receipts.flat_map { |receipt| receipt.results_by(deadline, topic) } + failed
+      parts = [] # a BatchReceipt for those that were accepted together, an Error for each of the others
+      failure = nil
+      messages.each_slice(CHUNK) { |chunk| failure = pass_on(chunk, parts, deadline, failure) }
+      parts.flat_map { |part| part.is_a?(Error) ? [part] : part.results_by(deadline, topic) }
     end
 
     # Waits until every message that was accepted before has its receipt or has failed.
@@ -114,6 +109,28 @@ module Stargate
       end
     ensure
       Callbacks.remove(number) unless accepted
+    end
+
+    # Passes messages to C, and adds to +parts+. Returns the error after which no more are passed, or nil.
+    def pass_on(messages, parts, deadline, failure)
+      index = 0
+      raise failure if failure
+
+      outgoing = Outgoing.of(messages)
+      while index < messages.size
+        raise TimeoutError.new("send to #{topic}: not sent in time", topic: topic, retriable: true) if deadline.over?
+
+        index += offer(outgoing, index, receipt = BatchReceipt.new, deadline.left)
+        parts << receipt
+      end
+    rescue TooBigError, InvalidArgumentError => error
+      rest = messages.drop(index)
+      return (parts << error) && nil if rest.size == 1
+
+      rest.reduce(nil) { |failed, message| pass_on([message], parts, deadline, failed) } # one of them it was
+    rescue Error => error
+      parts.concat([error] * (messages.size - index))
+      error
     end
 
     # Passes as many messages of an array to C as there is room for, from one on, and returns their number.

@@ -10,7 +10,7 @@ module Stargate
     def message_available?
       return true unless @inbox.empty?
 
-      Native.wait { Native.get(:int32, :stargate_reader_has_message_available, @pointer, -1) } == 1
+      Native.wait { Native.get(:int32, :stargate_reader_has_message_available, @pointer, -1) } == 1 || message_here?
     end
 
     # Reads to where the topic ends now, and passes each message to the block; without a block, returns an Enumerator.

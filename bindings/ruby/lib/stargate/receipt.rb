@@ -21,7 +21,7 @@ module Stargate
     # Waits for the receipt, and returns the id of the message; nil for a duplicate, which the broker had already.
     # Raises the error that the message ended with, and TimeoutError after +timeout+ seconds.
     def value(timeout: nil)
-      wait(timeout: timeout) or raise TimeoutError, "send to #{@producer.topic}: no receipt after #{timeout} s; " \
+      wait(timeout: timeout) or raise TimeoutError, "send to #{@producer.topic}: no receipt in time; " \
                                                      "the message may still be stored"
       raise error if error
 

@@ -62,7 +62,8 @@ module Stargate
 
     # Runs a handler on every message until it is closed, and returns at once. The option +processors+ sets on how many
     # threads. Messages are acknowledged when the handler returns; unless it returns NACK, CONTINUE or
-    # Stargate.reconsume_later. If it raises, the message is negatively acknowledged, and the error is reported.
+    # Stargate.reconsume_later. Whatever it raises, the message is negatively acknowledged, and the error is reported;
+    # only an exit and a signal go on to end the process.
     #
     # The handler is a block, or an object with the method +call+; of a Class, each processor makes an object of its
     # own.
@@ -72,7 +73,7 @@ module Stargate
     def listen(handler = nil, &block)
       handler ||= block or raise ArgumentError, "listen needs a block, or an object with the method call"
       receiving
-      @inbox.processors = Processors.new(self, @inbox, handler, Integer(option(:processors)), option(:ordering).to_s)
+      Processors.new(self, @inbox, handler, Integer(option(:processors)), option(:ordering).to_s)
       self
     end
 
@@ -88,6 +89,7 @@ module Stargate
     # is the one there, or with +after+ the one after that message.
     def seek(position, after: false)
       @inbox.hold(self) do
+        @inbox.clear
         case position
         when Time, Numeric then wait_for(:seek_time, Native.time_millis(position), -1)
         else wait_for(:seek, position.to_s, after ? 1 : 0, -1)
@@ -103,18 +105,21 @@ module Stargate
 
     # Whether the topic was terminated, and everything in it was received or, by a consumer, acknowledged.
     def end_of_topic?
-      Native.wait { Native.get(:int32, c(:is_end_of_topic), @pointer, -1) } == 1
+      Native.wait { Native.get(:int32, c(:is_end_of_topic), @pointer, -1) } == 1 && !message_here?
     end
 
     # Stops delivery, lets handlers finish their message, sends the acknowledgements and closes the connections, within
-    # +timeout+ seconds. It may be called in a handler.
+    # +timeout+ seconds. In a handler it returns at once, and the close goes on when the message is settled.
     def close(timeout: 10)
       deadline = Deadline.new(timeout)
       @inbox.stop
-      @inbox.processors&.finish(deadline)
-      super(timeout: deadline.left)
-      @inbox.clear
-      client.resources.remove(@inbox)
+      Processors.outside(self) do
+        @inbox.processors&.finish(deadline)
+        super(timeout: deadline.left)
+        @inbox.clear
+        client.resources.remove(@inbox)
+      end
+      nil
     end
 
     private
@@ -124,6 +129,11 @@ module Stargate
       receive
     rescue ClosedError
       raise unless @inbox.stopped?
+    end
+
+    # Whether a message was passed on that the application has not received, or is being passed on.
+    def message_here?
+      @inbox.hold(self) { !@inbox.empty? }
     end
 
     # Receiving and a handler exclude each other.

@@ -61,10 +61,14 @@ module Stargate
       @inboxes.each_key(&:clear)
     end
 
-    # Closes everything that the client opened.
-    def close(timeout)
-      deadline = Deadline.new(timeout)
+    # Ends the handlers, after their message at hand.
+    def stop
       @inboxes.keys.each(&:stop)
+    end
+
+    # Closes everything that the client opened.
+    def close(deadline)
+      stop
       @inboxes.keys.each { |inbox| inbox.processors&.finish(deadline) }
       closing = Operation.start(self, :stargate_client_close_async, self, Native.millis(deadline.left))
       closing.result(deadline.with_grace)

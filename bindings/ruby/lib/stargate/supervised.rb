@@ -74,7 +74,7 @@ module Stargate
         sleep(PAUSE)
         close
         return attempt.tap { note(:warn, "was restarted") }
-      rescue Error => again
+      rescue StandardError, ScriptError => again # also what the class of a handler raises
         error = again
       end
     end

@@ -198,7 +198,9 @@ module Stargate
 
     def listening(receiver, handler)
       receiver.listen(handler) if handler
-      receiver
+      listening = receiver
+    ensure
+      receiver.abandon unless listening
     end
 
     def handle(key)
