@@ -135,7 +135,7 @@ class ReceivingTest extends WithMock {
     @Test
     void anInterruptOfTheStreamLosesNothing() throws Exception {
         publish(2);
-        mock.fault("receive", "orders", "delay:500");
+        mock.fault("receive", "orders", "delay:1500");
         try (Reader reader = client.reader("orders").startingMessage(MessageId.EARLIEST).open()) {
             CompletableFuture<Object> end = new CompletableFuture<>();
             Thread reads = Thread.ofPlatform().start(() -> {
@@ -145,9 +145,9 @@ class ReceivingTest extends WithMock {
                     end.complete(interrupted.kind() + " " + Thread.interrupted());
                 }
             });
-            Thread.sleep(200);
+            Thread.sleep(400);
             reads.interrupt();
-            assertEquals("INTERRUPTED true", end.get(200, TimeUnit.MILLISECONDS));
+            assertEquals("INTERRUPTED true", end.get(800, TimeUnit.MILLISECONDS));
             assertEquals(numbered(2), texts(reader.untilCaughtUp().toList()));
         }
     }
@@ -161,7 +161,7 @@ class ReceivingTest extends WithMock {
             mock.fault("send", "others", "delay:100");
             producer.sendAsync("x").thenRun(() -> {
                 held.complete(null); // what is received now waits for this thread
-                java.util.concurrent.locks.LockSupport.parkNanos(500_000_000);
+                java.util.concurrent.locks.LockSupport.parkNanos(1_000_000_000);
             });
             held.join();
             publish(1);

@@ -51,7 +51,7 @@ class SupervisorTest extends WithMock {
 
     @Test
     void aStartThatIsInterruptedIsUndone() throws Exception {
-        mock.fault("connect", "orders", "delay:300");
+        mock.fault("connect", "orders", "delay:1500");
         CompletableFuture<Object> end = new CompletableFuture<>();
         Thread starts = Thread.ofPlatform().start(() -> {
             try {
@@ -60,9 +60,9 @@ class SupervisorTest extends WithMock {
                 end.complete(interrupted.kind());
             }
         });
-        Thread.sleep(100);
+        Thread.sleep(300);
         starts.interrupt();
-        assertEquals(ErrorKind.INTERRUPTED, end.get(200, TimeUnit.MILLISECONDS));
+        assertEquals(ErrorKind.INTERRUPTED, end.get(800, TimeUnit.MILLISECONDS));
         mock.await("connect", "orders", 1, SOON);
         mock.await("disconnect", "orders", 1, SOON);
         for (int n = 0; n < 500 && isRunning("interrupted"); n++) Thread.sleep(10);
