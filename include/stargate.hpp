@@ -56,7 +56,15 @@ namespace stargate {
 using milliseconds = std::chrono::milliseconds;
 
 /// Waits without limit; for an open or a send: as long as the options connect_timeout and send_timeout allow.
-inline constexpr milliseconds forever{-1};
+inline constexpr milliseconds forever = milliseconds::max();
+
+namespace detail {
+/// A timeout for C, where -1 is without limit. What is left of a time that is over is 0.
+constexpr std::int64_t ms(milliseconds timeout) noexcept
+{
+    return timeout == forever ? -1 : timeout.count() < 0 ? 0 : timeout.count();
+}
+} // namespace detail
 
 /// What went wrong; the numbers of stargate_status.
 enum class status : std::int32_t {
@@ -534,7 +542,7 @@ public:
     }
     const stargate_message *get() const noexcept { return message_; }
 
-private:
+protected:
     const stargate_message *message_;
 };
 
@@ -545,6 +553,18 @@ public:
     explicit message(stargate_message *owned) noexcept : message_view(owned), owner_(owned, stargate_message_free) {}
     /// A copy that outlives the handler's call. The payload is shared.
     explicit message(const message_view &view) noexcept : message(stargate_message_clone(view.get())) {}
+    /// What is moved from has no message: calls that are given it fail.
+    message(message &&from) noexcept
+        : message_view(std::exchange(from.message_, nullptr)),
+          owner_(std::move(from.owner_))
+    {
+    }
+    message &operator=(message &&from) noexcept
+    {
+        message_ = std::exchange(from.message_, nullptr);
+        owner_ = std::move(from.owner_);
+        return *this;
+    }
 
 private:
     std::unique_ptr<stargate_message, void (*)(stargate_message *)> owner_;
@@ -890,7 +910,7 @@ inline std::vector<result<receipt>> produce(const std::string &url, const std::v
     if (options.mistake())
         return {messages.size(), *options.mistake()};
     return detail::send_all(messages, [&](auto *raw, std::size_t count, auto *ends, stargate_error **error) {
-        return stargate_produce(url.c_str(), raw, count, options.get(), timeout.count(), ends, error);
+        return stargate_produce(url.c_str(), raw, count, options.get(), detail::ms(timeout), ends, error);
     });
 }
 
@@ -945,7 +965,7 @@ public:
     {
         const detail::raw_outgoing raw(message);
         auto id = detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_producer_send(raw_.get(), raw.get(), timeout.count(), text, error);
+            return stargate_producer_send(raw_.get(), raw.get(), detail::ms(timeout), text, error);
         });
         if (!id)
             return id.error();
@@ -980,7 +1000,7 @@ public:
         const detail::raw_outgoing raw(message);
         void *kept = detail::keep(std::forward<F>(on_sent));
         return detail::attempt([&](stargate_error **error) {
-            return stargate_producer_send_async(raw_.get(), raw.get(), timeout.count(), trampoline, kept,
+            return stargate_producer_send_async(raw_.get(), raw.get(), detail::ms(timeout), trampoline, kept,
                                                 detail::release<Kept>, error);
         });
     }
@@ -989,7 +1009,7 @@ public:
     std::vector<result<receipt>> send_batch(const std::vector<outgoing> &messages, milliseconds timeout = forever)
     {
         return detail::send_all(messages, [&](auto *raw, std::size_t count, auto *ends, stargate_error **error) {
-            return stargate_producer_send_batch(raw_.get(), raw, count, timeout.count(), ends, error);
+            return stargate_producer_send_batch(raw_.get(), raw, count, detail::ms(timeout), ends, error);
         });
     }
 
@@ -999,14 +1019,14 @@ public:
     result<void> try_flush(milliseconds timeout = forever)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_producer_flush(raw_.get(), timeout.count(), error); });
+            [&](stargate_error **error) { return stargate_producer_flush(raw_.get(), detail::ms(timeout), error); });
     }
     /// As flush, but does not wait.
     std::future<result<void>> flush_async(milliseconds timeout = forever)
     {
         return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
-            return stargate_producer_flush_async(raw_.get(), timeout.count(), detail::keep_promise<void>, kept, destroy,
-                                                 error);
+            return stargate_producer_flush_async(raw_.get(), detail::ms(timeout), detail::keep_promise<void>, kept,
+                                                 destroy, error);
         });
     }
     /// Ends when there is room for a message whose payload, key and properties have `bytes` together; see
@@ -1014,8 +1034,8 @@ public:
     std::future<result<void>> room_async(std::size_t bytes, milliseconds timeout = forever)
     {
         return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
-            return stargate_producer_room_async(raw_.get(), bytes, timeout.count(), detail::keep_promise<void>, kept,
-                                                destroy, error);
+            return stargate_producer_room_async(raw_.get(), bytes, detail::ms(timeout), detail::keep_promise<void>,
+                                                kept, destroy, error);
         });
     }
     void wait_connected(milliseconds timeout = forever) { try_wait_connected(timeout).value(); }
@@ -1023,7 +1043,7 @@ public:
     result<void> try_wait_connected(milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_producer_wait_connected(raw_.get(), timeout.count(), error);
+            return stargate_producer_wait_connected(raw_.get(), detail::ms(timeout), error);
         });
     }
     /// Returns the full name of the topic.
@@ -1043,14 +1063,14 @@ public:
     result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_producer_close(raw_.get(), timeout.count(), error); });
+            [&](stargate_error **error) { return stargate_producer_close(raw_.get(), detail::ms(timeout), error); });
     }
     /// As close, but does not wait.
     std::future<result<void>> close_async(milliseconds timeout = forever)
     {
         return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
-            return stargate_producer_close_async(raw_.get(), timeout.count(), detail::keep_promise<void>, kept, destroy,
-                                                 error);
+            return stargate_producer_close_async(raw_.get(), detail::ms(timeout), detail::keep_promise<void>, kept,
+                                                 destroy, error);
         });
     }
     stargate_producer *get() const noexcept { return raw_.get(); }
@@ -1122,7 +1142,8 @@ struct processor {
                     call(view);
                     return STARGATE_ACK;
                 } else {
-                    return static_cast<std::int32_t>(static_cast<outcome>(call(view)));
+                    const outcome decided = call(view);
+                    return static_cast<std::int32_t>(decided);
                 }
             },
             threw);
@@ -1172,7 +1193,7 @@ public:
     {
         stargate_message *raw = nullptr;
         auto failed = failure(
-            [&](stargate_error **error) { return Functions::receive(raw_.get(), timeout.count(), &raw, error); });
+            [&](stargate_error **error) { return Functions::receive(raw_.get(), detail::ms(timeout), &raw, error); });
         if (failed && failed->status() == status::timeout)
             return std::optional<message>();
         if (failed)
@@ -1192,7 +1213,7 @@ public:
         std::vector<stargate_message *> raw(max);
         std::size_t count = 0;
         auto failed = failure([&](stargate_error **error) {
-            return Functions::receive_many(raw_.get(), max, timeout.count(), raw.data(), &count, error);
+            return Functions::receive_many(raw_.get(), max, detail::ms(timeout), raw.data(), &count, error);
         });
         if (failed && failed->status() != status::timeout)
             return std::move(*failed);
@@ -1225,7 +1246,7 @@ public:
                 0);
         };
         return promised<std::vector<message>>([&](void *kept, auto destroy, stargate_error **error) {
-            return Functions::receive_async(raw_.get(), max, timeout.count(), trampoline, kept, destroy, error);
+            return Functions::receive_async(raw_.get(), max, detail::ms(timeout), trampoline, kept, destroy, error);
         });
     }
 
@@ -1277,7 +1298,7 @@ public:
     {
         std::int32_t end = 0;
         auto failed = failure([&](stargate_error **error) {
-            return Functions::is_end_of_topic(raw_.get(), timeout.count(), &end, error);
+            return Functions::is_end_of_topic(raw_.get(), detail::ms(timeout), &end, error);
         });
         if (failed)
             return std::move(*failed);
@@ -1288,7 +1309,7 @@ public:
     result<void> try_wait_connected(milliseconds timeout = forever)
     {
         return attempt(
-            [&](stargate_error **error) { return Functions::wait_connected(raw_.get(), timeout.count(), error); });
+            [&](stargate_error **error) { return Functions::wait_connected(raw_.get(), detail::ms(timeout), error); });
     }
     /// Returns the full name of the topic.
     std::string_view topic() const noexcept { return view(Functions::topic(raw_.get())); }
@@ -1307,13 +1328,14 @@ public:
     /// As close, but returns a result in place of an exception.
     result<void> try_close(milliseconds timeout = forever)
     {
-        return attempt([&](stargate_error **error) { return Functions::close(raw_.get(), timeout.count(), error); });
+        return attempt(
+            [&](stargate_error **error) { return Functions::close(raw_.get(), detail::ms(timeout), error); });
     }
     /// As close, but does not wait.
     std::future<result<void>> close_async(milliseconds timeout = forever)
     {
         return promised<void>([&](void *kept, auto destroy, stargate_error **error) {
-            return Functions::close_async(raw_.get(), timeout.count(), keep_promise<void>, kept, destroy, error);
+            return Functions::close_async(raw_.get(), detail::ms(timeout), keep_promise<void>, kept, destroy, error);
         });
     }
     handle *get() const noexcept { return raw_.get(); }
@@ -1406,7 +1428,7 @@ public:
     result<void> try_reconsume_later(const message_view &message, milliseconds delay, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), timeout.count(), error);
+            return stargate_consumer_reconsume_later(get(), message.get(), delay.count(), detail::ms(timeout), error);
         });
     }
     /// Moves to another position: "earliest", "latest" or an id, or with `after` the position after that id; see
@@ -1419,7 +1441,7 @@ public:
     result<void> try_seek(std::string_view position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_seek(get(), std::string(position).c_str(), after, timeout.count(), error);
+            return stargate_consumer_seek(get(), std::string(position).c_str(), after, detail::ms(timeout), error);
         });
     }
     /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
@@ -1428,7 +1450,7 @@ public:
     result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_consumer_seek_time(get(), time_ms, timeout.count(), error);
+            return stargate_consumer_seek_time(get(), time_ms, detail::ms(timeout), error);
         });
     }
     /// Returns the ids of the last messages, one for each partition that has any, as a JSON array.
@@ -1440,7 +1462,7 @@ public:
     result<std::string> try_last_message_ids_json(milliseconds timeout = forever)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_consumer_last_message_ids_json(get(), timeout.count(), text, error);
+            return stargate_consumer_last_message_ids_json(get(), detail::ms(timeout), text, error);
         });
     }
     /// Returns how many messages the subscription has not acknowledged; see stargate_consumer_backlog.
@@ -1449,8 +1471,9 @@ public:
     result<std::uint64_t> try_backlog(milliseconds timeout = forever)
     {
         std::uint64_t count = 0;
-        auto failed = detail::failure(
-            [&](stargate_error **error) { return stargate_consumer_backlog(get(), timeout.count(), &count, error); });
+        auto failed = detail::failure([&](stargate_error **error) {
+            return stargate_consumer_backlog(get(), detail::ms(timeout), &count, error);
+        });
         if (failed)
             return std::move(*failed);
         return count;
@@ -1469,7 +1492,7 @@ public:
     result<void> try_unsubscribe(milliseconds timeout = forever)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_consumer_unsubscribe(get(), timeout.count(), error); });
+            [&](stargate_error **error) { return stargate_consumer_unsubscribe(get(), detail::ms(timeout), error); });
     }
 };
 
@@ -1488,7 +1511,7 @@ public:
     result<void> try_seek(std::string_view position, bool after = false, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_reader_seek(get(), std::string(position).c_str(), after, timeout.count(), error);
+            return stargate_reader_seek(get(), std::string(position).c_str(), after, detail::ms(timeout), error);
         });
     }
     /// Moves to the first message published at or after that time, in milliseconds since 1970 UTC.
@@ -1496,8 +1519,9 @@ public:
     /// As seek_time, but returns a result in place of an exception.
     result<void> try_seek_time(std::int64_t time_ms, milliseconds timeout = forever)
     {
-        return detail::attempt(
-            [&](stargate_error **error) { return stargate_reader_seek_time(get(), time_ms, timeout.count(), error); });
+        return detail::attempt([&](stargate_error **error) {
+            return stargate_reader_seek_time(get(), time_ms, detail::ms(timeout), error);
+        });
     }
     /// Returns the ids of the last messages, one for each partition that has any, as a JSON array.
     std::string last_message_ids_json(milliseconds timeout = forever)
@@ -1508,7 +1532,7 @@ public:
     result<std::string> try_last_message_ids_json(milliseconds timeout = forever)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
-            return stargate_reader_last_message_ids_json(get(), timeout.count(), text, error);
+            return stargate_reader_last_message_ids_json(get(), detail::ms(timeout), text, error);
         });
     }
     /// Returns whether the topic has a message that the application has not received yet.
@@ -1518,7 +1542,7 @@ public:
     {
         std::int32_t available = 0;
         auto failed = detail::failure([&](stargate_error **error) {
-            return stargate_reader_has_message_available(get(), timeout.count(), &available, error);
+            return stargate_reader_has_message_available(get(), detail::ms(timeout), &available, error);
         });
         if (failed)
             return std::move(*failed);
@@ -1530,7 +1554,7 @@ public:
     result<void> try_mark_end(milliseconds timeout = forever)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_reader_mark_end(get(), timeout.count(), error); });
+            [&](stargate_error **error) { return stargate_reader_mark_end(get(), detail::ms(timeout), error); });
     }
     /// Waits for the next message before the marked end and returns it; none once the application has received
     /// everything up to there. If none arrives in time, the error is timeout. See stargate_reader_receive_before_end.
@@ -1543,7 +1567,7 @@ public:
     {
         stargate_message *raw = nullptr;
         auto failed = detail::failure([&](stargate_error **error) {
-            return stargate_reader_receive_before_end(get(), timeout.count(), &raw, error);
+            return stargate_reader_receive_before_end(get(), detail::ms(timeout), &raw, error);
         });
         if (failed)
             return std::move(*failed);
@@ -1575,7 +1599,7 @@ public:
                                        milliseconds timeout = forever)
     {
         return open<producer, stargate_producer>(options, [&](stargate_producer **out, stargate_error **error) {
-            return stargate_producer_open(get(), std::string(topic).c_str(), options.get(), timeout.count(), out,
+            return stargate_producer_open(get(), std::string(topic).c_str(), options.get(), detail::ms(timeout), out,
                                           error);
         });
     }
@@ -1591,7 +1615,7 @@ public:
     {
         return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
             return stargate_consumer_open(get(), std::string(topic).c_str(), subscription.c_str(), options.get(),
-                                          timeout.count(), out, error);
+                                          detail::ms(timeout), out, error);
         });
     }
 
@@ -1615,7 +1639,7 @@ public:
             names.push_back(topic.c_str());
         return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
             return stargate_consumer_open_topics(get(), names.data(), names.size(), subscription.c_str(), options.get(),
-                                                 timeout.count(), out, error);
+                                                 detail::ms(timeout), out, error);
         });
     }
 
@@ -1631,7 +1655,7 @@ public:
     {
         return open<consumer, stargate_consumer>(options, [&](stargate_consumer **out, stargate_error **error) {
             return stargate_consumer_open_pattern(get(), pattern.c_str(), subscription.c_str(), options.get(),
-                                                  timeout.count(), out, error);
+                                                  detail::ms(timeout), out, error);
         });
     }
 
@@ -1643,7 +1667,8 @@ public:
     result<reader> try_open_reader(std::string_view topic, const options &options = {}, milliseconds timeout = forever)
     {
         return open<reader, stargate_reader>(options, [&](stargate_reader **out, stargate_error **error) {
-            return stargate_reader_open(get(), std::string(topic).c_str(), options.get(), timeout.count(), out, error);
+            return stargate_reader_open(get(), std::string(topic).c_str(), options.get(), detail::ms(timeout), out,
+                                        error);
         });
     }
 
@@ -1652,7 +1677,7 @@ public:
                                                       milliseconds timeout = forever)
     {
         return open_async<producer>(options, [&](auto done, void *kept, auto destroy, stargate_error **error) {
-            return stargate_producer_open_async(get(), topic.c_str(), options.get(), timeout.count(), done, kept,
+            return stargate_producer_open_async(get(), topic.c_str(), options.get(), detail::ms(timeout), done, kept,
                                                 destroy, error);
         });
     }
@@ -1662,7 +1687,7 @@ public:
     {
         return open_async<consumer>(options, [&](auto done, void *kept, auto destroy, stargate_error **error) {
             return stargate_consumer_open_async(get(), topic.c_str(), subscription.c_str(), options.get(),
-                                                timeout.count(), done, kept, destroy, error);
+                                                detail::ms(timeout), done, kept, destroy, error);
         });
     }
     /// As open_reader, but does not wait.
@@ -1670,15 +1695,15 @@ public:
                                                   milliseconds timeout = forever)
     {
         return open_async<reader>(options, [&](auto done, void *kept, auto destroy, stargate_error **error) {
-            return stargate_reader_open_async(get(), topic.c_str(), options.get(), timeout.count(), done, kept, destroy,
-                                              error);
+            return stargate_reader_open_async(get(), topic.c_str(), options.get(), detail::ms(timeout), done, kept,
+                                              destroy, error);
         });
     }
     /// As close, but does not wait.
     std::future<result<void>> close_async(milliseconds timeout = forever)
     {
         return detail::promised<void>([&](void *kept, auto destroy, stargate_error **error) {
-            return stargate_client_close_async(get(), timeout.count(), detail::keep_promise<void>, kept, destroy,
+            return stargate_client_close_async(get(), detail::ms(timeout), detail::keep_promise<void>, kept, destroy,
                                                error);
         });
     }
@@ -1689,7 +1714,7 @@ public:
     result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_client_close(get(), timeout.count(), error); });
+            [&](stargate_error **error) { return stargate_client_close(get(), detail::ms(timeout), error); });
     }
 
     /// Runs the callbacks that are due, with options::poll_callbacks, and returns how many. It waits at most `timeout`
@@ -1700,7 +1725,7 @@ public:
     {
         std::size_t served = 0;
         auto failed = detail::failure(
-            [&](stargate_error **error) { return stargate_client_poll(get(), timeout.count(), &served, error); });
+            [&](stargate_error **error) { return stargate_client_poll(get(), detail::ms(timeout), &served, error); });
         if (failed)
             return std::move(*failed);
         return served;
@@ -1779,7 +1804,7 @@ public:
         if (options.mistake())
             return *options.mistake();
         return detail::open<supervisor, stargate_supervisor>([&](stargate_supervisor **out, stargate_error **error) {
-            return stargate_supervisor_start(json.c_str(), options.get(), timeout.count(), out, error);
+            return stargate_supervisor_start(json.c_str(), options.get(), detail::ms(timeout), out, error);
         });
     }
 
@@ -1801,7 +1826,7 @@ public:
     result<void> try_add_producer(const std::string &json, milliseconds timeout = forever)
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_supervisor_add_producer(get(), json.c_str(), timeout.count(), error);
+            return stargate_supervisor_add_producer(get(), json.c_str(), detail::ms(timeout), error);
         });
     }
 
@@ -1921,7 +1946,7 @@ public:
     result<void> try_close(milliseconds timeout = forever)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return stargate_supervisor_close(get(), timeout.count(), error); });
+            [&](stargate_error **error) { return stargate_supervisor_close(get(), detail::ms(timeout), error); });
     }
 
     explicit supervisor(stargate_supervisor *owned) noexcept : raw_(owned, stargate_supervisor_free) {}
@@ -1932,7 +1957,7 @@ private:
     result<void> add_receiving(Add add, const std::string &json, milliseconds timeout)
     {
         return detail::attempt([&](stargate_error **error) {
-            return add(get(), json.c_str(), nullptr, nullptr, nullptr, timeout.count(), error);
+            return add(get(), json.c_str(), nullptr, nullptr, nullptr, detail::ms(timeout), error);
         });
     }
 
@@ -1943,7 +1968,7 @@ private:
         const stargate_handler handler = detail::processor<Kept>::table();
         void *kept = detail::keep(std::forward<Init>(init));
         return detail::attempt([&](stargate_error **error) {
-            return add(get(), json.c_str(), &handler, kept, detail::release<Kept>, timeout.count(), error);
+            return add(get(), json.c_str(), &handler, kept, detail::release<Kept>, detail::ms(timeout), error);
         });
     }
 

@@ -40,7 +40,7 @@ public:
         return detail::text_of([&](char **text, stargate_error **error) {
             std::int32_t http_status = 0;
             return stargate_admin_request(client_, method.c_str(), path.c_str(), body ? body->c_str() : nullptr,
-                                          timeout_.count(), &http_status, text, error);
+                                          detail::ms(timeout_), &http_status, text, error);
         });
     }
 
@@ -273,7 +273,7 @@ public:
                 [&] { return (**static_cast<Visit **>(data))(std::string(topic.ptr, topic.len)) ? 0 : 1; }, 1);
         };
         return detail::attempt([&](stargate_error **error) {
-            return stargate_admin_walk_topics(client_, tenant ? tenant->c_str() : nullptr, timeout_.count(), show,
+            return stargate_admin_walk_topics(client_, tenant ? tenant->c_str() : nullptr, detail::ms(timeout_), show,
                                               &called, error);
         });
     }
@@ -672,15 +672,16 @@ private:
     result<void> done(Function function, Arguments... arguments)
     {
         return detail::attempt(
-            [&](stargate_error **error) { return function(client_, arguments..., timeout_.count(), error); });
+            [&](stargate_error **error) { return function(client_, arguments..., detail::ms(timeout_), error); });
     }
 
     template <class Function, class... Arguments>
     result<std::int32_t> number(Function function, Arguments... arguments)
     {
         std::int32_t number = 0;
-        auto failed = detail::failure(
-            [&](stargate_error **error) { return function(client_, arguments..., timeout_.count(), &number, error); });
+        auto failed = detail::failure([&](stargate_error **error) {
+            return function(client_, arguments..., detail::ms(timeout_), &number, error);
+        });
         if (failed)
             return std::move(*failed);
         return number;
@@ -699,8 +700,9 @@ private:
     result<std::optional<std::string>> optional_text(Function function, Arguments... arguments)
     {
         char *text = nullptr;
-        auto failed = detail::failure(
-            [&](stargate_error **error) { return function(client_, arguments..., timeout_.count(), &text, error); });
+        auto failed = detail::failure([&](stargate_error **error) {
+            return function(client_, arguments..., detail::ms(timeout_), &text, error);
+        });
         if (failed)
             return std::move(*failed);
         const std::unique_ptr<char, void (*)(char *)> owner(text, stargate_string_free);
@@ -711,7 +713,7 @@ private:
     result<std::string> text(Function function, Arguments... arguments)
     {
         return detail::text_of([&](char **text, stargate_error **error) {
-            return function(client_, arguments..., timeout_.count(), text, error);
+            return function(client_, arguments..., detail::ms(timeout_), text, error);
         });
     }
 
@@ -720,7 +722,7 @@ private:
     {
         stargate_strings *raw = nullptr;
         auto failed = detail::failure(
-            [&](stargate_error **error) { return function(client_, arguments..., timeout_.count(), &raw, error); });
+            [&](stargate_error **error) { return function(client_, arguments..., detail::ms(timeout_), &raw, error); });
         if (failed)
             return std::move(*failed);
         const std::unique_ptr<stargate_strings, void (*)(stargate_strings *)> owner(raw, stargate_strings_free);
@@ -747,7 +749,7 @@ private:
         std::vector<stargate_message *> raw(max);
         std::size_t count = 0;
         auto failed = detail::failure([&](stargate_error **error) {
-            return function(client_, arguments..., timeout_.count(), max, raw.data(), &count, error);
+            return function(client_, arguments..., detail::ms(timeout_), max, raw.data(), &count, error);
         });
         if (failed)
             return std::move(*failed);

@@ -281,7 +281,7 @@ public:
                           milliseconds timeout = milliseconds(5000))
     {
         return detail::attempt([&](stargate_error **error) {
-            return stargate_mock_wait(get(), op, topic, at_least, timeout.count(), error);
+            return stargate_mock_wait(get(), op, topic, at_least, detail::ms(timeout), error);
         });
     }
     /// Returns how often `op` has happened on `topic` (nullptr: on any), since the start or the last clear_requests().

@@ -165,6 +165,30 @@ TEST(a_message_goes_there_and_back)
     CHECK(consumer.try_receive(0ms).error().status() == stargate::status::closed);
 }
 
+TEST(a_time_that_is_over_is_no_time)
+{
+    auto client = connect();
+    auto consumer = client.open_consumer(new_topic(), "s", {}, limit);
+    for (const auto left : {-1ms, -5ms, 0ms})
+        CHECK(!consumer.receive(left));
+}
+
+TEST(a_message_that_was_moved_away_is_not_acknowledged)
+{
+    auto client = connect();
+    const std::string topic = new_topic();
+    auto consumer = client.open_consumer(topic, "s", {}, limit);
+    client.open_producer(topic, {}, limit).send("order");
+    auto batch = consumer.receive_many(1, limit);
+    CHECK(batch.size() == 1);
+    stargate::message taken = std::move(batch[0]);
+    CHECK(taken.payload() == "order");
+    const auto refused = consumer.try_ack(batch);
+    CHECK(!refused && refused.error().status() == stargate::status::invalid_argument);
+    batch[0] = std::move(taken);
+    consumer.ack(batch);
+}
+
 TEST(a_lambda_is_a_handler_and_ends_with_the_consumer)
 {
     enum { MESSAGES = 1000 };
