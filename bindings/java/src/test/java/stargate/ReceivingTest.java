@@ -135,7 +135,7 @@ class ReceivingTest extends WithMock {
     @Test
     void anInterruptOfTheStreamLosesNothing() throws Exception {
         publish(2);
-        mock.fault("receive", "orders", "delay:1500");
+        mock.fault("receive", "orders", "delay:900"); // within the second that a wait in C takes
         try (Reader reader = client.reader("orders").startingMessage(MessageId.EARLIEST).open()) {
             CompletableFuture<Object> end = new CompletableFuture<>();
             Thread reads = Thread.ofPlatform().start(() -> {
@@ -145,9 +145,9 @@ class ReceivingTest extends WithMock {
                     end.complete(interrupted.kind() + " " + Thread.interrupted());
                 }
             });
-            Thread.sleep(400);
+            Thread.sleep(300);
             reads.interrupt();
-            assertEquals("INTERRUPTED true", end.get(800, TimeUnit.MILLISECONDS));
+            assertEquals("INTERRUPTED true", end.get(500, TimeUnit.MILLISECONDS));
             assertEquals(numbered(2), texts(reader.untilCaughtUp().toList()));
         }
     }
