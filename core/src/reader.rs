@@ -184,6 +184,9 @@ impl Reader {
 
     /// Returns whether the topic has a message that the application has not received yet. Uses Pulsar's REST API.
     pub async fn has_message_available(&self) -> Result<bool> {
+        if self.is_ours() && self.inner.receiver.inbox.has_put_back(|_| true) {
+            return Ok(true);
+        }
         for (session, end) in self.look_for_ends().await?.into_iter().enumerate() {
             if !self.inner.is_past(session, end.as_ref()) {
                 return Ok(true);

@@ -178,6 +178,18 @@ def test_a_reader_reads_until_it_is_caught_up(client: Client, topic: str, send: 
         assert [int(message.data) for message in reader.until_caught_up()] == [4]
 
 
+def test_a_message_that_was_put_back_is_available(client: Client, topic: str, send: Sender) -> None:
+    send(topic, b"x")
+    with client.reader(topic, starting_message=MessageId.earliest) as reader:
+        message = reader.receive(timeout=20)
+        assert not reader.has_message_available()
+        # As a receive that is cancelled, or that Ctrl-C ends, does.
+        reader._native.put_back([message])
+        assert reader.has_message_available()
+        assert reader.receive(timeout=20).id == message.id
+        assert not reader.has_message_available()
+
+
 def test_shared_consumers_split_the_messages(client: Client, topic: str, send: Sender) -> None:
     with (
         client.consumer(topic, "s", subscription_type="shared", queue_size=10) as one,
