@@ -60,12 +60,30 @@ macro_rules! receiver {
             }
         }
 
+        impl $name {
+            /// Returns what was taken, or puts it back: a signal, as that of Ctrl-C, may have come in the same moment.
+            fn unless_interrupted<T>(&self, py: Python<'_>, taken: T) -> PyResult<T>
+            where
+                T: IntoIterator<Item = core::Message> + Send,
+            {
+                match py.check_signals() {
+                    Ok(()) => Ok(taken),
+                    Err(signal) => {
+                        py.detach(|| self.inner.put_back(taken.into_iter().collect()));
+                        Err(signal)
+                    }
+                }
+            }
+        }
+
         handle! {
             $(#[$doc])*
             $name {
                 /// Waits for the next message.
                 fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Message> {
-                    wait_seconds(py, self.inner.receive(), timeout, "receive from", &self.topic()).map(Message::new)
+                    let message = wait_seconds(py, self.inner.receive(), timeout, "receive from", &self.topic())?;
+                    let [message] = self.unless_interrupted(py, [message])?;
+                    Ok(Message::new(message))
                 }
 
                 /// Waits until there are `max` messages or the time is over, and takes what is there.
@@ -73,7 +91,10 @@ macro_rules! receiver {
                     let limit = limit(py, timeout)?;
                     let mut taken = $Taken::new(&self.inner);
                     match wait_within(py, taken.gather(max, max), limit) {
-                        Ok(_) => Message::list(py, std::mem::take(&mut taken.messages)),
+                        Ok(_) => {
+                            let messages = self.unless_interrupted(py, std::mem::take(&mut taken.messages))?;
+                            Message::list(py, messages)
+                        }
                         // A signal, as that of Ctrl-C, puts back what was taken.
                         Err(error) => py.detach(|| {
                             drop(taken);
@@ -352,7 +373,8 @@ receiver! {
 
         /// Waits for the next message before the mark; nothing when everything up to there was taken.
         fn receive_before_end(&self, py: Python<'_>) -> PyResult<Option<Message>> {
-            Ok(wait(py, self.inner.receive_before_end())?.map(Message::new))
+            let message = wait(py, self.inner.receive_before_end())?;
+            Ok(self.unless_interrupted(py, message)?.map(Message::new))
         }
 
         /// As `receive_before_end`, for an event loop, in a list of one or none.

@@ -195,6 +195,27 @@ def test_ctrl_c_loses_no_message(pulsar_url: str, topic: str) -> None:
     assert succeed(script, pulsar_url, topic) == "[b'a', b'b']\n"
 
 
+@pytest.mark.parametrize("take", ["receive()", "receive_many(1)"])
+def test_ctrl_c_loses_no_message_that_comes_right_after_it(pulsar_url: str, topic: str, take: str) -> None:
+    script = """
+        def press():
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+            producer.send(str(number))
+        with stargate.Client(url) as client, client.producer(topic) as producer:
+            consumer = client.consumer(topic, "s")
+            for number in range(10):
+                pressing = threading.Thread(target=press)
+                pressing.start()
+                try:
+                    consumer.TAKE
+                except KeyboardInterrupt:
+                    pressing.join()
+                assert consumer.receive(timeout=10).data == str(number).encode()
+        """
+    assert succeed(script.replace("TAKE", take), pulsar_url, topic) == ""
+
+
 def test_run_until_interrupted_closes_in_an_orderly_way(pulsar_url: str, topic: str) -> None:
     script = """
         with stargate.Client(url) as client, client.producer(topic) as producer:
