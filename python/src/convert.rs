@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use stargate_core::{Options, OutgoingMessage};
+use stargate_core::{Error, ErrorKind, Options, OutgoingMessage, Result};
 
 use crate::errors::exception;
 use crate::events::Events;
@@ -53,6 +53,18 @@ pub(crate) fn outgoing_item(item: &Bound<'_, PyAny>) -> PyResult<OutgoingMessage
     match item.cast::<PyTuple>() {
         Ok(tuple) => outgoing(&tuple.get_item(0)?, Some(tuple.get_item(1)?.extract()?)),
         Err(_) => outgoing(item, None),
+    }
+}
+
+/// As `outgoing_item`, but what is wrong with the item is an error of its own. Only what is no `Exception`, as Ctrl-C, is
+/// raised.
+pub(crate) fn outgoing_or_error(item: &Bound<'_, PyAny>) -> PyResult<Result<OutgoingMessage>> {
+    match outgoing_item(item) {
+        Err(error) if error.is_instance_of::<PyException>(item.py()) => {
+            let why = error.value(item.py()).to_string();
+            Ok(Err(Error::new(ErrorKind::InvalidArgument, why)))
+        }
+        outcome => outcome.map(Ok),
     }
 }
 

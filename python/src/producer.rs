@@ -7,7 +7,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use stargate_core::{self as core, ForkSafe, OutgoingMessage, Receipt, Result};
 
-use crate::convert::{Extras, options, outgoing, outgoing_item};
+use crate::convert::{Extras, options, outgoing, outgoing_item, outgoing_or_error};
 use crate::errors::exception;
 use crate::events::Finished;
 use crate::handle::handle;
@@ -90,7 +90,7 @@ handle! {
             items: Vec<Bound<'_, PyAny>>,
             waiter: Waiter,
         ) -> PyResult<Operation> {
-            let messages = items.iter().map(outgoing_item).collect::<PyResult<Vec<OutgoingMessage>>>()?;
+            let messages = items.iter().map(outgoing_or_error).collect::<PyResult<Vec<_>>>()?;
             let (receipts, producer) = (receipts.get().clone(), self.inner.clone());
             waiter.nothing(py, &self.client, async move { receipts.accept(&producer, first, messages).await })
         }
@@ -111,8 +111,8 @@ handle! {
                 // Made ready in batches: what waits for room is not held twice, and Ctrl-C is seen in between.
                 let (mut batch, mut bytes) = (Vec::new(), 0);
                 while let Some((_, item)) = items.next_if(|_| batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES) {
-                    let message = outgoing_item(&item)?;
-                    bytes += message.payload_len();
+                    let message = outgoing_or_error(&item)?;
+                    bytes += message.as_ref().map_or(0, OutgoingMessage::payload_len);
                     batch.push(message);
                 }
                 wait(py, receipts.accept(&self.inner, first, batch))?;
@@ -168,7 +168,7 @@ pub(crate) fn produce_async(
 /// An id or an exception for each message. A fork raises an exception for the whole, since it is no message's fault.
 fn results_of(py: Python<'_>, results: Vec<Result<Receipt>>) -> PyResult<Vec<Py<PyAny>>> {
     let forked = |error: &core::Error| error.kind() == core::ErrorKind::Forked;
-    if let Some(Err(error)) = results.first().filter(|first| first.as_ref().is_err_and(forked)) {
+    if let Some(Err(error)) = results.iter().find(|result| result.as_ref().is_err_and(forked)) {
         return Err(exception(py, error));
     }
     results
@@ -218,11 +218,20 @@ impl Receipts {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until messages are in flight; the first of them has number `first`.
-    async fn accept(&self, producer: &core::Producer, first: usize, messages: Vec<OutgoingMessage>) -> Result<()> {
+    /// Waits until messages are in flight; the first of them has number `first`. An error stands for a message that
+    /// cannot be sent.
+    async fn accept(
+        &self,
+        producer: &core::Producer,
+        first: usize,
+        messages: Vec<Result<OutgoingMessage>>,
+    ) -> Result<()> {
         for (index, message) in (first..).zip(messages) {
             let receipts = self.clone();
-            let accepted = producer.send_inline(message, move |sent| receipts.set(index, sent.result)).await;
+            let accepted = match message {
+                Ok(message) => producer.send_inline(message, move |sent| receipts.set(index, sent.result)).await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = accepted {
                 self.set(index, Err(error));
             }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import pickle
 import socket
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -80,6 +83,37 @@ def test_a_message_over_the_limit_is_refused_and_the_next_is_sent(client: Client
             producer.send_nowait(b"x" * 2_000_000)
         results = producer.send_many([b"small", b"x" * 2_000_000, b"small"])
         assert [type(result) for result in results] == [stargate.MessageId, stargate.TooBigError, stargate.MessageId]
+
+
+# What `send_many` cannot convert, and what its error names.
+UNFIT: list[Any] = [
+    ("\ud800", "surrogates not allowed"),
+    (None, "a payload is bytes"),
+    (stargate.OutgoingMessage(b"x", key="\ud800"), "surrogates not allowed"),
+    (stargate.OutgoingMessage(b"x", properties={"a": "\ud800"}), "surrogates not allowed"),
+]
+
+
+@pytest.mark.parametrize(("unfit", "why"), UNFIT)
+def test_a_message_that_cannot_be_sent_leaves_the_others_of_send_many(
+    client: Client, pulsar_url: str, topic: str, unfit: Any, why: str
+) -> None:
+    def check(results: Sequence[object]) -> None:
+        [first, refused, last] = results
+        assert isinstance(first, stargate.MessageId)
+        assert isinstance(refused, stargate.InvalidArgumentError)
+        assert why in str(refused)
+        assert isinstance(last, stargate.MessageId)
+
+    async def main() -> None:
+        async with stargate.AsyncClient(pulsar_url) as other, other.producer(topic) as producer:
+            check(await producer.send_many([b"c", unfit, b"d"]))
+
+    with client.consumer(topic, "s") as consumer:
+        with client.producer(topic) as producer:
+            check(producer.send_many([b"a", unfit, b"b"]))
+        asyncio.run(main())
+        assert [message.data for message in consumer.receive_many(4, timeout=20)] == [b"a", b"b", b"c", b"d"]
 
 
 def test_options_that_are_not_acceptable_are_named(pulsar_url: str) -> None:
