@@ -48,9 +48,10 @@ fn dump(connection: &Connection, wanted: &Dump) -> Result<u8, Stop> {
             Stop::Output(error) => Stop::Failed(failed(&file.path, error)),
             stop => stop,
         })?;
-    file.finish(path)?;
-    if code == exit::INTERRUPTED {
-        say(&format!("{count} messages written to {}", path.display()));
+    match code {
+        // Under its name it would pass for the whole topic.
+        exit::INTERRUPTED => say(&format!("stopped after {count} messages; {} is not written", path.display())),
+        _ => file.finish(path)?,
     }
     Ok(code)
 }

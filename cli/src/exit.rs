@@ -33,6 +33,11 @@ impl Failure {
         Failure { code: USAGE, text: text.into() }
     }
 
+    /// Writes why to standard error.
+    pub(crate) fn say(&self) {
+        say(&self.text);
+    }
+
     /// Anything else that failed.
     pub(crate) fn failed(text: impl Into<String>) -> Failure {
         Failure { code: FAILED, text: text.into() }
@@ -58,7 +63,7 @@ pub(crate) fn code(ended: Ended) -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            say(&failure.text);
+            failure.say();
             ExitCode::from(failure.code)
         }
     }

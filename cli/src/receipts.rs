@@ -1,9 +1,9 @@
 //! Sends lines, and collects their receipts: counts them, prints ids, and remembers the lines that have none.
 
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -54,43 +54,44 @@ struct Run {
     why: Missing,
 }
 
-/// What became of all lines.
-#[derive(Default)]
-pub(crate) struct Tally {
-    pub(crate) stored: u64,
-    missing: Vec<Run>,
+/// What became of all lines. Those without a receipt are named as they come, so that they take no memory.
+struct Tally {
+    stored: u64,
+    /// The last lines that have none; the next one may belong to them.
+    missing: Option<Run>,
+    is_complete: bool,
+    /// Whether the server refused any of it.
+    was_refused: bool,
+    sources: Arc<Mutex<Vec<String>>>,
 }
 
 impl Tally {
+    fn new(sources: Arc<Mutex<Vec<String>>>) -> Tally {
+        Tally { stored: 0, missing: None, is_complete: true, was_refused: false, sources }
+    }
+
     fn add(&mut self, place: Place, why: Missing) {
-        if let Some(run) = self.missing.last_mut()
+        self.is_complete = false;
+        self.was_refused |= why.refused;
+        if let Some(run) = &mut self.missing
             && (run.source, run.last + 1) == (place.source, place.number)
             && run.why == why
         {
             run.last = place.number;
             return;
         }
-        self.missing.push(Run { source: place.source, first: place.number, last: place.number, why });
+        self.report();
+        self.missing = Some(Run { source: place.source, first: place.number, last: place.number, why });
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
-        self.missing.is_empty()
-    }
-
-    /// Returns whether the server refused any of it.
-    pub(crate) fn was_refused(&self) -> bool {
-        self.missing.iter().any(|run| run.why.refused)
-    }
-
-    /// Names every line that has no receipt.
-    pub(crate) fn report(&mut self, sources: &[String]) {
-        self.missing.sort_by_key(|run| (run.source, run.first));
-        for Run { source, first, last, why } in &self.missing {
-            let (name, text) = (&sources[*source], &why.text);
-            match first == last {
-                true => say(&format!("{name}, line {first}: no receipt: {text}")),
-                false => say(&format!("{name}, lines {first} to {last}: no receipt: {text}")),
-            }
+    /// Names the lines that are still to be named.
+    fn report(&mut self) {
+        let Some(Run { source, first, last, why }) = self.missing.take() else { return };
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, text) = (&sources[source], why.text);
+        match first == last {
+            true => say(&format!("{name}, line {first}: no receipt: {text}")),
+            false => say(&format!("{name}, lines {first} to {last}: no receipt: {text}")),
         }
     }
 }
@@ -101,7 +102,7 @@ pub(crate) struct Sending<'a> {
     ends: Sender<End>,
     collecting: JoinHandle<(Tally, Result<(), Failure>)>,
     /// Their names, for the report.
-    sources: Vec<String>,
+    sources: Arc<Mutex<Vec<String>>>,
     pace: Option<Pace>,
     /// Whether a line ended without a receipt.
     failed: Arc<AtomicBool>,
@@ -119,8 +120,10 @@ impl<'a> Sending<'a> {
         let failed = Arc::new(AtomicBool::new(false));
         let noted = failed.clone();
         let progress = Progress::start(total, quiet);
-        let collecting = thread::spawn(move || collected(&received, &mut on_receipt, &progress, &noted));
-        Sending { producer, ends, collecting, sources: Vec::new(), pace: None, failed }
+        let sources: Arc<Mutex<Vec<String>>> = Arc::default();
+        let tally = Tally::new(sources.clone());
+        let collecting = thread::spawn(move || collected(tally, &received, &mut on_receipt, &progress, &noted));
+        Sending { producer, ends, collecting, sources, pace: None, failed }
     }
 
     /// Sends at most this many messages a second.
@@ -130,7 +133,7 @@ impl<'a> Sending<'a> {
 
     /// Begins with a source of lines.
     pub(crate) fn begin(&mut self, source: &str) {
-        self.sources.push(source.to_owned());
+        self.sources().push(source.to_owned());
     }
 
     /// Returns whether a line is known to have no receipt.
@@ -138,13 +141,17 @@ impl<'a> Sending<'a> {
         self.failed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn source(&self) -> &str {
-        self.sources.last().map_or("", String::as_str)
+    pub(crate) fn source(&self) -> String {
+        self.sources().last().cloned().unwrap_or_default()
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Vec<String>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a message over. An error is one after which nothing more can be sent.
     pub(crate) fn send(&mut self, number: u64, message: Made) -> Result<(), Failure> {
-        let place = Place { source: self.sources.len() - 1, number };
+        let place = Place { source: self.sources().len() - 1, number };
         let message = match message {
             Ok(message) => message,
             Err(text) => {
@@ -183,19 +190,23 @@ impl<'a> Sending<'a> {
 
     /// Waits for the receipts, reports what has none, and closes the client. `taken` is how the intake ended.
     pub(crate) fn finish(self, taken: Result<(), Failure>, client: &Client) -> Ended {
-        let Sending { producer, ends, collecting, sources, .. } = self;
+        let Sending { producer, ends, collecting, .. } = self;
         drop(ends);
         let flushed = producer.flush(None);
-        let (mut tally, handled) =
-            collecting.join().map_err(|_| Failure::failed("the receipts could not be counted"))?;
-        tally.report(&sources);
+        let (tally, handled) = collecting.join().map_err(|_| Failure::failed("the receipts could not be counted"))?;
         let outcome = taken.and(handled);
-        if !tally.is_complete() || outcome.is_err() || interrupted() {
+        if !tally.is_complete || outcome.is_err() || interrupted() {
             say(&format!("{} messages stored", tally.stored));
         }
+        if tally.was_refused {
+            if let Err(why) = outcome {
+                why.say();
+            }
+            return Ok(exit::REFUSED);
+        }
         outcome?;
-        if !tally.is_complete() {
-            return Ok(if tally.was_refused() { exit::REFUSED } else { exit::FAILED });
+        if !tally.is_complete {
+            return Ok(exit::FAILED);
         }
         flushed?;
         client.close(CLOSE)?;
@@ -275,12 +286,12 @@ impl OnReceipt for PrintIds {
 }
 
 fn collected(
+    mut tally: Tally,
     ends: &Receiver<End>,
     on_receipt: &mut impl OnReceipt,
     progress: &Progress,
     failed: &AtomicBool,
 ) -> (Tally, Result<(), Failure>) {
-    let mut tally = Tally::default();
     loop {
         let end = match ends.try_recv() {
             Err(TryRecvError::Empty) => {
@@ -302,5 +313,6 @@ fn collected(
             }
         }
     }
+    tally.report();
     (tally, on_receipt.end())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,10 @@ pub(crate) struct Restore {
 struct State {
     url: String,
     topic: String,
-    /// The size of the file: with another one it is another file.
+    /// The size of the file, and when it was last changed, in nanoseconds: otherwise it is another file.
     bytes: u64,
+    #[serde(default)]
+    modified: u128,
     /// The lines from the first one on that have receipts.
     lines: u64,
 }
@@ -62,7 +64,10 @@ pub(crate) fn run(connection: &Connection, wanted: &Restore) -> Ended {
         return Err(Failure::usage(format!("{}: {why}", path.display())));
     }
     let bytes = metadata.len();
-    let mut state = State { url: connection.address()?.to_owned(), topic: wanted.topic.clone(), bytes, lines: 0 };
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = modified.unwrap_or_default().as_nanos();
+    let (url, topic) = (connection.address()?.to_owned(), wanted.topic.clone());
+    let mut state = State { url, topic, bytes, modified, lines: 0 };
     let kept = path.with_added_extension("restored");
     state.lines = earlier(&kept, &state)?;
     if state.lines > 0 {
@@ -175,7 +180,7 @@ fn earlier(kept: &Path, now: &State) -> Result<u64, Failure> {
     match was == *now {
         true => Ok(state.lines),
         false => Err(Failure::failed(format!(
-            "{}: an earlier run sent {} lines of a file of {} bytes to {} at {}; {remedy}",
+            "{}: an earlier run sent {} lines of another file, of {} bytes, to {} at {}; {remedy}",
             kept.display(),
             state.lines,
             was.bytes,

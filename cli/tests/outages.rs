@@ -80,6 +80,12 @@ fn restore_goes_on_after_the_broker_died() {
     assert_eq!(died.status.code(), Some(1), "{}", said(&died));
     assert!(said(&died).ends_with("stargate: to go on, run the same command again\n"), "{}", said(&died));
     shell.0.set_up(true).unwrap();
+    let written = std::fs::metadata(&file).unwrap().modified().unwrap();
+    let changed = |to| std::fs::File::options().write(true).open(&file).unwrap().set_modified(to).unwrap();
+    changed(written + Duration::from_secs(1));
+    let other = shell.run(&restore, b"");
+    assert!(said(&other).contains("lines of another file, of"), "{}", said(&other));
+    changed(written);
     let went_on = shell.run(&restore, b"");
     assert_eq!(went_on.status.code(), Some(0), "{}", said(&went_on));
     assert!(said(&went_on).starts_with("stargate: goes on at line "), "{}", said(&went_on));

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use common::{Shell, finish, interrupt, said};
@@ -139,6 +139,37 @@ fn a_refusal_has_an_exit_code_of_its_own() {
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
     let with_token = shell.command(&["produce", "t"]).env("STARGATE_TOKEN", "s3cret").spawn().unwrap();
     assert_eq!(finish(with_token, b"x\n").status.code(), Some(0));
+}
+
+#[test]
+fn a_refusal_of_a_reconnect_has_the_same_exit_code() {
+    let shell = Shell::new();
+    let mut child = shell.command(&["produce", "t"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"a\n").unwrap();
+    assert!(shell.0.wait("send", None, 1, Duration::from_secs(20)).unwrap());
+    shell.0.fault("connect", None, "http:403", usize::MAX).unwrap();
+    shell.0.drop_connections(None).unwrap();
+    assert!(shell.0.wait("connect", None, 2, Duration::from_secs(20)).unwrap());
+    std::thread::sleep(Duration::from_millis(200));
+    // The intake itself meets the end of the producer.
+    let _ = stdin.write_all(b"b\nc\n");
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+}
+
+#[test]
+fn a_line_that_is_no_message_is_named_while_others_are_awaited() {
+    let shell = Shell::new();
+    let mut child = shell.command(&["produce", "t", "-J"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"nonsense\n{\n").unwrap();
+    let mut named = [0; 38];
+    child.stderr.as_mut().unwrap().read_exact(&mut named).unwrap();
+    assert_eq!(&named, b"stargate: standard input, line 1: no r");
+    drop(stdin);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
 }
 
 #[test]

@@ -126,6 +126,34 @@ fn a_closed_pipe_is_silent() {
 }
 
 #[test]
+fn a_closed_pipe_is_an_end_after_which_a_subscription_is_deleted() {
+    let shell = with_numbers(50_000);
+    let consume = ["consume", "t", "-s", "s", "--from", "earliest", "--unsubscribe"];
+    let mut child = shell.command(&consume).spawn().unwrap();
+    assert_eq!(read_exactly(&mut child, 4), b"1\n2\n");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), said(&output)), (Some(0), String::new()));
+    assert_eq!(shell.ok(&["subscriptions", "ls", "t"], b""), b"");
+}
+
+#[test]
+fn a_dump_that_is_stopped_leaves_no_file() {
+    let shell = with_numbers(100_000);
+    let file = std::env::temp_dir().join(format!("stargate-dump-{}.jsonl", std::process::id()));
+    let unfinished = file.with_added_extension("unfinished");
+    let child = shell.command(&["dump", "t", file.to_str().unwrap()]).spawn().unwrap();
+    while std::fs::metadata(&unfinished).map_or(0, |file| file.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(said(&output).contains("is not written"), "{}", said(&output));
+    assert!(!file.exists() && !unfinished.exists());
+}
+
+#[test]
 fn what_was_printed_is_acknowledged() {
     let shell = with_numbers(10);
     let consume = ["consume", "t", "-s", "s", "--from", "earliest"];
