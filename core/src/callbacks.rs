@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
@@ -28,6 +28,8 @@ pub(crate) struct Callbacks {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Wakes those in [`Callbacks::passed`] when a thread has polled.
+    polled: Notify,
     /// Where the application polls: what its event loop waits for. Otherwise there is a thread.
     wake_fd: Option<WakeFd>,
 }
@@ -68,21 +70,17 @@ impl Shared {
 
 impl Callbacks {
     pub(crate) fn new(log: Log) -> Callbacks {
-        Callbacks {
-            shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd: None }),
-            begun: AtomicBool::new(false),
-            log,
-        }
+        Callbacks::with(log, None)
     }
 
     /// Callbacks that run in [`Callbacks::poll`] only.
     pub(crate) fn polled(log: Log) -> Result<Callbacks> {
-        let wake_fd = Some(WakeFd::new()?);
-        Ok(Callbacks {
-            shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd }),
-            begun: AtomicBool::new(false),
-            log,
-        })
+        Ok(Callbacks::with(log, Some(WakeFd::new()?)))
+    }
+
+    fn with(log: Log, wake_fd: Option<WakeFd>) -> Callbacks {
+        let shared = Shared { state: Mutex::default(), changed: Condvar::new(), polled: Notify::new(), wake_fd };
+        Callbacks { shared: Arc::new(shared), begun: AtomicBool::new(false), log }
     }
 
     pub(crate) fn is_polled(&self) -> bool {
@@ -127,6 +125,7 @@ impl Callbacks {
         }
         drop(state);
         self.shared.changed.notify_all();
+        self.shared.polled.notify_waiters();
         Ok(due)
     }
 
@@ -204,28 +203,34 @@ impl Callbacks {
     }
 
     /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
-    /// wait, since the job that asks is one of them. A thread of the library never runs polled callbacks, and waits until
-    /// the application has polled them.
+    /// wait, since the job that asks is one of them. Polled callbacks it runs itself, unless another thread does. A
+    /// thread of the library never runs them, and waits until the application has polled them.
     pub(crate) async fn passed(&self) {
-        let of_library = runtime::is_io_thread();
-        if !of_library {
-            self.serve_if_polled();
-        }
-        let (done, passed) = oneshot::channel();
+        let serves = self.is_polled() && !runtime::is_io_thread();
+        let (done, mut passed) = oneshot::channel();
         {
             let state = self.shared.state();
             let idle = !state.running && state.jobs.is_empty();
-            // Polled callbacks that nobody polls are not waited for; those that want a thread are.
-            let unpolled = self.is_polled() && state.thread.is_none() && !of_library;
-            if idle || unpolled || state.thread == Some(thread::current().id()) {
+            if idle || state.thread == Some(thread::current().id()) {
                 return;
             }
         }
         self.run(move || {
             let _ = done.send(());
         });
-        // A mark that was let go was behind nothing.
-        let _ = passed.await;
+        loop {
+            let polled = self.shared.polled.notified();
+            if serves {
+                self.serve_if_polled();
+            }
+            tokio::select! {
+                biased;
+                // A mark that was let go was behind nothing.
+                _ = &mut passed => return,
+                // The mark came too late for that poll, which may have been the last.
+                () = polled => {}
+            }
+        }
     }
 
     /// Lets the thread end when it has run what is there.
@@ -393,6 +398,29 @@ mod tests {
         assert!(passed_within(&callbacks, Duration::from_secs(60)));
         callbacks.close();
         assert_eq!(callbacks.poll(None).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn one_that_waits_runs_what_is_due_once_another_thread_has_polled() {
+        let callbacks = Arc::new(Callbacks::polled(Log::new("test", None)).unwrap());
+        let ((inside, is_inside), (release, blocked)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+        callbacks.run(move || {
+            inside.send(()).unwrap();
+            let _ = blocked.recv();
+        });
+        let polling = callbacks.clone();
+        let polls = thread::spawn(move || polling.poll(Some(soon())).unwrap());
+        is_inside.recv().unwrap();
+        let (sender, ran) = std::sync::mpsc::channel();
+        callbacks.run(move || sender.send(()).unwrap());
+        assert!(!passed_within(&callbacks, Duration::from_millis(5)));
+        let releases = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            release.send(()).unwrap();
+        });
+        assert!(passed_within(&callbacks, Duration::from_secs(10)));
+        assert_eq!((ran.try_recv(), polls.join().unwrap()), (Ok(()), 1));
+        releases.join().unwrap();
     }
 
     #[test]
