@@ -71,6 +71,7 @@ scenarios! {
         a_handler_that_fails_costs_only_its_message
         one_key_stays_with_one_processor_in_order
         receiving_has_a_timeout_and_takes_many
+        an_interrupt_ends_each_receive_that_calls_back
         pull_mode_never_has_more_in_hand_than_its_window
         poison_goes_to_the_dead_letter_topic
         a_count_of_redeliveries_that_has_no_effect_is_warned_of

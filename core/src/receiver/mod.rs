@@ -28,7 +28,7 @@ use crate::options::{Ordering as KeyOrdering, Resolved};
 use crate::outcome::{Outcome, Settle};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
-use crate::receiver::inbox::Inbox;
+use crate::receiver::inbox::{Inbox, Waiting};
 use crate::receiver::polled::PolledProcessors;
 use crate::receiver::processors::{Handler, Processors, ended_within};
 use crate::retry::{self, RetryLetters};
@@ -232,32 +232,40 @@ impl<C: IntoCommand> Receiver<C> {
 
     /// Waits for one to `max` messages.
     pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        self.receive_up_to(max, |_| false).await
+        self.receive_up_to(max, |_| false, &mut Waiting::default()).await
     }
 
-    /// As [`Receiver::receive`], but takes nothing after a message for which `is_last` returns true.
+    /// As [`Receiver::receive`], but takes nothing after a message for which `is_last` returns true. `waiting` is that of
+    /// the receive if it waits already.
     pub(crate) async fn receive_up_to(
         &self,
         max: usize,
         is_last: impl FnMut(&Message) -> bool,
+        waiting: &mut Waiting,
     ) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.receive(max.max(1), is_last).await.map_err(name)?;
+        let taken = self.inbox.receive(max.max(1), is_last, waiting).await.map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
 
     /// Takes up to `max` queued messages.
     pub(crate) fn try_receive(&self, max: usize) -> Result<Vec<Message>> {
-        self.try_receive_up_to(max, |_| false)
+        self.try_receive_up_to(max, |_| false, &mut Waiting::default())
     }
 
-    /// As [`Receiver::try_receive`], but takes nothing after a message for which `is_last` returns true.
-    pub(crate) fn try_receive_up_to(&self, max: usize, is_last: impl FnMut(&Message) -> bool) -> Result<Vec<Message>> {
+    /// As [`Receiver::try_receive`], but takes nothing after a message for which `is_last` returns true. If it takes
+    /// nothing, the receive waits as long as `waiting` is kept.
+    pub(crate) fn try_receive_up_to(
+        &self,
+        max: usize,
+        is_last: impl FnMut(&Message) -> bool,
+        waiting: &mut Waiting,
+    ) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.try_receive(max, is_last, &mut None).map_err(name)?;
+        let taken = self.inbox.try_receive(max, is_last, waiting).map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
