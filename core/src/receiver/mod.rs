@@ -332,10 +332,9 @@ impl<C: IntoCommand> Receiver<C> {
             if let Some(retry) = &retry {
                 let _ = tokio::time::timeout_at(deadline.into(), retry.idle()).await;
             }
-            let linger = deadline.saturating_duration_since(Instant::now());
-            sessions.close(linger);
+            sessions.close(deadline.saturating_duration_since(Instant::now()));
             if let Some(retry) = retry {
-                retry.close(linger).await;
+                retry.close(deadline).await;
             }
         }
     }
