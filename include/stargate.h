@@ -2048,7 +2048,7 @@ stargate_status stargate_reader_receive_before_end(struct stargate_reader *reade
 
 /**
  * Checks whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It
- * sends no request. 1 without a mark, and for NULL.
+ * sends no request. 1 without a mark, and for NULL; 0 in a child after a fork.
  *
  * Thread-safe.
  */

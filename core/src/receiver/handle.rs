@@ -29,6 +29,7 @@ macro_rules! receiver_methods {
             callback: impl FnOnce(Result<Vec<Message>>) + Send + 'static,
         ) -> Result<()> {
             let receiver = &self.inner.receiver;
+            receiver.client.runtime.check_fork()?;
             let promise = receiver.client.callbacks.promise()?;
             // It waits from here on, though a task goes on with it.
             let mut waiting = crate::receiver::inbox::Waiting::default();
