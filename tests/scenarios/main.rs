@@ -149,6 +149,7 @@ scenarios! {
         a_consumer_goes_to_any_place
         a_seek_is_no_reason_to_worry
         what_is_in_hand_at_a_seek_changes_nothing_after_it
+        a_reader_is_where_a_seek_was_given_up
         a_handler_starts_over_after_a_seek
         a_seek_that_cannot_be_is_refused
         an_id_of_another_partition_is_refused_by_name

@@ -47,8 +47,12 @@ pub(crate) use self::tombstones::{Tombstone, TombstoneWatched, watch};
 pub(crate) enum Ticket {
     EndOfTopic(oneshot::Sender<Result<bool>>),
     Unsubscribe(oneshot::Sender<Result<()>>),
-    /// Also says whether messages that were put back stay, because the new position is after them.
-    Restarted(oneshot::Sender<Result<u64>>, bool),
+    Restarted {
+        told: oneshot::Sender<()>,
+        position: ReadPosition,
+        /// Whether messages that were put back stay, because the new position is after them.
+        keeps_put_back: bool,
+    },
 }
 
 /// Converts what the application does into commands to a session of either kind.
@@ -156,7 +160,8 @@ impl<C: IntoCommand> Receiver<C> {
             }
         };
         let entry = Entry { commands, status, reporter: Arc::downgrade(&reporter) };
-        let sink = ReceiverSink::new(reporter, self.inbox.clone(), number, self.comes_again, opener, close_siblings);
+        let (inbox, positions) = (self.inbox.clone(), self.positions.clone());
+        let sink = ReceiverSink::new(reporter, inbox, positions, number, self.comes_again, opener, close_siblings);
         let session = Session::new(role, self.client.policy(options, number));
         self.client.runtime.spawn(Driver::run(session, command_receiver, sink, route, Instant::now()));
         self.sessions.push(entry);
@@ -371,13 +376,11 @@ impl<C: IntoCommand> Receiver<C> {
         keeps_put_back: bool,
         command: impl FnOnce(Ticket) -> C,
     ) -> Result<()> {
-        let (sender, restarted) = oneshot::channel();
-        let command = command(Ticket::Restarted(sender, keeps_put_back));
+        let (told, restarted) = oneshot::channel();
+        let command = command(Ticket::Restarted { told, position, keeps_put_back });
         let commands = self.sessions.get(session).ok_or_else(status::gone)?;
         commands.send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
-        let before = restarted.await.unwrap_or_else(|_| Err(status::gone()))?;
-        self.positions.restarted(session, position, before);
-        Ok(())
+        restarted.await.map_err(|_| status::gone())
     }
 
     /// Returns whether the topic was terminated and everything in it has been processed.
