@@ -39,6 +39,8 @@ struct State {
     jobs: VecDeque<Job>,
     /// The thread, from the first job to the close; or the one that polls, while it does.
     thread: Option<ThreadId>,
+    /// The thread on which the application polled last.
+    poller: Option<ThreadId>,
     running: bool,
     closed: bool,
     /// How many jobs are still to come, even after the close.
@@ -96,6 +98,12 @@ impl Callbacks {
     /// Runs the callbacks that are due, on this thread, and waits for the first of them until `deadline` (`None`: without
     /// limit); how many ran. What becomes due meanwhile is for the next time, so that this ends.
     pub(crate) fn poll(&self, deadline: Option<Instant>) -> Result<usize> {
+        self.shared.state().poller = Some(thread::current().id());
+        self.serve(deadline)
+    }
+
+    /// As [`Callbacks::poll`], but for a caller that waits for callbacks, on any thread.
+    pub(crate) fn serve(&self, deadline: Option<Instant>) -> Result<usize> {
         let Some(wake_fd) = &self.shared.wake_fd else {
             return Err(Error::invalid(
                 "the client runs its callbacks on a thread; polling them is an option of its own",
@@ -197,6 +205,13 @@ impl Callbacks {
         self.shared.state().thread == Some(thread::current().id())
     }
 
+    /// Whether no callback would run while the calling thread waits: it runs one now, or is blocked and the one that
+    /// polls.
+    pub(crate) fn wait_for_caller(&self) -> bool {
+        let (state, caller) = (self.shared.state(), Some(thread::current().id()));
+        state.thread == caller || self.is_polled() && state.poller == caller && runtime::is_blocked()
+    }
+
     /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
     /// wait, since the job that asks is one of them. Polled callbacks it runs itself, unless another thread does. A
     /// thread of the library never runs them, and waits until the application has polled them.
@@ -217,7 +232,7 @@ impl Callbacks {
             let polled = self.shared.polled.notified();
             if serves {
                 // Once: this runs the mark, and what becomes due meanwhile is behind it.
-                let _ = self.poll(Some(Instant::now()));
+                let _ = self.serve(Some(Instant::now()));
             }
             tokio::select! {
                 biased;

@@ -1,6 +1,7 @@
 //! The private tokio runtime, one for all clients of the process. It is created with the first client and dropped with
 //! the last.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,8 @@ const START_LIMIT: Duration = Duration::from_secs(2);
 static SHARED: PerProcess<Mutex<Weak<Runtime>>> = PerProcess::new();
 
 thread_local! {
-    static IS_IO_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static IS_IO_THREAD: Cell<bool> = const { Cell::new(false) };
+    static IS_BLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) struct Runtime {
@@ -246,6 +248,7 @@ pub(crate) fn block_on<T>(
             "a blocking call on a thread of the library's runtime would wait for itself; use the async form",
         ));
     }
+    let _blocked = Blocked(IS_BLOCKED.replace(true));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(Ok(output));
@@ -263,6 +266,20 @@ pub(crate) fn block_on<T>(
             }
         }
     }
+}
+
+/// Restores what [`is_blocked`] said before.
+struct Blocked(bool);
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        IS_BLOCKED.set(self.0);
+    }
+}
+
+/// Returns whether the calling thread is in [`block_on`], and does nothing else until that ends.
+pub(crate) fn is_blocked() -> bool {
+    IS_BLOCKED.get()
 }
 
 /// Returns whether the calling thread is one of the library's runtime.

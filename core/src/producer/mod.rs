@@ -190,7 +190,8 @@ impl Producer {
     /// callback thread. If this returns an error, the callback is not called.
     ///
     /// A callback releases the slot of its message. So this does not wait in a callback of the client: without a free
-    /// slot it fails there with [`ErrorKind::WouldDeadlock`], and so does every other send while callbacks are due.
+    /// slot it fails there with [`ErrorKind::WouldDeadlock`], and so does every other send while callbacks are due. Nor
+    /// does it block the thread that polls the callbacks.
     pub async fn send_with(
         &self,
         message: impl Into<OutgoingMessage>,
@@ -451,15 +452,16 @@ impl Inner {
         u32::try_from(bytes.div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX).min(self.bytes_units)
     }
 
-    /// Returns an error on the callback thread while callbacks are due: they may hold the room that a send waits for.
+    /// Returns an error while callbacks are due and wait for this thread: they may hold the room that a send waits for.
     fn check_wait(&self) -> Result<()> {
-        if self.callbacks_due.load(Ordering::Relaxed) == 0 || !self.client.callbacks.is_callback_thread() {
+        if self.callbacks_due.load(Ordering::Relaxed) == 0 || !self.client.callbacks.wait_for_caller() {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::WouldDeadlock,
-            "as many messages are in flight as max_pending_msg or max_pending_bytes allow, and a send in a callback \
-             would wait for callbacks that run after it: send with a timeout of 0, or on another thread",
+            "as many messages are in flight as max_pending_msg or max_pending_bytes allow, and a send in a callback, \
+             or on the thread that polls callbacks, would wait for callbacks that run after it: send with a timeout of \
+             0, or on another thread",
         ))
     }
 
