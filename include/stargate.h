@@ -1273,7 +1273,8 @@ stargate_status stargate_producer_send_flat_async(struct stargate_producer *prod
 /**
  * Accepts messages of an array in their order as long as there is room, as write(2) accepts bytes: `*accepted` is how
  * many. It calls `on_sent` exactly once, with the results of these in the same order, when the last of them has its
- * receipt or has failed. `timeout_ms` bounds the wait of each for room, as in `stargate_producer_send_async`.
+ * receipt or has failed. `timeout_ms` bounds the wait of each for room, as in `stargate_producer_send_async`. They keep
+ * their room until `on_sent` begins, unless the call itself waits for it.
  *
  * STARGATE_OK means that at least one was accepted: give the others again later. Without STARGATE_OK none was, and
  * `on_sent` is not called; the error is that of the first message. The call checks all arguments before it accepts any.

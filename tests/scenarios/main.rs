@@ -57,6 +57,7 @@ scenarios! {
         a_full_queue_fails_or_waits_as_wanted
         a_send_in_a_callback_does_not_wait_for_callbacks
         a_send_does_not_block_the_thread_that_polls_callbacks
+        messages_sent_together_keep_their_room_until_they_are_called_back
         a_flush_waits_for_what_was_sent_before
         a_terminated_topic_says_so
         ad_hoc_producing_takes_a_url_and_cleans_up

@@ -257,6 +257,31 @@ pub(crate) fn a_send_does_not_block_the_thread_that_polls_callbacks(broker: &Bro
     assert_eq!(payloads(&client, &topic, 4), [*b"a", *b"b", *b"c", *b"d"]);
 }
 
+pub(crate) fn messages_sent_together_keep_their_room_until_they_are_called_back(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let producer = client.producer(&topic, Options::new().max_pending_msg(2)).unwrap();
+    let core = producer.as_async();
+    let ((release, blocked), (sender, told)) = (mpsc::channel::<()>(), mpsc::channel());
+    let blocks = move |_| {
+        let _ = blocked.recv();
+    };
+    client.as_async().complete_with(async { Ok(()) }, None, blocks).unwrap();
+    let callback =
+        move |results: Vec<stargate_core::Result<_>>| sender.send(results.iter().all(Result::is_ok)).unwrap();
+    let lot = |count: usize| -> Vec<OutgoingMessage> { vec!["x".into(); count] };
+    assert_eq!(wait(core.send_many_with(lot(2), None, callback), None).unwrap(), 2);
+    producer.flush(Some(PATIENCE)).unwrap();
+    let full = wait(core.send_if_room("y", Some(Duration::ZERO), |_| {}), None).unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::QueueFull, "{full}");
+    release.send(()).unwrap();
+    assert!(told.recv_timeout(PATIENCE).unwrap());
+    producer.send("y", Some(PATIENCE)).unwrap();
+    // More than there is room for: the first make room for the last.
+    assert_eq!(wait(core.send_many_with(lot(5), None, |_| {}), None).unwrap(), 5);
+    producer.flush(Some(PATIENCE)).unwrap();
+    assert_eq!(producer.stats().receipts, 8);
+}
+
 pub(crate) fn a_flush_waits_for_what_was_sent_before(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let producer = client.producer(&topic, Options::new()).unwrap();
