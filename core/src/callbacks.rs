@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork;
 use crate::log::{Level, Log};
 use crate::runtime;
 
@@ -22,6 +23,8 @@ pub(crate) struct Callbacks {
     shared: Arc<Shared>,
     /// The thread was started.
     begun: AtomicBool,
+    /// The number of forks that led to its process.
+    made_after: u32,
     log: Log,
 }
 
@@ -82,7 +85,7 @@ impl Callbacks {
 
     fn with(log: Log, wake_fd: Option<WakeFd>) -> Callbacks {
         let shared = Shared { state: Mutex::default(), changed: Condvar::new(), polled: Notify::new(), wake_fd };
-        Callbacks { shared: Arc::new(shared), begun: AtomicBool::new(false), log }
+        Callbacks { shared: Arc::new(shared), begun: AtomicBool::new(false), made_after: fork::forks(), log }
     }
 
     pub(crate) fn is_polled(&self) -> bool {
@@ -253,7 +256,10 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        self.close();
+        // A thread that does not exist in a child may hold the lock.
+        if fork::check(self.made_after).is_ok() {
+            self.close();
+        }
     }
 }
 
@@ -355,6 +361,8 @@ fn serve(shared: &Shared, log: &Log) {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::ManuallyDrop;
+
     use super::*;
 
     fn soon() -> Instant {
@@ -469,6 +477,17 @@ mod tests {
         assert_eq!(polled.poll(Some(Instant::now())).unwrap(), 0);
         drop(dropped);
         assert_eq!(polled.poll(None).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn a_child_drops_callbacks_without_the_lock_of_a_parents_thread() {
+        let callbacks = ManuallyDrop::new(Callbacks::new(Log::new("test", None)));
+        let shared = callbacks.shared.clone();
+        let _held = shared.state();
+        assert!(crate::fork::tests::in_child(|| {
+            drop(ManuallyDrop::into_inner(callbacks));
+            true
+        }));
     }
 
     #[test]
