@@ -8,9 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork;
 use crate::log::{Level, Log};
 use crate::runtime;
 
@@ -22,12 +23,16 @@ pub(crate) struct Callbacks {
     shared: Arc<Shared>,
     /// The thread was started.
     begun: AtomicBool,
+    /// The number of forks that led to its process.
+    made_after: u32,
     log: Log,
 }
 
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Wakes those in [`Callbacks::passed`] when a thread has polled.
+    polled: Notify,
     /// Where the application polls: what its event loop waits for. Otherwise there is a thread.
     wake_fd: Option<WakeFd>,
 }
@@ -37,6 +42,8 @@ struct State {
     jobs: VecDeque<Job>,
     /// The thread, from the first job to the close; or the one that polls, while it does.
     thread: Option<ThreadId>,
+    /// The thread on which the application polled last.
+    poller: Option<ThreadId>,
     running: bool,
     closed: bool,
     /// How many jobs are still to come, even after the close.
@@ -68,21 +75,17 @@ impl Shared {
 
 impl Callbacks {
     pub(crate) fn new(log: Log) -> Callbacks {
-        Callbacks {
-            shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd: None }),
-            begun: AtomicBool::new(false),
-            log,
-        }
+        Callbacks::with(log, None)
     }
 
     /// Callbacks that run in [`Callbacks::poll`] only.
     pub(crate) fn polled(log: Log) -> Result<Callbacks> {
-        let wake_fd = Some(WakeFd::new()?);
-        Ok(Callbacks {
-            shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), wake_fd }),
-            begun: AtomicBool::new(false),
-            log,
-        })
+        Ok(Callbacks::with(log, Some(WakeFd::new()?)))
+    }
+
+    fn with(log: Log, wake_fd: Option<WakeFd>) -> Callbacks {
+        let shared = Shared { state: Mutex::default(), changed: Condvar::new(), polled: Notify::new(), wake_fd };
+        Callbacks { shared: Arc::new(shared), begun: AtomicBool::new(false), made_after: fork::forks(), log }
     }
 
     pub(crate) fn is_polled(&self) -> bool {
@@ -98,6 +101,12 @@ impl Callbacks {
     /// Runs the callbacks that are due, on this thread, and waits for the first of them until `deadline` (`None`: without
     /// limit); how many ran. What becomes due meanwhile is for the next time, so that this ends.
     pub(crate) fn poll(&self, deadline: Option<Instant>) -> Result<usize> {
+        self.shared.state().poller = Some(thread::current().id());
+        self.serve(deadline)
+    }
+
+    /// As [`Callbacks::poll`], but for a caller that waits for callbacks, on any thread.
+    pub(crate) fn serve(&self, deadline: Option<Instant>) -> Result<usize> {
         let Some(wake_fd) = &self.shared.wake_fd else {
             return Err(Error::invalid(
                 "the client runs its callbacks on a thread; polling them is an option of its own",
@@ -127,12 +136,8 @@ impl Callbacks {
         }
         drop(state);
         self.shared.changed.notify_all();
+        self.shared.polled.notify_waiters();
         Ok(due)
-    }
-
-    /// Where callbacks are polled, a caller that waits for them runs them itself, unless another one does.
-    pub(crate) fn serve_if_polled(&self) {
-        while self.is_polled() && matches!(self.poll(Some(Instant::now())), Ok(served) if served > 0) {}
     }
 
     /// Runs `job` on the callback thread, which begins with the first one, or where the application polls.
@@ -203,29 +208,43 @@ impl Callbacks {
         self.shared.state().thread == Some(thread::current().id())
     }
 
+    /// Whether no callback would run while the calling thread waits: it runs one now, or is blocked and the one that
+    /// polls.
+    pub(crate) fn wait_for_caller(&self) -> bool {
+        let (state, caller) = (self.shared.state(), Some(thread::current().id()));
+        state.thread == caller || self.is_polled() && state.poller == caller && runtime::is_blocked()
+    }
+
     /// Waits until every job given before has run, without holding a thread. On the callback thread itself it does not
-    /// wait, since the job that asks is one of them. A thread of the library never runs polled callbacks, and waits until
-    /// the application has polled them.
+    /// wait, since the job that asks is one of them. Polled callbacks it runs itself, unless another thread does. A
+    /// thread of the library never runs them, and waits until the application has polled them.
     pub(crate) async fn passed(&self) {
-        let of_library = runtime::is_io_thread();
-        if !of_library {
-            self.serve_if_polled();
-        }
-        let (done, passed) = oneshot::channel();
+        let serves = self.is_polled() && !runtime::is_io_thread();
+        let (done, mut passed) = oneshot::channel();
         {
             let state = self.shared.state();
             let idle = !state.running && state.jobs.is_empty();
-            // Polled callbacks that nobody polls are not waited for; those that want a thread are.
-            let unpolled = self.is_polled() && state.thread.is_none() && !of_library;
-            if idle || unpolled || state.thread == Some(thread::current().id()) {
+            if idle || state.thread == Some(thread::current().id()) {
                 return;
             }
         }
         self.run(move || {
             let _ = done.send(());
         });
-        // A mark that was let go was behind nothing.
-        let _ = passed.await;
+        loop {
+            let polled = self.shared.polled.notified();
+            if serves {
+                // Once: this runs the mark, and what becomes due meanwhile is behind it.
+                let _ = self.serve(Some(Instant::now()));
+            }
+            tokio::select! {
+                biased;
+                // A mark that was let go was behind nothing.
+                _ = &mut passed => return,
+                // The mark came too late for that poll, which may have been the last.
+                () = polled => {}
+            }
+        }
     }
 
     /// Lets the thread end when it has run what is there.
@@ -237,7 +256,10 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        self.close();
+        // A thread that does not exist in a child may hold the lock.
+        if fork::check(self.made_after).is_ok() {
+            self.close();
+        }
     }
 }
 
@@ -339,6 +361,8 @@ fn serve(shared: &Shared, log: &Log) {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::ManuallyDrop;
+
     use super::*;
 
     fn soon() -> Instant {
@@ -396,6 +420,43 @@ mod tests {
     }
 
     #[test]
+    fn one_that_waits_runs_what_is_due_once_another_thread_has_polled() {
+        let callbacks = Arc::new(Callbacks::polled(Log::new("test", None)).unwrap());
+        let ((inside, is_inside), (release, blocked)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+        callbacks.run(move || {
+            inside.send(()).unwrap();
+            let _ = blocked.recv();
+        });
+        let polling = callbacks.clone();
+        let polls = thread::spawn(move || polling.poll(Some(soon())).unwrap());
+        is_inside.recv().unwrap();
+        let (sender, ran) = std::sync::mpsc::channel();
+        callbacks.run(move || sender.send(()).unwrap());
+        assert!(!passed_within(&callbacks, Duration::from_millis(5)));
+        let releases = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            release.send(()).unwrap();
+        });
+        assert!(passed_within(&callbacks, Duration::from_secs(10)));
+        assert_eq!((ran.try_recv(), polls.join().unwrap()), (Ok(()), 1));
+        releases.join().unwrap();
+    }
+
+    #[test]
+    fn one_that_waits_does_not_wait_for_callbacks_that_cause_the_next() {
+        fn again(callbacks: Arc<Callbacks>, runs: Arc<std::sync::atomic::AtomicUsize>) {
+            if runs.fetch_add(1, Ordering::SeqCst) < 100 {
+                callbacks.clone().run(move || again(callbacks, runs));
+            }
+        }
+        let callbacks = Arc::new(Callbacks::polled(Log::new("test", None)).unwrap());
+        let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        again(callbacks.clone(), runs.clone());
+        assert!(passed_within(&callbacks, Duration::from_secs(10)));
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
     fn a_promised_job_runs_after_the_close_and_the_poll_ends_after_it() {
         let callbacks = Callbacks::new(Log::new("test", None));
         let promise = callbacks.promise().unwrap();
@@ -416,6 +477,17 @@ mod tests {
         assert_eq!(polled.poll(Some(Instant::now())).unwrap(), 0);
         drop(dropped);
         assert_eq!(polled.poll(None).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn a_child_drops_callbacks_without_the_lock_of_a_parents_thread() {
+        let callbacks = ManuallyDrop::new(Callbacks::new(Log::new("test", None)));
+        let shared = callbacks.shared.clone();
+        let _held = shared.state();
+        assert!(crate::fork::tests::in_child(|| {
+            drop(ManuallyDrop::into_inner(callbacks));
+            true
+        }));
     }
 
     #[test]

@@ -121,14 +121,14 @@ impl<T: Default> PerProcess<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
     use std::time::{Duration, Instant};
 
     use super::*;
 
     /// Runs `body` in a child. Returns whether it succeeded within the time limit.
-    fn in_child(body: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn in_child(body: impl FnOnce() -> bool) -> bool {
         // SAFETY: the child takes no lock of another thread, and leaves by `_exit`.
         let child = unsafe { libc::fork() };
         if child == 0 {

@@ -53,6 +53,8 @@ impl Operations {
         operation: impl Future<Output = Result<T>> + Send + 'static,
         callback: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<()> {
+        // First: a thread that does not exist in this process may hold the lock of the count.
+        runtime.check_fork()?;
         let running = Running::new(&self.running);
         complete(runtime, callbacks, operation, callback, Some(running))
     }
@@ -110,5 +112,23 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.send_modify(|running| *running -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fork::tests::in_child;
+    use crate::log::Log;
+
+    #[test]
+    fn a_child_begins_nothing_and_takes_no_lock_of_a_parents_thread() {
+        let (runtime, callbacks) = (Runtime::shared().unwrap(), Callbacks::new(Log::new("test", None)));
+        let operations = Operations::default();
+        let _held = operations.running.borrow();
+        assert!(in_child(|| {
+            let begun = operations.start(&runtime, &callbacks, async { Ok(()) }, None, |_| ());
+            begun.is_err_and(|error| error.kind() == ErrorKind::Forked)
+        }));
     }
 }

@@ -15,6 +15,7 @@ use crate::options::{InitialPosition, Options, Resolved, Roles};
 use crate::outcome::Outcome;
 use crate::proto::reader::{Command, ReaderRole};
 use crate::query::Query;
+use crate::receiver::inbox::Waiting;
 use crate::receiver::processors::Handler;
 use crate::receiver::{
     self, IntoCommand, ReadPosition, Receiver, Ticket, Tombstone, TombstoneWatched, receiver_methods,
@@ -232,13 +233,14 @@ impl Reader {
     /// mark that is reached ends the list.
     pub async fn receive_many_before_end(&self, max: usize) -> Result<Vec<Message>> {
         let receiver = &self.inner.receiver;
+        let mut waiting = Waiting::default();
         loop {
             let moved = receiver.positions.moved();
             if self.is_caught_up() {
                 return Ok(Vec::new());
             }
             let mut is_last = self.inner.last_before_end();
-            let queued = receiver.try_receive_up_to(max.max(1), &mut is_last)?;
+            let queued = receiver.try_receive_up_to(max.max(1), &mut is_last, &mut waiting)?;
             if !queued.is_empty() {
                 return Ok(queued);
             }
@@ -246,7 +248,7 @@ impl Reader {
                 return Err(receiver.name(why, "read up to the end of"));
             }
             tokio::select! {
-                received = receiver.receive_up_to(max, is_last) => return received,
+                received = receiver.receive_up_to(max, is_last, &mut waiting) => return received,
                 () = moved => {}
             }
         }

@@ -47,6 +47,8 @@ pub(crate) struct RetryLetters {
     copies: Mutex<Copies<Delivery>>,
     /// How many copies are in flight.
     under_way: watch::Sender<usize>,
+    /// Ends the opening of producers, and what waits for it.
+    closed: watch::Sender<bool>,
     counters: Arc<Counters>,
     log: Log,
 }
@@ -161,6 +163,7 @@ impl RetryLetters {
             dead: letters(&options.dead_letter_topic)?,
             copies: Mutex::new(Copies::new()),
             under_way: watch::Sender::new(0),
+            closed: watch::Sender::new(false),
             counters: counters.clone(),
             log: Log::new(topic.to_string(), options.given.log.clone()),
         })
@@ -276,7 +279,13 @@ impl RetryLetters {
         if !is_dead && !delay.is_zero() {
             copy = copy.deliver_after(delay);
         }
-        letters.producer(&self.client, &self.options).await?.send(copy).await?;
+        let mut closed = self.closed.subscribe();
+        let producer = tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => Err(Error::closed()),
+            producer = letters.producer(&self.client, &self.options) => producer,
+        };
+        producer?.send(copy).await?;
         if is_dead { &self.counters.dead_letters } else { &self.counters.retry_letters }.add(1);
         Ok(())
     }
@@ -304,11 +313,12 @@ impl RetryLetters {
         let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Closes the producers, in which nothing is in flight any more.
-    pub(crate) async fn close(&self, timeout: Duration) {
+    /// Closes the producers until `deadline`. Copies that wait for one fail.
+    pub(crate) async fn close(&self, deadline: Instant) {
+        self.closed.send_replace(true);
         for letters in [&self.retry, &self.dead] {
             if let Some(producer) = letters.producer.lock().await.take() {
-                let _ = producer.close(timeout).await;
+                let _ = producer.close(deadline.saturating_duration_since(Instant::now())).await;
             }
         }
     }

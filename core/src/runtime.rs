@@ -1,8 +1,10 @@
 //! The private tokio runtime, one for all clients of the process. It is created with the first client and dropped with
 //! the last.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +28,8 @@ const START_LIMIT: Duration = Duration::from_secs(2);
 static SHARED: PerProcess<Mutex<Weak<Runtime>>> = PerProcess::new();
 
 thread_local! {
-    static IS_IO_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static IS_IO_THREAD: Cell<bool> = const { Cell::new(false) };
+    static IS_BLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) struct Runtime {
@@ -222,16 +225,22 @@ pub(crate) fn block_on<T>(
 ) -> Result<std::result::Result<T, Elapsed>> {
     use std::task::{Context, Poll, Wake, Waker};
 
-    struct Unpark(thread::Thread);
+    /// The flag keeps the wake-up: a thread has one token to unpark, and a wait inside the future may take it.
+    struct Unpark {
+        thread: thread::Thread,
+        woken: AtomicBool,
+    }
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            self.woken.store(true, Ordering::Release);
+            self.thread.unpark();
         }
     }
 
     let deadline = timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout));
     let mut future = std::pin::pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(unpark.clone());
     let mut cx = Context::from_waker(&waker);
     if IS_IO_THREAD.get() {
         return Err(Error::new(
@@ -239,21 +248,38 @@ pub(crate) fn block_on<T>(
             "a blocking call on a thread of the library's runtime would wait for itself; use the async form",
         ));
     }
+    let _blocked = Blocked(IS_BLOCKED.replace(true));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(Ok(output));
         }
-        match deadline {
-            None => thread::park(),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(std::time::Instant::now());
-                if left.is_zero() {
-                    return Ok(Err(Elapsed));
-                }
-                thread::park_timeout(left);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+            match left {
+                Some(Duration::ZERO) => return Ok(Err(Elapsed)),
+                _ if unpark.woken.load(Ordering::Acquire) => {}
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
+            }
+            if unpark.woken.swap(false, Ordering::AcqRel) {
+                break;
             }
         }
     }
+}
+
+/// Restores what [`is_blocked`] said before.
+struct Blocked(bool);
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        IS_BLOCKED.set(self.0);
+    }
+}
+
+/// Returns whether the calling thread is in [`block_on`], and does nothing else until that ends.
+pub(crate) fn is_blocked() -> bool {
+    IS_BLOCKED.get()
 }
 
 /// Returns whether the calling thread is one of the library's runtime.
@@ -304,6 +330,27 @@ mod tests {
     fn waiting_ends_with_the_timeout() {
         assert_eq!(block_on(std::future::pending::<()>(), Some(Duration::from_millis(5))).unwrap(), Err(Elapsed));
         assert_eq!(block_on(async { 3 }, None).unwrap(), Ok(3));
+    }
+
+    #[test]
+    fn a_wait_inside_of_another_does_not_take_its_wake_up() {
+        use std::task::Poll;
+
+        let mut polls = 0;
+        let outer = std::future::poll_fn(|cx| {
+            polls += 1;
+            if polls > 1 {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            // Parks with the token of the wake-up above.
+            let inner = block_on(std::future::pending::<()>(), Some(Duration::from_millis(5)));
+            assert_eq!(inner.unwrap(), Err(Elapsed));
+            Poll::Pending
+        });
+        let begun = std::time::Instant::now();
+        assert_eq!(block_on(outer, Some(Duration::from_secs(10))).unwrap(), Ok(()));
+        assert!(begun.elapsed() < Duration::from_secs(5), "its own wake-up did not end it");
     }
 
     #[test]

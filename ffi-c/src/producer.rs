@@ -194,7 +194,7 @@ pub unsafe extern "C" fn stargate_producer_open_async(
 ///
 /// Thread-safe; blocks. Errors: STARGATE_TIMEOUT, STARGATE_TOO_BIG, STARGATE_QUEUE_FULL, STARGATE_BROKER,
 /// STARGATE_OUTCOME_UNKNOWN, STARGATE_TOPIC_TERMINATED, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT;
-/// STARGATE_WOULD_DEADLOCK in a callback, if it had to wait for room that later callbacks release.
+/// STARGATE_WOULD_DEADLOCK where callbacks run, if it had to wait for room that later callbacks release.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_send(
     producer: *mut stargate_producer,
@@ -255,13 +255,14 @@ pub type stargate_delivery_report_fn =
 /// `timeout_ms`, or with -1 at most send_timeout. With 0, or with the option when_full=fail, it returns
 /// STARGATE_QUEUE_FULL at once. Messages accepted one after the other are stored in that order.
 ///
-/// Room is released where callbacks run. So in a callback of the client the call does not wait, and returns
-/// STARGATE_WOULD_DEADLOCK at once if there is no room: give it a `timeout_ms` of 0 there.
+/// Room is released where callbacks run. So in a callback of the client, and on the thread that polled its callbacks
+/// last, the call does not wait, and returns STARGATE_WOULD_DEADLOCK at once if there is no room: give it a `timeout_ms`
+/// of 0 there.
 ///
 /// Without STARGATE_OK the message was not accepted and `on_sent` is not called; `destroy` runs in any case.
 ///
 /// Thread-safe; blocks while there is no room. Errors: STARGATE_QUEUE_FULL, STARGATE_TIMEOUT (no room),
-/// STARGATE_WOULD_DEADLOCK (no room, in a callback), STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
+/// STARGATE_WOULD_DEADLOCK (no room, where callbacks run), STARGATE_TOO_BIG, STARGATE_CLOSED, STARGATE_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_producer_send_async(
     producer: *mut stargate_producer,
@@ -373,7 +374,8 @@ pub type stargate_sent_many_fn = Option<
 
 /// Accepts messages of an array in their order as long as there is room, as write(2) accepts bytes: `*accepted` is how
 /// many. It calls `on_sent` exactly once, with the results of these in the same order, when the last of them has its
-/// receipt or has failed. `timeout_ms` bounds the wait of each for room, as in `stargate_producer_send_async`.
+/// receipt or has failed. `timeout_ms` bounds the wait of each for room, as in `stargate_producer_send_async`. They keep
+/// their room until `on_sent` begins, unless the call itself waits for it.
 ///
 /// STARGATE_OK means that at least one was accepted: give the others again later. Without STARGATE_OK none was, and
 /// `on_sent` is not called; the error is that of the first message. The call checks all arguments before it accepts any.

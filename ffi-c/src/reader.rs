@@ -309,15 +309,15 @@ pub unsafe extern "C" fn stargate_reader_receive_before_end(
 }
 
 /// Checks whether the application has taken everything up to the end that `stargate_reader_mark_end` marked: 1 or 0. It
-/// sends no request. 1 without a mark, and for NULL.
+/// sends no request. 1 without a mark, and for NULL; 0 in a child after a fork.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stargate_reader_is_caught_up(reader: *const stargate_reader) -> i32 {
     enter_or(1, || {
         // SAFETY: NULL or live, by the rules of the header.
-        let reader = unsafe { handle_ops::of(reader) };
-        reader.map_or(1, |reader| reader.is_caught_up().into())
+        let Some(owned) = (unsafe { handle::optional(reader) }) else { return 1 };
+        owned.get().map_or(0, |reader| reader.is_caught_up().into())
     })
 }
 

@@ -98,7 +98,7 @@ static void use_in_child(void *data)
     CHECK(destroyed.count == 1);
     FAILS(STARGATE_FORKED, "fork", stargate_producer_flush(all->producer, -1, &error));
     FAILS(STARGATE_FORKED, "fork", stargate_producer_wait_connected(all->producer, -1, &error));
-    CHECK(!stargate_producer_is_connected(all->producer));
+    CHECK(!stargate_producer_is_connected(all->producer) && !stargate_reader_is_caught_up(all->reader));
     FAILS(STARGATE_FORKED, "fork", stargate_consumer_receive(all->consumer, -1, &message, &error));
     FAILS(STARGATE_FORKED, "fork", stargate_consumer_ack_id(all->consumer, "CAUQATAA", &error));
     FAILS(STARGATE_FORKED, "fork", stargate_reader_receive(all->reader, -1, &message, &error));

@@ -216,6 +216,68 @@ TEST(a_polled_producer_freed_with_sends_in_flight_calls_each_back)
     stargate_options_free(options);
 }
 
+typedef struct {
+    stargate_client *client;
+    counter inside;
+    counter released;
+} held;
+
+static void hold(void *data, const stargate_delivery_report *sent)
+{
+    held *held = data;
+
+    (void)sent;
+    counter_add(&held->inside);
+    counter_wait(&held->released, 1);
+}
+
+static void count_sent(void *data, const stargate_delivery_report *sent)
+{
+    (void)sent;
+    counter_add(data);
+}
+
+static void *poll_once(void *data)
+{
+    held *held = data;
+    stargate_error *error = NULL;
+
+    OK(stargate_client_poll(held->client, TIMEOUT_MS, NULL, &error));
+    return NULL;
+}
+
+static void *release(void *data)
+{
+    held *held = data;
+
+    sleep_ms(100);
+    counter_add(&held->released);
+    return NULL;
+}
+
+TEST(a_close_runs_what_a_thread_that_polled_once_has_left)
+{
+    held held = {new_polled_client(NULL), COUNTER_INIT, COUNTER_INIT};
+    stargate_error *error = NULL;
+    stargate_outgoing message = text_message("x");
+    stargate_producer *producer = new_producer(held.client, new_topic());
+    counter sent = COUNTER_INIT;
+    pthread_t polls, releases;
+
+    OK(stargate_producer_send_async(producer, &message, -1, hold, &held, NULL, &error));
+    pthread_create(&polls, NULL, poll_once, &held);
+    counter_wait(&held.inside, 1);
+    OK(stargate_producer_send_async(producer, &message, -1, count_sent, &sent, count_destroy, &error));
+    OK(stargate_producer_flush(producer, TIMEOUT_MS, &error));
+    pthread_create(&releases, NULL, release, &held);
+    OK(stargate_producer_close(producer, TIMEOUT_MS, &error));
+    CHECK(counter_get(&sent) == 2);
+    pthread_join(polls, NULL);
+    pthread_join(releases, NULL);
+    stargate_producer_free(producer);
+    stargate_client_free(held.client);
+}
+
 TEST(a_client_with_a_thread_for_callbacks_cannot_be_polled)
 {
     stargate_client *client = NULL;

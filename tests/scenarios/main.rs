@@ -56,6 +56,8 @@ scenarios! {
         delayed_messages_wait_on_a_shared_subscription
         a_full_queue_fails_or_waits_as_wanted
         a_send_in_a_callback_does_not_wait_for_callbacks
+        a_send_does_not_block_the_thread_that_polls_callbacks
+        messages_sent_together_keep_their_room_until_they_are_called_back
         a_flush_waits_for_what_was_sent_before
         a_terminated_topic_says_so
         ad_hoc_producing_takes_a_url_and_cleans_up
@@ -71,6 +73,7 @@ scenarios! {
         a_handler_that_fails_costs_only_its_message
         one_key_stays_with_one_processor_in_order
         receiving_has_a_timeout_and_takes_many
+        an_interrupt_ends_each_receive_that_calls_back
         pull_mode_never_has_more_in_hand_than_its_window
         poison_goes_to_the_dead_letter_topic
         a_count_of_redeliveries_that_has_no_effect_is_warned_of
@@ -149,6 +152,7 @@ scenarios! {
         a_consumer_goes_to_any_place
         a_seek_is_no_reason_to_worry
         what_is_in_hand_at_a_seek_changes_nothing_after_it
+        a_reader_is_where_a_seek_was_given_up
         a_handler_starts_over_after_a_seek
         a_seek_that_cannot_be_is_refused
         an_id_of_another_partition_is_refused_by_name

@@ -297,6 +297,31 @@ fn a_close_during_which_a_producer_fails_says_why() {
     assert!(wait(pending, Some(PATIENCE)).is_err());
 }
 
+/// A close does not wait until the producers for retry letters are given up, one after the other.
+#[test]
+fn a_close_ends_with_its_time_while_no_retry_letter_can_be_sent() {
+    let broker = mocked();
+    let limit = Duration::from_secs(3);
+    let client = Client::new(&broker.url(), options().connect_timeout(limit)).unwrap();
+    let (topic, letters) = (unique("outage"), 3);
+    let shared = Options::new().subscription_type(SubscriptionType::Shared).enable_retry(true);
+    let consumer = client.consumer(&topic, "s", shared).unwrap();
+    let producer = client.producer(&topic, Options::new()).unwrap();
+    producer.send_all((0..letters).map(|number| number.to_string())).unwrap();
+    let messages = consumer.receive_many(letters, PATIENCE).unwrap();
+    let retry = format!("{topic}-s-RETRY");
+    broker.0.fault("connect", Some(&retry), "stall", letters).unwrap();
+    std::thread::scope(|scope| {
+        for message in &messages {
+            scope.spawn(|| consumer.reconsume_later(message, Duration::ZERO).unwrap_err());
+        }
+        assert!(broker.0.wait("connect", Some(&retry), 2, PATIENCE).unwrap());
+        let begun = std::time::Instant::now();
+        let _ = consumer.close(Duration::from_millis(100));
+        assert!(begun.elapsed() < limit, "it took {:?}", begun.elapsed());
+    });
+}
+
 /// A send at the very moment at which its producer fails gets the reason, as every later one does.
 #[test]
 fn a_send_while_a_producer_fails_says_why() {

@@ -226,6 +226,62 @@ pub(crate) fn a_send_in_a_callback_does_not_wait_for_callbacks(broker: &Broker) 
     assert_eq!(payloads(&client, &topic, 5), [*b"a", *b"b", *b"c", *b"d", *b"e"]);
 }
 
+pub(crate) fn a_send_does_not_block_the_thread_that_polls_callbacks(broker: &Broker) {
+    let client = Client::new(&broker.url, Options::new().poll_callbacks()).unwrap();
+    let topic = broker.topic();
+    let producer = client.producer(&topic, Options::new().max_pending_msg(2)).unwrap();
+    let poll = || client.as_async().poll_callbacks(Some(Duration::from_millis(20))).unwrap();
+    assert_eq!(poll(), 0);
+    producer.send_with("a", |_| {}).unwrap();
+    producer.send_with("b", |_| {}).unwrap();
+    let refused = [producer.send_with("c", |_| {}).unwrap_err(), producer.send("c", None).unwrap_err()];
+    for error in refused {
+        assert_eq!(error.kind(), ErrorKind::WouldDeadlock, "{error}");
+    }
+    // A task that waits does not keep the thread from polling, nor does another thread.
+    let mut in_task = Box::pin(producer.as_async().send_with("c", |_| {}));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(in_task.as_mut().poll(&mut cx).is_pending());
+    std::thread::scope(|scope| {
+        let elsewhere = scope.spawn(|| producer.send("d", Some(PATIENCE)));
+        eventually("the task has sent", || {
+            poll();
+            in_task.as_mut().poll(&mut cx).is_ready()
+        });
+        eventually("the thread has sent", || {
+            poll();
+            elsewhere.is_finished()
+        });
+        elsewhere.join().unwrap().unwrap();
+    });
+    assert_eq!(payloads(&client, &topic, 4), [*b"a", *b"b", *b"c", *b"d"]);
+}
+
+pub(crate) fn messages_sent_together_keep_their_room_until_they_are_called_back(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let producer = client.producer(&topic, Options::new().max_pending_msg(2)).unwrap();
+    let core = producer.as_async();
+    let ((release, blocked), (sender, told)) = (mpsc::channel::<()>(), mpsc::channel());
+    let blocks = move |_| {
+        let _ = blocked.recv();
+    };
+    client.as_async().complete_with(async { Ok(()) }, None, blocks).unwrap();
+    let callback =
+        move |results: Vec<stargate_core::Result<_>>| sender.send(results.iter().all(Result::is_ok)).unwrap();
+    let lot = |count: usize| -> Vec<OutgoingMessage> { vec!["x".into(); count] };
+    assert_eq!(wait(core.send_many_with(lot(2), None, callback), None).unwrap(), 2);
+    producer.flush(Some(PATIENCE)).unwrap();
+    let full = wait(core.send_if_room("y", Some(Duration::ZERO), |_| {}), None).unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::QueueFull, "{full}");
+    release.send(()).unwrap();
+    assert!(told.recv_timeout(PATIENCE).unwrap());
+    producer.send("y", Some(PATIENCE)).unwrap();
+    // More than there is room for: the first make room for the last.
+    assert_eq!(wait(core.send_many_with(lot(5), None, |_| {}), None).unwrap(), 5);
+    producer.flush(Some(PATIENCE)).unwrap();
+    assert_eq!(producer.stats().receipts, 8);
+}
+
 pub(crate) fn a_flush_waits_for_what_was_sent_before(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let producer = client.producer(&topic, Options::new()).unwrap();

@@ -177,6 +177,23 @@ pub(crate) fn receiving_has_a_timeout_and_takes_many(broker: &Broker) {
     assert_eq!(receive(&consumer, 25), (0..25).collect::<Vec<_>>());
 }
 
+pub(crate) fn an_interrupt_ends_each_receive_that_calls_back(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let consumer = client.consumer(&topic, "s", earliest()).unwrap();
+    let (sender, told) = mpsc::channel();
+    for _ in 0..50 {
+        let sender = sender.clone();
+        let callback = move |received: stargate_core::Result<_>| sender.send(received.unwrap_err().kind()).unwrap();
+        consumer.as_async().receive_with(1, None, callback).unwrap();
+    }
+    consumer.interrupt().unwrap();
+    for _ in 0..50 {
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ErrorKind::Interrupted);
+    }
+    send(&client, &topic, 1);
+    assert_eq!(receive(&consumer, 1), [0]);
+}
+
 pub(crate) fn pull_mode_never_has_more_in_hand_than_its_window(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let consumer = client.consumer(&topic, "s", earliest().pull_mode(true).queue_size(8)).unwrap();

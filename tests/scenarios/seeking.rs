@@ -116,6 +116,34 @@ pub(crate) fn what_is_in_hand_at_a_seek_changes_nothing_after_it(broker: &Broker
     eventually("now they are acknowledged", || broker.backlog(&topic, "s") == 0);
 }
 
+pub(crate) fn a_reader_is_where_a_seek_was_given_up(broker: &Broker) {
+    let (client, topic) = (broker.client(), broker.topic());
+    let reader = client.reader(&topic, from_start()).unwrap();
+    send(&client, &topic, Options::new(), 0, 5);
+    assert_eq!(read(&reader, 5), [0, 1, 2, 3, 4]);
+    assert!(!reader.has_message_available().unwrap());
+    // It is given up before the connection hears of it, because both threads of the library are held meanwhile.
+    let (begun, held) = mpsc::channel();
+    let releases: Vec<_> = (0..2)
+        .map(|_| {
+            let ((release, released), begun) = (mpsc::channel::<()>(), begun.clone());
+            let hold = async move {
+                begun.send(()).unwrap();
+                let _ = released.recv();
+            };
+            client.as_async().spawn(hold).unwrap();
+            release
+        })
+        .collect();
+    (0..2).for_each(|_| held.recv_timeout(PATIENCE).unwrap());
+    let given_up = wait(reader.as_async().seek(&Position::Earliest), Some(Duration::ZERO));
+    drop(releases);
+    assert_eq!(given_up.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(read(&reader, 1), [0]);
+    assert!(reader.has_message_available().unwrap());
+    assert_eq!(read_to_the_end(&reader), [1, 2, 3, 4]);
+}
+
 pub(crate) fn a_handler_starts_over_after_a_seek(broker: &Broker) {
     let (client, topic) = (broker.client(), broker.topic());
     let consumer = client.consumer(&topic, "s", earliest()).unwrap();

@@ -196,7 +196,7 @@ impl ClientInner {
             }
             // A close among them may wait for a polled callback.
             if !runtime::is_io_thread() {
-                self.callbacks.serve_if_polled();
+                let _ = self.callbacks.serve(Some(Instant::now()));
             }
         }
     }

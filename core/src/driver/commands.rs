@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use crate::fork;
+
 /// A command from a handle to its session.
 pub(crate) enum SessionCommand<C> {
     Role(C),
@@ -62,11 +64,19 @@ fn wake<C>(mut state: MutexGuard<'_, State<C>>) {
 /// The sending end, which handles own. Dropping the last clone abandons the session.
 pub(crate) struct CommandSender<C>(Arc<SenderGuard<C>>);
 
-struct SenderGuard<C>(Arc<Shared<C>>);
+struct SenderGuard<C> {
+    shared: Arc<Shared<C>>,
+    /// The number of forks that led to its process.
+    made_after: u32,
+}
 
 impl<C> Drop for SenderGuard<C> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        if fork::check(self.made_after).is_err() {
+            // A thread that does not exist in this process may hold the lock.
+            return;
+        }
+        let mut state = self.shared.state();
         state.abandoned = true;
         wake(state);
     }
@@ -88,7 +98,8 @@ impl<C> CommandSender<C> {
             abandoned: false,
             gone: false,
         })));
-        (CommandSender(Arc::new(SenderGuard(shared.clone()))), CommandReceiver(shared))
+        let guard = SenderGuard { shared: shared.clone(), made_after: fork::forks() };
+        (CommandSender(Arc::new(guard)), CommandReceiver(shared))
     }
 
     /// Queues an urgent command, which wakes the task.
@@ -102,7 +113,7 @@ impl<C> CommandSender<C> {
     }
 
     fn push(&self, command: SessionCommand<C>, urgent: bool) -> Result<(), Gone> {
-        let mut state = self.0.0.state();
+        let mut state = self.0.shared.state();
         if state.gone {
             return Err(Gone);
         }
@@ -184,10 +195,12 @@ impl<C> CommandReceiver<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::ManuallyDrop;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
     use super::*;
+    use crate::fork::tests::in_child;
 
     struct Count(AtomicUsize);
 
@@ -253,6 +266,16 @@ mod tests {
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
         commands.send(SessionCommand::Role(1)).unwrap();
         assert_eq!((numbers(&receiver), woken.0.load(Ordering::SeqCst)), (vec![0, 1], 1));
+    }
+
+    #[test]
+    fn a_child_drops_a_handle_without_the_lock_of_a_parents_thread() {
+        let (commands, receiver) = CommandSender::<u8>::new();
+        let (forgotten, _held) = (ManuallyDrop::new(commands), receiver.0.state());
+        assert!(in_child(|| {
+            drop(ManuallyDrop::into_inner(forgotten));
+            true
+        }));
     }
 
     #[test]

@@ -4,8 +4,8 @@ mod open;
 mod sink;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -99,11 +99,62 @@ impl Drop for CallbackDue {
 type SendCallback = Box<dyn FnOnce(DeliveryReport) + Send>;
 
 enum Completion {
-    Future(oneshot::Sender<Result<Receipt>>),
+    /// With the batch that the message is called back with, if any.
+    Future(oneshot::Sender<Result<Receipt>>, Option<Arc<Batch>>),
     /// Runs on the client's callback thread.
     Callback(SendCallback),
     /// Runs on the thread of the connection.
     Inline(SendCallback),
+}
+
+/// The slots of messages with one callback, from their completion until that callback begins.
+#[derive(Default)]
+struct Batch(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    room: Option<Room>,
+    /// Another message of the batch waits for a slot: those that have completed give theirs.
+    gives_way: bool,
+}
+
+impl Batch {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the slot of a message, or returns it to be released.
+    fn keep(&self, room: Option<Room>) -> Option<Room> {
+        let mut held = self.held();
+        if held.gives_way {
+            return room;
+        }
+        merge(&mut held.room, room);
+        None
+    }
+
+    fn release(&self) {
+        let room = self.held().room.take();
+        drop(room);
+    }
+
+    fn give_way(&self, gives_way: bool) {
+        self.held().gives_way = gives_way;
+        if gives_way {
+            self.release();
+        }
+    }
+}
+
+/// Merges the permits of two messages.
+fn merge(all: &mut Option<Room>, more: Option<Room>) {
+    match (all, more) {
+        (Some((messages, bytes)), Some(more)) => {
+            messages.merge(more.0);
+            bytes.merge(more.1);
+        }
+        (all, more) => *all = all.take().or(more),
+    }
 }
 
 /// The result of a send with a callback.
@@ -151,17 +202,17 @@ impl Producer {
     ///
     /// Messages accepted one after the other are stored in that order.
     pub async fn enqueue(&self, message: impl Into<OutgoingMessage>) -> Result<Pending> {
-        self.enqueue_in(message.into(), Limits::default()).await
+        self.enqueue_in(message.into(), Limits::default(), None).await
     }
 
     /// As [`Producer::enqueue`], but with a timeout of its own instead of `send_timeout`.
     pub async fn enqueue_within(&self, message: impl Into<OutgoingMessage>, timeout: Duration) -> Result<Pending> {
-        self.enqueue_in(message.into(), Limits { whole: Some(timeout), ..Limits::default() }).await
+        self.enqueue_in(message.into(), Limits { whole: Some(timeout), ..Limits::default() }, None).await
     }
 
-    async fn enqueue_in(&self, message: OutgoingMessage, limits: Limits) -> Result<Pending> {
+    async fn enqueue_in(&self, message: OutgoingMessage, limits: Limits, batch: Option<Arc<Batch>>) -> Result<Pending> {
         let (sender, receiver) = oneshot::channel();
-        self.submit(message, Completion::Future(sender), limits).await?;
+        self.submit(message, Completion::Future(sender, batch), limits).await?;
         Ok(Pending { receiver, topic: self.inner.topic.clone() })
     }
 
@@ -190,7 +241,8 @@ impl Producer {
     /// callback thread. If this returns an error, the callback is not called.
     ///
     /// A callback releases the slot of its message. So this does not wait in a callback of the client: without a free
-    /// slot it fails there with [`ErrorKind::WouldDeadlock`], and so does every other send while callbacks are due.
+    /// slot it fails there with [`ErrorKind::WouldDeadlock`], and so does every other send while callbacks are due. Nor
+    /// does it block the thread that polls the callbacks.
     pub async fn send_with(
         &self,
         message: impl Into<OutgoingMessage>,
@@ -233,10 +285,10 @@ impl Producer {
         let client = &self.inner.client;
         let ready = client.runtime.check_fork().and_then(|()| client.callbacks.begin());
         ready.map_err(|error| self.inner.name(error, "send to"))?;
-        let mut pending = Vec::with_capacity(messages.len());
+        let (mut pending, batch) = (Vec::with_capacity(messages.len()), Arc::new(Batch::default()));
         let limits = Limits { room: timeout, ..Limits::default() };
         for message in messages {
-            match self.enqueue_in(message, limits).await {
+            match self.enqueue_in(message, limits, Some(batch.clone())).await {
                 Ok(accepted) => pending.push(accepted),
                 Err(error) if pending.is_empty() => return Err(error),
                 // The caller sends the others again, and finds the error there.
@@ -245,7 +297,12 @@ impl Producer {
         }
         let accepted = pending.len();
         let receipts = async move { Ok(join_all(pending).await) };
-        let callback = move |receipts: Result<_>| callback(receipts.unwrap_or_else(|error| vec![Err(error); accepted]));
+        let due = CallbackDue::new(&self.inner.callbacks_due);
+        let callback = move |receipts: Result<_>| {
+            batch.release();
+            drop(due);
+            callback(receipts.unwrap_or_else(|error| vec![Err(error); accepted]));
+        };
         self.inner.operations.start_to_end(&client.runtime, &client.callbacks, receipts, callback)?;
         Ok(accepted)
     }
@@ -389,7 +446,11 @@ impl Producer {
         // Without a deadline where the sum overflows: a time that far ahead never comes.
         let whole = limits.whole.or(inner.send_timeout);
         let deadline = whole.and_then(|whole| inner.begun.elapsed().checked_add(whole));
-        let room = self.room(frame.bytes(), Limits { whole, ..limits }).await.map_err(name)?;
+        let batch = match &completion {
+            Completion::Future(_, batch) => batch.as_deref(),
+            Completion::Callback(_) | Completion::Inline(_) => None,
+        };
+        let room = self.room(frame.bytes(), Limits { whole, ..limits }, batch).await.map_err(name)?;
         inner.counters.sent_bytes.add(payload_bytes);
         let ticket = Ticket::Message { completion, context };
         inner
@@ -398,8 +459,8 @@ impl Producer {
             .map_err(|_| name(status::gone()))
     }
 
-    /// Reserves a slot among the messages in flight.
-    async fn room(&self, bytes: usize, limits: Limits) -> Result<Room> {
+    /// Reserves a slot among the messages in flight, for a message of `batch` if there is one.
+    async fn room(&self, bytes: usize, limits: Limits, batch: Option<&Batch>) -> Result<Room> {
         let inner = &*self.inner;
         let units = inner.units(bytes);
         let ended = || inner.ended();
@@ -425,7 +486,11 @@ impl Producer {
             Ok((one, many))
         };
         let limit = [limits.whole, limits.room].into_iter().flatten().min();
-        inner.in_time(limit.map(|limit| limit.max(SHORTEST_WAIT)), wait).await
+        let give_way = |gives_way| batch.into_iter().for_each(|batch| batch.give_way(gives_way));
+        give_way(true);
+        let room = inner.in_time(limit.map(|limit| limit.max(SHORTEST_WAIT)), wait).await;
+        give_way(false);
+        room
     }
 }
 
@@ -451,15 +516,16 @@ impl Inner {
         u32::try_from(bytes.div_ceil(BYTES_UNIT)).unwrap_or(u32::MAX).min(self.bytes_units)
     }
 
-    /// Returns an error on the callback thread while callbacks are due: they may hold the room that a send waits for.
+    /// Returns an error while callbacks are due and wait for this thread: they may hold the room that a send waits for.
     fn check_wait(&self) -> Result<()> {
-        if self.callbacks_due.load(Ordering::Relaxed) == 0 || !self.client.callbacks.is_callback_thread() {
+        if self.callbacks_due.load(Ordering::Relaxed) == 0 || !self.client.callbacks.wait_for_caller() {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::WouldDeadlock,
-            "as many messages are in flight as max_pending_msg or max_pending_bytes allow, and a send in a callback \
-             would wait for callbacks that run after it: send with a timeout of 0, or on another thread",
+            "as many messages are in flight as max_pending_msg or max_pending_bytes allow, and a send in a callback, \
+             or on the thread that polls callbacks, would wait for callbacks that run after it: send with a timeout of \
+             0, or on another thread",
         ))
     }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{Completion, DeliveryReport, Room, SendCallback, Ticket};
+use super::{Completion, DeliveryReport, Room, SendCallback, Ticket, merge};
 use crate::callbacks::Job;
 use crate::client::inner::ClientInner;
 use crate::driver::{EventSink, Route, SessionCommand, WeakCommandSender};
@@ -39,17 +39,6 @@ pub(super) struct ProducerSink {
     pub(super) topic: Arc<TopicName>,
     pub(super) messages: Arc<Semaphore>,
     pub(super) bytes: Arc<Semaphore>,
-}
-
-/// Merges the permits of two messages.
-fn merge(all: &mut Option<Room>, more: Option<Room>) {
-    match (all, more) {
-        (Some((messages, bytes)), Some(more)) => {
-            messages.merge(more.0);
-            bytes.merge(more.1);
-        }
-        (all, more) => *all = all.take().or(more),
-    }
 }
 
 impl ProducerSink {
@@ -89,13 +78,18 @@ impl ProducerSink {
 impl EventSink<Event<Ticket, Room>> for ProducerSink {
     fn handle_event(&mut self, event: Event<Ticket, Room>) {
         match event {
-            Event::Sent(Ticket::Message { completion, context }, outcome, room) => {
+            Event::Sent(Ticket::Message { completion, context }, outcome, mut room) => {
                 let result = match outcome {
                     Ok(Stored { id, duplicate }) => Ok(Receipt { message_id: id, duplicate, context: context.clone() }),
                     Err(error) => Err(error.during("send to").on_topic(&self.topic.to_string())),
                 };
                 match completion {
-                    Completion::Future(sender) => self.futures.push((sender, result)),
+                    Completion::Future(sender, batch) => {
+                        if let Some(batch) = batch {
+                            room = batch.keep(room);
+                        }
+                        self.futures.push((sender, result));
+                    }
                     Completion::Inline(callback) => self.inline.push((callback, DeliveryReport { result, context })),
                     Completion::Callback(callback) => {
                         self.callbacks.push((callback, DeliveryReport { result, context }, room));

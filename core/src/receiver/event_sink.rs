@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use super::Ticket;
+use super::{ReadPositions, Ticket};
 use crate::driver::{EventSink, Route};
 use crate::encryption::Opener;
 use crate::message::Message;
@@ -17,6 +17,7 @@ use crate::status::{self, Reporter};
 pub(super) struct ReceiverSink {
     reporter: Arc<Reporter>,
     inbox: Arc<Inbox>,
+    positions: Arc<ReadPositions>,
     arrived: Vec<Message>,
     /// Decrypts messages before they are queued; only with end-to-end encryption.
     opener: Option<Opener>,
@@ -32,6 +33,7 @@ impl ReceiverSink {
     pub(super) fn new(
         reporter: Arc<Reporter>,
         inbox: Arc<Inbox>,
+        positions: Arc<ReadPositions>,
         session: usize,
         comes_again: bool,
         opener: Option<Opener>,
@@ -41,6 +43,7 @@ impl ReceiverSink {
         ReceiverSink {
             reporter,
             inbox,
+            positions,
             arrived: Vec::new(),
             opener,
             session,
@@ -88,7 +91,7 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
             Event::Unsubscribed(Ticket::Unsubscribe(sender), outcome) => {
                 let _ = sender.send(outcome);
             }
-            Event::Restarted(Ticket::Restarted(sender, keeps_put_back), last) => {
+            Event::Restarted(Ticket::Restarted { told, position, keeps_put_back }, last) => {
                 if let Some(opener) = &mut self.opener {
                     opener.forget();
                 }
@@ -98,11 +101,13 @@ impl EventSink<Event<Ticket>> for ReceiverSink {
                     self.inbox.forget_put_back(self.session);
                 }
                 self.inbox.forget(self.session);
-                let _ = sender.send(Ok(last));
+                // Before a message from the new position can be taken, and whether or not the caller still waits.
+                self.positions.restarted(self.session, position, last);
+                let _ = told.send(());
             }
             Event::Restarted(_, _)
-            | Event::EndOfTopic(Ticket::Restarted(..), _)
-            | Event::Unsubscribed(Ticket::Restarted(..), _)
+            | Event::EndOfTopic(Ticket::Restarted { .. }, _)
+            | Event::Unsubscribed(Ticket::Restarted { .. }, _)
             | Event::EndOfTopic(Ticket::Unsubscribe(_), _)
             | Event::Unsubscribed(Ticket::EndOfTopic(_), _) => {
                 debug_assert!(false, "the state machine gave a ticket to the wrong event");

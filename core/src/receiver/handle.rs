@@ -29,11 +29,14 @@ macro_rules! receiver_methods {
             callback: impl FnOnce(Result<Vec<Message>>) + Send + 'static,
         ) -> Result<()> {
             let receiver = &self.inner.receiver;
+            receiver.client.runtime.check_fork()?;
             let promise = receiver.client.callbacks.promise()?;
-            match self.try_receive_many(max) {
+            // It waits from here on, though a task goes on with it.
+            let mut waiting = crate::receiver::inbox::Waiting::default();
+            match receiver.try_receive_up_to(max, |_| false, &mut waiting) {
                 Ok(messages) if messages.is_empty() => {
-                    let waiting = self.clone();
-                    let receive = async move { waiting.receive_many(max).await };
+                    let inner = self.inner.clone();
+                    let receive = async move { inner.receiver.receive_up_to(max, |_| false, &mut waiting).await };
                     let started = self.complete_with(receive, timeout, callback);
                     // Not before: polling must not end while a callback is still to come.
                     drop(promise);

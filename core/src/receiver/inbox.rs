@@ -36,11 +36,17 @@ struct State {
     ended: Option<Error>,
     /// Whether the handle was closed, so that queued messages are dropped.
     closed: bool,
-    /// How often receives were interrupted: those that began to wait before the last time end.
-    interrupts: u64,
-    /// The last interrupt has ended no receive yet, so it ends the next one.
+    /// Shared by the receives that wait; an interrupt replaces it.
+    waiting: Arc<()>,
+    /// Shared by the receives that the last interrupt ends.
+    ending: Arc<()>,
+    /// The last interrupt has ended no receive yet. If none is left for it to end, it ends the next one.
     interrupted: bool,
 }
+
+/// Marks a receive that waits, so that the next interrupt ends it. Empty until the receive has found nothing.
+#[derive(Default)]
+pub(crate) struct Waiting(Option<Arc<()>>);
 
 impl Inbox {
     pub(crate) fn new(lanes: usize, max_bytes: usize, counters: Arc<Counters>) -> Inbox {
@@ -52,7 +58,8 @@ impl Inbox {
                 full: Vec::new(),
                 ended: None,
                 closed: false,
-                interrupts: 0,
+                waiting: Arc::default(),
+                ending: Arc::default(),
                 interrupted: false,
             }),
             arrived: (0..lanes).map(|_| Notify::new()).collect(),
@@ -142,17 +149,20 @@ impl Inbox {
     }
 
     /// As [`Inbox::try_take`], but for a receive, which an interrupt ends. It takes nothing after a message for which
-    /// `is_last` returns true. `begun` is `None` when the receive begins, and keeps what it has seen of interrupts while
-    /// it waits.
+    /// `is_last` returns true. If it takes nothing, the receive waits as long as `waiting` is kept.
     pub(crate) fn try_receive(
         &self,
         max: usize,
         is_last: impl FnMut(&Message) -> bool,
-        begun: &mut Option<u64>,
+        waiting: &mut Waiting,
     ) -> Result<Vec<Message>> {
         let mut state = self.state();
-        let interrupts = *begun.get_or_insert(state.interrupts);
-        if (state.interrupted || state.interrupts != interrupts) && !state.closed {
+        // Under the lock, so that an interrupt sees either a receive that waits or one that has taken.
+        let interrupted = match waiting.0.take() {
+            Some(waiting) => !Arc::ptr_eq(&waiting, &state.waiting),
+            None => state.interrupted && Arc::strong_count(&state.ending) == 1,
+        };
+        if interrupted && !state.closed {
             state.interrupted = false;
             let left = !state.lanes[0].is_empty();
             drop(state);
@@ -161,6 +171,9 @@ impl Inbox {
                 self.arrived[0].notify_one();
             }
             return Err(Error::new(ErrorKind::Interrupted, "the application interrupted the receive"));
+        }
+        if state.lanes[0].is_empty() {
+            waiting.0 = Some(state.waiting.clone());
         }
         self.take_now(state, 0, max, is_last)
     }
@@ -243,10 +256,14 @@ impl Inbox {
     }
 
     /// Takes one to `max` messages for a receive, which an interrupt ends, up to the one for which `is_last` returns
-    /// true. Dropping the future loses nothing.
-    pub(crate) async fn receive(&self, max: usize, mut is_last: impl FnMut(&Message) -> bool) -> Result<Vec<Message>> {
-        let mut begun = None;
-        self.until_taken(0, || self.try_receive(max, &mut is_last, &mut begun)).await
+    /// true. `waiting` is that of the receive if it waits already. Dropping the future loses nothing.
+    pub(crate) async fn receive(
+        &self,
+        max: usize,
+        mut is_last: impl FnMut(&Message) -> bool,
+        waiting: &mut Waiting,
+    ) -> Result<Vec<Message>> {
+        self.until_taken(0, || self.try_receive(max, &mut is_last, waiting)).await
     }
 
     /// Tries again whenever something happens to a lane, until messages were taken.
@@ -268,7 +285,7 @@ impl Inbox {
     /// Ends the receives that wait; if none does, the next one.
     pub(crate) fn interrupt(&self) {
         let mut state = self.state();
-        state.interrupts += 1;
+        state.ending = std::mem::take(&mut state.waiting);
         state.interrupted = true;
         drop(state);
         self.arrived[0].notify_waiters();
@@ -335,7 +352,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::pin::Pin;
 
     use super::*;
     use crate::message::Origin;
@@ -419,16 +436,33 @@ mod tests {
     fn a_receive_takes_nothing_after_the_last_message() {
         let inbox = Inbox::new(1, 1000, Arc::default());
         deliver(&inbox, (1..=5).map(|number| message(number, None)).collect());
-        let up_to =
-            |last: u8| numbers(inbox.try_receive(9, |message| message.payload()[0] == last, &mut None).unwrap());
+        let up_to = |last: u8| {
+            numbers(inbox.try_receive(9, |message| message.payload()[0] == last, &mut Waiting::default()).unwrap())
+        };
         assert_eq!(up_to(1), [1]);
         assert_eq!(up_to(3), [2, 3]);
         assert_eq!(up_to(9), [4, 5]);
     }
 
     fn received(inbox: &Inbox) -> Result<Vec<u8>> {
-        let waited = block_on(inbox.receive(1, |_| false), Some(std::time::Duration::from_secs(5))).unwrap();
+        let waited = block_on(receive(inbox), Some(std::time::Duration::from_secs(5))).unwrap();
         waited.expect("it did not end").map(numbers)
+    }
+
+    async fn receive(inbox: &Inbox) -> Result<Vec<Message>> {
+        inbox.receive(1, |_| false, &mut Waiting::default()).await
+    }
+
+    /// Polls a receive once; `None` if it waits.
+    fn poll(receive: Pin<&mut impl Future<Output = Result<Vec<Message>>>>) -> Option<Result<Vec<u8>>> {
+        match receive.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(received) => Some(received.map(numbers)),
+            Poll::Pending => None,
+        }
+    }
+
+    fn kind(received: Option<Result<Vec<u8>>>) -> Option<ErrorKind> {
+        received.and_then(Result::err).map(|error| error.kind())
     }
 
     #[test]
@@ -448,30 +482,60 @@ mod tests {
     #[test]
     fn an_interrupt_ends_every_receive_that_waits_and_no_later_one() {
         let inbox = Inbox::new(1, 1000, Arc::default());
-        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(inbox.receive(1, |_| false))).collect();
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(waiting.iter_mut().all(|receive| receive.as_mut().poll(&mut cx).is_pending()));
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(receive(&inbox))).collect();
+        assert!(waiting.iter_mut().all(|receive| poll(receive.as_mut()).is_none()));
         inbox.interrupt();
+        let mut later = Box::pin(receive(&inbox));
+        assert!(poll(later.as_mut()).is_none(), "an interrupt from before ended it");
         for receive in &mut waiting {
-            let Poll::Ready(Err(error)) = receive.as_mut().poll(&mut cx) else { panic!("it was not interrupted") };
-            assert_eq!(error.kind(), ErrorKind::Interrupted);
+            assert_eq!(kind(poll(receive.as_mut())), Some(ErrorKind::Interrupted));
+        }
+        deliver(&inbox, vec![message(1, None)]);
+        assert_eq!(poll(later.as_mut()).unwrap().unwrap(), [1]);
+    }
+
+    #[test]
+    fn an_interrupt_ends_receives_that_began_and_were_not_polled() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        let mut begun: [Waiting; 3] = Default::default();
+        for waiting in &mut begun {
+            assert!(inbox.try_receive(1, |_| false, waiting).unwrap().is_empty());
+        }
+        inbox.interrupt();
+        for waiting in &mut begun {
+            let mut receive = Box::pin(inbox.receive(1, |_| false, waiting));
+            assert_eq!(kind(poll(receive.as_mut())), Some(ErrorKind::Interrupted));
         }
         deliver(&inbox, vec![message(1, None)]);
         assert_eq!(received(&inbox).unwrap(), [1]);
     }
 
     #[test]
+    fn an_interrupt_whose_receive_took_or_gave_up_ends_the_next() {
+        let inbox = Inbox::new(1, 1000, Arc::default());
+        let mut took = Box::pin(receive(&inbox));
+        assert!(poll(took.as_mut()).is_none());
+        deliver(&inbox, vec![message(1, None), message(2, None)]);
+        assert_eq!(poll(took.as_mut()).unwrap().unwrap(), [1]);
+        inbox.interrupt();
+        assert_eq!(received(&inbox).unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(received(&inbox).unwrap(), [2]);
+        let mut given_up = Box::pin(receive(&inbox));
+        assert!(poll(given_up.as_mut()).is_none());
+        inbox.interrupt();
+        drop(given_up);
+        assert_eq!(received(&inbox).unwrap_err().kind(), ErrorKind::Interrupted);
+    }
+
+    #[test]
     fn an_interrupted_receive_passes_on_the_wake_up_of_a_message() {
         let inbox = Inbox::new(1, 1000, Arc::default());
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut interrupted = Box::pin(inbox.receive(1, |_| false));
-        let mut other = Box::pin(inbox.receive(1, |_| false));
-        assert!(interrupted.as_mut().poll(&mut cx).is_pending());
+        let (mut interrupted, mut other) = (Box::pin(receive(&inbox)), Box::pin(receive(&inbox)));
+        assert!(poll(interrupted.as_mut()).is_none());
         deliver(&inbox, vec![message(1, None)]);
         inbox.interrupt();
-        assert!(matches!(interrupted.as_mut().poll(&mut cx), Poll::Ready(Err(_))));
-        let Poll::Ready(Ok(messages)) = other.as_mut().poll(&mut cx) else { panic!("the message is not there") };
-        assert_eq!(numbers(messages), [1]);
+        assert_eq!(kind(poll(interrupted.as_mut())), Some(ErrorKind::Interrupted));
+        assert_eq!(poll(other.as_mut()).unwrap().unwrap(), [1]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::options::{Ordering as KeyOrdering, Resolved};
 use crate::outcome::{Outcome, Settle};
 use crate::proto::consumer::Event;
 use crate::proto::session::{Role, Session};
-use crate::receiver::inbox::Inbox;
+use crate::receiver::inbox::{Inbox, Waiting};
 use crate::receiver::polled::PolledProcessors;
 use crate::receiver::processors::{Handler, Processors, ended_within};
 use crate::retry::{self, RetryLetters};
@@ -47,8 +47,12 @@ pub(crate) use self::tombstones::{Tombstone, TombstoneWatched, watch};
 pub(crate) enum Ticket {
     EndOfTopic(oneshot::Sender<Result<bool>>),
     Unsubscribe(oneshot::Sender<Result<()>>),
-    /// Also says whether messages that were put back stay, because the new position is after them.
-    Restarted(oneshot::Sender<Result<u64>>, bool),
+    Restarted {
+        told: oneshot::Sender<()>,
+        position: ReadPosition,
+        /// Whether messages that were put back stay, because the new position is after them.
+        keeps_put_back: bool,
+    },
 }
 
 /// Converts what the application does into commands to a session of either kind.
@@ -156,7 +160,8 @@ impl<C: IntoCommand> Receiver<C> {
             }
         };
         let entry = Entry { commands, status, reporter: Arc::downgrade(&reporter) };
-        let sink = ReceiverSink::new(reporter, self.inbox.clone(), number, self.comes_again, opener, close_siblings);
+        let (inbox, positions) = (self.inbox.clone(), self.positions.clone());
+        let sink = ReceiverSink::new(reporter, inbox, positions, number, self.comes_again, opener, close_siblings);
         let session = Session::new(role, self.client.policy(options, number));
         self.client.runtime.spawn(Driver::run(session, command_receiver, sink, route, Instant::now()));
         self.sessions.push(entry);
@@ -232,32 +237,40 @@ impl<C: IntoCommand> Receiver<C> {
 
     /// Waits for one to `max` messages.
     pub(crate) async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        self.receive_up_to(max, |_| false).await
+        self.receive_up_to(max, |_| false, &mut Waiting::default()).await
     }
 
-    /// As [`Receiver::receive`], but takes nothing after a message for which `is_last` returns true.
+    /// As [`Receiver::receive`], but takes nothing after a message for which `is_last` returns true. `waiting` is that of
+    /// the receive if it waits already.
     pub(crate) async fn receive_up_to(
         &self,
         max: usize,
         is_last: impl FnMut(&Message) -> bool,
+        waiting: &mut Waiting,
     ) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.receive(max.max(1), is_last).await.map_err(name)?;
+        let taken = self.inbox.receive(max.max(1), is_last, waiting).await.map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
 
     /// Takes up to `max` queued messages.
     pub(crate) fn try_receive(&self, max: usize) -> Result<Vec<Message>> {
-        self.try_receive_up_to(max, |_| false)
+        self.try_receive_up_to(max, |_| false, &mut Waiting::default())
     }
 
-    /// As [`Receiver::try_receive`], but takes nothing after a message for which `is_last` returns true.
-    pub(crate) fn try_receive_up_to(&self, max: usize, is_last: impl FnMut(&Message) -> bool) -> Result<Vec<Message>> {
+    /// As [`Receiver::try_receive`], but takes nothing after a message for which `is_last` returns true. If it takes
+    /// nothing, the receive waits as long as `waiting` is kept.
+    pub(crate) fn try_receive_up_to(
+        &self,
+        max: usize,
+        is_last: impl FnMut(&Message) -> bool,
+        waiting: &mut Waiting,
+    ) -> Result<Vec<Message>> {
         let name = |error| self.name(error, "receive from");
         self.check_taking().map_err(name)?;
-        let taken = self.inbox.try_receive(max, is_last, &mut None).map_err(name)?;
+        let taken = self.inbox.try_receive(max, is_last, waiting).map_err(name)?;
         self.took(&taken);
         Ok(taken)
     }
@@ -324,10 +337,9 @@ impl<C: IntoCommand> Receiver<C> {
             if let Some(retry) = &retry {
                 let _ = tokio::time::timeout_at(deadline.into(), retry.idle()).await;
             }
-            let linger = deadline.saturating_duration_since(Instant::now());
-            sessions.close(linger);
+            sessions.close(deadline.saturating_duration_since(Instant::now()));
             if let Some(retry) = retry {
-                retry.close(linger).await;
+                retry.close(deadline).await;
             }
         }
     }
@@ -364,13 +376,11 @@ impl<C: IntoCommand> Receiver<C> {
         keeps_put_back: bool,
         command: impl FnOnce(Ticket) -> C,
     ) -> Result<()> {
-        let (sender, restarted) = oneshot::channel();
-        let command = command(Ticket::Restarted(sender, keeps_put_back));
+        let (told, restarted) = oneshot::channel();
+        let command = command(Ticket::Restarted { told, position, keeps_put_back });
         let commands = self.sessions.get(session).ok_or_else(status::gone)?;
         commands.send(SessionCommand::Role(command)).map_err(|_| status::gone())?;
-        let before = restarted.await.unwrap_or_else(|_| Err(status::gone()))?;
-        self.positions.restarted(session, position, before);
-        Ok(())
+        restarted.await.map_err(|_| status::gone())
     }
 
     /// Returns whether the topic was terminated and everything in it has been processed.
