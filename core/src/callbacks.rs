@@ -63,6 +63,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells the application that there is nothing left to poll for: its next poll says so.
+    fn tell_end(&self, state: &State) {
+        if let Some(wake_fd) = self.wake_fd.as_ref().filter(|_| state.is_over()) {
+            wake_fd.signal();
+        }
+    }
+
     /// Queues jobs, and tells the application if it polls and had nothing to poll for.
     fn queue(&self, state: &mut State, jobs: impl IntoIterator<Item = Job>) {
         let idle = state.jobs.is_empty();
@@ -131,7 +138,7 @@ impl Callbacks {
         let due = state.jobs.len();
         state = run_due(&self.shared, state, &self.log);
         state.thread = None;
-        if state.jobs.is_empty() {
+        if state.jobs.is_empty() && !state.is_over() {
             wake_fd.clear();
         }
         drop(state);
@@ -249,7 +256,10 @@ impl Callbacks {
 
     /// Lets the thread end when it has run what is there.
     pub(crate) fn close(&self) {
-        self.shared.state().closed = true;
+        let mut state = self.shared.state();
+        state.closed = true;
+        self.shared.tell_end(&state);
+        drop(state);
         self.shared.changed.notify_all();
     }
 }
@@ -278,7 +288,10 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        self.shared.state().promised -= 1;
+        let mut state = self.shared.state();
+        state.promised -= 1;
+        self.shared.tell_end(&state);
+        drop(state);
         self.shared.changed.notify_all();
     }
 }
@@ -387,6 +400,30 @@ mod tests {
         }
         assert!(passed_within(&callbacks, Duration::from_secs(60)));
         assert_eq!(*seen.lock().unwrap(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    }
+
+    /// A loop that sleeps on the descriptor would wait for ever otherwise.
+    #[cfg(unix)]
+    #[test]
+    fn a_loop_is_woken_for_the_end() {
+        let signalled = |callbacks: &Callbacks| {
+            let wake_fd = callbacks.shared.wake_fd.as_ref().unwrap();
+            matches!(std::io::Read::read(&mut &wake_fd.ends.0, &mut [0; 64]), Ok(1..))
+        };
+        let callbacks = Callbacks::polled(Log::new("test", None)).unwrap();
+        let promise = callbacks.promise().unwrap();
+        callbacks.close();
+        assert!(!signalled(&callbacks), "a job is still to come");
+        callbacks.shared.queue(&mut callbacks.shared.state(), [Box::new(|| ()) as Job]);
+        assert_eq!(callbacks.poll(Some(soon())).unwrap(), 1);
+        assert!(!signalled(&callbacks));
+        drop(promise);
+        assert!(signalled(&callbacks));
+        assert_eq!(callbacks.poll(Some(soon())).unwrap_err().kind(), ErrorKind::Closed);
+
+        let idle = Callbacks::polled(Log::new("test", None)).unwrap();
+        idle.close();
+        assert!(signalled(&idle));
     }
 
     #[test]
