@@ -973,9 +973,9 @@ public:
     }
 
     /// Accepts a message, and calls `on_sent(const delivery_report &)` once with the outcome, on the client's callback
-    /// thread. If this call fails, `on_sent` is not called. `timeout` bounds the wait for room. In a callback, and on the
-    /// thread that polls them, it does not wait: without room it fails with status::would_deadlock, or with a timeout of
-    /// 0 with status::queue_full.
+    /// thread. If this call fails, `on_sent` is not called. `timeout` bounds the wait for room. In a callback, and on
+    /// the thread that polls them, it does not wait: without room it fails with status::would_deadlock, or with a
+    /// timeout of 0 with status::queue_full.
     template <class F>
     void send_async(const outgoing &message, F &&on_sent, milliseconds timeout = forever)
     {

@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(*seen.lock().unwrap(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
     }
 
-    /// A loop that sleeps on the descriptor would wait for ever otherwise.
+    /// A loop that sleeps on the descriptor would wait forever otherwise.
     #[cfg(unix)]
     #[test]
     fn a_loop_is_woken_for_the_end() {
