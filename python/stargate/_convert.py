@@ -42,6 +42,14 @@ def seconds(value: Seconds | None, name: str = "timeout") -> float | None:
     return length
 
 
+def required_seconds(value: Seconds, name: str = "timeout") -> float:
+    """Return a time in seconds; refuse `None`, where there is always a limit."""
+    length = seconds(value, name)
+    if length is None:
+        raise InvalidArgumentError(f"{name}: expected {_A_TIME}, got None")
+    return length
+
+
 _A_TIME = "seconds as a number or a timedelta"
 
 

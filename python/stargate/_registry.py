@@ -219,13 +219,22 @@ class Registry(Generic[H]):
         return handle
 
     def _failed_part(self, key: RegistryKey, generation: int, error: StargateError) -> Part[H] | None:
-        """Mark a component as failed and return it; `None` if it was replaced meanwhile."""
-        part = self._parts.get(key)
-        if part is None or part.handle is None or part.generation != generation:
-            return None
-        part.generation += 1
-        part.error = error
-        return part
+        """Mark a component as failed and return it; `None` if it was replaced meanwhile, or is still being opened."""
+        with self._guard:
+            part = self._parts.get(key)
+            if part is None or part.generation != generation:
+                return None
+            part.error = error
+            if part.handle is None:
+                return None
+            part.generation += 1
+            return part
+
+    def _opened(self, part: Part[H], handle: H) -> StargateError | None:
+        """Note the handle of a new component; return the failure that came before."""
+        with self._guard:
+            part.handle = handle
+            return part.error
 
     def _may_restart(self, part: Part[H]) -> bool:
         """Count one more restart of a failed component; return whether it may be restarted."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._native import Message
 from .errors import ClosedError, StargateError
-from .handler import BATCH, NACK, Decision, MessageHandler, checked, settle
+from .handler import BATCH, NACK, Decision, MessageHandler, Processors, checked, settle
 
 if TYPE_CHECKING:
     from . import _native
@@ -74,15 +74,12 @@ AsyncHandler: TypeAlias = (
 """A class, of which each processor has an instance; or an instance or a function, which all processors share."""
 
 
-class Tasks:
-    """The running processors of one consumer or reader."""
+class Tasks(Processors):
+    """Processors as tasks of an event loop."""
 
     def __init__(self, owner: object, native: _native.Consumer | _native.Reader, bridge: Bridge) -> None:
-        # Lives as long as its tasks do, also when the application keeps no reference to it.
-        self._owner = owner
-        self._native = native
+        super().__init__(owner, native, asyncio.current_task)
         self._bridge = bridge
-        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self.error: StargateError | None = None
 
@@ -97,16 +94,10 @@ class Tasks:
         # With a lane of its own a task takes from nobody what it takes in advance.
         batch = BATCH if processors == lanes else 1
         self._tasks = [
-            self._bridge.loop.create_task(
-                self._serve(handler, number % lanes, batch), name=f"stargate-handler-{number}"
-            )
+            self._bridge.loop.create_task(self._run(handler, number % lanes, batch), name=f"stargate-handler-{number}")
             for number, handler in enumerate(handlers)
         ]
-
-    def stop_soon(self) -> None:
-        """Stop giving messages to the handlers."""
-        self._stopping = True
-        self._native.stop_work()
+        self._present.update(self._tasks)
 
     async def stop(self, timeout: float) -> bool:
         """Let every handler finish its message, cancel those that do not, and return whether all did.
@@ -128,12 +119,29 @@ class Tasks:
         tasks = self._others()
         if not tasks:
             return True
-        _, pending = await asyncio.wait(tasks, timeout=timeout)
+        done, pending = await asyncio.wait(tasks, timeout=timeout)
+        for task in done:
+            if self.error is None and not task.cancelled() and (failure := task.exception()) is not None:
+                self.error = ClosedError(f"the handler ended with {failure!r}")
+                self.error.__cause__ = failure
         return not pending
 
     def _others(self) -> list[asyncio.Task[None]]:
+        """Return the tasks without the calling one, and without one that handles no more and is closing."""
         current = asyncio.current_task()
-        return [task for task in self._tasks if task is not current]
+        return [task for task in self._tasks if task is not current and (task in self._present or task.done())]
+
+    async def _run(self, handler: AnyHandler, lane: int, batch: int) -> None:
+        task = asyncio.current_task()
+        try:
+            await self._serve(handler, lane, batch)
+        finally:
+            closes = self._leave(task)
+        for close in closes:
+            try:
+                await close()
+            except Exception:
+                logger.exception("a close that a handler called failed")
 
     async def _serve(self, handler: AnyHandler, lane: int, batch: int) -> None:
         while not self._stopping:
@@ -145,10 +153,13 @@ class Tasks:
             for message in messages:
                 if self._is_stopping():
                     return
-                settle(self._native, message, await self._outcome(handler, message))
-
-    def _is_stopping(self) -> bool:
-        return self._stopping
+                try:
+                    decision = await self._outcome(handler, message)
+                except BaseException:
+                    # The task ends: the message is redelivered.
+                    settle(self._native, message, NACK)
+                    raise
+                settle(self._native, message, decision)
 
     def _failed_with(self, error: StargateError) -> None:
         if self._stopping or isinstance(error, ClosedError) or self.error is not None:
@@ -159,19 +170,28 @@ class Tasks:
     async def _outcome(self, handler: AnyHandler, message: Message) -> Decision:
         try:
             return checked(await settled(handler.handle_message(message)))
-        except asyncio.CancelledError:
-            # The task is being cancelled: the message is redelivered.
-            settle(self._native, message, NACK)
-            raise
-        except Exception as failure:
+        except BaseException as failure:
+            if _ends_the_task(failure):
+                raise
             return await self._failed(handler, message, failure)
 
-    async def _failed(self, handler: AnyHandler, message: Message, failure: Exception) -> Decision:
+    async def _failed(self, handler: AnyHandler, message: Message, failure: BaseException) -> Decision:
         self._native.count_handler_error()
         logger.error("the handler failed on %r", message, exc_info=failure)
         try:
             outcome = await settled(handler.on_error(message, failure))
-        except Exception:
+        except BaseException as again:
+            if _ends_the_task(again):
+                raise
             logger.exception("on_error failed on %r", message)
             return NACK
         return outcome if isinstance(outcome, Decision) else NACK
+
+
+def _ends_the_task(failure: BaseException) -> bool:
+    """Return whether an exception ends more than the handler that raised it."""
+    if isinstance(failure, asyncio.CancelledError):
+        task = asyncio.current_task()
+        # Otherwise it comes from something else that was cancelled, and that the handler awaited.
+        return task is not None and task.cancelling() > 0
+    return isinstance(failure, KeyboardInterrupt | SystemExit | GeneratorExit)

@@ -6,10 +6,11 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from . import _events, _native
-from ._convert import Headers, Seconds, bad_option, lines_of, option_pairs, seconds
+from ._convert import Headers, Seconds, bad_option, lines_of, option_pairs, required_seconds
 from ._handle import SyncHandle
 from .admin import Admin
 from .errors import InvalidArgumentError
@@ -169,18 +170,22 @@ class Client(SyncHandle):
     def close(self, timeout: Seconds = 10.0) -> None:
         """Close everything that was opened through this client.
 
-        Raise `TimeoutError` if that takes longer than `timeout` seconds. May be called more than once.
+        Raise `TimeoutError` if that takes longer than `timeout` seconds. May be called more than once. Called in a
+        handler, it returns at once: the rest happens when the handlers of that consumer have finished their messages.
 
         Examples:
             >>> client.close(timeout=5)
             >>> client.closed
             True
         """
+        limit = required_seconds(timeout)
         self._closed = True
-        deadline = time.monotonic() + (seconds(timeout) or 0.0)
+        deadline = time.monotonic() + limit
         receivers = list(self._receivers)
         for receiver in receivers:
             receiver._stop_soon()
+        if any(receiver._postpones(partial(self.close, limit)) for receiver in receivers):
+            return
         late: Exception | None = None
         for receiver in receivers:
             try:

@@ -13,12 +13,13 @@ from inspect import CO_COROUTINE
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import _threads
-from ._convert import Seconds, seconds
+from ._convert import Seconds, required_seconds
 from ._native import Message
-from .errors import ClosedError, InvalidArgumentError, StargateError
+from .errors import ClosedError, StargateError
 
 if TYPE_CHECKING:
     from . import _native
+    from .receiver import Receiver
 
 _logger = logging.getLogger("stargate")
 
@@ -57,8 +58,7 @@ class ReconsumeLater:
     """After this many seconds, or a `timedelta`."""
 
     def __post_init__(self) -> None:
-        if seconds(self.delay, "delay") is None:
-            raise InvalidArgumentError("delay: expected seconds as a number or a timedelta, got None")
+        required_seconds(self.delay, "delay")
 
 
 Decision: TypeAlias = Outcome | ReconsumeLater
@@ -155,20 +155,54 @@ def refuse_async(handler: object) -> None:
 _Make: TypeAlias = Callable[[], tuple[MessageHandler, Any]]
 
 
-class Workers:
-    """The running processors of one consumer or reader.
+class Processors:
+    """The running processors of one consumer or reader: what those on threads and those as tasks have in common."""
 
-    Each is a daemon thread: it does not keep the interpreter from its exit, which ends it in order.
-    """
-
-    def __init__(self, owner: object, native: _native.Consumer | _native.Reader, make: _Make) -> None:
-        """Start the threads, and wait until each has created its handler; raise what any of them raised."""
-        # Lives as long as its threads do, also when the application keeps no reference to it.
+    def __init__(self, owner: object, native: _native.Consumer | _native.Reader, current: Callable[[], object]) -> None:
+        # Lives as long as its processors do, also when the application keeps no reference to it.
         self._owner = owner
         self._native = native
+        # The running thread or task.
+        self._current = current
         self._stopping = False
+        self._present: set[object] = set()
+        self._closes: list[Callable[[], Any]] = []
+
+    def stop_soon(self) -> None:
+        """Stop giving messages to the handlers."""
+        self._stopping = True
+        self._native.stop_work()
+
+    def postpone(self, close: Callable[[], Any]) -> bool:
+        """Postpone a close until all handlers have finished their messages; return false if no handler calls it."""
+        if self._current() not in self._present:
+            return False
+        self._closes.append(close)
+        self.stop_soon()
+        return True
+
+    def _leave(self, processor: object) -> list[Callable[[], Any]]:
+        """Note that a processor has ended; return the closes that it is to do if it is the last one."""
+        self._present.discard(processor)
+        if self._present:
+            return []
+        closes, self._closes = self._closes, []
+        return closes
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+
+class Workers(Processors):
+    """Processors on daemon threads, which do not keep the interpreter from its exit; that ends them in order."""
+
+    def __init__(self, owner: Receiver, native: _native.Consumer | _native.Reader, make: _Make) -> None:
+        """Start the threads, and wait until each has created its handler; raise what any of them raised."""
+        super().__init__(owner, native, threading.current_thread)
         self.error: StargateError | None = None
         processors, self._lanes = native.begin_work()
+        # Before a handler runs, which may close its consumer.
+        owner._workers = self
         # With a lane of its own a thread takes from nobody what it takes in advance.
         self._batch = BATCH if processors == self._lanes else 1
         made: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -184,6 +218,7 @@ class Workers:
         failures += [failure for _ in self._threads if (failure := made.get()) is not None]
         if failures:
             self.stop(time.monotonic())
+            owner._workers = None
             raise failures[0]
 
     def stop(self, deadline: float) -> bool:
@@ -193,11 +228,6 @@ class Workers:
         """
         self.stop_soon()
         return self._wait(deadline)
-
-    def stop_soon(self) -> None:
-        """Stop giving messages to the handlers."""
-        self._stopping = True
-        self._native.stop_work()
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until all handlers have ended; return whether they did."""
@@ -210,14 +240,18 @@ class Workers:
                 done &= ended.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
         return done
 
-    def _is_stopping(self) -> bool:
-        return self._stopping
-
     def _run(self, number: int, make: _Make, made: queue.SimpleQueue[BaseException | None]) -> None:
+        thread = threading.current_thread()
+        self._present.add(thread)
         try:
             self._serve(number, make, made)
         finally:
             self._ended[number].set()
+            for close in self._leave(thread):
+                try:
+                    close()
+                except Exception:
+                    _logger.exception("a close that a handler called failed")
 
     def _serve(self, number: int, make: _Make, made: queue.SimpleQueue[BaseException | None]) -> None:
         try:
@@ -269,7 +303,7 @@ class Workers:
 def settle(native: _native.Consumer | _native.Reader, message: Message, decision: Decision) -> None:
     """Report to the native half what a handler decided."""
     if isinstance(decision, ReconsumeLater):
-        native.settle(message, "reconsume_later", seconds(decision.delay) or 0.0)
+        native.settle(message, "reconsume_later", required_seconds(decision.delay))
     else:
         native.settle(message, decision.value)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
 from . import _events, _native
-from ._convert import Extras, Payload, Seconds, extras, option_pairs, seconds
+from ._convert import Extras, Payload, Seconds, extras, option_pairs, required_seconds, seconds
 from ._handle import SyncHandle
 from .errors import InvalidArgumentError, TimeoutError
 from .state import Stats
@@ -160,7 +160,8 @@ class Producer(SyncHandle):
         """Send messages in their order, many in flight at a time, and wait for all receipts.
 
         Return a list with the id of each message, or the error that it ended with, in the same order. It does not raise
-        for a message that failed: check the list. This is the fastest way to send.
+        for a message that failed, nor for a payload or text that cannot be sent: check the list. Other arguments that
+        mean nothing raise before anything is sent. This is the fastest way to send.
 
         It has no timeout of its own: `send_timeout` applies to each message once there is room for it. If the broker
         does not answer, the call takes that long for every `max_pending_msg` messages.
@@ -223,11 +224,12 @@ class Producer(SyncHandle):
             >>> future.done()
             True
         """
+        limit = required_seconds(timeout)
         if self._ended:
             return
         self._closed = True
         try:
-            self._native.close((seconds(timeout) or 0.0) if flush else 0.0)
+            self._native.close(limit if flush else 0.0)
         except TimeoutError:
             self._ended = True
             if flush:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ._convert import Seconds, count, place, seconds
+from ._convert import Seconds, count, place, required_seconds, seconds
 from ._handle import SyncHandle
 from ._native import MessageId
 from .errors import ClosedError, TimeoutError
@@ -13,7 +14,7 @@ from .handler import Handler, MessageHandler, ReconsumeLater, Workers, maker, re
 from .state import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from . import _native
@@ -102,8 +103,7 @@ class Receiver(SyncHandle):
             >>> reader.close()  # the handler finishes the message that it has
         """
         refuse_async(handler)
-        make = maker(handler, MessageHandler, tuple(init_args), dict(init_kwargs or {}))
-        self._workers = Workers(self, self._received, make)
+        Workers(self, self._received, maker(handler, MessageHandler, tuple(init_args), dict(init_kwargs or {})))
 
     def wait(self, timeout: Seconds | None = None) -> None:
         """Wait until the handler has ended, by a close or by an error, which it raises.
@@ -206,9 +206,10 @@ class Receiver(SyncHandle):
     def close(self, timeout: Seconds = 10.0) -> None:
         """Let handlers finish their messages, send the acknowledgements, and close the connections.
 
-        Messages that were received and not finished are redelivered. After it returns no handler runs; called in a
-        handler, it does not wait for that one. Raise `TimeoutError` if a handler still runs when the time is over. May
-        be called more than once.
+        Messages that were received and not finished are redelivered. After it returns no handler runs. Raise
+        `TimeoutError` if a handler still runs when the time is over. May be called more than once.
+
+        Called in a handler, it returns at once: the rest happens when all handlers have finished their messages.
 
         Examples:
             >>> consumer.close(timeout=5)
@@ -217,14 +218,21 @@ class Receiver(SyncHandle):
                 ...
             stargate.errors.ClosedError: ...
         """
+        limit = required_seconds(timeout)
         self._closed = True
-        deadline = time.monotonic() + (seconds(timeout) or 0.0)
+        if self._postpones(partial(self.close, limit)):
+            return
+        deadline = time.monotonic() + limit
         late = self._workers is not None and not self._workers.stop(deadline)
         try:
             self._received.close(max(0.0, deadline - time.monotonic()))
         finally:
             if late:
                 raise TimeoutError(f"close {self.topic}: a handler still runs", topic=self.topic)
+
+    def _postpones(self, close: Callable[[], None]) -> bool:
+        """Postpone a close that one of its handlers calls; return whether it is one."""
+        return self._workers is not None and self._workers.postpone(close)
 
     def _stop_soon(self) -> None:
         if self._workers is not None:
@@ -325,7 +333,7 @@ class Consumer(Receiver):
             >>> retrying.receive(timeout=5).reconsume_times
             1
         """
-        self._native.reconsume_later(message, seconds(ReconsumeLater(delay).delay) or 0.0)
+        self._native.reconsume_later(message, required_seconds(ReconsumeLater(delay).delay))
 
     def backlog(self) -> int:
         """Return the number of messages that the subscription has not acknowledged, those in hand included.
@@ -354,7 +362,7 @@ class Consumer(Receiver):
         Examples:
             >>> consumer.unsubscribe(timeout=5)
         """
-        self._native.unsubscribe(seconds(timeout) or 0.0)
+        self._native.unsubscribe(required_seconds(timeout))
         self.close(timeout)
 
 

@@ -15,7 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from . import _registry, _threads
-from ._convert import Seconds, seconds
+from ._convert import Seconds, required_seconds
 from ._registry import Component, Part, Registry, RegistryKey, listener, logger, registry_key
 from .client import Client
 from .errors import StargateError
@@ -101,10 +101,12 @@ class Supervisor(Registry[_Handle]):
         """Open another component and supervise it; `config` is as under its name in the configuration."""
         part = self._register(component, config)
         try:
-            part.handle = self._open(part)
+            failure = self._opened(part, self._open(part))
         except BaseException:
             self._forget(part)
             raise
+        if failure is not None:
+            self._failures.put((part.key, part.generation, failure))
         return part.key
 
     def producer(self, key: RegistryKey) -> Producer:
@@ -129,8 +131,8 @@ class Supervisor(Registry[_Handle]):
         """
         if self._closed or self._pid != os.getpid():
             return
+        deadline = time.monotonic() + required_seconds(timeout)
         self._closed = True
-        deadline = time.monotonic() + (seconds(timeout) or 0.0)
         self._closing.set()
         self._failures.put(None)
         late: Exception | None = None

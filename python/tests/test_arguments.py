@@ -20,10 +20,13 @@ NO_MOMENTS = [math.nan, math.inf, 1e18, -1e18, "now", True, 10**400, datetime(20
 NO_PROPERTIES = [{"a": 1}, {"a": None}, {1: "a"}, {"a": b"b"}, "a=b", [("a", "b")]]
 NO_COUNTS = [-1, 2**64, 1.5, "3", True, None]
 
+# A close always has a limit.
+no_limit: Any = None
+
 
 def bad_calls(handles: Any) -> list[tuple[str, Callable[[], Any]]]:
     """Every call with an argument that means nothing, and the name that its error begins with."""
-    producer, consumer, reader = handles
+    producer, consumer, reader, _ = handles
     calls: list[tuple[str, Callable[[], Any]]] = []
     for value in NO_TIMES:
         calls += [
@@ -57,6 +60,8 @@ def bad_calls(handles: Any) -> list[tuple[str, Callable[[], Any]]]:
         ("replication_clusters", partial(producer.send, b"x", replication_clusters=1)),
         ("disable_replication", partial(producer.send, b"x", replication_clusters=["a"], disable_replication=True)),
         ("timeout", partial(producer.close, "soon")),
+        *(("timeout", partial(handle.close, None)) for handle in handles),
+        ("timeout", partial(consumer.unsubscribe, None)),
     ]
     return calls
 
@@ -68,9 +73,13 @@ def test_the_parameter_is_named(pulsar_mock: MockBroker, topic: str) -> None:
         client.consumer(topic, "s", pull_mode=True) as consumer,
         client.reader(topic) as reader,
     ):
-        for name, call in bad_calls((producer, consumer, reader)):
+        for name, call in bad_calls((producer, consumer, reader, client)):
             with pytest.raises(stargate.InvalidArgumentError, match=f"^{name}"):
                 call()
+        with stargate.Supervisor({"host": pulsar_mock.url.removeprefix("ws://"), "name": topic}) as supervisor:
+            with pytest.raises(stargate.InvalidArgumentError, match=r"^timeout"):
+                supervisor.close(no_limit)
+            assert stargate.Supervisor.find(topic) is supervisor
         producer.send(b"x", timeout=timedelta(seconds=5), event_time=datetime.now(UTC))
         assert len(pulsar_mock.messages(topic)) == 1
 
@@ -83,9 +92,14 @@ def test_the_parameter_is_named_with_asyncio(pulsar_mock: MockBroker, topic: str
             client.consumer(topic, "s", pull_mode=True) as consumer,
             client.reader(topic) as reader,
         ):
-            for name, call in bad_calls((producer, consumer, reader)):
+            for name, call in bad_calls((producer, consumer, reader, client)):
                 with pytest.raises(stargate.InvalidArgumentError, match=f"^{name}"):
                     await call()
+            config = {"host": pulsar_mock.url.removeprefix("ws://"), "name": topic}
+            async with stargate.AsyncSupervisor(config) as supervisor:
+                with pytest.raises(stargate.InvalidArgumentError, match=r"^timeout"):
+                    await supervisor.close(no_limit)
+                assert stargate.AsyncSupervisor.find(topic) is supervisor
             await producer.send(b"x", timeout=timedelta(seconds=5), event_time=1.5)
             assert len(pulsar_mock.messages(topic)) == 1
 

@@ -10,12 +10,24 @@ import logging
 import threading
 import time
 import warnings
+from typing import Any
 
 import pytest
 
 import stargate
 from conftest import Run, thread_loop
-from stargate import ACK, CONTINUE, AsyncClient, AsyncMessageHandler, MessageHandler, MessageId, OutgoingMessage
+from stargate import (
+    ACK,
+    CONTINUE,
+    AsyncClient,
+    AsyncConsumer,
+    AsyncMessageHandler,
+    AsyncSupervisor,
+    MessageHandler,
+    MessageId,
+    OutgoingMessage,
+)
+from stargate.testing import MockBroker
 
 
 def parameters(function: object) -> list[tuple[object, ...]]:
@@ -253,6 +265,123 @@ def test_an_exception_costs_a_nack_and_reaches_on_error(
 
     run(main())
     assert any(record.exc_info for record in caplog.records if "the handler failed" in record.message)
+
+
+class Final(BaseException):
+    """An exception that is no `Exception`, as libraries have them."""
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError, Final])
+@pytest.mark.parametrize("in_on_error", [False, True])
+def test_whatever_a_handler_raises_the_next_message_is_handled(
+    run: Run, pulsar_url: str, topic: str, failure: type[BaseException], in_on_error: bool
+) -> None:
+    async def main() -> None:
+        seen: asyncio.Queue[bytes] = asyncio.Queue()
+
+        class Bad(AsyncMessageHandler):
+            async def handle_message(self, message: stargate.Message) -> None:
+                await seen.put(message.data)
+                if message.data == b"bad":
+                    raise LookupError if in_on_error else failure
+
+            async def on_error(self, _message: stargate.Message, _error: BaseException) -> None:
+                if in_on_error:
+                    raise failure
+
+        async with AsyncClient(pulsar_url) as client, client.producer(topic) as producer:
+            consumer = await client.consume(topic, "s", Bad, subscription_type="shared")
+            await producer.send_many([b"bad", b"good"])
+            assert [await asyncio.wait_for(seen.get(), 10) for _ in range(2)] == [b"bad", b"good"]
+            await consumer.close()
+            await consumer.wait(timeout=10)
+            assert (consumer.stats().handler_errors, consumer.stats().nacked, consumer.stats().acked) == (1, 1, 1)
+
+    run(main())
+
+
+def test_an_exit_in_a_handler_ends_the_loop_and_is_told_to_who_waits(pulsar_url: str, topic: str) -> None:
+    def leave(_: stargate.Message) -> None:
+        raise SystemExit
+
+    async def opened() -> AsyncConsumer:
+        return await AsyncClient(pulsar_url).consume(topic, "s", leave)
+
+    async def main(consumer: AsyncConsumer) -> None:
+        async with consumer._client.producer(topic) as producer:
+            await producer.send(b"x")
+            await asyncio.sleep(60)
+
+    async def after(consumer: AsyncConsumer) -> None:
+        with pytest.raises(stargate.ClosedError, match="SystemExit"):
+            await consumer.wait(timeout=10)
+        await consumer._client.close()
+        assert consumer.stats().nacked == 1
+
+    with asyncio.Runner() as runner:
+        consumer = runner.run(opened())
+        with pytest.raises(SystemExit):
+            runner.run(main(consumer))
+        runner.run(after(consumer))
+
+
+@pytest.mark.parametrize("which", ["consumer", "client", "supervisor"])
+@pytest.mark.parametrize("closers", [1, 2])
+def test_a_handler_that_closes_keeps_the_acknowledgement_of_its_message(
+    run: Run, pulsar_url: str, topic: str, which: str, closers: int
+) -> None:
+    async def main() -> None:
+        begun: list[stargate.Message] = []
+        closed: list[stargate.Message] = []
+
+        async def work(message: stargate.Message) -> None:
+            begun.append(message)
+            while len(begun) < closers:
+                await asyncio.sleep(0.01)
+            # A wait for the other handler, or for this one, would take as long as the timeout.
+            async with asyncio.timeout(5):
+                await closing[which](10)
+            await asyncio.sleep(0.1)
+            closed.append(message)
+
+        part = {"topic": topic, "subscription": "s", "subscription_type": "shared", "processors": closers}
+        config: dict[str, Any] = {"name": topic, "host": pulsar_url.removeprefix("ws://")}
+        config["consumer"] = {**part, "handler": work}
+        supervisor = await AsyncSupervisor(config)
+        consumer, client = supervisor.consumer(supervisor.keys()[0]), supervisor._clients[supervisor._url]
+        closing = {"consumer": consumer.close, "client": client.close, "supervisor": supervisor.close}
+        async with AsyncClient(pulsar_url) as other:
+            async with other.producer(topic) as producer:
+                await producer.send_many([b"x"] * closers)
+            async with asyncio.timeout(10):
+                while len(closed) < closers:
+                    await asyncio.sleep(0.01)
+            await consumer.wait(timeout=10)
+            await consumer.close()
+            assert consumer.stats().acked == closers
+            async with other.consumer(topic, "s", subscription_type="shared") as again:
+                assert await again.backlog() == 0
+        await client.close()
+        await supervisor.close()
+
+    run(main())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_future_is_set_when_nobody_keeps_the_client(pulsar_mock: MockBroker, topic: str) -> None:
+    async def send() -> asyncio.Future[stargate.MessageId]:
+        producer = await AsyncClient(pulsar_mock.url).producer(topic)
+        pulsar_mock.fault("send", "delay:300", topic=topic)
+        return producer.send_nowait(b"x")
+
+    async def main() -> None:
+        future = await send()
+        gc.collect()
+        done, _ = await asyncio.wait([future], timeout=20)
+        assert done
+        future.exception()
+
+    asyncio.run(main())
 
 
 def test_with_ordering_by_key_each_key_stays_in_order(run: Run, pulsar_url: str, topic: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import stargate
 from conftest import Run
-from stargate import AsyncSupervisor, registry_key
+from stargate import AsyncClient, AsyncSupervisor, registry_key
 from stargate.testing import MockBroker
 
 
@@ -133,6 +133,33 @@ def test_a_failed_component_is_opened_again_and_stays_down_when_it_fails_too_oft
     run(main())
     assert [state for state, _ in states].count("connected") == 2
     assert threading.get_ident() not in {thread for _, thread in states}
+
+
+def test_a_failure_that_arrives_while_a_component_is_opening_restarts_it(
+    run: Run, config: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened, producer = 0, AsyncClient.producer
+    gone = stargate.StateChange("failed", name, "h:1", 0, stargate.NotFoundError("the namespace is gone"), None)
+
+    async def fails_at_once(client: AsyncClient, topic: str, **options: Any) -> stargate.AsyncProducer:
+        nonlocal opened
+        opened += 1
+        handle = await producer(client, topic, **options)
+        if opened == 1:
+            options["on_state"](gone)
+            await asyncio.sleep(0.1)
+        return handle
+
+    monkeypatch.setattr(AsyncClient, "producer", fails_at_once)
+    config["producer"] = {"topic": name}
+
+    async def main() -> None:
+        async with AsyncSupervisor(config) as supervisor:
+            await until(lambda: "was restarted" in caplog.text)
+            await supervisor.producer(supervisor.keys()[0]).send(b"x", timeout=30)
+
+    run(main())
+    assert opened == 2
 
 
 def test_a_close_ends_a_restart_that_is_under_way(

@@ -7,6 +7,7 @@ import logging
 import queue
 import re
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -356,6 +357,58 @@ def test_a_handler_may_close_its_consumer(client: Client, topic: str, send: Send
     consumer.listen(once)
     assert closed.wait(10)
     consumer.wait(timeout=10)
+
+
+@pytest.mark.parametrize("which", ["consumer", "client"])
+@pytest.mark.parametrize("closers", [1, 2])
+def test_a_handler_that_closes_keeps_the_acknowledgement_of_its_message(
+    client: Client, pulsar_url: str, topic: str, send: Sender, which: str, closers: int
+) -> None:
+    ready, took = threading.Barrier(closers), queue.SimpleQueue[float]()
+
+    def work(_: stargate.Message) -> None:
+        ready.wait(10)
+        begin = time.monotonic()
+        (consumer if which == "consumer" else its).close(10)
+        took.put(time.monotonic() - begin)
+        time.sleep(0.1)
+
+    its = Client(pulsar_url)
+    consumer = its.consumer(topic, "s", subscription_type="shared", processors=closers, initial_position="earliest")
+    # The handlers may run before `listen` returns.
+    send(topic, *[b"x"] * closers)
+    consumer.listen(work)
+    # A wait for the other handler, or for this one, would take as long as the timeout.
+    assert max(took.get(timeout=20) for _ in range(closers)) < 5
+    consumer.wait(timeout=10)
+    consumer.close()
+    assert consumer.stats().acked == closers
+    with client.consumer(topic, "s", subscription_type="shared") as again:
+        assert again.backlog() == 0
+    its.close()
+
+
+def test_handlers_of_two_consumers_may_both_close_the_client(
+    client: Client, pulsar_url: str, topic: str, send: Sender
+) -> None:
+    ready, took = threading.Barrier(2), queue.SimpleQueue[float]()
+
+    def work(_: stargate.Message) -> None:
+        ready.wait(10)
+        begin = time.monotonic()
+        its.close(10)
+        took.put(time.monotonic() - begin)
+
+    its = Client(pulsar_url)
+    consumers = [its.consume(topic, name, work) for name in ("a", "b")]
+    send(topic, b"x")
+    assert max(took.get(timeout=20) for _ in range(2)) < 5
+    for consumer in consumers:
+        consumer.wait(timeout=10)
+    its.close()
+    for name in ("a", "b"):
+        with client.consumer(topic, name) as again:
+            assert again.backlog() == 0
 
 
 def test_a_close_with_a_slow_handler_says_so(client: Client, topic: str, send: Sender) -> None:

@@ -107,6 +107,29 @@ def test_a_component_that_failed_is_opened_again_and_stays_down_when_it_fails_to
     assert states.count("connected") == 2
 
 
+def test_a_failure_that_arrives_while_a_component_is_opening_restarts_it(
+    config: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened, producer = 0, stargate.Client.producer
+    gone = stargate.StateChange("failed", name, "h:1", 0, stargate.NotFoundError("the namespace is gone"), None)
+
+    def fails_at_once(client: stargate.Client, topic: str, **options: Any) -> stargate.Producer:
+        nonlocal opened
+        opened += 1
+        handle = producer(client, topic, **options)
+        if opened == 1:
+            options["on_state"](gone)
+            time.sleep(0.3)  # as long as the thread that restarts needs
+        return handle
+
+    monkeypatch.setattr(stargate.Client, "producer", fails_at_once)
+    config["producer"] = {"topic": name}
+    with stargate.Supervisor(config) as supervisor:
+        wait_for(lambda: "was restarted" in caplog.text)
+        supervisor.producer(supervisor.keys()[0]).send(b"x", timeout=30)
+    assert opened == 2
+
+
 @pytest.mark.parametrize(
     ("wrong", "part"),
     [

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .. import _events
 from .._bridge import Bridge
-from .._convert import Headers, Seconds, seconds
+from .._convert import Headers, Seconds, required_seconds
 from ..client import native_client, split_keys, split_options, topics_of
 from ..state import Stats
 from ._handle import AsyncHandle, Opening
@@ -155,15 +156,18 @@ class AsyncClient(AsyncHandle):
     async def close(self, timeout: Seconds = 10.0) -> None:
         """Close everything that was opened through this client.
 
-        Raise `TimeoutError` if that takes longer than `timeout` seconds. May be called more than once.
+        Raise `TimeoutError` if that takes longer than `timeout` seconds. May be called more than once. For a call in a
+        handler see `stargate.Client.close`.
         """
         bridge = self._bound()
+        limit = required_seconds(timeout)
         self._closed = True
-        limit = seconds(timeout) or 0.0
         deadline = time.monotonic() + limit
         receivers = list(self._receivers)
         for receiver in receivers:
             receiver._stop_soon()
+        if any(receiver._postpones(partial(self.close, limit)) for receiver in receivers):
+            return
         outcomes = await asyncio.gather(*(receiver.close(limit) for receiver in receivers), return_exceptions=True)
         await bridge.run(self._native.close_async, max(0.0, deadline - time.monotonic()))
         _events.closed(self)

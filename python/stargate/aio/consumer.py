@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._convert import Seconds, count, seconds
+from .._convert import Seconds, count, required_seconds
 from .._native import MessageId
 from ..handler import ReconsumeLater
 from .receiver import AsyncReceiver
@@ -88,7 +88,7 @@ class AsyncConsumer(AsyncReceiver):
 
     async def reconsume_later(self, message: Message, delay: Seconds) -> None:
         """Schedule redelivery of a message after `delay` seconds; see `stargate.Consumer.reconsume_later`."""
-        length = seconds(ReconsumeLater(delay).delay) or 0.0
+        length = required_seconds(ReconsumeLater(delay).delay)
         await self._client._bound().run(self._native.reconsume_later_async, message, length)
 
     async def backlog(self) -> int:
@@ -102,5 +102,5 @@ class AsyncConsumer(AsyncReceiver):
 
     async def unsubscribe(self, timeout: Seconds = 10.0) -> None:
         """Delete the subscription and close the consumer; raise if other consumers are on the subscription."""
-        await self._client._bound().run(self._native.unsubscribe_async, seconds(timeout) or 0.0)
+        await self._client._bound().run(self._native.unsubscribe_async, required_seconds(timeout))
         await self.close(timeout)

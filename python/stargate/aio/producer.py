@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from .. import _native
 from .._bridge import Bridge
-from .._convert import Payload, Seconds, extras, seconds
+from .._convert import Payload, Seconds, extras, required_seconds, seconds
 from ..errors import TimeoutError
 from ..producer import OutgoingMessage, packed_all, produce_arguments
 from ..state import Stats
@@ -114,6 +114,8 @@ class AsyncProducer(AsyncHandle):
         )
         future: asyncio.Future[MessageId] = bridge.loop.create_future()
         self._native.send_async(payload, packed, None, (bridge.events, future))
+        # The bridge is what sets it, also when nobody keeps the client.
+        future.add_done_callback(lambda _, _bridge=bridge: None)  # type: ignore[misc]
         return future
 
     async def send_many(self, messages: Iterable[Payload | OutgoingMessage]) -> Sequence[MessageId | StargateError]:
@@ -154,12 +156,12 @@ class AsyncProducer(AsyncHandle):
         Messages that have not ended within `timeout` end with an error, and then this raises `TimeoutError`. With
         `flush=False` it neither waits nor raises. May be called more than once.
         """
+        limit = required_seconds(timeout)
         if self._ended:
             return
         self._closed = True
-        limit = (seconds(timeout) or 0.0) if flush else 0.0
         try:
-            await self._bridge.run(self._native.close_async, limit)
+            await self._bridge.run(self._native.close_async, limit if flush else 0.0)
         except TimeoutError:
             self._ended = True
             if flush:

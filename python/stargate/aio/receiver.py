@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .._convert import Seconds, count, place, seconds
+from .._convert import Seconds, count, place, required_seconds, seconds
 from .._tasks import AsyncHandler, AsyncMessageHandler, Tasks, settled
 from ..errors import ClosedError, TimeoutError
 from ..handler import MessageHandler, maker
@@ -14,7 +15,7 @@ from ..state import Stats
 from ._handle import AsyncHandle, within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from .. import _native
@@ -156,14 +157,21 @@ class AsyncReceiver(AsyncHandle):
 
         See `stargate.Consumer.close`. A handler that still runs when the time is over is cancelled.
         """
+        limit = required_seconds(timeout)
         self._closed = True
-        deadline = time.monotonic() + (seconds(timeout) or 0.0)
+        if self._postpones(partial(self.close, limit)):
+            return
+        deadline = time.monotonic() + limit
         late = self._tasks is not None and not await self._tasks.stop(max(0.0, deadline - time.monotonic()))
         try:
             await self._bridge.run(self._received.close_async, max(0.0, deadline - time.monotonic()))
         finally:
             if late:
                 raise TimeoutError(f"close {self.topic}: a handler still ran, and was cancelled", topic=self.topic)
+
+    def _postpones(self, close: Callable[[], Awaitable[None]]) -> bool:
+        """Postpone a close that one of its handlers calls; return whether it is one."""
+        return self._tasks is not None and self._tasks.postpone(close)
 
     def _stop_soon(self) -> None:
         if self._tasks is not None:

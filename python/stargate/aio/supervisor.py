@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import _registry
-from .._convert import Seconds, seconds
+from .._convert import Seconds, required_seconds
 from .._registry import Component, Part, Registry, RegistryKey, listener, logger
 from ..errors import ClosedError, StargateError
 from .client import AsyncClient
@@ -91,10 +92,12 @@ class AsyncSupervisor(Registry[_Handle]):
             raise ClosedError(f"add a {component}: the supervisor {self._name!r} is not open")
         part = self._register(component, config)
         try:
-            part.handle = await self._open(part)
+            failure = self._opened(part, await self._open(part))
         except BaseException:
             self._forget(part)
             raise
+        if failure is not None:
+            self._begin_restart(part.key, part.generation, failure)
         return part.key
 
     def producer(self, key: RegistryKey) -> AsyncProducer:
@@ -116,8 +119,13 @@ class AsyncSupervisor(Registry[_Handle]):
         """
         if self._closed or self._pid != os.getpid():
             return
+        limit = required_seconds(timeout)
         self._closed = True
-        limit = seconds(timeout) or 0.0
+        receivers = [receiver for client in self._clients.values() for receiver in client._receivers]
+        if not any(receiver._postpones(partial(self._close, limit)) for receiver in receivers):
+            await self._close(limit)
+
+    async def _close(self, limit: float) -> None:
         try:
             restarts = list(self._restarts)
             for restart in restarts:
