@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# Those of all loops.
+_bridges: weakref.WeakSet[Bridge] = weakref.WeakSet()
+
+
 class Bridge:
     """The queue of one event loop, created in that loop.
 
@@ -37,6 +41,11 @@ class Bridge:
         except NotImplementedError:
             self.events = _native.Events()
             _threads.start("stargate-loop", _wait, self.events, weakref.ref(self.loop), me)
+        for bridge in list(_bridges):
+            if bridge.loop.is_closed() and bridge._pid == self._pid:
+                # The futures that are left in its queue may be all that keeps it.
+                bridge.events.drain(readable=False)
+        _bridges.add(self)
 
     def check(self) -> None:
         """Raise if the running loop is not the one of this bridge."""

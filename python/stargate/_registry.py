@@ -248,6 +248,11 @@ class Registry(Generic[H]):
         part.restarts.append(now)
         return True
 
+    def _failed_again(self, part: Part[H], error: StargateError) -> None:
+        """Note that a component could not be opened again; what its listener says of that is old news."""
+        part.generation += 1
+        part.error = error
+
     def _restarted(self, part: Part[H], handle: H) -> None:
         part.handle, part.error = handle, None
         logger.warning("%s was restarted", part.key)

@@ -194,7 +194,7 @@ class Supervisor(Registry[_Handle]):
             try:
                 self._restarted(part, self._open(part))
             except StargateError as again:
-                part.error = again
+                self._failed_again(part, again)
             else:
                 return
 

@@ -27,6 +27,7 @@ from stargate import (
     MessageId,
     OutgoingMessage,
 )
+from stargate._bridge import Bridge
 from stargate.testing import MockBroker
 
 
@@ -382,6 +383,25 @@ def test_a_future_is_set_when_nobody_keeps_the_client(pulsar_mock: MockBroker, t
         future.exception()
 
     asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_loop_that_ends_with_a_send_under_way_leaks_no_descriptor(pulsar_mock: MockBroker, topic: str) -> None:
+    async def main() -> None:
+        producer = await AsyncClient(pulsar_mock.url).producer(topic)
+        pulsar_mock.fault("send", "delay:100", topic=topic)
+        producer.send_nowait(b"x")
+
+    def bridges() -> int:
+        gc.collect()
+        return sum(isinstance(one, Bridge) for one in gc.get_objects())
+
+    before = bridges()
+    for _ in range(10):
+        asyncio.run(main())
+        gc.collect()
+        time.sleep(0.15)
+    assert bridges() <= before + 1
 
 
 def test_with_ordering_by_key_each_key_stays_in_order(run: Run, pulsar_url: str, topic: str) -> None:

@@ -162,6 +162,26 @@ def test_a_failure_that_arrives_while_a_component_is_opening_restarts_it(
     assert opened == 2
 
 
+def test_a_restart_that_fails_at_first_opens_one_handle(
+    run: Run, pulsar_mock: MockBroker, config: dict[str, Any], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    states: list[str] = []
+    config |= {"host": pulsar_mock.url.removeprefix("ws://"), "backoff_min": 0.01}
+    config["producer"] = {"topic": name, "on_state": lambda change: states.append(change.state)}
+    pulsar_mock.create_namespace("public/default")
+
+    async def main() -> None:
+        async with AsyncSupervisor(config):
+            pulsar_mock.fault("connect", "http:404", topic=name, count=2)
+            pulsar_mock.drop_connections(name)
+            await until(lambda: "was restarted" in caplog.text)
+            await asyncio.sleep(1)
+
+    run(main())
+    assert states.count("connected") == 2
+    assert caplog.text.count("was restarted") == 1
+
+
 def test_a_close_ends_a_restart_that_is_under_way(
     run: Run, pulsar_mock: MockBroker, config: dict[str, Any], name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import stargate
 from stargate import _registry, registry_key
+from stargate.testing import MockBroker
 
 
 @pytest.fixture
@@ -128,6 +129,22 @@ def test_a_failure_that_arrives_while_a_component_is_opening_restarts_it(
         wait_for(lambda: "was restarted" in caplog.text)
         supervisor.producer(supervisor.keys()[0]).send(b"x", timeout=30)
     assert opened == 2
+
+
+def test_a_restart_that_fails_at_first_opens_one_handle(
+    pulsar_mock: MockBroker, config: dict[str, Any], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    states: list[str] = []
+    config |= {"host": pulsar_mock.url.removeprefix("ws://"), "backoff_min": 0.01}
+    config["producer"] = {"topic": name, "on_state": lambda change: states.append(change.state)}
+    pulsar_mock.create_namespace("public/default")
+    with stargate.Supervisor(config):
+        pulsar_mock.fault("connect", "http:404", topic=name, count=2)
+        pulsar_mock.drop_connections(name)
+        wait_for(lambda: "was restarted" in caplog.text)
+        time.sleep(1)
+    assert states.count("connected") == 2
+    assert caplog.text.count("was restarted") == 1
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class AsyncSupervisor(Registry[_Handle]):
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
         self._clients: dict[str, AsyncClient] = {}
-        self._restarts: set[asyncio.Task[None]] = set()
+        self._restarts: dict[RegistryKey, asyncio.Task[None]] = {}
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self._start().__await__()
@@ -127,7 +127,7 @@ class AsyncSupervisor(Registry[_Handle]):
 
     async def _close(self, limit: float) -> None:
         try:
-            restarts = list(self._restarts)
+            restarts = list(self._restarts.values())
             for restart in restarts:
                 restart.cancel()
             await asyncio.gather(*restarts, return_exceptions=True)
@@ -168,11 +168,15 @@ class AsyncSupervisor(Registry[_Handle]):
         return handle
 
     def _begin_restart(self, key: RegistryKey, generation: int, error: StargateError) -> None:
+        running = self._restarts.get(key)
+        if running is not None and not running.done():
+            # It may be news of the handle that is being opened.
+            running.add_done_callback(lambda _: self._begin_restart(key, generation, error))
+            return
         part = self._failed_part(key, generation, error)
         if part is not None and not self._closed:
-            restart = self._loop.create_task(self._restart(part), name=f"stargate-supervisor-{self._name}")
-            self._restarts.add(restart)
-            restart.add_done_callback(self._restarts.discard)
+            name = f"stargate-supervisor-{self._name}"
+            self._restarts[key] = self._loop.create_task(self._restart(part), name=name)
 
     async def _restart(self, part: Part[_Handle]) -> None:
         """Reopen a component until it is open or has failed too often."""
@@ -185,7 +189,7 @@ class AsyncSupervisor(Registry[_Handle]):
                 try:
                     self._restarted(part, await self._open(part))
                 except StargateError as again:
-                    part.error = again
+                    self._failed_again(part, again)
                 else:
                     return
         except Exception:
