@@ -261,11 +261,13 @@ pub(crate) fn messages_sent_together_keep_their_room_until_they_are_called_back(
     let (client, topic) = (broker.client(), broker.topic());
     let producer = client.producer(&topic, Options::new().max_pending_msg(2)).unwrap();
     let core = producer.as_async();
-    let ((release, blocked), (sender, told)) = (mpsc::channel::<()>(), mpsc::channel());
+    let ((release, blocked), (sender, told), (begins, begun)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
     let blocks = move |_| {
-        let _ = blocked.recv();
+        begins.send(()).unwrap();
+        let _: Result<(), _> = blocked.recv();
     };
     client.as_async().complete_with(async { Ok(()) }, None, blocks).unwrap();
+    begun.recv_timeout(PATIENCE).unwrap();
     let callback =
         move |results: Vec<stargate_core::Result<_>>| sender.send(results.iter().all(Result::is_ok)).unwrap();
     let lot = |count: usize| -> Vec<OutgoingMessage> { vec!["x".into(); count] };
