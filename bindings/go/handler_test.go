@@ -99,9 +99,10 @@ func TestACloseInAHandlerDoesNotWaitForIt(t *testing.T) {
 	}
 }
 
-func TestTheContextOfAHandlerEndsWhenTheCloseGivesUp(t *testing.T) {
-	w := newWorld(t)
-	consumer := w.consumer()
+// handlesUntilDone lets the consumer have a message in a handler that waits for the end of its context,
+// and returns what is closed then.
+func (w *world) handlesUntilDone(consumer *stargate.Consumer) <-chan struct{} {
+	w.Helper()
 	began, ended := make(chan struct{}), make(chan struct{})
 	w.check(consumer.Listen(stargate.HandlerFunc(func(ctx context.Context, _ *stargate.Message) stargate.Outcome {
 		close(began)
@@ -111,6 +112,13 @@ func TestTheContextOfAHandlerEndsWhenTheCloseGivesUp(t *testing.T) {
 	})))
 	w.send("a")
 	<-began
+	return ended
+}
+
+func TestTheContextOfAHandlerEndsWhenTheCloseGivesUp(t *testing.T) {
+	w := newWorld(t)
+	consumer := w.consumer()
+	ended := w.handlesUntilDone(consumer)
 	ctx, cancel := context.WithTimeout(w.ctx, 50*time.Millisecond)
 	defer cancel()
 	w.fails(consumer.CloseContext(ctx), context.DeadlineExceeded)
@@ -167,15 +175,7 @@ func TestAnUnsubscribeInAHandlerDoesNotWaitForIt(t *testing.T) {
 func TestTheContextOfAHandlerEndsWhenAnUnsubscribeGivesUp(t *testing.T) {
 	w := newWorld(t)
 	consumer := w.consumer()
-	began, ended := make(chan struct{}), make(chan struct{})
-	w.check(consumer.Listen(stargate.HandlerFunc(func(ctx context.Context, _ *stargate.Message) stargate.Outcome {
-		close(began)
-		<-ctx.Done()
-		close(ended)
-		return stargate.Nack
-	})))
-	w.send("a")
-	<-began
+	ended := w.handlesUntilDone(consumer)
 	ctx, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
 	defer cancel()
 	err := consumer.Unsubscribe(ctx)

@@ -1,7 +1,7 @@
 //! `consume`: the messages of a subscription, printed or given to a program, and acknowledged.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -88,12 +88,7 @@ fn consume(connection: &Connection, wanted: &Consume) -> Result<u8, Stop> {
     }
     let mut consuming = Consuming { consumer, wanted, printer, taken: 0, kept: HashSet::new() };
     let mut outcome = consuming.run();
-    // A closed pipe is an end like others.
-    let has_ended = match &outcome {
-        Err(Stop::Output(error)) => error.kind() == io::ErrorKind::BrokenPipe,
-        outcome => outcome.is_ok(),
-    };
-    if wanted.unsubscribe && has_ended {
+    if wanted.unsubscribe && outcome.as_ref().err().is_none_or(Stop::is_closed_pipe) {
         outcome = consuming.consumer.unsubscribe(CLOSE).map_err(Stop::from).and(outcome);
     }
     // Acknowledgements of what was printed are sent in any case.

@@ -33,14 +33,14 @@ impl Failure {
         Failure { code: USAGE, text: text.into() }
     }
 
-    /// Writes why to standard error.
-    pub(crate) fn say(&self) {
-        say(&self.text);
-    }
-
     /// Anything else that failed.
     pub(crate) fn failed(text: impl Into<String>) -> Failure {
         Failure { code: FAILED, text: text.into() }
+    }
+
+    /// Writes why to standard error.
+    pub(crate) fn say(&self) {
+        say(&self.text);
     }
 }
 

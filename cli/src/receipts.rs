@@ -1,9 +1,9 @@
 //! Sends lines, and collects their receipts: counts them, prints ids, and remembers the lines that have none.
 
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,10 @@ use crate::stdout::SideOutput;
 pub(crate) type Made = Result<OutgoingMessage, String>;
 
 /// Which line of which source.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) source: usize,
+    /// Its name, which the places in one source share.
+    pub(crate) source: Arc<str>,
     pub(crate) number: u64,
 }
 
@@ -48,33 +49,28 @@ impl From<stargate_core::Error> for Missing {
 
 /// Lines one after the other that ended alike.
 struct Run {
-    source: usize,
+    source: Arc<str>,
     first: u64,
     last: u64,
     why: Missing,
 }
 
 /// What became of all lines. Those without a receipt are named as they come, so that they take no memory.
+#[derive(Default)]
 struct Tally {
     stored: u64,
     /// The last lines that have none; the next one may belong to them.
     missing: Option<Run>,
-    is_complete: bool,
     /// Whether the server refused any of it.
     was_refused: bool,
-    sources: Arc<Mutex<Vec<String>>>,
 }
 
 impl Tally {
-    fn new(sources: Arc<Mutex<Vec<String>>>) -> Tally {
-        Tally { stored: 0, missing: None, is_complete: true, was_refused: false, sources }
-    }
-
     fn add(&mut self, place: Place, why: Missing) {
-        self.is_complete = false;
         self.was_refused |= why.refused;
         if let Some(run) = &mut self.missing
-            && (run.source, run.last + 1) == (place.source, place.number)
+            && Arc::ptr_eq(&run.source, &place.source)
+            && run.last + 1 == place.number
             && run.why == why
         {
             run.last = place.number;
@@ -87,11 +83,9 @@ impl Tally {
     /// Names the lines that are still to be named.
     fn report(&mut self) {
         let Some(Run { source, first, last, why }) = self.missing.take() else { return };
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let (name, text) = (&sources[source], why.text);
         match first == last {
-            true => say(&format!("{name}, line {first}: no receipt: {text}")),
-            false => say(&format!("{name}, lines {first} to {last}: no receipt: {text}")),
+            true => say(&format!("{source}, line {first}: no receipt: {}", why.text)),
+            false => say(&format!("{source}, lines {first} to {last}: no receipt: {}", why.text)),
         }
     }
 }
@@ -101,8 +95,8 @@ pub(crate) struct Sending<'a> {
     producer: &'a Producer,
     ends: Sender<End>,
     collecting: JoinHandle<(Tally, Result<(), Failure>)>,
-    /// Their names, for the report.
-    sources: Arc<Mutex<Vec<String>>>,
+    /// Where the lines come from, for the report.
+    source: Arc<str>,
     pace: Option<Pace>,
     /// Whether a line ended without a receipt.
     failed: Arc<AtomicBool>,
@@ -120,10 +114,8 @@ impl<'a> Sending<'a> {
         let failed = Arc::new(AtomicBool::new(false));
         let noted = failed.clone();
         let progress = Progress::start(total, quiet);
-        let sources: Arc<Mutex<Vec<String>>> = Arc::default();
-        let tally = Tally::new(sources.clone());
-        let collecting = thread::spawn(move || collected(tally, &received, &mut on_receipt, &progress, &noted));
-        Sending { producer, ends, collecting, sources, pace: None, failed }
+        let collecting = thread::spawn(move || collected(&received, &mut on_receipt, &progress, &noted));
+        Sending { producer, ends, collecting, source: Arc::default(), pace: None, failed }
     }
 
     /// Sends at most this many messages a second.
@@ -133,7 +125,7 @@ impl<'a> Sending<'a> {
 
     /// Begins with a source of lines.
     pub(crate) fn begin(&mut self, source: &str) {
-        self.sources().push(source.to_owned());
+        self.source = source.into();
     }
 
     /// Returns whether a line is known to have no receipt.
@@ -141,28 +133,23 @@ impl<'a> Sending<'a> {
         self.failed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn source(&self) -> String {
-        self.sources().last().cloned().unwrap_or_default()
-    }
-
-    fn sources(&self) -> MutexGuard<'_, Vec<String>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 
     /// Hands a message over. An error is one after which nothing more can be sent.
     pub(crate) fn send(&mut self, number: u64, message: Made) -> Result<(), Failure> {
-        let place = Place { source: self.sources().len() - 1, number };
         let message = match message {
             Ok(message) => message,
             Err(text) => {
-                self.end(place, Missing { text, refused: false });
+                self.end(number, Missing { text, refused: false });
                 return Ok(());
             }
         };
         if let Some(pace) = &mut self.pace {
             pace.wait();
         }
-        let ends = self.ends.clone();
+        let (ends, place) = (self.ends.clone(), self.place(number));
         let sent = self.producer.as_async().send_inline(message, move |report| {
             // The collector is there until the last sender has gone.
             let _ = ends.send(End { place, result: report.result.map_err(Missing::from) });
@@ -176,26 +163,31 @@ impl<'a> Sending<'a> {
                 | ErrorKind::QueueFull
                 | ErrorKind::Crypto
         );
-        self.end(place, error.into());
+        self.end(number, error.into());
         match is_of_message {
             true => Ok(()),
             false => Err(Failure::failed("nothing after that line was sent")),
         }
     }
 
-    fn end(&self, place: Place, why: Missing) {
+    fn end(&self, number: u64, why: Missing) {
         // The collector is there until the last sender has gone.
-        let _ = self.ends.send(End { place, result: Err(why) });
+        let _ = self.ends.send(End { place: self.place(number), result: Err(why) });
+    }
+
+    fn place(&self, number: u64) -> Place {
+        Place { source: self.source.clone(), number }
     }
 
     /// Waits for the receipts, reports what has none, and closes the client. `taken` is how the intake ended.
     pub(crate) fn finish(self, taken: Result<(), Failure>, client: &Client) -> Ended {
-        let Sending { producer, ends, collecting, .. } = self;
+        let Sending { producer, ends, collecting, failed, .. } = self;
         drop(ends);
         let flushed = producer.flush(None);
         let (tally, handled) = collecting.join().map_err(|_| Failure::failed("the receipts could not be counted"))?;
         let outcome = taken.and(handled);
-        if !tally.is_complete || outcome.is_err() || interrupted() {
+        let is_complete = !failed.load(Ordering::Relaxed);
+        if !is_complete || outcome.is_err() || interrupted() {
             say(&format!("{} messages stored", tally.stored));
         }
         if tally.was_refused {
@@ -205,7 +197,7 @@ impl<'a> Sending<'a> {
             return Ok(exit::REFUSED);
         }
         outcome?;
-        if !tally.is_complete {
+        if !is_complete {
             return Ok(exit::FAILED);
         }
         flushed?;
@@ -286,12 +278,12 @@ impl OnReceipt for PrintIds {
 }
 
 fn collected(
-    mut tally: Tally,
     ends: &Receiver<End>,
     on_receipt: &mut impl OnReceipt,
     progress: &Progress,
     failed: &AtomicBool,
 ) -> (Tally, Result<(), Failure>) {
+    let mut tally = Tally::default();
     loop {
         let end = match ends.try_recv() {
             Err(TryRecvError::Empty) => {

@@ -77,6 +77,13 @@ pub(crate) enum Stop {
     Output(io::Error),
 }
 
+impl Stop {
+    /// Returns whether the reader of the output is gone, which is an end like others.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Stop {
         Stop::Output(error)
@@ -98,7 +105,7 @@ impl From<stargate_core::Error> for Stop {
 /// Ends a command that prints. A closed pipe is not an error.
 pub(crate) fn ended(outcome: Result<u8, Stop>) -> Ended {
     outcome.or_else(|stop| match stop {
-        Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(DONE),
+        stop if stop.is_closed_pipe() => Ok(DONE),
         Stop::Output(error) => Err(failed(error)),
         Stop::Failed(failure) => Err(failure),
     })

@@ -119,10 +119,8 @@ fn a_lost_connection_is_reported_and_loses_nothing() {
 #[test]
 fn ctrl_c_stops_the_intake_and_waits_for_receipts() {
     let shell = Shell::new();
-    let mut child = shell.command(&["produce", "t"]).spawn().unwrap();
     // Standard input stays open, and the last line is not finished.
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"a\nb\nunfinish").unwrap();
+    let (child, stdin) = shell.fed(&["produce", "t"], b"a\nb\nunfinish");
     assert!(shell.0.wait("send", None, 2, Duration::from_secs(20)).unwrap());
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
@@ -144,9 +142,7 @@ fn a_refusal_has_an_exit_code_of_its_own() {
 #[test]
 fn a_refusal_of_a_reconnect_has_the_same_exit_code() {
     let shell = Shell::new();
-    let mut child = shell.command(&["produce", "t"]).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"a\n").unwrap();
+    let (child, mut stdin) = shell.fed(&["produce", "t"], b"a\n");
     assert!(shell.0.wait("send", None, 1, Duration::from_secs(20)).unwrap());
     shell.0.fault("connect", None, "http:403", usize::MAX).unwrap();
     shell.0.drop_connections(None).unwrap();
@@ -162,9 +158,7 @@ fn a_refusal_of_a_reconnect_has_the_same_exit_code() {
 #[test]
 fn a_line_that_is_no_message_is_named_while_others_are_awaited() {
     let shell = Shell::new();
-    let mut child = shell.command(&["produce", "t", "-J"]).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"nonsense\n{\n").unwrap();
+    let (mut child, stdin) = shell.fed(&["produce", "t", "-J"], b"nonsense\n{\n");
     let mut named = [0; 38];
     child.stderr.as_mut().unwrap().read_exact(&mut named).unwrap();
     assert_eq!(&named, b"stargate: standard input, line 1: no r");

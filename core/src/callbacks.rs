@@ -246,7 +246,7 @@ impl Callbacks {
             }
             tokio::select! {
                 biased;
-                // A mark that was let go was behind nothing.
+                // The mark has run, or was dropped because nothing runs any more.
                 _ = &mut passed => return,
                 // The mark came too late for that poll, which may have been the last.
                 () = polled => {}

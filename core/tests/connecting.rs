@@ -388,6 +388,14 @@ fn a_prefix_goes_before_every_path_and_the_rest_api_may_have_its_own() {
     assert_sent(&head, &["x-key: k"]);
 }
 
+/// Returns the options with a log, and what it gets: the level and the text of each record.
+fn logged(options: Options) -> (Options, Arc<Mutex<Vec<String>>>) {
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = log.clone();
+    let sink = move |level: Level, _: &str, text: &str| written.lock().unwrap().push(format!("{level:?} {text}"));
+    (options.log_sink(sink), log)
+}
+
 #[test]
 fn a_lazy_reader_waits_once_for_a_rest_api_that_does_not_answer() {
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -397,10 +405,7 @@ fn a_lazy_reader_waits_once_for_a_rest_api_that_does_not_answer() {
         asked.lock().unwrap().push(head);
         thread::sleep(Duration::from_secs(60));
     });
-    let log: Arc<Mutex<Vec<String>>> = Arc::default();
-    let written = log.clone();
-    let sink = move |level: Level, _: &str, text: &str| written.lock().unwrap().push(format!("{level:?} {text}"));
-    let options = Options::new().lazy(true).admin_url(&format!("http://{address}")).log_sink(sink);
+    let (options, log) = logged(Options::new().lazy(true).admin_url(&format!("http://{address}")));
     let client = Client::new("ws://127.0.0.1:1", options.admin_timeout(Duration::from_millis(500))).unwrap();
     client.reader("t", Options::new().starting_message("latest")).unwrap();
     let heads = heads.lock().unwrap();
@@ -413,10 +418,7 @@ fn a_lazy_reader_waits_once_for_a_rest_api_that_does_not_answer() {
 #[test]
 fn a_reader_at_latest_says_when_the_rest_api_refuses_to_tell_where_that_is() {
     let (address, _) = recording("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno route!");
-    let log: Arc<Mutex<Vec<String>>> = Arc::default();
-    let written = log.clone();
-    let sink = move |level: Level, _: &str, text: &str| written.lock().unwrap().push(format!("{level:?} {text}"));
-    let options = Options::new().lazy(true).admin_url(&format!("http://{address}")).log_sink(sink);
+    let (options, log) = logged(Options::new().lazy(true).admin_url(&format!("http://{address}")));
     let client = Client::new("ws://127.0.0.1:1", options).unwrap();
     client.reader("t", Options::new().starting_message("latest")).unwrap();
     client.reader("non-persistent://public/default/t", Options::new()).unwrap();

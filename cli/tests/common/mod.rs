@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each suite uses a part of it
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use stargate_core::mock::{Mock, MockOptions};
 
@@ -27,6 +27,14 @@ impl Shell {
         command.env_remove("STARGATE_AUTH_TOKEN").env_remove("STARGATE_CONTEXT");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// The running command, which has this input and waits for more.
+    pub(crate) fn fed(&self, arguments: &[&str], input: &[u8]) -> (Child, ChildStdin) {
+        let mut child = self.command(arguments).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input).unwrap();
+        (child, stdin)
     }
 
     /// Runs it to its end with this input.

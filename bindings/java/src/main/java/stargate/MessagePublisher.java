@@ -23,7 +23,7 @@ record MessagePublisher(Receiver receiver, Executor executor) implements Flow.Pu
         private CompletableFuture<List<Message>> receive;
         private long wanted;
 
-        /** Why the subscriber gets no more messages. It is told when no other call to it runs. */
+        /** What ends the subscription. The subscriber gets it once no other call to it runs. */
         private Throwable failure;
 
         /** The subscriber is called, or will be when a receive ends. */

@@ -22,7 +22,7 @@ class PublisherTest extends WithMock {
         threads.shutdown();
     }
 
-    /** What a subscriber is told, in order; tests add what it does then. */
+    /** A subscriber that records its calls in their order; tests add what it does in each. */
     private static class Told implements Flow.Subscriber<Message> {
         final LinkedBlockingQueue<String> events = new LinkedBlockingQueue<>();
         Flow.Subscription subscription;
